@@ -1,0 +1,53 @@
+# Everything a person does with this repository. `make help` lists it.
+
+SHELL := /bin/sh
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+# Whatever uv is on the machine, else one of our own beside the environment.
+UV := $(shell command -v uv || echo .uv/bin/uv)
+BIN := .venv/bin
+FIRST ?= 2023-04
+LAST ?= 2023-09
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check bench image clean
+
+help: ## List these verbs
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+setup: .venv/.complete ## Make the environment in .venv, Java included
+
+.venv/.complete: uv.lock pyproject.toml | $(UV)
+	$(UV) sync --locked --all-extras --compile-bytecode --python $(PYTHON)
+	@touch $@
+
+.uv/bin/uv:
+	$(PYTHON) -m venv .uv
+	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+demo: setup ## Materialize FIRST to LAST (2023-04 to 2023-09) of the default cohort, every asset
+	$(BIN)/fitness backfill $(FIRST) $(LAST)
+	$(BIN)/fitness status
+
+up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
+	$(BIN)/fitness serve
+
+test: setup ## Run the tests
+	@scripts/install-browser
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Lint, import rules, types, and whether Dagster loads the definitions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/dg check defs
+
+bench: setup ## Measure what the pipeline costs, as ratios in one run
+	$(BIN)/python -m bench $(PART)
+
+image: ## Build the container image fitness-assets
+	docker build --tag fitness-assets .
+
+clean: ## Remove the environment and everything that tools left; keeps .fitness
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts
