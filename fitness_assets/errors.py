@@ -1,0 +1,21 @@
+"""The errors a user can act on. Everything else is a bug and keeps its traceback."""
+
+
+class FitnessError(Exception):
+    """A problem in the user's data or settings, told in one line that names the thing at fault."""
+
+
+class SettingsError(FitnessError):
+    """A setting has a value that cannot be used."""
+
+
+class SourceError(FitnessError):
+    """A telemetry source, or a file in it, cannot be read as what it claims to be."""
+
+
+class StorageError(FitnessError):
+    """A stored artifact is missing, held by another writer, or not what its manifest says."""
+
+
+class NotLearnedError(FitnessError):
+    """The data cannot teach this model; the message is the reason shown to users."""

@@ -1,0 +1,62 @@
+"""Month keys (``2023-04``) as every part of the platform writes them. No Dagster here."""
+
+import re
+from datetime import date, timedelta
+
+_KEY = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+
+
+def start(month: str) -> date:
+    """First day of `month`.
+
+    Raises
+    ------
+    ValueError
+        If `month` is not of the form ``YYYY-MM``.
+    """
+    match = _KEY.match(month)
+    if match is None or match[1] == "0000":
+        raise ValueError(f"{month!r} is not a month; write it as YYYY-MM, for example 2023-04")
+    return date(int(match[1]), int(match[2]), 1)
+
+
+def key(day: date) -> str:
+    """The month that holds `day`."""
+    return f"{day:%Y-%m}"
+
+
+def shift(month: str, by: int) -> str:
+    """The month `by` months after `month` (before it, if negative)."""
+    first = start(month)
+    years, index = divmod(first.year * 12 + first.month - 1 + by, 12)
+    return f"{years:04d}-{index + 1:02d}"
+
+
+def end(month: str) -> date:
+    """First day after `month`."""
+    return start(shift(month, 1))
+
+
+def days(month: str) -> list[date]:
+    """Every day of `month`, in order."""
+    first = start(month)
+    return [first + timedelta(days=i) for i in range((end(month) - first).days)]
+
+
+def between(first: str, last: str) -> list[str]:
+    """The months from `first` to `last`, both included; empty if `last` comes before `first`."""
+    months, month = [], first
+    while month <= last:
+        months.append(month)
+        month = shift(month, 1)
+    return months
+
+
+def trailing(month: str, length: int) -> list[str]:
+    """The `length` months that end with `month`, in order."""
+    return between(shift(month, 1 - length), month)
+
+
+def last_complete(today: date) -> str:
+    """The last month that has ended by `today`."""
+    return shift(key(today), -1)
