@@ -1,0 +1,169 @@
+"""Models on disk: skops files against an allow-list that lives here, and what was measured of them.
+
+No pickle: nothing that is loaded can execute, whatever it claims to be.
+"""
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.pipeline import Pipeline
+from sklearn.tree._tree import TREE_LEAF, Tree
+
+from fitness_assets.errors import StorageError
+from fitness_assets.storage.publication import Manifest, Writer, read_bytes, read_manifest
+
+#: Types, beyond those that skops itself trusts, that a model of ours is made of. Trees are followed
+#: by scikit-learn without a check of their bounds, so `load` checks them.
+TRUSTED = ["numpy.dtype", "sklearn.tree._tree.Tree"]
+
+MODEL = "model.skops"
+METRICS = "metrics.json"
+# A fixed stamp, the earliest that a zip can carry: equal models are to give equal bytes.
+_STAMP = (1980, 1, 1, 0, 0, 0)
+
+
+def dump(model: Pipeline) -> bytes:
+    """`model` as a compressed skops file. Equal models give equal bytes."""
+    import skops.io  # takes seconds, and most processes neither write nor load a model
+
+    plain = skops.io.dumps(model)
+    names: dict[str, str] = {}
+
+    def renamed(match: re.Match[str]) -> str:
+        return match[1] + names.setdefault(match[2], str(len(names))) + match[3]
+
+    packed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(plain)) as source, zipfile.ZipFile(packed, "w") as target:
+        # skops names objects by their address in memory. Number them as they first appear.
+        schema = source.read("schema.json").decode()
+        schema = re.sub(r'("__id__": )(\d+)()', renamed, schema)
+        schema = re.sub(r'("file": ")([^".]+)(\.\w+")', renamed, schema)
+        members = {name: source.read(name) for name in source.namelist() if name != "schema.json"}
+        content = {"schema.json": schema.encode()}
+        for name, data in members.items():
+            stem, dot, suffix = name.partition(".")
+            content[names[stem] + dot + suffix] = data
+        for name in sorted(content):
+            target.writestr(
+                zipfile.ZipInfo(name, _STAMP),
+                content[name],
+                compress_type=zipfile.ZIP_DEFLATED,
+                compresslevel=9,
+            )
+    return packed.getvalue()
+
+
+def load(content: bytes, name: str) -> Pipeline:
+    """The model in `content`.
+
+    Raises
+    ------
+    StorageError
+        If `content` is not a skops file, or holds a type that is not on the allow-list. Then
+        nothing of it was built.
+    """
+    import skops.io
+
+    try:
+        model = skops.io.loads(content, trusted=TRUSTED)
+    except Exception as error:  # whatever a hostile file makes the reader raise, it is refused
+        reason = " ".join(str(error).split())
+        raise StorageError(f"{name} is not a model that may be loaded: {reason}") from error
+    if not isinstance(model, Pipeline):
+        raise StorageError(f"{name} holds {type(model).__name__}, not a Pipeline")
+    for tree in getattr(model[-1], "estimators_", []):
+        if not _in_bounds(tree.tree_):
+            raise StorageError(f"{name} holds a tree whose nodes lead outside it")
+    return model
+
+
+def _in_bounds(tree: Tree) -> bool:
+    """Whether every path through `tree` stays in it and ends."""
+    node = np.arange(tree.node_count)
+    left, right = tree.children_left, tree.children_right
+    leaf = (left == TREE_LEAF) & (right == TREE_LEAF)
+    # Children come after their parent, so that a path cannot turn in a circle.
+    inner = (left > node) & (right > node) & (left < node.size) & (right < node.size)
+    known = (tree.feature >= 0) & (tree.feature < tree.n_features)
+    return bool(np.all(leaf | (inner & known)))
+
+
+class ModelStore:
+    """One kind of model, a folder a month: the model, its metrics, and tables that go with it.
+
+    Parameters
+    ----------
+    root : Path
+        The folder of this kind of model.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def folder(self, month: str) -> Path:
+        """Where `month` lies."""
+        return self.root / month
+
+    def manifest(self, month: str) -> Manifest | None:
+        """What is published for `month`, or None."""
+        return read_manifest(self.folder(month))
+
+    def save(
+        self,
+        month: str,
+        model: Pipeline | None,
+        metrics: Mapping[str, Any],
+        tables: Mapping[str, pd.DataFrame] | None = None,
+    ) -> Manifest:
+        """Publish `month`: the model where there is one, its metrics, and its tables.
+
+        The manifest's info is `metrics` without its nested parts.
+        """
+        with Writer(self.folder(month)) as writer:
+            if model is not None:
+                (writer.staging / MODEL).write_bytes(dump(model))
+            write_json(writer.staging / METRICS, metrics)
+            for name, table in (tables or {}).items():
+                write_table(writer.staging / f"{name}.parquet", table)
+            headline = {k: v for k, v in metrics.items() if not isinstance(v, dict | list)}
+            return writer.publish(headline)
+
+    def published(self, month: str) -> Manifest:
+        """What is published for `month`; StorageError if nothing is."""
+        manifest = self.manifest(month)
+        if manifest is None:
+            raise StorageError(f"{self.root.name} has no {month}; materialize it first")
+        return manifest
+
+    def read(self, month: str, name: str) -> bytes | None:
+        """Content of the file called `name` of `month`, verified; None where there is no such."""
+        for file in self.published(month).files:
+            if file.name == name:
+                return read_bytes(self.folder(month), file)
+        return None
+
+    def metrics(self, month: str) -> dict[str, Any]:
+        """The metrics of `month`."""
+        file = self.published(month).file(METRICS)
+        document: dict[str, Any] = json.loads(read_bytes(self.folder(month), file))
+        return document
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write `document` so that equal documents give equal bytes."""
+    path.write_text(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+
+def write_table(path: Path, table: pd.DataFrame) -> None:
+    """Write `table` as Parquet, without what pandas alone would understand."""
+    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
+    pq.write_table(arrow, path, compression="zstd")
