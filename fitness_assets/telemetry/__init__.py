@@ -1,0 +1,1 @@
+"""Where records come from. Every source hands out the same canonical records."""
