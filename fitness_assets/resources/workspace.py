@@ -1,0 +1,47 @@
+"""Where each artifact lives below the configured home."""
+
+from dataclasses import dataclass
+
+from fitness_assets.settings import Settings
+from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.models import ModelStore
+from fitness_assets.storage.publication import Manifest
+from fitness_assets.storage.release import ReleaseStore
+from fitness_assets.telemetry.sources import Source, configured
+
+MODELS = ("segment_model", "activity_classifier", "calorie_regressor")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The configured source and stores, as assets and commands use them."""
+
+    source: Source
+    raw: Lake
+    daily: Lake
+    models: dict[str, ModelStore]
+    releases: ReleaseStore
+    uploads: ReleaseStore
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Workspace":
+        """The workspace that `settings` describe. Nothing is read or written yet."""
+        return cls(
+            source=configured(settings),
+            raw=Lake(settings.home / "lake" / "raw_telemetry"),
+            daily=Lake(settings.home / "lake" / "daily_activity"),
+            models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
+            releases=ReleaseStore(settings.home / "releases"),
+            uploads=ReleaseStore(settings.upload_folder),
+        )
+
+    def manifest(self, asset: str, month: str) -> Manifest | None:
+        """What is stored of `asset` for `month`, or None."""
+        stores: dict[str, Lake | ModelStore | ReleaseStore] = {
+            "raw_telemetry": self.raw,
+            "daily_activity": self.daily,
+            "dashboard_release": self.releases,
+            "drive_upload": self.uploads,
+            **self.models,
+        }
+        return stores[asset].manifest(month)
