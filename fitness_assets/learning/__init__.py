@@ -1,0 +1,1 @@
+"""The three models: datasets, splits, pipelines, evaluation, prediction. No paths, no Dagster."""
