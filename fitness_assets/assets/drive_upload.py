@@ -1,0 +1,36 @@
+"""Stage 5: publish the month's release where the dashboard's host can reach it."""
+
+import dagster as dg
+
+from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.resources.workspace import Workspace
+
+
+def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
+    """The `drive_upload` asset over `months`."""
+
+    @dg.asset(
+        partitions_def=months,
+        deps=["dashboard_release"],
+        backfill_policy=ONE_RUN_A_MONTH,
+        group_name="release",
+        kinds={"python", "file"},
+        owners=OWNERS,
+    )
+    def drive_upload(
+        context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
+    ) -> dg.MaterializeResult[None]:
+        """The month's release, published to the configured target and verified there.
+
+        The target is a local folder. Files that are there already are not sent again.
+        """
+        month = context.partition_key
+        release, sent = workspace.uploads.receive(workspace.releases.open(month))
+        context.log.info(f"sent {sent:,} of {release.manifest.bytes:,} bytes to {release.folder}")
+        return result(
+            release.manifest,
+            bytes_sent=sent,
+            target=dg.MetadataValue.path(release.folder),
+        )
+
+    return drive_upload

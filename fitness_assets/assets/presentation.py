@@ -1,0 +1,66 @@
+"""How assets present themselves in the Dagster UI: common attributes, tables, small pictures."""
+
+import base64
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from fitness_assets.etl import features
+from fitness_assets.storage.publication import Manifest
+from fitness_assets.telemetry import schema
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+OWNERS = ["team:fitness_assets"]
+BLUE, ORANGE, GREY = "#4C78A8", "#F58518", "#9AA5B1"
+
+#: One run a month: a failure stays in its month, and each month has its own data version.
+ONE_RUN_A_MONTH = dg.BackfillPolicy.multi_run(1)
+
+
+def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
+    """The materialization of what `manifest` describes, with its content hash as data version."""
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(manifest.data_version),
+        metadata={"size_bytes": dg.MetadataValue.int(manifest.bytes), **metadata},
+    )
+
+
+def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
+    """Columns with their types, and their meaning where the canonical record declares it."""
+    meanings = {name: schema.description(name) for name in schema.SCHEMA.names}
+    meanings |= features.DESCRIPTIONS
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, kind, description=meanings.get(name))
+            for name, kind in columns.items()
+        ]
+    )
+
+
+def plot(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """An empty plot without a frame, of this size in inches."""
+    # Processes that only load the definitions draw nothing, and need not wait for this import.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
+    """`figure`, small enough to live in an event."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=90, bbox_inches="tight")
+    encoded = base64.b64encode(buffer.getvalue()).decode()
+    return dg.MetadataValue.md(f"![](data:image/png;base64,{encoded})")
+
+
+def metric_table(rows: list[dict[str, str | float]]) -> dg.TableMetadataValue:
+    """A table of scores, one row a model or baseline."""
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])

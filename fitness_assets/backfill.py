@@ -1,0 +1,155 @@
+"""Drive months through the pipeline in one process: one Python, one JVM, a real run a month."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import psutil
+
+from fitness_assets import errors
+from fitness_assets.definitions import MONTHLY_JOB, build_defs
+from fitness_assets.errors import FitnessError, SettingsError
+from fitness_assets.instance import open_instance
+from fitness_assets.settings import Settings
+
+#: Called with the month and the asset that was just stored for it.
+Progress = Callable[[str, str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one month's run ended.
+
+    Attributes
+    ----------
+    error : str or None
+        None if it succeeded, else one line that says which asset failed and why.
+    """
+
+    month: str
+    run_id: str
+    seconds: float
+    error: str | None
+
+
+def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
+    """The assets that `selection`, in Dagster's selection syntax, names; all if None.
+
+    Raises
+    ------
+    SettingsError
+        If the selection cannot be understood or names nothing.
+    """
+    graph = build_defs(settings).resolve_asset_graph()
+    try:
+        chosen = dg.AssetSelection.from_string(selection or "*").resolve(graph)
+    except dg.DagsterError as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"--select {selection!r} is not a selection: {reason}") from error
+    if not chosen:
+        known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
+        raise SettingsError(f"--select {selection!r} names no asset; there are {known}")
+    return [key for key in graph.toposorted_asset_keys if key in chosen]
+
+
+def run_months(
+    settings: Settings,
+    months: Sequence[str],
+    assets: Sequence[dg.AssetKey],
+    progress: Progress,
+) -> list[Outcome]:
+    """Materialize `assets` for each of `months`, in order; a failure stays in its month.
+
+    Parameters
+    ----------
+    settings : Settings
+        Their instance records the runs.
+    months : sequence of str
+        Keys of the range.
+    assets : sequence of AssetKey
+        What to materialize of each month.
+    progress : callable
+        Told of each asset as it is stored: its month and its name.
+    """
+    job = build_defs(settings, loggers={"console": _progress_logger(progress)}).resolve_job_def(
+        MONTHLY_JOB
+    )
+    outcomes = []
+    with open_instance(settings) as instance:
+        for month in months:
+            began = time.monotonic()
+            run = job.execute_in_process(
+                instance=instance,
+                partition_key=month,
+                asset_selection=assets,
+                run_config={"loggers": {"console": {}}},
+                raise_on_error=False,
+            )
+            seconds = time.monotonic() - began
+            error = None if run.success else _failure(run)
+            outcomes.append(Outcome(month, run.run_id, seconds, error))
+    return outcomes
+
+
+def peak_memory() -> int | None:
+    """Bytes that this process and its children (the JVM) held at most, each at its own peak.
+
+    The sum is an upper bound, since the peaks need not have been at the same time. None where the
+    system does not keep the figure.
+    """
+    me = psutil.Process()
+    total = 0
+    for process in [me, *me.children(recursive=True)]:
+        try:
+            with Path(f"/proc/{process.pid}/status").open() as status:
+                held = [line.split()[1] for line in status if line.startswith("VmHWM:")]
+        except OSError:
+            if process == me:
+                return None
+            continue
+        total += sum(int(kib) * 1024 for kib in held)
+    return total
+
+
+def _progress_logger(progress: Progress) -> dg.LoggerDefinition:
+    """A logger that prints nothing and reports each materialization."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            event = getattr(record, "dagster_event", None)
+            if event is not None and event.is_step_materialization:
+                progress(event.partition, event.asset_key.to_user_string())
+
+    def make(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.getLogger("fitness_assets.backfill")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.handlers = [Handler()]
+        return logger
+
+    return dg.LoggerDefinition(make)
+
+
+def _failure(run: dg.ExecuteInProcessResult) -> str:
+    for event in run.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            while error is not None and error.cause is not None:
+                if error.cls_name in _OURS:
+                    break
+                error = error.cause
+            message = " ".join(error.message.split()) if error else "no reason recorded"
+            name, _, reason = message.partition(": ")
+            told = reason if name.rpartition(".")[2] in _OURS else message
+            return f"{event.step_key}: {told}"
+    return f"run {run.run_id} failed before its first step"
+
+
+_OURS = {
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, FitnessError)
+}

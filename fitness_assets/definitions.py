@@ -1,0 +1,67 @@
+"""Wiring, and nothing else."""
+
+import warnings
+from collections.abc import Mapping
+
+import dagster as dg
+
+from fitness_assets.assets import (
+    daily_activity,
+    dashboard_release,
+    drive_upload,
+    models,
+    raw_telemetry,
+)
+from fitness_assets.partitions import monthly
+from fitness_assets.resources.spark import spark_resource
+from fitness_assets.resources.workspace import Workspace
+from fitness_assets.settings import Settings
+
+#: The job that takes one month through every stage.
+MONTHLY_JOB = "monthly_pipeline"
+
+
+def build_defs(
+    settings: Settings, *, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+) -> dg.Definitions:
+    """Everything Dagster is told of.
+
+    Parameters
+    ----------
+    settings : Settings
+        Range of months, source, and where everything lives.
+    loggers : mapping, optional
+        In place of Dagster's console.
+    """
+    with warnings.catch_warnings():
+        # Backfill policies and windows that reach before the first month are beta in this version.
+        # The lock file holds the version, and the tests run both.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return _build(settings, loggers)
+
+
+def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None) -> dg.Definitions:
+    months = monthly(settings)
+    return dg.Definitions(
+        assets=[
+            raw_telemetry.build(months),
+            daily_activity.build(months),
+            *models.build(months),
+            dashboard_release.build(months),
+            drive_upload.build(months),
+        ],
+        jobs=[
+            dg.define_asset_job(
+                MONTHLY_JOB,
+                selection=dg.AssetSelection.all(),
+                description="One month through every stage, from telemetry to the upload.",
+            )
+        ],
+        resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
+        # One Python and one JVM a run: a process a step would cost seconds of imports each time.
+        loggers=loggers,
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs(Settings.from_env())
