@@ -1,0 +1,1 @@
+"""The dashboard: reads verified releases, and nothing else."""

@@ -1,0 +1,1 @@
+"""One file a view; each has one function, `show`."""

@@ -1,0 +1,126 @@
+"""Overview: what is materialized, and the headline figures."""
+
+from typing import Any
+
+import streamlit as st
+
+from dashboard import charts, data
+from fitness_assets.errors import StorageError
+from fitness_assets.learning.verdicts import segments_verdict
+
+
+def show() -> None:
+    """Draw the view."""
+    st.title("Overview")
+    release = data.current()
+    if release is None:
+        return
+    summary = release.manifest.info["summary"]
+    st.caption(
+        f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
+        f"{release.manifest.bytes / 1e6:.2f} MB, every file verified against its manifest."
+    )
+    figures = {
+        "Records": f"{summary['records']:,}",
+        "Users": f"{summary['users']:,}",
+        "Days": f"{summary['days']:,}",
+        "Million steps": f"{summary['total_steps'] / 1e6:,.0f}",
+        "Million kcal": f"{summary['total_kcal'] / 1e6:,.0f}",
+        "Days worn": f"{summary['worn_records'] / max(summary['records'], 1):.1%}",
+    }
+    for column, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
+        column.metric(name, value, border=True)
+
+    left, right = st.columns(2)
+    try:
+        days = data.table(release, "days")
+        metrics = data.metrics(release)
+    except StorageError as error:
+        st.error(f"The release of {release.month} was refused: {error}", icon=":material/block:")
+        return
+    left.altair_chart(charts.daily_series(days, "steps"))
+    activities = summary["activities"]
+    if activities:
+        known = sum(activities.values())
+        mix = {name: count / known for name, count in activities.items()}
+        right.altair_chart(charts.shares(mix, "Main activity of the day"))
+    else:
+        right.info("This month has no activity labels.")
+
+    st.subheader("Models")
+    st.caption(
+        "Scores are on users that the model has never seen, beside a baseline that is no model."
+    )
+    _models(metrics)
+
+    st.subheader("Months")
+    releases = []
+    for month in data.months():
+        try:
+            releases.append(data.store().open(month))
+        except StorageError as error:
+            st.warning(f"{month} was refused: {error}", icon=":material/block:")
+    table = data.summaries(releases)
+    left, right = st.columns([2, 3])
+    left.altair_chart(charts.records_by_month(table))
+    shown = [
+        "month",
+        "records",
+        "users",
+        "days",
+        "mean_steps",
+        "mean_kcal",
+        "models",
+        "data_version",
+    ]
+    right.dataframe(
+        table[shown].iloc[::-1],
+        hide_index=True,
+        column_config={
+            "month": "Month",
+            "records": st.column_config.NumberColumn("Records", format="localized"),
+            "users": st.column_config.NumberColumn("Users", format="localized"),
+            "days": "Days",
+            "mean_steps": st.column_config.NumberColumn("Mean steps", format="%.0f"),
+            "mean_kcal": st.column_config.NumberColumn("Mean kcal", format="%.0f"),
+            "models": "Models",
+            "data_version": "Data version",
+        },
+    )
+
+
+def _models(metrics: dict[str, dict[str, Any]]) -> None:
+    segments, activity, calories = st.columns(3)
+    with segments.container(border=True):
+        st.markdown("**User segments**")
+        told = metrics["segment_model"]
+        if told["learned"]:
+            st.metric("Stability (adjusted Rand)", f"{told['stability']:.2f}")
+            st.write(segments_verdict(told))
+        else:
+            st.info(f"Not learned: {told['reason']}")
+    with activity.container(border=True):
+        st.markdown("**Activity classifier**")
+        told = metrics["activity_classifier"]
+        if told["learned"]:
+            baseline = told["baseline"]
+            st.metric("Accuracy", f"{told['accuracy']:.3f}")
+            st.write(
+                f"{baseline['name'].capitalize()}: {baseline['accuracy']:.3f}. "
+                f"Macro F1 {told['macro_f1']:.2f} against {baseline['macro_f1']:.2f}, "
+                f"on {told['users_tested']:,} users."
+            )
+        else:
+            st.info(f"Not learned: {told['reason']}")
+    with calories.container(border=True):
+        st.markdown("**Calorie regressor**")
+        told = metrics["calorie_regressor"]
+        if told["learned"]:
+            linear = told["baselines"]["linear"]
+            st.metric("R²", f"{told['r2']:.3f}")
+            st.write(
+                f"A linear model: {linear['r2']:.3f}. Mean absolute error {told['mae']:.0f} kcal "
+                f"against {linear['mae']:.0f}, on {told['users_tested']:,} users."
+            )
+        else:
+            st.info(f"Not learned: {told['reason']}")
