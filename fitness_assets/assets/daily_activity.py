@@ -17,7 +17,7 @@ from fitness_assets.assets.presentation import (
 )
 from fitness_assets.resources.spark import SparkResource
 from fitness_assets.resources.workspace import Workspace
-from fitness_assets.storage.lake import describe
+from fitness_assets.storage.lake import describe, stage_copies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -55,7 +55,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         records = daily.read_raw(spark.spark_session, workspace.raw.files(month))
         cleaned = daily.daily_activity(records, files=1 + raw.info["rows"] // _ROWS_PER_FILE)
         with workspace.daily.writer(month) as writer:
-            daily.write_parquet(cleaned, writer.staging)
+            scratch = writer.staging / "spark"
+            daily.write_parquet(cleaned, scratch)
+            stage_copies(writer, scratch)
             manifest = writer.publish(describe(writer.staging))
         days = workspace.daily.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         removed = raw.info["rows"] - manifest.info["rows"]

@@ -9,7 +9,7 @@ from fitness_assets.assets.presentation import (
     result,
 )
 from fitness_assets.resources.workspace import Workspace
-from fitness_assets.storage.lake import describe, write_batches
+from fitness_assets.storage.lake import describe, stage
 from fitness_assets.telemetry.schema import SCHEMA
 
 
@@ -33,7 +33,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """
         month = context.partition_key
         with workspace.raw.writer(month) as writer:
-            write_batches(writer, workspace.source.read(month), SCHEMA)
+            stage(writer, workspace.source.read(month), SCHEMA)
             manifest = writer.publish(describe(writer.staging))
         context.log.info(f"landed {manifest.info['rows']:,} records of {month}")
         return result(

@@ -146,11 +146,5 @@ def read_raw(spark: SparkSession, files: list[Path]) -> DataFrame:
 
 
 def write_parquet(days: DataFrame, folder: Path) -> None:
-    """Write `days` into the empty `folder` as ``part-00000.parquet`` and so on.
-
-    The bytes depend on the rows alone.
-    """
-    scratch = folder / "spark"
-    days.write.parquet(str(scratch), compression="zstd")
-    for number, part in enumerate(sorted(scratch.glob("part-*.parquet"))):
-        part.rename(folder / f"part-{number:05d}.parquet")
+    """Write `days` into `folder`, which must not exist: one Parquet file a partition."""
+    days.write.parquet(str(folder), compression="zstd")

@@ -1,6 +1,6 @@
 """The lake: monthly Parquet tables in ``year=YYYY/month=MM`` folders, published by manifest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ from fitness_assets.storage.publication import Manifest, Writer, read_manifest
 
 # A reader whose month is published anew under its hands starts again; more often is a fault.
 _ATTEMPTS = 5
+
+#: Rows of a row group: the least that a reader of some rows must decode.
+_ROW_GROUP = 262_144
 
 
 class Lake:
@@ -72,13 +75,40 @@ class Lake:
         return manifest
 
 
-def write_batches(writer: Writer, batches: Iterator[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Stage `batches` as one Parquet file."""
-    with pq.ParquetWriter(
-        writer.staging / "part-00000.parquet", schema, compression="zstd"
-    ) as file:
+def stage(writer: Writer, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+    """Stage `batches` as the table's next file. Equal rows give equal bytes, however batched."""
+    number = len(list(writer.staging.glob("part-*.parquet")))
+    path = writer.staging / f"part-{number:05d}.parquet"
+    # What the writer of a batch keeps in its schema for itself is not for the lake.
+    schema = schema.remove_metadata()
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        waiting: list[pa.RecordBatch] = []
         for batch in batches:
-            file.write_batch(batch)
+            waiting.append(batch)
+            if sum(each.num_rows for each in waiting) >= _ROW_GROUP:
+                rows = _together(waiting, schema)
+                whole = rows.num_rows // _ROW_GROUP * _ROW_GROUP
+                file.write_table(rows.slice(0, whole), row_group_size=_ROW_GROUP)
+                waiting = rows.slice(whole).to_batches()
+        file.write_table(_together(waiting, schema), row_group_size=_ROW_GROUP)
+
+
+def stage_copies(writer: Writer, folder: Path) -> None:
+    """Stage the rows of each Parquet file in `folder`, in the order of their names.
+
+    The rows are written anew. Spark's own files cannot be kept: their footers list encodings in
+    the order of a hash set of the JVM, so that equal rows give other bytes in another process.
+    """
+    for path in sorted(folder.glob("*.parquet")):
+        with pq.ParquetFile(path) as file:
+            stage(writer, file.iter_batches(), file.schema_arrow)
+
+
+def _together(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    table = pa.Table.from_batches(
+        [batch.replace_schema_metadata(None) for batch in batches], schema
+    )
+    return table.combine_chunks()
 
 
 def describe(staging: Path) -> dict[str, Any]:
