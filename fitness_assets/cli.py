@@ -18,9 +18,7 @@ from fitness_assets.settings import Settings
 def main() -> None:
     """Run the command; an error the user can act on is one line and exit status 1."""
     try:
-        cli(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        sys.exit(cli(standalone_mode=False))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:

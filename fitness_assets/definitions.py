@@ -1,7 +1,8 @@
 """Wiring, and nothing else."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import dagster as dg
 
@@ -33,11 +34,19 @@ def build_defs(
     loggers : mapping, optional
         In place of Dagster's console.
     """
-    with warnings.catch_warnings():
-        # Backfill policies and windows that reach before the first month are beta in this version.
-        # The lock file holds the version, and the tests run both.
-        warnings.simplefilter("ignore", dg.BetaWarning)
+    with known_beta():
         return _build(settings, loggers)
+
+
+@contextmanager
+def known_beta() -> Iterator[None]:
+    """Silence that backfill policies, and windows that reach before the first month, are beta.
+
+    The lock file holds the version in which they are, and the tests run both.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        yield
 
 
 def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None) -> dg.Definitions:

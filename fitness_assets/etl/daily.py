@@ -121,7 +121,8 @@ def with_features(days: DataFrame) -> DataFrame:
     """Add what can be told from the day alone.
 
     ``day_of_week`` is 1 for Monday to 7 for Sunday; ``calories_per_step`` is 0 for a day of 0
-    steps and null where either is unknown; ``worn`` says whether the device was on the body.
+    steps and null where either is unknown; ``worn`` says whether the device was on the body. Year
+    and month are columns of the lake by the names of its folders, as Hive and its readers have it.
     """
     return days.withColumns(
         {
@@ -129,8 +130,6 @@ def with_features(days: DataFrame) -> DataFrame:
             "calories_per_step": calories_per_step(F.col("calories_burned"), F.col("steps")),
             "worn": F.col("heart_rate_avg").isNotNull()
             | (F.coalesce(F.col("steps"), F.lit(0)) > 0),
-            "year": F.year("date"),
-            "month": F.month("date"),
         }
     )
 

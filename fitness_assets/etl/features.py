@@ -6,6 +6,4 @@ DESCRIPTIONS = {
     "day_of_week": "1 Monday to 7 Sunday",
     "calories_per_step": "kcal; 0 for a day of 0 steps, null where either is unknown",
     "worn": "whether the device was on the body",
-    "year": "of date",
-    "month": "of date",
 }

@@ -113,17 +113,17 @@ def _together(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
 
 def describe(staging: Path) -> dict[str, Any]:
     """What a table's manifest says of the staged Parquet files: rows, and columns with types."""
-    metadata = [pq.ParquetFile(path) for path in sorted(staging.glob("*.parquet"))]
-    schema = metadata[0].schema_arrow
+    paths = sorted(staging.glob("*.parquet"))
+    schema = pq.read_schema(paths[0])
     return {
-        "rows": sum(file.metadata.num_rows for file in metadata),
+        "rows": sum(pq.read_metadata(path).num_rows for path in paths),
         "columns": {field.name: str(field.type) for field in schema},
     }
 
 
 def _read_file(path: Path, columns: list[str] | None) -> pa.Table:
     try:
-        # The folder's year= and month= are columns of the file as well; take those of the file.
-        return pq.ParquetFile(path).read(columns=columns)
+        with pq.ParquetFile(path) as file:
+            return file.read(columns=columns)
     except pa.ArrowException as error:
         raise StorageError(f"{path} cannot be read: {error}") from error

@@ -65,19 +65,6 @@ class Release:
         frame: pd.DataFrame = pq.read_table(io.BytesIO(self._read(f"{name}.parquet"))).to_pandas()
         return frame
 
-    def verify(self) -> None:
-        """Read every file back and load every model.
-
-        Raises
-        ------
-        StorageError
-            If a file is not what the manifest says, or a model may not be loaded.
-        """
-        for file in self.manifest.files:
-            content = read_bytes(self.folder, file)
-            if file.name.endswith(".skops"):
-                load(content, f"{self.month} {file.name}")
-
     def _read(self, name: str) -> bytes:
         try:
             return read_bytes(self.folder, self.manifest.file(name))
@@ -124,14 +111,24 @@ class ReleaseStore:
         return read_manifest(self.root / month, MANIFEST)
 
     def publish(self, month: str, files: Mapping[str, bytes], info: Mapping[str, Any]) -> Release:
-        """Publish the release of `month`, verify it, and point ``latest.json`` to the newest."""
+        """Publish the release of `month`, and point ``latest.json`` to the newest month.
+
+        Raises
+        ------
+        StorageError
+            If the files do not read back as they were given, or a model may not be loaded. Then
+            what was released before stands.
+        """
         months.start(month)
         with Writer(self.root / month, MANIFEST) as writer:
             for name, content in files.items():
-                (writer.staging / name).write_bytes(content)
+                path = writer.staging / name
+                path.write_bytes(content)
+                if path.read_bytes() != content:
+                    raise StorageError(f"{path} does not read back as it was written")
+                if path.suffix == ".skops":
+                    load(content, f"{month} {name}")
             writer.publish({"schema_version": SCHEMA_VERSION, "month": month, **info})
-        release = self.open(month)
-        release.verify()
         with locked(self.root):
             newest = self.months()[-1]
             manifest = (self.root / newest / MANIFEST).read_bytes()
@@ -144,7 +141,7 @@ class ReleaseStore:
             latest = self.root / LATEST
             if not latest.exists() or latest.read_bytes() != content:
                 write_atomically(latest, content)
-        return release
+        return self.open(month)
 
     def receive(self, release: Release) -> tuple[Release, int]:
         """Publish a copy of `release` here.
