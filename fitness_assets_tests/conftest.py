@@ -1,0 +1,80 @@
+"""What tests share: one Spark session, and one small cohort taken through every stage."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from pyspark.sql import SparkSession
+
+from fitness_assets.definitions import MONTHLY_JOB, build_defs
+from fitness_assets.resources.spark import spark_resource
+from fitness_assets.settings import Settings
+
+MONTHS = ("2023-04", "2023-05")
+USERS = 90
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture(scope="session")
+def make_settings() -> MakeSettings:
+    """Settings of a small cohort below a home, with other environment variables as asked."""
+
+    def make(home: Path, **environ: str) -> Settings:
+        defaults = {
+            "FITNESS_HOME": str(home),
+            "FITNESS_LAST_MONTH": MONTHS[-1],
+            "FITNESS_COHORT_USERS": str(USERS),
+        }
+        java = {"JAVA_HOME": os.environ["JAVA_HOME"]} if "JAVA_HOME" in os.environ else {}
+        return Settings.from_env({**defaults, **java, **environ})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def spark(
+    make_settings: MakeSettings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[SparkSession]:
+    """The session that the platform itself would start."""
+    session = spark_resource(make_settings(tmp_path_factory.mktemp("spark"))).spark_session
+    yield session
+    session.stop()
+
+
+def materialize(
+    settings: Settings,
+    month: str,
+    instance: dg.DagsterInstance,
+    assets: list[str] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run the monthly job for real; a failure is raised."""
+    selection = [dg.AssetKey(name) for name in assets] if assets else None
+    job = build_defs(settings).resolve_job_def(MONTHLY_JOB)
+    return job.execute_in_process(instance=instance, partition_key=month, asset_selection=selection)
+
+
+@pytest.fixture(scope="session")
+def released(
+    make_settings: MakeSettings,
+    spark: SparkSession,  # noqa: ARG001 - the session outlives every run
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Settings:
+    """Settings of a home with both months taken through every stage. Do not write to it."""
+    settings = make_settings(tmp_path_factory.mktemp("released"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        for month in MONTHS:
+            assert materialize(settings, month, instance).success
+    return settings
+
+
+def original_lake() -> Path:
+    """The original project's raw data, or a skip that says where it was looked for."""
+    declared = os.environ.get("FITNESS_SHARED_DATA")
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    folder = (Path(declared) if declared else beside) / "original-lake"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} does not exist (set FITNESS_SHARED_DATA)")
+    return folder

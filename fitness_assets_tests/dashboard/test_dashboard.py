@@ -1,0 +1,160 @@
+"""The dashboard on a real release, and in the states where there is none to show."""
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from fitness_assets.resources.workspace import Workspace
+from fitness_assets.settings import Settings
+from fitness_assets.storage.release import ReleaseStore
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process() -> None:
+    """Forget what another test has loaded, as a server that has just started would have."""
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+def open_app(releases: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(releases))
+    return AppTest.from_file(str(APP), default_timeout=60)
+
+
+def _inference() -> None:
+    import streamlit as st
+
+    from dashboard.views import inference
+
+    st.session_state["month"] = "2023-05"
+    inference.show()
+
+
+def test_overview_shows_what_the_lake_holds(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(released.release_folder, monkeypatch).run()
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "Overview"
+    assert app.sidebar.selectbox[0].options == ["2023-05", "2023-04"]
+    days = Workspace.of(released).daily.scan(["2023-05"]).to_pandas()
+    shown = {metric.label: metric.value for metric in app.metric}
+    assert shown["Records"] == f"{len(days):,}"
+    assert shown["Users"] == f"{days['user_id'].nunique():,}"
+    assert shown["Days"] == "31"
+    assert shown["Million steps"] == f"{days['steps'].sum() / 1e6:,.0f}"
+    assert shown["Million kcal"] == f"{days['calories_burned'].sum() / 1e6:,.0f}"
+    assert shown["Days worn"] == f"{days['worn'].mean():.1%}"
+    metrics = ReleaseStore(released.release_folder).open("2023-05").metrics()
+    assert shown["Accuracy"] == f"{metrics['activity_classifier']['accuracy']:.3f}"
+    assert shown["R²"] == f"{metrics['calorie_regressor']['r2']:.3f}"
+
+
+def test_the_month_is_chosen_once_and_kept_in_the_address(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(released.release_folder, monkeypatch).run()
+    app.sidebar.selectbox[0].select("2023-04").run()
+    assert app.query_params["month"] == "2023-04"
+    assert {m.label: m.value for m in app.metric}["Days"] == "30"
+
+    app = open_app(released.release_folder, monkeypatch)
+    app.query_params["month"] = "2023-04"
+    app.run()
+    assert app.sidebar.selectbox[0].value == "2023-04"
+
+
+def test_inference_answers_as_the_released_models_do(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(released.release_folder))
+    app = AppTest.from_function(_inference, default_timeout=60).run()
+    assert not app.exception
+    release = ReleaseStore(released.release_folder).open("2023-05")
+    regressor = release.model("calorie_regressor")
+    classifier = release.model("activity_classifier")
+    assert regressor is not None
+    assert classifier is not None
+    categories = release.metrics()["calorie_regressor"]["categories"]
+    assert len(categories) > 2
+    answers = set()
+    for index in range(len(categories)):
+        app.selectbox[0].select_index(index).run()
+        values = {box.key: box.value for box in app.number_input}
+        record = {
+            "activity_type": app.selectbox[0].value,
+            "steps": values["calories-steps"],
+            "heart_rate_avg": values["calories-heart_rate_avg"],
+            "sleep_hours": values["calories-sleep_hours"],
+        }
+        expected = regressor.predict(pd.DataFrame([record]))[0]
+        shown = {metric.label: metric.value for metric in app.metric}
+        assert shown["Estimated energy of the day"] == f"{expected:,.0f} kcal"
+        answers.add(shown["Estimated energy of the day"])
+    assert len(answers) > 1, "the answer depends on the activity"
+
+    record = {
+        "steps": values["activity-steps"],
+        "calories_burned": values["activity-calories_burned"],
+        "heart_rate_avg": values["activity-heart_rate_avg"],
+    }
+    likeliest = classifier.predict(pd.DataFrame([record]))[0]
+    told = shown["Most probable activity"].lower().replace(" ", "_")
+    assert told.startswith(likeliest)
+
+
+def test_an_input_outside_what_was_seen_is_marked(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(released.release_folder))
+    app = AppTest.from_function(_inference, default_timeout=60).run()
+    assert not app.warning
+    app.number_input(key="calories-steps").set_value(500_000.0).run()
+    (warning,) = app.warning
+    assert "extrapolation" in warning.value
+
+
+def test_without_a_release_it_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(tmp_path, monkeypatch).run()
+    assert not app.exception
+    assert "No month has been released yet" in app.info[0].value
+
+
+def test_a_damaged_release_is_refused_and_the_others_are_shown(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    releases = tmp_path / "releases"
+    shutil.copytree(released.release_folder, releases)
+    for table in (releases / "2023-05").glob("days-*.parquet"):
+        table.write_bytes(b"damaged")
+    app = open_app(releases, monkeypatch).run()
+    assert not app.exception
+    assert "The release of 2023-05 was refused" in app.error[0].value
+    app.sidebar.selectbox[0].select("2023-04").run()
+    assert not app.exception
+    assert not app.error
+    (releases / "2023-05" / "manifest.json").write_text("{}")
+    app.run()
+    assert not app.exception
+    assert "2023-05 was refused" in app.warning[0].value
+
+
+def test_a_new_month_is_there_without_a_restart(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, source = ReleaseStore(tmp_path), ReleaseStore(released.release_folder)
+    store.receive(source.open("2023-04"))
+    app = open_app(tmp_path, monkeypatch).run()
+    assert app.sidebar.selectbox[0].options == ["2023-04"]
+    store.receive(source.open("2023-05"))
+    app.run()
+    assert app.sidebar.selectbox[0].options == ["2023-05", "2023-04"]

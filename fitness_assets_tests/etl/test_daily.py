@@ -1,0 +1,128 @@
+from datetime import UTC, date, datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from fitness_assets.etl import daily
+from fitness_assets.telemetry.schema import SCHEMA
+
+DAY = date(2023, 4, 1)  # a Saturday
+
+
+def record(**values: Any) -> tuple[Any, ...]:
+    known = {"user_id": "a", "date": DAY, **values}
+    return tuple(known.get(name) for name in daily.RAW_SCHEMA.names)
+
+
+def frame(spark: SparkSession, *records: tuple[Any, ...]) -> DataFrame:
+    return spark.createDataFrame(list(records), daily.RAW_SCHEMA)
+
+
+def test_spark_reads_the_canonical_schema() -> None:
+    assert daily.RAW_SCHEMA.names == SCHEMA.names
+
+
+@pytest.mark.parametrize(
+    ("steps", "kcal", "expected"),
+    [
+        (0, 250.0, 0.0),
+        (0, 0.0, 0.0),
+        (1000, 250.0, 0.25),
+        (None, 250.0, None),
+        (1000, None, None),
+        (0, None, None),
+    ],
+)
+def test_calories_per_step(
+    spark: SparkSession, steps: int | None, kcal: float | None, expected: float | None
+) -> None:
+    days = daily.with_features(frame(spark, record(steps=steps, calories_burned=kcal)))
+    assert days.collect()[0].calories_per_step == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kept"),
+    [
+        ("steps", -1, False),
+        ("steps", 0, True),
+        ("steps", 100_000, True),
+        ("steps", 100_001, False),
+        ("heart_rate_avg", 29.9, False),
+        ("heart_rate_avg", 30.0, True),
+        ("heart_rate_avg", 220.0, True),
+        ("heart_rate_avg", float("nan"), False),
+        ("sleep_hours", 24.0, True),
+        ("sleep_hours", 430.0, False),
+        ("calories_burned", 20_000.5, False),
+    ],
+)
+def test_a_value_out_of_range_is_nulled_and_flagged(
+    spark: SparkSession, column: str, value: float, kept: bool
+) -> None:
+    (row,) = daily.null_out_of_range(frame(spark, record(**{column: value}))).collect()
+    assert row[column] == (value if kept else None)
+    assert row.quality_flags == ([] if kept else [f"{column}_out_of_range"])
+
+
+def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) -> None:
+    early, late = (datetime(2023, 4, 2, hour, tzinfo=UTC) for hour in (3, 9))
+    records = [
+        record(steps=1, heart_rate_avg=70.0, sleep_hours=8.0, ingested_at=early),
+        record(steps=2, ingested_at=late),
+        record(steps=3, heart_rate_avg=71.0, ingested_at=late),
+        record(steps=4, heart_rate_avg=72.0, sleep_hours=9.0),
+    ]
+    for order in (records, records[::-1], records[2:] + records[:2]):
+        (row,) = daily.one_record_a_day(frame(spark, *order)).collect()
+        assert row.steps == 3, "late before early and undated, fuller before emptier"
+
+
+def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
+    records = [record(steps=steps) for steps in (5, 9, 7)]
+    winners = {
+        daily.one_record_a_day(frame(spark, *order)).collect()[0].steps
+        for order in permutations(records)
+    }
+    assert winners == {9}
+
+
+def test_text_is_canonical(spark: SparkSession) -> None:
+    records = frame(spark, record(user_id=" a ", activity_type=" Gym Workout!", sex=""))
+    (row,) = daily.canonical_types(records).collect()
+    assert (row.user_id, row.activity_type, row.sex) == ("a", "gym_workout", None)
+
+
+def test_worn_and_calendar_features(spark: SparkSession) -> None:
+    records = frame(
+        spark,
+        record(user_id="moved", steps=10),
+        record(user_id="still", steps=0),
+        record(user_id="beating", steps=0, heart_rate_avg=60.0),
+        record(user_id="unknown"),
+    )
+    rows = {row.user_id: row for row in daily.with_features(records).collect()}
+    assert {user: row.worn for user, row in rows.items()} == {
+        "moved": True,
+        "still": False,
+        "beating": True,
+        "unknown": False,
+    }
+    assert rows["moved"].day_of_week == 6
+
+
+def test_files_hold_whole_users_in_order(spark: SparkSession) -> None:
+    records = frame(
+        spark,
+        *[
+            record(user_id=f"u{user}", date=date(2023, 4, day), steps=day)
+            for day in (3, 1, 2)
+            for user in range(20)
+        ],
+    )
+    parts = daily.daily_activity(records, files=3).rdd.glom().collect()
+    keys = [[(row.user_id, row.date) for row in part] for part in parts]
+    assert all(part == sorted(part) for part in keys)
+    users = [{user for user, _ in part} for part in keys]
+    assert sum(len(part) for part in users) == len(set.union(*users)) == 20

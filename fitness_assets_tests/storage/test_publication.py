@@ -1,0 +1,103 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fitness_assets.errors import StorageError
+from fitness_assets.storage.publication import MANIFEST, Manifest, Writer, read_bytes, read_manifest
+
+
+def publish(folder: Path, info: dict[str, int] | None = None, **files: str) -> Manifest:
+    with Writer(folder) as writer:
+        for name, content in files.items():
+            (writer.staging / f"{name}.txt").write_text(content)
+        return writer.publish(info or {})
+
+
+def content(folder: Path) -> dict[str, str]:
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    return {file.name: read_bytes(folder, file).decode() for file in manifest.files}
+
+
+def at_rest(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.startswith("_")}
+
+
+def test_readers_see_what_was_published(tmp_path: Path) -> None:
+    assert read_manifest(tmp_path / "month") is None
+    manifest = publish(tmp_path / "month", {"rows": 2}, a="one", b="two")
+    assert content(tmp_path / "month") == {"a.txt": "one", "b.txt": "two"}
+    assert read_manifest(tmp_path / "month") == manifest
+    assert manifest.info == {"rows": 2}
+    assert manifest.bytes == 6
+
+
+def test_a_new_publication_replaces_the_old_files(tmp_path: Path) -> None:
+    publish(tmp_path, a="one", b="two")
+    publish(tmp_path, a="three")
+    assert content(tmp_path) == {"a.txt": "three"}
+    assert len(at_rest(tmp_path)) == 1
+
+
+def test_equal_content_touches_nothing(tmp_path: Path) -> None:
+    first = publish(tmp_path, {"rows": 1}, a="one")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.name != "_lock"}
+    assert publish(tmp_path, {"rows": 1}, a="one") == first
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+    assert publish(tmp_path, {"rows": 2}, a="one").data_version != first.data_version
+
+
+def test_a_writer_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+    publish(tmp_path, a="one")
+
+    def fail_half_way() -> None:
+        with Writer(tmp_path) as writer:
+            (writer.staging / "a.txt").write_text("half")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail_half_way()
+    assert content(tmp_path) == {"a.txt": "one"}
+    assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set()
+
+
+def test_what_a_killed_writer_left_is_cleared_and_repaired(tmp_path: Path) -> None:
+    manifest = publish(tmp_path, a="one")
+    (tmp_path / "_staging-killed").mkdir()
+    (tmp_path / "_staging-killed" / "a.txt").write_text("half")
+    (tmp_path / "a-000000000000.txt").write_text("moved, but never named by a manifest")
+    (tmp_path / manifest.files[0].path).write_text("flipped")
+    publish(tmp_path, a="one")
+    assert content(tmp_path) == {"a.txt": "one"}
+    assert at_rest(tmp_path) == {manifest.files[0].path}
+    assert not (tmp_path / "_staging-killed").exists()
+
+
+def test_one_writer_at_a_time(tmp_path: Path) -> None:
+    with Writer(tmp_path):
+        second = Writer(tmp_path, wait=0.1)
+        with pytest.raises(StorageError, match="still being written by another run"), second:
+            pytest.fail("two writers hold one folder")
+
+
+def test_changed_files_and_manifests_are_refused(tmp_path: Path) -> None:
+    manifest = publish(tmp_path, a="one")
+    (tmp_path / manifest.files[0].path).write_text("two")
+    with pytest.raises(StorageError, match="is not what its manifest says"):
+        content(tmp_path)
+
+    document = json.loads((tmp_path / MANIFEST).read_text())
+    changes: list[tuple[dict[str, object], str]] = [
+        ({"info": {"rows": 9}}, "was changed after it was written"),
+        ({"format": 99}, "format 99"),
+        ({"files": [{**document["files"][0], "path": "../../outside"}]}, "not inside its folder"),
+        ({"files": [{"name": "a.txt"}]}, "is not a manifest"),
+    ]
+    for change, told in changes:
+        (tmp_path / MANIFEST).write_text(json.dumps({**document, **change}))
+        with pytest.raises(StorageError, match=told):
+            read_manifest(tmp_path)
+    (tmp_path / MANIFEST).write_text("{")
+    with pytest.raises(StorageError, match="is not a manifest"):
+        read_manifest(tmp_path)

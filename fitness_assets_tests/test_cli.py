@@ -1,0 +1,112 @@
+"""The `fitness` command as a user runs it: in a process of its own."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fitness_assets.resources.workspace import MODELS
+
+FITNESS = Path(sys.executable).with_name("fitness")
+
+
+def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
+    return subprocess.run(
+        [FITNESS, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={
+            **kept,
+            "FITNESS_HOME": str(home),
+            "FITNESS_COHORT_USERS": "60",
+            "FITNESS_LAST_MONTH": "2023-06",
+            **environ,
+        },
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "told"),
+    [
+        (["backfill", "2024-01"], {}, "'2024-01' is not a month of the range 2023-04 to 2023-06"),
+        (["backfill", "April"], {}, "'April' is not a month of the range"),
+        (["backfill", "2023-05", "2023-04"], {}, "2023-04 comes before 2023-05"),
+        (["backfill", "--select", "nonsense"], {}, "--select 'nonsense'"),
+        (["status"], {"FITNESS_SOURCE": "fitbit"}, "FITNESS_SOURCE='fitbit' is not a source"),
+        (["status"], {"FITNESS_FIRST_MONTH": "soon"}, "FITNESS_FIRST_MONTH: 'soon'"),
+        (
+            ["backfill"],
+            {"FITNESS_SOURCE": "folder", "FITNESS_SOURCE_PATH": "/nowhere"},
+            "/nowhere is not a folder",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_writes_nothing(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], told: str
+) -> None:
+    run = fitness(tmp_path / "home", *arguments, **environ)
+    assert run.returncode != 0
+    assert run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("fitness: ")
+    assert told in line
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
+    for month, column in (("04", "steps"), ("05", "paces")):
+        folder = source / "year=2023" / f"month={month}"
+        folder.mkdir(parents=True)
+        rows = [f"a,2023-{month}-01,1,2,60,7,yoga"]
+        (folder / "x.csv").write_text("\n".join([header.replace("steps", column), *rows]))
+    run = fitness(
+        tmp_path / "home",
+        *("backfill", "2023-04", "2023-05", "--select", "raw_telemetry"),
+        FITNESS_SOURCE="folder",
+        FITNESS_SOURCE_PATH=str(source),
+    )
+    assert run.returncode == 1
+    april, may, total = run.stdout.splitlines()
+    assert april.startswith("2023-04  ok")
+    path = source / "year=2023" / "month=05" / "x.csv"
+    assert may == f"2023-05  FAILED  raw_telemetry: {path} lacks the column steps"
+    assert total.startswith("1 of 2 months")
+    landed = list((tmp_path / "home" / "lake").rglob("*.parquet"))
+    assert len(landed) == 1
+    assert "month=04" in landed[0].as_posix()
+
+
+def test_backfill_then_status(tmp_path: Path) -> None:
+    run = fitness(tmp_path, "backfill", "2023-04", "2023-05")
+    assert run.returncode == 0, run.stderr
+    assert "2 of 2 months" in run.stdout
+    assert "GB with the JVM" in run.stdout
+
+    run = fitness(tmp_path, "status", "--json")
+    assert run.returncode == 0, run.stderr
+    assets = json.loads(run.stdout)["assets"]
+    assert list(assets)[:2] == ["raw_telemetry", "daily_activity"]
+    assert set(assets) >= {*MODELS, "dashboard_release", "drive_upload"}
+    for months in assets.values():
+        assert list(months) == ["2023-04", "2023-05", "2023-06"]
+        assert [cell["materialized"] for cell in months.values()] == [True, True, False]
+        for cell in months.values():
+            assert set(cell) == {"materialized", "rows", "data_version", "run_id", "metrics"}
+    runs = {months["2023-04"]["run_id"] for months in assets.values()}
+    assert len(runs) == 1, "a month is one run"
+    assert assets["daily_activity"]["2023-05"]["rows"] == 60 * 31
+    assert 0 < assets["activity_classifier"]["2023-05"]["metrics"]["accuracy"] <= 1
+
+    # The record is a claim about the store: without the files the month is not materialized.
+    for manifest in (tmp_path / "lake" / "daily_activity").rglob("_manifest.json"):
+        manifest.unlink()
+    table = fitness(tmp_path, "status")
+    (row,) = [line for line in table.stdout.splitlines() if line.startswith("daily_activity")]
+    assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
