@@ -18,6 +18,7 @@ from fitness_assets.settings import Settings
 
 _START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 20.0
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - recognised, not bound
 _MODULE = "fitness_assets.definitions"
 
 
@@ -62,7 +63,7 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> int:
                 raise FitnessError(f"{', '.join(waiting)} did not start in {_START_TIMEOUT:.0f} s")
             for name, place in list(waiting.items()):
                 if _listens(place):
-                    tell(f"{name:<10} http://{place[0]}:{place[1]}")
+                    tell(f"{name:<10} http://{_reachable(place[0])}:{place[1]}")
                     del waiting[name]
             time.sleep(0.2)
         if not waiting:
@@ -130,9 +131,14 @@ def _stopped_by_signal() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
+def _reachable(host: str) -> str:
+    """Where a browser on this machine finds what is bound to `host`."""
+    return "127.0.0.1" if host == _ANY_ADDRESS else host
+
+
 def _listens(place: tuple[str, int]) -> bool:
     try:
-        with socket.create_connection(place, timeout=0.5):
+        with socket.create_connection((_reachable(place[0]), place[1]), timeout=0.5):
             return True
     except OSError:
         return False
