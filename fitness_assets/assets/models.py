@@ -140,7 +140,8 @@ def _materialize(
     month = context.partition_key
     window = [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
     days = workspace.daily.scan(window, columns).to_pandas()
-    days["date"] = pd.to_datetime(days["date"]) if "date" in days else None
+    if "date" in days:
+        days["date"] = pd.to_datetime(days["date"])
     model: Pipeline | None
     try:
         model, metrics, tables = learn(days)
