@@ -144,8 +144,9 @@ def _failure(run: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             message = " ".join(error.message.split()) if error else "no reason recorded"
             name, _, reason = message.partition(": ")
-            told = reason if name.rpartition(".")[2] in _OURS else message
-            return f"{event.step_key}: {told}"
+            if name.rpartition(".")[2] in _OURS:
+                return f"{event.step_key}: {reason}"
+            return f"{event.step_key}: {message} (the log of run {run.run_id} has it all)"
     return f"run {run.run_id} failed before its first step"
 
 

@@ -30,7 +30,11 @@ class SparkResource(LazyPySparkResource):
         if self._spark_session is None:
             declared = Path(self.declared_java_home) if self.declared_java_home else None
             # PySpark starts the JVM by a script that takes its Java from here.
-            os.environ["JAVA_HOME"] = str(java_home(declared, Path(self.state)))  # noqa: TID251
+            jvm = {"JAVA_HOME": str(java_home(declared, Path(self.state)))}
+            if self.spark_config["spark.master"].startswith("local"):
+                # Or Spark looks its own machine up by name, and in a container it may have none.
+                jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
+            os.environ.update(jvm)  # noqa: TID251 - for the script, not for us
         super()._init_session()
 
 

@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -33,8 +34,8 @@ def test_a_java_that_is_too_old_is_passed_over(
     assert java_home(declared, tmp_path / "state") == on_path
 
 
-def test_without_a_java_the_packaged_one_runs_spark(tmp_path: Path) -> None:
-    """The launcher is asked for what Spark asks for, and a session really starts on it."""
+def test_without_a_java_or_a_name_that_resolves_spark_runs(tmp_path: Path) -> None:
+    """As on a bare machine: a session really starts on the packaged runtime."""
     # A PATH with everything of this machine but a Java.
     tools = tmp_path / "tools"
     tools.mkdir()
@@ -51,8 +52,12 @@ def test_without_a_java_the_packaged_one_runs_spark(tmp_path: Path) -> None:
         "home = session._jvm.java.lang.System.getProperty('java.home')\n"
         "print(home, session.range(5).count())\n"
     )
+    command = [sys.executable, "-c", script]
+    if os.geteuid() == 0 and shutil.which("unshare"):
+        rename = 'hostname nobody-knows-me && exec "$0" "$@"'
+        command = ["unshare", "--uts", "sh", "-c", rename, *command]
     run = subprocess.run(
-        [sys.executable, "-c", script],
+        command,
         check=True,
         capture_output=True,
         text=True,
