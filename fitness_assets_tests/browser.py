@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,10 @@ _QUIET = [
 @contextmanager
 def chromium() -> Iterator[Browser]:
     """A headless Chromium; skips the test, and says why, where none can be had."""
+    driver = [sys.executable, "-m", "playwright", "--version"]
+    told = subprocess.run(driver, check=False, capture_output=True, text=True)
+    if told.returncode != 0:
+        pytest.skip(f"Playwright's driver does not run here: {told.stderr.strip()}")
     with sync_playwright() as playwright:
         executable = _executable(playwright)
         if executable is None:

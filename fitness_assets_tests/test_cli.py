@@ -58,6 +58,20 @@ def test_what_cannot_be_done_is_one_line_and_writes_nothing(
     assert not (tmp_path / "home").exists()
 
 
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run = fitness(
+        tmp_path / "home",
+        "backfill",
+        FITNESS_SOURCE="folder",
+        FITNESS_SOURCE_PATH=str(empty),
+    )
+    assert run.returncode == 1
+    assert run.stderr == f"fitness: {empty} holds no .csv or .parquet file\n"
+    assert not (tmp_path / "home").exists()
+
+
 def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: Path) -> None:
     source = tmp_path / "source"
     header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"

@@ -18,14 +18,15 @@ def show() -> None:
     summary = release.manifest.info["summary"]
     st.caption(
         f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
-        f"{release.manifest.bytes / 1e6:.2f} MB, every file verified against its manifest."
+        f"{release.manifest.bytes / 1e6:.2f} MB. "
+        "Each file is verified against its manifest as it is read."
     )
     figures = {
         "Records": f"{summary['records']:,}",
         "Users": f"{summary['users']:,}",
         "Days": f"{summary['days']:,}",
-        "Million steps": f"{summary['total_steps'] / 1e6:,.0f}",
-        "Million kcal": f"{summary['total_kcal'] / 1e6:,.0f}",
+        "Million steps": f"{summary['total_steps'] / 1e6:,.1f}",
+        "Million kcal": f"{summary['total_kcal'] / 1e6:,.1f}",
         "Days worn": f"{summary['worn_records'] / max(summary['records'], 1):.1%}",
     }
     for column, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):

@@ -49,8 +49,8 @@ def test_overview_shows_what_the_lake_holds(
     assert shown["Records"] == f"{len(days):,}"
     assert shown["Users"] == f"{days['user_id'].nunique():,}"
     assert shown["Days"] == "31"
-    assert shown["Million steps"] == f"{days['steps'].sum() / 1e6:,.0f}"
-    assert shown["Million kcal"] == f"{days['calories_burned'].sum() / 1e6:,.0f}"
+    assert shown["Million steps"] == f"{days['steps'].sum() / 1e6:,.1f}"
+    assert shown["Million kcal"] == f"{days['calories_burned'].sum() / 1e6:,.1f}"
     assert shown["Days worn"] == f"{days['worn'].mean():.1%}"
     metrics = ReleaseStore(released.release_folder).open("2023-05").metrics()
     assert shown["Accuracy"] == f"{metrics['activity_classifier']['accuracy']:.3f}"
