@@ -8,7 +8,8 @@ RUN apt-get update \
 WORKDIR /app
 RUN python3 -m venv /uv && /uv/bin/pip install --no-cache-dir --disable-pip-version-check uv==0.13.9
 COPY pyproject.toml uv.lock README.md LICENSE ./
-ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never
+# The system's certificates, so that a network with an authority of its own can build this.
+ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1
 RUN /uv/bin/uv sync --locked --all-extras --no-install-project --compile-bytecode
 COPY fitness_assets fitness_assets
 COPY dashboard dashboard
