@@ -6,11 +6,16 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 
 from fitness_assets.definitions import MONTHLY_JOB, build_defs
 from fitness_assets.resources.spark import spark_resource
 from fitness_assets.settings import Settings
+
+# The same examples on every run, and no database of them in the source tree.
+hypothesis_settings.register_profile("deterministic", derandomize=True, database=None)
+hypothesis_settings.load_profile("deterministic")
 
 MONTHS = ("2023-04", "2023-05")
 USERS = 90
