@@ -62,5 +62,9 @@ def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
 
 
 def metric_table(rows: list[dict[str, str | float]]) -> dg.TableMetadataValue:
-    """A table of scores, one row a model or baseline."""
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
+    """A table of scores, one row a model or baseline, to four decimals."""
+    rounded = [
+        {name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()}
+        for row in rows
+    ]
+    return dg.MetadataValue.table([dg.TableRecord(row) for row in rounded])
