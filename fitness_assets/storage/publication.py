@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from filelock import FileLock, Timeout
 
@@ -28,6 +28,20 @@ MANIFEST = "_manifest.json"
 _LOCK = "_lock"
 _STAGING = "_staging-"
 _FORMAT = 1
+
+#: The moments of a publication at which a process may die; a test kills it at each.
+CrashPoint = Literal[
+    "files staged",
+    "file moved",
+    "files moved",
+    "content written",
+    "manifest swapped",
+    "old file removed",
+]
+
+
+def reached(point: CrashPoint) -> None:
+    """Pass a crash point. A test that wants to die there puts itself in place of this."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +132,12 @@ def read_bytes(folder: Path, file: StoredFile) -> bytes:
     return content
 
 
+def verify(path: Path, file: StoredFile) -> None:
+    """Raise StorageError unless `path` holds what `file` says."""
+    if path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
+        raise StorageError(f"{path} is not what its manifest says")
+
+
 class Writer:
     """The one writer of a folder, from staging to publication.
 
@@ -150,7 +170,7 @@ class Writer:
             ) from None
         # Whoever held the lock before is gone; what it left unpublished is of no use to anyone.
         for left in self._folder.glob(f"{_STAGING}*"):
-            shutil.rmtree(left)
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
         self.staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._folder))
         return self
 
@@ -162,6 +182,10 @@ class Writer:
     ) -> None:
         shutil.rmtree(self.staging, ignore_errors=True)
         self._lock.release()
+        if isinstance(error, OSError):
+            raise StorageError(
+                f"{self._folder} cannot be written: {error}; what was published there stands"
+            ) from error
 
     def publish(self, info: Mapping[str, Any]) -> Manifest:
         """Make the files in `staging` the content of the folder.
@@ -186,19 +210,24 @@ class Writer:
             for file in files
         )
         if not whole:
+            reached("files staged")
             for path, file in zip(staged, files, strict=True):
                 _sync(path)
                 path.replace(self._folder / file.path)
+                reached("file moved")
             _sync(self._folder)
             document = {"format": _FORMAT, **asdict(manifest)}
+            reached("files moved")
             write_atomically(
                 self._folder / self._manifest_name,
                 (json.dumps(document, indent=2, sort_keys=True) + "\n").encode(),
             )
+            reached("manifest swapped")
         keep = {file.path for file in files} | {self._manifest_name, _LOCK, self.staging.name}
         for path in self._folder.iterdir():
             if path.is_file() and path.name not in keep:
                 path.unlink()
+                reached("old file removed")
         return manifest
 
 
@@ -219,6 +248,7 @@ def write_atomically(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
             # A temporary file is private to its owner; what is published is for every reader.
             Path(file.name).chmod(0o644)
+            reached("content written")
             Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)

@@ -1,19 +1,20 @@
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import lake as lake_module
-from fitness_assets.storage.lake import Lake, describe, stage
+from fitness_assets.storage.lake import Lake, describe, part, write_rows
 
 TABLE = pa.table({"user_id": [f"u{i}" for i in range(100)], "steps": list(range(100))})
 
 
 def publish(lake: Lake, month: str, table: pa.Table, batch: int = 100) -> str:
     with lake.writer(month) as writer:
-        stage(writer, table.to_batches(max_chunksize=batch), table.schema)
+        write_rows(writer.staging / part(0), table.to_batches(max_chunksize=batch), table.schema)
         return writer.publish(describe(writer.staging)).data_version
 
 
@@ -21,8 +22,10 @@ def test_scan_reads_the_months_and_columns_asked_for(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     publish(lake, "2023-04", TABLE.slice(0, 10))
     publish(lake, "2023-05", TABLE.slice(10, 5))
-    assert lake.scan(["2023-04", "2023-05"], ["steps"]).to_pydict() == {"steps": list(range(15))}
-    assert lake.scan(["2023-05"]).column_names == ["user_id", "steps"]
+    assert lake.scan(["2023-04", "2023-05"], ["steps"]).table.to_pydict() == {
+        "steps": list(range(15))
+    }
+    assert lake.scan(["2023-05"]).table.column_names == ["user_id", "steps"]
     with pytest.raises(StorageError, match="has no 2023-06"):
         lake.scan(["2023-06"])
 
@@ -46,13 +49,64 @@ def test_equal_rows_are_equal_bytes_however_batched(
     assert pq.ParquetFile(file).read().equals(TABLE)
 
 
+def test_scan_opens_no_other_file_and_reads_no_other_column(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    table = pa.table({name: np.random.default_rng(0).random(200_000) for name in "abcdefghij"})
+    for month in ("2023-04", "2023-05"):
+        publish(lake, month, table)
+    whole = lake.scan(["2023-04"])
+    (file,) = lake.files("2023-04")
+    assert whole.table.equals(table)
+    assert whole.bytes_read >= file.stat().st_size
+    column = lake.scan(["2023-04"], ["c"])
+    assert column.table.column_names == ["c"]
+    # A tenth of the columns, and the footer, which is read in one piece of 64 KiB.
+    assert column.bytes_read < whole.bytes_read / 10 + 70_000
+    assert lake.scan(["2023-04", "2023-05"], ["c"]).bytes_read == 2 * column.bytes_read
+    # A month that is not asked for can be out of order altogether.
+    lake.files("2023-05")[0].write_bytes(b"")
+    assert lake.scan(["2023-04"], ["c"]).bytes_read == column.bytes_read
+
+
+def test_a_pinned_month_stays_when_it_is_published_anew(tmp_path: Path) -> None:
+    lake = Lake(tmp_path / "lake")
+    publish(lake, "2023-04", TABLE)
+    pinned = lake.pin("2023-04", tmp_path)
+    publish(lake, "2023-04", TABLE.slice(50))
+    assert [pq.read_table(path).num_rows for path in pinned] == [100]
+    (file,) = lake.files("2023-04")
+    file.write_bytes(b"flipped")
+    with pytest.raises(StorageError, match="is not what its manifest says"):
+        lake.pin("2023-04", tmp_path)
+
+
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     publish(lake, "2023-04", TABLE)
     (file,) = lake.files("2023-04")
-    file.write_bytes(file.read_bytes()[:50])
-    with pytest.raises(StorageError, match=f"{file} cannot be read"):
+    whole = file.read_bytes()
+    file.write_bytes(whole[:50])
+    with pytest.raises(StorageError, match=f"{file} has 50 bytes where {len(whole):,} were"):
         lake.scan(["2023-04"])
     file.unlink()
     with pytest.raises(StorageError, match="lacks a file that its manifest names"):
         lake.scan(["2023-04"])
+
+
+def test_no_flipped_bit_changes_what_a_reader_gets(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    publish(lake, "2023-04", TABLE)
+    (file,) = lake.files("2023-04")
+    whole = file.read_bytes()
+    refusals = []
+    for place in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << place % 8
+        file.write_bytes(damaged)
+        try:
+            # Some bytes, such as the statistics in the footer, do not matter to what is read.
+            assert lake.scan(["2023-04"]).table.equals(TABLE), place
+        except StorageError as error:
+            refusals.append(str(error))
+    assert len(refusals) > len(whole) / 2
+    assert all(str(tmp_path) in refusal for refusal in refusals)

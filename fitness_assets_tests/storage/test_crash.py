@@ -1,0 +1,90 @@
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.publication import CrashPoint
+from fitness_assets_tests.storage import crash
+
+MONTH = "2023-04"
+SIGKILLED = -9
+
+
+def start(lake: Lake, content: int, point: str = "never") -> subprocess.Popen[bytes]:
+    module = "fitness_assets_tests.storage.crash"
+    return subprocess.Popen([sys.executable, "-m", module, lake.root, MONTH, str(content), point])
+
+
+def content(lake: Lake) -> set[int]:
+    table = lake.scan([MONTH]).table
+    assert table.num_rows == crash.FILES * crash.ROWS
+    return set(table["content"].to_pylist())
+
+
+@contextmanager
+def polled(lake: Lake) -> Iterator[list[set[int]]]:
+    """What a reader sees of the month, again and again, while the body runs; errors are raised."""
+    seen: list[set[int]] = []
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def poll() -> None:
+        try:
+            while not done.is_set():
+                seen.append(content(lake))
+        except Exception as error:  # noqa: BLE001 - told in the thread of the test
+            errors.append(error)
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        done.set()
+        reader.join()
+    assert not errors, errors
+    assert len(seen) > 10
+
+
+def at_rest(lake: Lake) -> set[str]:
+    return {path.name for path in lake.folder(MONTH).iterdir() if path.name != "_lock"}
+
+
+@pytest.mark.parametrize("point", get_args(CrashPoint))
+def test_a_writer_killed_at_any_point_is_never_seen_and_is_repaired(
+    tmp_path: Path, point: CrashPoint
+) -> None:
+    lake = Lake(tmp_path)
+    crash.publish(lake, MONTH, 1)
+    with polled(lake) as seen:
+        assert start(lake, 2, point).wait(60) == SIGKILLED
+        crashed = content(lake)
+        time.sleep(0.1)
+        assert start(lake, 2).wait(60) == 0
+        time.sleep(0.1)
+    swapped = point in {"manifest swapped", "old file removed"}
+    assert crashed == ({2} if swapped else {1})
+    assert {frozenset(each) for each in seen} == {frozenset({1}), frozenset({2})}
+    assert seen[-1] == {2}
+    manifest = lake.published(MONTH)
+    assert at_rest(lake) == {"_manifest.json", *(file.path for file in manifest.files)}
+
+
+def test_two_writers_at_once_give_one_whole_month(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    crash.publish(lake, MONTH, 1)
+    with polled(lake) as seen:
+        writers = [start(lake, number) for number in (2, 3)]
+        assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert {frozenset(each) for each in seen} <= {frozenset({n}) for n in (1, 2, 3)}
+    assert len(content(lake)) == 1
+    assert content(lake) <= {2, 3}
+    manifest = lake.published(MONTH)
+    assert at_rest(lake) == {"_manifest.json", *(file.path for file in manifest.files)}
