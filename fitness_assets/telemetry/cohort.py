@@ -18,7 +18,7 @@ import pyarrow as pa
 from scipy.special import ndtri
 
 from fitness_assets import months
-from fitness_assets.telemetry.schema import SCHEMA
+from fitness_assets.telemetry.schema import SCHEMA, SetAside
 
 ACTIVITIES = ("walking", "running", "cycling", "swimming", "yoga", "gym_workout", "hiking")
 
@@ -102,7 +102,12 @@ class Cohort:
     def check(self) -> None:
         """A cohort can always be read."""
 
-    def read(self, month: str) -> Iterator[pa.RecordBatch]:
+    def read(
+        self,
+        month: str,
+        set_aside: SetAside | None = None,  # noqa: ARG002 - there is no file to set aside
+        /,
+    ) -> Iterator[pa.RecordBatch]:
         """The records of `month`, by user and day; redeliveries come last."""
         people = self._people()
         days = months.days(month)

@@ -3,8 +3,10 @@
 import csv
 import os
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +15,7 @@ import pyarrow.parquet as pq
 
 from fitness_assets import months
 from fitness_assets.errors import SourceError
-from fitness_assets.telemetry.schema import SCHEMA
+from fitness_assets.telemetry.schema import SCHEMA, SetAside
 
 #: A file must have these columns; the other canonical ones are read where they are there.
 REQUIRED = (
@@ -50,38 +52,42 @@ class Folder:
         """Raise SourceError if the folder is missing, unreadable or without telemetry."""
         self._files()
 
-    def read(self, month: str) -> Iterator[pa.RecordBatch]:
+    def read(self, month: str, set_aside: SetAside, /) -> Iterator[pa.RecordBatch]:
         """The records of `month`, in the order of the files' paths.
+
+        A file that lies in no month's folder and cannot be read must not stop every month: it is
+        set aside, whole, and stays where it is.
 
         Raises
         ------
         SourceError
-            Naming the file, and the row and column where it is one value that is wrong, or the
-            folder where it holds nothing for `month`.
+            Naming the file that lies in the month's own folder, and the row and column where it is
+            one value that is wrong, or the folder where it holds nothing for `month`.
         """
-        first, end = (
-            pa.scalar(day, pa.date32()) for day in (months.start(month), months.end(month))
-        )
         found = False
+        unread: list[str] = []
         for path in self._files():
-            promised = _month_of_path(path.relative_to(self._root))
-            if promised not in (None, month):
-                continue
-            row = 0
-            for batch in _batches(path):
-                records = _canonical(batch, path, row)
-                row += batch.num_rows
-                dates = records.column("date")
-                inside = pc.and_(pc.greater_equal(dates, first), pc.less(dates, end))
-                if promised is not None and not pc.all(inside, min_count=0).as_py():
-                    stray = dates.filter(pc.invert(inside))[0]
-                    raise SourceError(f"{path} lies in the folder of {month} but holds {stray}")
-                records = records.filter(inside)
-                if records.num_rows:
+            below = path.relative_to(self._root)
+            promised = _month_of_path(below)
+            if promised is None:
+                # None of a file's rows, or all of them: they wait until the last one is right.
+                with tempfile.TemporaryFile() as waiting:
+                    try:
+                        _spool(_records(path, month), waiting)
+                    except SourceError as error:
+                        unread.append(str(error))
+                        set_aside(below.as_posix(), str(error).replace(f"{self._root}/", ""))
+                        continue
+                    for records in _spooled(waiting):
+                        found = True
+                        yield records
+            elif promised == month:
+                for records in _records(path, month, strict=True):
                     found = True
                     yield records
         if not found:
-            raise SourceError(f"{self._root} holds no records of {month}")
+            also = f"; {len(unread)} files cannot be read, the first: {unread[0]}" if unread else ""
+            raise SourceError(f"{self._root} holds no records of {month}{also}")
 
     def _files(self) -> list[Path]:
         if not self._root.is_dir():
@@ -108,6 +114,35 @@ def _raise(error: OSError) -> None:
 def _month_of_path(path: Path) -> str | None:
     match = re.search(r"(?:^|/)year=(\d{4})/month=(\d{1,2})/", path.as_posix())
     return f"{match[1]}-{int(match[2]):02d}" if match else None
+
+
+def _records(path: Path, month: str, *, strict: bool = False) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `month` in `path`; if `strict` it must hold no other."""
+    first, end = (pa.scalar(day, pa.date32()) for day in (months.start(month), months.end(month)))
+    row = 0
+    for batch in _batches(path):
+        records = _canonical(batch, path, row)
+        row += batch.num_rows
+        dates = records.column("date")
+        inside = pc.and_(pc.greater_equal(dates, first), pc.less(dates, end))
+        if strict and not pc.all(inside, min_count=0).as_py():
+            stray = dates.filter(pc.invert(inside))[0]
+            raise SourceError(f"{path} lies in the folder of {month} but holds {stray}")
+        records = records.filter(inside)
+        if records.num_rows:
+            yield records
+
+
+def _spool(batches: Iterable[pa.RecordBatch], file: IO[bytes]) -> None:
+    with pa.ipc.new_stream(file, SCHEMA) as stream:
+        for batch in batches:
+            stream.write_batch(batch)
+
+
+def _spooled(file: IO[bytes]) -> Iterator[pa.RecordBatch]:
+    file.seek(0)
+    with pa.ipc.open_stream(file) as stream:
+        yield from stream
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:

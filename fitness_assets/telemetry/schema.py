@@ -1,6 +1,11 @@
 """The canonical record: one user on one local calendar day."""
 
+from collections.abc import Callable
+
 import pyarrow as pa
+
+#: Given the path of a file and the reason why it is left out.
+SetAside = Callable[[str, str], object]
 
 #: (column, type, unit and meaning). Only user_id and date are never null.
 _COLUMNS: list[tuple[str, pa.DataType, str]] = [
@@ -32,8 +37,3 @@ SCHEMA = pa.schema(
         for name, kind, text in _COLUMNS
     ]
 )
-
-
-def description(column: str) -> str:
-    """Unit and meaning of `column`."""
-    return str(SCHEMA.field(column).metadata[b"description"].decode())

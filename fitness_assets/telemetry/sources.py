@@ -8,6 +8,7 @@ import pyarrow as pa
 from fitness_assets.settings import Settings
 from fitness_assets.telemetry.cohort import Cohort
 from fitness_assets.telemetry.folder import Folder
+from fitness_assets.telemetry.schema import SetAside
 
 
 class Source(Protocol):
@@ -16,8 +17,21 @@ class Source(Protocol):
     def check(self) -> None:
         """Raise SourceError if nothing could be read, whatever the month."""
 
-    def read(self, month: str) -> Iterator[pa.RecordBatch]:
-        """The records of `month`, with the canonical schema; SourceError if they are unreadable."""
+    def read(self, month: str, set_aside: SetAside, /) -> Iterator[pa.RecordBatch]:
+        """The records of `month`, with the canonical schema.
+
+        Parameters
+        ----------
+        month : str
+        set_aside : callable
+            Told of each file that cannot be read and need not stop the month: its path below the
+            source, and the reason.
+
+        Raises
+        ------
+        SourceError
+            If the month cannot be read.
+        """
         ...
 
 

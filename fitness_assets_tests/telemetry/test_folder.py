@@ -19,9 +19,12 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-def read(root: Path, month: str = "2023-04") -> list[dict[str, object]]:
+def read(
+    root: Path, month: str = "2023-04", unread: dict[str, str] | None = None
+) -> list[dict[str, object]]:
     records: list[dict[str, object]] = []
-    for batch in Folder(root).read(month):
+    unread = {} if unread is None else unread
+    for batch in Folder(root).read(month, unread.setdefault):
         assert batch.schema.equals(SCHEMA)
         records += batch.to_pylist()
     return records
