@@ -17,5 +17,13 @@ class StorageError(FitnessError):
     """A stored artifact is missing, held by another writer, or not what its manifest says."""
 
 
+class EtlError(FitnessError):
+    """Spark could not do its work; the message is the cause it gives."""
+
+
+class QualityError(FitnessError):
+    """A month is not fit to be learned from, and is not published."""
+
+
 class NotLearnedError(FitnessError):
     """The data cannot teach this model; the message is the reason shown to users."""

@@ -1,11 +1,23 @@
 """From what devices delivered to one clean record a user and day, with features."""
 
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, timedelta
 from functools import reduce
 from pathlib import Path
 
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.errors import PySparkException
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
+
+from fitness_assets.errors import EtlError
+from fitness_assets.etl import baselines
+from fitness_assets.etl.features import RANGES, SCHEMA
+
+WriteRows = Callable[[Path, Iterable[pa.RecordBatch], pa.Schema], None]
 
 #: The raw record as Spark reads it; the order and names of the canonical schema.
 RAW_SCHEMA = T.StructType(
@@ -31,38 +43,37 @@ RAW_SCHEMA = T.StructType(
     ]
 )
 
-#: The values a body and a device can give; what lies outside is nulled and flagged.
-RANGES = {
-    "steps": (0, 100_000),
-    "distance_km": (0, 300),
-    "calories_burned": (0, 20_000),
-    "heart_rate_avg": (30, 220),
-    "resting_heart_rate": (30, 220),
-    "sleep_hours": (0, 24),
-    "active_minutes": (0, 1440),
-    "sedentary_minutes": (0, 1440),
-    "age": (0, 120),
-    "height_cm": (50, 260),
-    "weight_kg": (2, 500),
-}
-
 _KEY = ("user_id", "date")
 
+_SNAKE_CASE = "^[a-z0-9]+(_[a-z0-9]+)*$"
 
-def daily_activity(raw: DataFrame, files: int = 1) -> DataFrame:
+
+def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int = 1) -> DataFrame:
     """One clean record a user and day, with features, sorted by user and day.
+
+    Baselines come last: `write_files` adds them as the rows leave Spark, because a running mean
+    is a matter of vectors there and of row after row here.
 
     Parameters
     ----------
     raw : DataFrame
-        Records with `RAW_SCHEMA`.
+        Records of the month, with `RAW_SCHEMA`.
+    earlier : DataFrame, optional
+        Records of the days before it, as `history` gives them.
     files : int
         Number of partitions, and so of files written. A user's days are in one of them.
+
+    Returns
+    -------
+    DataFrame
+        Days of `raw` and of `earlier`; the column ``_history`` tells which.
     """
-    # One shuffle serves the deduplication and the order of the files.
-    spread = canonical_types(raw).repartition(files, "user_id")
-    cleaned = null_out_of_range(spread)
-    return with_features(one_record_a_day(cleaned)).sortWithinPartitions(*_KEY)
+    records = raw.withColumn("_history", F.lit(False))
+    if earlier is not None:
+        records = records.unionByName(earlier.withColumn("_history", F.lit(True)))
+    # One shuffle and one sort serve the deduplication, the baselines and the order of the files.
+    spread = null_out_of_range(canonical_types(records)).repartition(files, "user_id")
+    return with_features(one_record_a_day(spread)).sortWithinPartitions(*_KEY)
 
 
 def canonical_types(raw: DataFrame) -> DataFrame:
@@ -70,31 +81,33 @@ def canonical_types(raw: DataFrame) -> DataFrame:
 
     def snake(column: str) -> Column:
         words = F.regexp_replace(F.lower(F.trim(column)), "[^a-z0-9]+", "_")
-        return F.nullif(F.regexp_replace(words, "^_+|_+$", ""), F.lit("")).alias(column)
+        spelled = F.nullif(F.regexp_replace(words, "^_+|_+$", ""), F.lit(""))
+        # Nearly all of it is right as it comes, and looking is cheaper than replacing.
+        return F.when(F.col(column).rlike(_SNAKE_CASE), F.col(column)).otherwise(spelled)
 
-    text = {
-        "user_id": F.trim("user_id").alias("user_id"),
-        **{name: snake(name) for name in ("activity_type", "sex", "calories_kind")},
-    }
-    return raw.select(*[text.get(name, F.col(name)) for name in RAW_SCHEMA.names])
+    return raw.withColumns(
+        {
+            "user_id": F.trim("user_id"),
+            **{name: snake(name) for name in ("activity_type", "sex", "calories_kind")},
+        }
+    )
 
 
 def null_out_of_range(records: DataFrame) -> DataFrame:
     """Null each value outside `RANGES` and name its column in ``quality_flags``.
 
-    The rest of the record stands: one bad reading does not cost the day.
+    The rest of the record stands: one bad reading does not cost the day. Not-a-number is outside
+    of every range.
     """
-    outside = {
-        name: (F.col(name) < low) | (F.col(name) > high) | F.isnan(F.col(name).cast("double"))
-        for name, (low, high) in RANGES.items()
-    }
-    flags = F.array_compact(
-        F.array(*[F.when(test, F.lit(f"{name}_out_of_range")) for name, test in outside.items()])
-    )
-    kept = {name: F.when(~test, F.col(name)).alias(name) for name, test in outside.items()}
-    return records.select(
-        *[kept.get(name, F.col(name)) for name in records.columns], flags.alias("quality_flags")
-    )
+    inside = {name: F.col(name).between(low, high) for name, (low, high) in RANGES.items()}
+    flagged = [F.when(~test, F.lit(f"{name}_out_of_range")) for name, test in inside.items()]
+    flags = F.when(
+        reduce(Column.__or__, [F.coalesce(~test, F.lit(False)) for test in inside.values()]),
+        F.array_compact(F.array(*flagged)),
+    ).otherwise(F.array().cast("array<string>"))
+    # The flags are told from the values as they came, so they are computed beside them.
+    kept = {name: F.when(test, F.col(name)) for name, test in inside.items()}
+    return records.withColumns({**kept, "quality_flags": flags})
 
 
 def one_record_a_day(records: DataFrame) -> DataFrame:
@@ -105,15 +118,18 @@ def one_record_a_day(records: DataFrame) -> DataFrame:
     """
     values = [name for name in RAW_SCHEMA.names if name not in _KEY]
     filled = reduce(Column.__add__, [F.col(name).isNotNull().cast("int") for name in values])
-    best_first = Window.partitionBy(*_KEY).orderBy(
+    best_first = Window.partitionBy("user_id").orderBy(
+        "date",
         F.col("ingested_at").desc_nulls_last(),
         filled.desc(),
         *[F.col(name).desc_nulls_last() for name in values],
     )
+    # The day of the row before, rather than a rank in each day: a window a user costs less than
+    # a window a user and day.
     return (
-        records.withColumn("_rank", F.row_number().over(best_first))
-        .where(F.col("_rank") == 1)
-        .drop("_rank")
+        records.withColumn("_before", F.lag("date").over(best_first))
+        .where(F.col("_before").isNull() | (F.col("_before") != F.col("date")))
+        .drop("_before")
     )
 
 
@@ -139,11 +155,54 @@ def calories_per_step(calories: Column, steps: Column) -> Column:
     return F.when((steps == 0) & calories.isNotNull(), F.lit(0.0)).otherwise(calories / steps)
 
 
-def read_raw(spark: SparkSession, files: list[Path]) -> DataFrame:
+def read_raw(spark: SparkSession, files: Sequence[Path]) -> DataFrame:
     """The raw records in `files`, with a schema declared rather than inferred."""
     return spark.read.schema(RAW_SCHEMA).parquet(*[str(path) for path in files])
 
 
-def write_parquet(days: DataFrame, folder: Path) -> None:
-    """Write `days` into `folder`, which must not exist: one Parquet file a partition."""
-    days.write.parquet(str(folder), compression="zstd")
+def history(raw: DataFrame, before: date) -> DataFrame:
+    """The records of `raw` that baselines reach back to from the day `before` and those after."""
+    first = before - timedelta(days=max(baselines.WINDOWS))
+    return raw.where((F.col("date") >= F.lit(first)) & (F.col("date") < F.lit(before)))
+
+
+def write_files(days: DataFrame, folder: Path, write: WriteRows) -> list[Path]:
+    """Add the baselines, leave the history out, and write one file a partition.
+
+    Parameters
+    ----------
+    days : DataFrame
+        As `daily_activity` gives it.
+    folder : Path
+        An existing folder, which every executor sees under this name.
+    write : callable
+        Given a path, record batches in order, and their schema; runs in the executors.
+
+    Returns
+    -------
+    list of Path
+        The files written, in the order of the partitions.
+    """
+
+    def job(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        task = TaskContext.get()
+        if task is None:
+            raise RuntimeError("not in a Spark task")
+        # A task that is tried again, or twice at once, must not write over its own first attempt.
+        number, attempt = task.partitionId(), task.taskAttemptId()
+        path = folder / f"{number:05d}-{attempt}.parquet"
+        write(path, baselines.days_with_baselines(batches, SCHEMA), SCHEMA)
+        yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
+
+    try:
+        written = days.mapInArrow(job, "number long, path string").collect()
+    except PySparkException as error:
+        raise EtlError(f"Spark: {_root_cause(str(error))}") from error
+    return [Path(row.path) for row in sorted(written, key=lambda row: row.number)]
+
+
+def _root_cause(told: str) -> str:
+    """The line that says what happened, of an error told with the traces of two languages."""
+    lines = [line.strip() for line in told.splitlines()]
+    causes = [line for line in lines if re.match(r"(Caused by: )?[\w.]*(Error|Exception): ", line)]
+    return (causes or lines)[-1].removeprefix("Caused by: ")

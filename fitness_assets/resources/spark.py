@@ -1,6 +1,7 @@
 """The Spark session, started by the first asset that asks for it and by no other."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,12 @@ class SparkResource(LazyPySparkResource):
     def _init_session(self) -> None:
         if self._spark_session is None:
             declared = Path(self.declared_java_home) if self.declared_java_home else None
-            # PySpark starts the JVM by a script that takes its Java from here.
-            jvm = {"JAVA_HOME": str(java_home(declared, Path(self.state)))}
+            # PySpark starts the JVM by a script that takes its Java from here, and its workers with
+            # the Python named here.
+            jvm = {
+                "JAVA_HOME": str(java_home(declared, Path(self.state))),
+                "PYSPARK_PYTHON": sys.executable,
+            }
             if self.spark_config["spark.master"].startswith("local"):
                 # Or Spark looks its own machine up by name, and in a container it may have none.
                 jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
@@ -41,7 +46,12 @@ class SparkResource(LazyPySparkResource):
 def spark_resource(settings: Settings) -> SparkResource:
     """The resource for the configured master."""
     local = settings.spark_master.startswith("local")
-    java_options = [f"-Dlog4j2.configurationFile={_LOGGING}"]
+    java_options = [
+        f"-Dlog4j2.configurationFile={_LOGGING}",
+        # The method that Spark generates for a wide row is larger than HotSpot compiles unasked,
+        # and is then interpreted, row after row.
+        "-XX:-DontCompileHugeMethods",
+    ]
     config: dict[str, Any] = {
         "spark.master": settings.spark_master,
         "spark.app.name": "fitness_assets",
@@ -59,9 +69,10 @@ def spark_resource(settings: Settings) -> SparkResource:
             "spark.driver.host": "127.0.0.1",
             "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
         }
-        # A local session lives for small jobs, where the full compiler costs more than it gives.
-        java_options.append("-XX:TieredStopAtLevel=1")
+        # On few cores the serial collector takes the least memory, and no more time.
+        java_options.append("-XX:+UseSerialGC")
     config["spark.driver.extraJavaOptions"] = " ".join(java_options)
+    config["spark.executor.extraJavaOptions"] = "-XX:-DontCompileHugeMethods"
     return SparkResource(
         spark_config=config,
         declared_java_home=str(settings.java_home) if settings.java_home else None,
