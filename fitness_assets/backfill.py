@@ -10,7 +10,7 @@ import dagster as dg
 import psutil
 
 from fitness_assets import errors
-from fitness_assets.definitions import MONTHLY_JOB, build_defs, known_beta
+from fitness_assets.definitions import MONTHLY_JOB, build_defs, known_unstable
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.instance import open_instance
 from fitness_assets.settings import Settings
@@ -45,7 +45,7 @@ def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
     """
     graph = build_defs(settings).resolve_asset_graph()
     try:
-        with known_beta():
+        with known_unstable():
             chosen = dg.AssetSelection.from_string(selection or "*").resolve(graph)
     except dg.DagsterError as error:
         reason = str(error).splitlines()[0]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import dagster as dg
 
+from fitness_assets import automation
 from fitness_assets.assets import (
     daily_activity,
     dashboard_release,
@@ -34,38 +35,42 @@ def build_defs(
     loggers : mapping, optional
         In place of Dagster's console.
     """
-    with known_beta():
+    with known_unstable():
         return _build(settings, loggers)
 
 
 @contextmanager
-def known_beta() -> Iterator[None]:
-    """Silence that backfill policies, and windows that reach before the first month, are beta.
+def known_unstable() -> Iterator[None]:
+    """Silence what Dagster says of the features in use that it may still change.
 
-    The lock file holds the version in which they are, and the tests run both.
+    Backfill policies and windows that reach before the first month are beta, checks a partition a
+    preview. The lock file holds the version in which they are, and the tests run all three.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
+        warnings.simplefilter("ignore", dg.PreviewWarning)
         yield
 
 
 def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None) -> dg.Definitions:
     months = monthly(settings)
+    job = dg.define_asset_job(
+        MONTHLY_JOB,
+        selection=dg.AssetSelection.all(),
+        description="One month through every stage, from telemetry to the upload.",
+    )
+    assets = [
+        raw_telemetry.build(months),
+        daily_activity.build(months, settings.least_complete),
+        *models.build(months),
+        dashboard_release.build(months),
+        drive_upload.build(months),
+    ]
     return dg.Definitions(
-        assets=[
-            raw_telemetry.build(months),
-            daily_activity.build(months),
-            *models.build(months),
-            dashboard_release.build(months),
-            drive_upload.build(months),
-        ],
-        jobs=[
-            dg.define_asset_job(
-                MONTHLY_JOB,
-                selection=dg.AssetSelection.all(),
-                description="One month through every stage, from telemetry to the upload.",
-            )
-        ],
+        assets=automation.automate(assets, settings),
+        jobs=[job],
+        schedules=[automation.schedule(settings, MONTHLY_JOB)],
+        sensors=[automation.propagation(), automation.failure_alert(settings)],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
         # One Python and one JVM a run: a process a step would cost seconds of imports each time.
         loggers=loggers,

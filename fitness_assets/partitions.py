@@ -19,6 +19,13 @@ def monthly(settings: Settings) -> dg.MonthlyPartitionsDefinition:
     )
 
 
+def month_and_before() -> dg.TimeWindowPartitionMapping:
+    """Map a month to itself and the one before, which its baselines reach into."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-1, allow_nonexistent_upstream_partitions=True
+    )
+
+
 def trailing_window() -> dg.TimeWindowPartitionMapping:
     """Map a month to itself and the months before it that its models learn from."""
     return dg.TimeWindowPartitionMapping(

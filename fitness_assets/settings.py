@@ -40,6 +40,11 @@ class Settings:
         Spark master URL [``FITNESS_SPARK_MASTER``, default ``local[*]``].
     spark_memory : str
         Memory of the Spark driver, as Spark writes it [``FITNESS_SPARK_MEMORY``, default ``1g``].
+    least_complete : float
+        A month is refused if less than this share of the days expected of the people of the month
+        before was delivered [``FITNESS_LEAST_COMPLETE``, from 0 to 1, default 0.25].
+    failure_webhook : str or None
+        URL that is told, by a POST of JSON, of each run that fails [``FITNESS_FAILURE_WEBHOOK``].
     java_home : Path or None
         The Java to run Spark on, if it is 17 or later [``JAVA_HOME``].
     upload_folder : Path
@@ -65,6 +70,8 @@ class Settings:
     cohort_seed: int
     spark_master: str
     spark_memory: str
+    least_complete: float
+    failure_webhook: str | None
     java_home: Path | None
     upload_folder: Path
     release_folder: Path
@@ -81,72 +88,47 @@ class Settings:
         SettingsError
             Naming the variable whose value cannot be used.
         """
-        env = os.environ if environ is None else environ
-
-        def text(name: str, default: str) -> str:
-            return env.get(name, "").strip() or default
-
-        def optional_path(name: str) -> Path | None:
-            value = text(name, "")
-            return Path(value).expanduser().absolute() if value else None
-
-        def path(name: str, default: Path) -> Path:
-            return optional_path(name) or default.absolute()
-
-        def integer(name: str, default: int, low: int, high: int) -> int:
-            value = text(name, str(default))
-            if not value.isdecimal() or not low <= int(value) <= high:
-                raise SettingsError(
-                    f"{name}={value!r} is not a whole number from {low} to {high:,}"
-                )
-            return int(value)
-
-        def month(name: str, default: str) -> str:
-            value = text(name, default)
-            try:
-                months.start(value)
-            except ValueError as error:
-                raise SettingsError(f"{name}: {error}") from None
-            return value
-
-        home = path("FITNESS_HOME", Path(".fitness"))
-        first = month("FITNESS_FIRST_MONTH", "2023-04")
-        if text("FITNESS_LAST_MONTH", "2023-09") == "open":
+        read = _Reader(os.environ if environ is None else environ)
+        home = read.path("FITNESS_HOME", Path(".fitness"))
+        first = read.month("FITNESS_FIRST_MONTH", "2023-04")
+        if read.text("FITNESS_LAST_MONTH", "2023-09") == "open":
             last = "open"
         else:
-            last = month("FITNESS_LAST_MONTH", "2023-09")
+            last = read.month("FITNESS_LAST_MONTH", "2023-09")
             if last < first:
                 raise SettingsError(
                     f"FITNESS_LAST_MONTH={last} comes before FITNESS_FIRST_MONTH={first}"
                 )
 
-        source = text("FITNESS_SOURCE", "cohort")
+        source = read.text("FITNESS_SOURCE", "cohort")
         if source not in get_args(SourceName):
             raise SettingsError(
                 f"FITNESS_SOURCE={source!r} is not a source; "
                 f"choose one of {', '.join(get_args(SourceName))}"
             )
-        source_path = optional_path("FITNESS_SOURCE_PATH")
+        source_path = read.optional_path("FITNESS_SOURCE_PATH")
         if source == "folder" and source_path is None:
             raise SettingsError("FITNESS_SOURCE=folder needs FITNESS_SOURCE_PATH, the folder")
 
         return cls(
             home=home,
-            dagster_home=path("DAGSTER_HOME", home / "dagster"),
+            dagster_home=read.path("DAGSTER_HOME", home / "dagster"),
             first_month=first,
             last_month=last,
             source=cast("SourceName", source),
             source_path=source_path,
-            cohort_users=integer("FITNESS_COHORT_USERS", 1959, 1, 10_000_000),
-            cohort_seed=integer("FITNESS_COHORT_SEED", 1, 0, 2**32 - 1),
-            spark_master=text("FITNESS_SPARK_MASTER", "local[*]"),
-            spark_memory=text("FITNESS_SPARK_MEMORY", "1g"),
-            java_home=optional_path("JAVA_HOME"),
-            upload_folder=path("FITNESS_UPLOAD_FOLDER", home / "drive"),
-            release_folder=path("FITNESS_RELEASE_FOLDER", home / "releases"),
-            host=text("FITNESS_HOST", "127.0.0.1"),
-            dagster_port=integer("FITNESS_DAGSTER_PORT", 3000, 1, 65535),
-            dashboard_port=integer("FITNESS_DASHBOARD_PORT", 8501, 1, 65535),
+            cohort_users=read.integer("FITNESS_COHORT_USERS", 1959, 1, 10_000_000),
+            cohort_seed=read.integer("FITNESS_COHORT_SEED", 1, 0, 2**32 - 1),
+            spark_master=read.text("FITNESS_SPARK_MASTER", "local[*]"),
+            spark_memory=read.text("FITNESS_SPARK_MEMORY", "1g"),
+            least_complete=read.share("FITNESS_LEAST_COMPLETE", 0.25),
+            failure_webhook=read.url("FITNESS_FAILURE_WEBHOOK"),
+            java_home=read.optional_path("JAVA_HOME"),
+            upload_folder=read.path("FITNESS_UPLOAD_FOLDER", home / "drive"),
+            release_folder=read.path("FITNESS_RELEASE_FOLDER", home / "releases"),
+            host=read.text("FITNESS_HOST", "127.0.0.1"),
+            dagster_port=read.integer("FITNESS_DAGSTER_PORT", 3000, 1, 65535),
+            dashboard_port=read.integer("FITNESS_DASHBOARD_PORT", 8501, 1, 65535),
         )
 
     def environment(self) -> dict[str, str]:
@@ -163,3 +145,50 @@ class Settings:
         if last == "open":
             last = months.last_complete(today or datetime.now(UTC).date())
         return months.between(self.first_month, last)
+
+
+class _Reader:
+    """Environment variables as typed values; SettingsError names the one that is wrong."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def optional_path(self, name: str) -> Path | None:
+        value = self.text(name, "")
+        return Path(value).expanduser().absolute() if value else None
+
+    def path(self, name: str, default: Path) -> Path:
+        return self.optional_path(name) or default.absolute()
+
+    def integer(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name, str(default))
+        if not value.isdecimal() or not low <= int(value) <= high:
+            raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high:,}")
+        return int(value)
+
+    def share(self, name: str, default: float) -> float:
+        value = self.text(name, str(default))
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= 1:
+            raise SettingsError(f"{name}={value!r} is not a number from 0 to 1")
+        return number
+
+    def url(self, name: str) -> str | None:
+        value = self.text(name, "")
+        if value and not value.startswith(("http://", "https://")):
+            raise SettingsError(f"{name} does not begin with http:// or https://")
+        return value or None
+
+    def month(self, name: str, default: str) -> str:
+        value = self.text(name, default)
+        try:
+            months.start(value)
+        except ValueError as error:
+            raise SettingsError(f"{name}: {error}") from None
+        return value

@@ -101,7 +101,7 @@ def test_a_rerun_changes_nothing_and_touches_no_other_month(
 def test_the_release_holds_the_models_that_were_scored(released: Settings) -> None:
     workspace = Workspace.of(released)
     release = ReleaseStore(released.release_folder).open("2023-05")
-    days = workspace.daily.scan(list(MONTHS)).to_pandas()
+    days = workspace.daily.scan(list(MONTHS)).table.to_pandas()
     metrics = release.metrics()
     for name in MODELS:
         assert metrics[name]["learned"], metrics[name]
@@ -152,7 +152,7 @@ def test_a_record_delivered_as_csv_and_as_parquet_counts_once(
     table = Workspace.of(
         make_settings(tmp_path, FITNESS_SOURCE="folder", FITNESS_SOURCE_PATH=str(source))
     )
-    batches = list(table.source.read("2023-04"))
+    batches = list(table.source.read("2023-04", print))
     with pq.ParquetWriter(source / "b.parquet", batches[0].schema) as file:
         for batch in batches:
             file.write_batch(batch)
@@ -198,7 +198,7 @@ def test_the_original_projects_lake_is_read_whole(
     lake = Workspace.of(settings).daily
     rows = [lake.published(month).info["rows"] for month in settings.months()]
     assert rows == [58_770, 60_729, 58_770, 60_729, 60_729, 58_770]
-    days = lake.scan(settings.months(), ["user_id", "steps", "calories_per_step"])
+    days = lake.scan(settings.months(), ["user_id", "steps", "calories_per_step"]).table
     assert days.num_rows == 358_497
     assert len(days["user_id"].unique()) == 1_959
     assert days["calories_per_step"].null_count == 0

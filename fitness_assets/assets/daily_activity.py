@@ -1,11 +1,15 @@
 """Stage 2: the Spark ETL, one clean record a user and day."""
 
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fitness_assets import checks
 from fitness_assets.assets.presentation import (
     BLUE,
     ONE_RUN_A_MONTH,
@@ -15,23 +19,34 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
+from fitness_assets.etl import quality
+from fitness_assets.months import shift, start
+from fitness_assets.partitions import month_and_before
 from fitness_assets.resources.spark import SparkResource
 from fitness_assets.resources.workspace import Workspace
-from fitness_assets.storage.lake import describe, stage_copies
+from fitness_assets.storage.lake import Lake, describe, part, read_staged, write_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Records that go into one file of the lake, about 50 MB.
-_ROWS_PER_FILE = 2_000_000
+#: Records that go into one file of the lake. A task of Spark sorts as many in its memory.
+_ROWS_PER_FILE = 500_000
 
 
-def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """The `daily_activity` asset over `months`."""
+def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.AssetsDefinition:
+    """The `daily_activity` asset over `months`.
+
+    Parameters
+    ----------
+    months : PartitionsDefinition
+    least_complete : float
+        Share of the days expected of a month below which it is refused.
+    """
 
     @dg.asset(
         partitions_def=months,
-        deps=["raw_telemetry"],
+        deps=[dg.AssetDep("raw_telemetry", partition_mapping=month_and_before())],
+        check_specs=checks.of_daily_activity(months),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="lake",
         kinds={"spark", "parquet"},
@@ -41,33 +56,35 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         context: dg.AssetExecutionContext,
         workspace: dg.ResourceParam[Workspace],
         spark: SparkResource,
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         """One clean record a user and day, with features, in the lake.
 
-        Impossible values are nulled and flagged, duplicates resolved by a declared rule, and the
-        month appears whole or not at all.
+        Impossible values are nulled and flagged, duplicates resolved by a declared rule, and
+        personal baselines reach into the month before. The month appears whole or not at all, and
+        not at all if it fails a blocking check.
         """
-        # Spark is imported by the run that needs it, not by every process that loads the assets.
-        from fitness_assets.etl import daily
-
         month = context.partition_key
-        raw = workspace.raw.published(month)
-        records = daily.read_raw(spark.spark_session, workspace.raw.files(month))
-        cleaned = daily.daily_activity(records, files=1 + raw.info["rows"] // _ROWS_PER_FILE)
-        with workspace.daily.writer(month) as writer:
-            scratch = writer.staging / "spark"
-            daily.write_parquet(cleaned, scratch)
-            stage_copies(writer, scratch)
-            manifest = writer.publish(describe(writer.staging))
-        days = workspace.daily.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
-        removed = raw.info["rows"] - manifest.info["rows"]
+        lake = workspace.daily
+        delivered = workspace.raw.published(month).info["rows"]
+        with lake.writer(month) as writer:
+            _stage(workspace, spark, month, writer.staging)
+            verdicts = _examine(lake, month, writer.staging, least_complete)
+            yield from checks.results(verdicts)
+            checks.refuse_failed(verdicts, month)
+            read = partial(read_staged, writer.staging)
+            manifest = writer.publish(
+                describe(writer.staging) | {"distributions": quality.distributions(read)}
+            )
+        scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
+        days = scan.table
+        removed = delivered - manifest.info["rows"]
         context.log.info(f"{manifest.info['rows']:,} user-days of {month}, {removed:,} duplicates")
-        return result(
+        yield result(
             manifest,
             **{
                 "dagster/row_count": manifest.info["rows"],
                 "dagster/column_schema": column_schema(manifest.info["columns"]),
-                "path": dg.MetadataValue.path(workspace.daily.folder(month)),
+                "path": dg.MetadataValue.path(lake.folder(month)),
                 "users": pc.count_distinct(days["user_id"]).as_py(),
                 "duplicates_removed": removed,
                 "worn_share": pc.mean(days["worn"]).as_py(),
@@ -77,6 +94,42 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         )
 
     return daily_activity
+
+
+def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:
+    """Clean the raw records of `month` into files in `staging`."""
+    # Spark is imported by the run that needs it, not by every process that loads the assets.
+    from fitness_assets.etl import daily
+
+    first, previous = start(month), shift(month, -1)
+    session = spark.spark_session
+    raw = daily.read_raw(session, workspace.raw.pin(month, staging / "raw"))
+    earlier = None
+    if workspace.raw.manifest(previous):
+        pinned = workspace.raw.pin(previous, staging / "raw")
+        earlier = daily.history(daily.read_raw(session, pinned), first)
+    rows = workspace.raw.published(month).info["rows"]
+    cleaned = daily.daily_activity(raw, earlier, files=1 + rows // _ROWS_PER_FILE)
+    scratch = staging / "spark"
+    scratch.mkdir()
+    for number, path in enumerate(daily.write_files(cleaned, scratch, write_rows)):
+        path.rename(staging / part(number))
+
+
+def _examine(lake: Lake, month: str, staging: Path, least: float) -> list[quality.Verdict]:
+    """Every check of the days in `staging`, beside the month before where the lake has it."""
+    read = partial(read_staged, staging)
+    previous = shift(month, -1)
+    manifest = lake.manifest(previous)
+    before = None
+    if manifest:
+        before = quality.Before(
+            previous,
+            lambda columns: lake.scan([previous], columns).table,
+            manifest.info["rows"],
+            manifest.info["distributions"],
+        )
+    return quality.examine(read, describe(staging), month, before, least)
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":

@@ -39,7 +39,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         the dashboard is pointed to it.
         """
         month = context.partition_key
-        days = workspace.daily.scan([month], serving.COLUMNS).to_pandas()
+        days = workspace.daily.scan([month], serving.COLUMNS).table.to_pandas()
         files = {"days.parquet": _parquet(serving.by_day(days))}
         metrics: dict[str, Any] = {}
         for name in MODELS:

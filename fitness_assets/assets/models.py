@@ -139,7 +139,8 @@ def _materialize(
     """Learn from the months of the window that the lake has, store what came of it, and tell."""
     month = context.partition_key
     window = [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
-    days = workspace.daily.scan(window, columns).to_pandas()
+    scan = workspace.daily.scan(window, columns)
+    days = scan.table.to_pandas()
     if "date" in days:
         days["date"] = pd.to_datetime(days["date"])
     model: Pipeline | None
@@ -160,6 +161,7 @@ def _materialize(
         **({"dagster/row_count": rows} if rows is not None else {}),
         **(show(metrics) if model is not None else {}),
         window_months=", ".join(window),
+        bytes_read=scan.bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )
 

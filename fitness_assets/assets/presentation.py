@@ -9,7 +9,6 @@ import dagster as dg
 
 from fitness_assets.etl import features
 from fitness_assets.storage.publication import Manifest
-from fitness_assets.telemetry import schema
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,8 +31,7 @@ def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
 
 def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
     """Columns with their types, and their meaning where the canonical record declares it."""
-    meanings = {name: schema.description(name) for name in schema.SCHEMA.names}
-    meanings |= features.DESCRIPTIONS
+    meanings = {field.name: field.metadata[b"description"].decode() for field in features.SCHEMA}
     return dg.TableSchema(
         [
             dg.TableColumn(name, kind, description=meanings.get(name))

@@ -1,15 +1,19 @@
 """Stage 1: land one month of telemetry as its source delivers it."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
+from fitness_assets import checks
 from fitness_assets.assets.presentation import (
     ONE_RUN_A_MONTH,
     OWNERS,
     column_schema,
     result,
 )
+from fitness_assets.etl import quality
 from fitness_assets.resources.workspace import Workspace
-from fitness_assets.storage.lake import describe, stage
+from fitness_assets.storage.lake import describe, part, write_rows
 from fitness_assets.telemetry.schema import SCHEMA
 
 
@@ -18,6 +22,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=months,
+        check_specs=checks.of_raw_telemetry(months),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="telemetry",
         kinds={"python", "parquet"},
@@ -25,20 +30,24 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     )
     def raw_telemetry(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         """One month of canonical records from the configured source, as delivered.
 
         Nothing is corrected here: duplicates, gaps and impossible values stay, so that the ETL can
         be run again on what really came.
         """
         month = context.partition_key
+        unread: dict[str, str] = {}
         with workspace.raw.writer(month) as writer:
-            stage(writer, workspace.source.read(month), SCHEMA)
-            manifest = writer.publish(describe(writer.staging))
+            records = workspace.source.read(month, unread.setdefault)
+            write_rows(writer.staging / part(0), records, SCHEMA)
+            manifest = writer.publish(describe(writer.staging) | {"unread": unread})
         context.log.info(f"landed {manifest.info['rows']:,} records of {month}")
-        return result(
+        yield from checks.results([quality.every_file_read(unread)])
+        yield result(
             manifest,
             **{
+                "unread": dg.MetadataValue.json(unread),
                 "dagster/row_count": manifest.info["rows"],
                 "dagster/column_schema": column_schema(manifest.info["columns"]),
                 "path": dg.MetadataValue.path(workspace.raw.folder(month)),

@@ -44,7 +44,7 @@ def test_overview_shows_what_the_lake_holds(
     assert not app.error
     assert app.title[0].value == "Overview"
     assert app.sidebar.selectbox[0].options == ["2023-05", "2023-04"]
-    days = Workspace.of(released).daily.scan(["2023-05"]).to_pandas()
+    days = Workspace.of(released).daily.scan(["2023-05"]).table.to_pandas()
     shown = {metric.label: metric.value for metric in app.metric}
     assert shown["Records"] == f"{len(days):,}"
     assert shown["Users"] == f"{days['user_id'].nunique():,}"
