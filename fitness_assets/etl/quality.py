@@ -22,8 +22,6 @@ Read = Callable[[Sequence[str]], pa.Table]
 SHIFTED = 0.25
 # How often chance alone may exceed what is put down to chance.
 _CHANCE = 0.001
-# Keeps an empty bin from making the index infinite.
-_LEAST_SHARE = 1e-4
 _TENTHS = np.arange(0.1, 1.0, 0.1)
 
 #: The numbers whose distribution is compared from month to month.
@@ -212,11 +210,13 @@ def steady(read: Read, before: Before | None) -> Verdict:
     for name in DRIFTING:
         then = before.distributions[name]
         values = _numbers(read, name)
-        p = np.maximum(_shares(values, np.array(then["edges"])), _LEAST_SHARE)
-        q = np.maximum(then["shares"], _LEAST_SHARE)
+        now_rows, then_rows = max(len(values), 1), max(before.rows, 1)
+        # Half a row in an empty bin, or the index would be infinite.
+        p = np.maximum(_shares(values, np.array(then["edges"])), 0.5 / now_rows)
+        q = np.maximum(then["shares"], 0.5 / then_rows)
         index = float(np.sum((p - q) * np.log(p / q)))
         indices[name] = index
-        chance = chdtri(len(p) - 1, _CHANCE) * (1 / max(len(values), 1) + 1 / max(before.rows, 1))
+        chance = chdtri(len(p) - 1, _CHANCE) * (1 / now_rows + 1 / then_rows)
         if index > max(SHIFTED, chance):
             shifted.append(f"{name} {index:.2f}")
     told = f"shifted since {before.month}: {', '.join(shifted)}" if shifted else "no number shifted"
