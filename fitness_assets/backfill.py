@@ -27,12 +27,15 @@ class Outcome:
     ----------
     error : str or None
         None if it succeeded, else one line that says which asset failed and why.
+    warnings : list of str
+        A line for each check that did not pass and does not block.
     """
 
     month: str
     run_id: str
     seconds: float
     error: str | None
+    warnings: list[str]
 
 
 def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
@@ -91,7 +94,7 @@ def run_months(
             )
             seconds = time.monotonic() - began
             error = None if run.success else _failure(run)
-            outcomes.append(Outcome(month, run.run_id, seconds, error))
+            outcomes.append(Outcome(month, run.run_id, seconds, error, _warnings(run)))
     return outcomes
 
 
@@ -132,6 +135,14 @@ def _progress_logger(progress: Progress) -> dg.LoggerDefinition:
         return logger
 
     return dg.LoggerDefinition(make)
+
+
+def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        f"{check.check_name}: {check.description}"
+        for check in run.get_asset_check_evaluations()
+        if not check.passed and check.severity == dg.AssetCheckSeverity.WARN
+    ]
 
 
 def _failure(run: dg.ExecuteInProcessResult) -> str:

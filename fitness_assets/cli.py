@@ -76,6 +76,8 @@ def backfill(first: str | None, last: str | None, selection: str | None) -> None
     for outcome in outcomes:
         told = outcome.error or f"{len(assets)} assets in {outcome.seconds:.1f} s"
         click.echo(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {told}")
+        for warning in outcome.warnings:
+            click.echo(f"{outcome.month}  {'warns':<6}  {warning}")
     peak = peak_memory()
     click.echo(
         f"{sum(o.error is None for o in outcomes)} of {len(months)} months "
