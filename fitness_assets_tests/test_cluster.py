@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyspark
 
-from fitness_assets.resources.java import java_home
+from fitness_assets.resources.java import find_java
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 from fitness_assets_tests.conftest import MONTHS, USERS, MakeSettings
@@ -25,11 +25,11 @@ def cluster(settings: Settings, folder: Path) -> Iterator[str]:
     port = free_port()
     environment = {
         **os.environ,
-        "JAVA_HOME": str(java_home(settings.java_home, settings.home / "java")),
+        "JAVA_HOME": str(find_java(settings.java_home, settings.home / "java").home),
         "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
-    start = Path(pyspark.__file__).parent / "bin" / "spark-class"
+    start = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
     place = ("--host", "127.0.0.1", "--webui-port", "0")
     url = f"spark://127.0.0.1:{port}"
     worker = ("--cores", "1", "--memory", "1g", "--work-dir", str(folder), *place, url)

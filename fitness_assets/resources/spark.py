@@ -7,7 +7,8 @@ from typing import Any
 
 from dagster_pyspark import LazyPySparkResource
 
-from fitness_assets.resources.java import java_home
+from fitness_assets.resources import class_archive
+from fitness_assets.resources.java import Java, find_java
 from fitness_assets.settings import Settings
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
@@ -27,19 +28,26 @@ class SparkResource(LazyPySparkResource):
     declared_java_home: str | None
     state: str
 
+    def java(self) -> Java:
+        """The Java that the session runs on."""
+        declared = Path(self.declared_java_home) if self.declared_java_home else None
+        return find_java(declared, Path(self.state))
+
     def _init_session(self) -> None:
         if self._spark_session is None:
-            declared = Path(self.declared_java_home) if self.declared_java_home else None
+            java = self.java()
             # PySpark starts the JVM by a script that takes its Java from here, and its workers with
             # the Python named here.
             jvm = {
-                "JAVA_HOME": str(java_home(declared, Path(self.state))),
+                "JAVA_HOME": str(java.home),
                 "PYSPARK_PYTHON": sys.executable,
             }
             if self.spark_config["spark.master"].startswith("local"):
                 # Or Spark looks its own machine up by name, and in a container it may have none.
                 jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
             os.environ.update(jvm)  # noqa: TID251 - for the script, not for us
+            archive = " ".join(class_archive.options(java))
+            self.spark_config["spark.driver.extraJavaOptions"] += f" {archive}"
         super()._init_session()
 
 

