@@ -1,11 +1,20 @@
+import errno
+import os
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from fitness_assets.errors import EtlError
 from fitness_assets.etl import daily
+from fitness_assets.etl.features import SCHEMA as SCHEMA_OF_DAYS
+from fitness_assets.storage.lake import write_rows
 from fitness_assets.telemetry.schema import SCHEMA
 
 DAY = date(2023, 4, 1)  # a Saturday
@@ -126,3 +135,32 @@ def test_files_hold_whole_users_in_order(spark: SparkSession) -> None:
     assert all(part == sorted(part) for part in keys)
     users = [{user for user, _ in part} for part in keys]
     assert sum(len(part) for part in users) == len(set.union(*users)) == 20
+
+
+def test_an_executor_without_room_is_told_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
+    def write(path: Path, _: Iterable[pa.RecordBatch], __: pa.Schema) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    days = daily.daily_activity(frame(spark, record(steps=1)))
+    with pytest.raises(EtlError) as error:
+        daily.write_files(days, tmp_path, write)
+    assert str(error.value).startswith("Spark: OSError: [Errno 28] No space left on device")
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_are_written_with_baselines_and_without_history(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    month = [record(user_id=user, date=date(2023, 4, day)) for user in "ab" for day in (1, 2)]
+    march = [record(date=date(2023, 3, day), steps=day) for day in (2, 3, 4, 31)]
+    earlier = daily.history(frame(spark, *march), date(2023, 4, 1))
+    days = daily.daily_activity(frame(spark, *month), earlier, files=2)
+    paths = daily.write_files(days, tmp_path, write_rows)
+    table = pa.concat_tables([pq.read_table(path) for path in paths])
+    rows = {(row["user_id"], row["date"].day): row for row in table.to_pylist()}
+    assert set(rows) == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
+    # From the 4th of March on, 28 days before the 1st of April.
+    assert [rows["a", day]["steps_mean_28d"] for day in (1, 2)] == [17.5, 31.0]
+    assert rows["b", 2]["steps_mean_28d"] is None
+    assert table.schema.equals(SCHEMA_OF_DAYS)
