@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+# A page waits for its server, and that may share two cores with a run.
+expect.set_options(timeout=30_000)
+
 #: Kept by CI as artifacts; git ignores it.
 SCREENSHOTS = Path(__file__).parents[1] / "artifacts" / "screenshots"
 
