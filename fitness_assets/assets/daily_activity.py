@@ -20,7 +20,7 @@ from fitness_assets.assets.presentation import (
     result,
 )
 from fitness_assets.etl import quality
-from fitness_assets.months import shift, start
+from fitness_assets.months import shift
 from fitness_assets.partitions import month_and_before
 from fitness_assets.resources.spark import SparkResource
 from fitness_assets.resources.workspace import Workspace
@@ -28,9 +28,6 @@ from fitness_assets.storage.lake import Lake, describe, part, read_staged, write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-#: Records that go into one file of the lake. A task of Spark sorts as many in its memory.
-_ROWS_PER_FILE = 500_000
 
 
 def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.AssetsDefinition:
@@ -101,15 +98,15 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
     # Spark is imported by the run that needs it, not by every process that loads the assets.
     from fitness_assets.etl import daily
 
-    first, previous = start(month), shift(month, -1)
+    previous = shift(month, -1)
     session = spark.spark_session
     raw = daily.read_raw(session, workspace.raw.pin(month, staging / "raw"))
     earlier = None
     if workspace.raw.manifest(previous):
         pinned = workspace.raw.pin(previous, staging / "raw")
-        earlier = daily.history(daily.read_raw(session, pinned), first)
+        earlier = daily.history(daily.read_raw(session, pinned))
     rows = workspace.raw.published(month).info["rows"]
-    cleaned = daily.daily_activity(raw, earlier, files=1 + rows // _ROWS_PER_FILE)
+    cleaned = daily.daily_activity(raw, earlier, files=1 + rows // daily.ROWS_PER_FILE)
     scratch = staging / "spark"
     scratch.mkdir()
     for number, path in enumerate(daily.write_files(cleaned, scratch, write_rows)):

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, timedelta
 from functools import reduce
 from pathlib import Path
 
@@ -43,6 +42,10 @@ RAW_SCHEMA = T.StructType(
     ]
 )
 
+#: Records of the month that go into one file of the lake. A task sorts as many, and the days
+#: before them, in a memory of 1 GB without spilling to disk.
+ROWS_PER_FILE = 250_000
+
 _KEY = ("user_id", "date")
 
 _SNAKE_CASE = "^[a-z0-9]+(_[a-z0-9]+)*$"
@@ -68,12 +71,19 @@ def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int 
     DataFrame
         Days of `raw` and of `earlier`; the column ``_history`` tells which.
     """
-    records = raw.withColumn("_history", F.lit(False))
+    records = _clean(raw).withColumn("_history", F.lit(False))
     if earlier is not None:
-        records = records.unionByName(earlier.withColumn("_history", F.lit(True)))
+        records = records.unionByName(
+            earlier.withColumn("_history", F.lit(True)), allowMissingColumns=True
+        )
     # One shuffle and one sort serve the deduplication, the baselines and the order of the files.
-    spread = null_out_of_range(canonical_types(records)).repartition(files, "user_id")
+    spread = records.repartition(files, "user_id")
     return with_features(one_record_a_day(spread)).sortWithinPartitions(*_KEY)
+
+
+def _clean(raw: DataFrame) -> DataFrame:
+    """What is done to each record by itself."""
+    return canonical_types(with_precedence(null_out_of_range(raw)))
 
 
 def canonical_types(raw: DataFrame) -> DataFrame:
@@ -110,26 +120,34 @@ def null_out_of_range(records: DataFrame) -> DataFrame:
     return records.withColumns({**kept, "quality_flags": flags})
 
 
-def one_record_a_day(records: DataFrame) -> DataFrame:
-    """Keep one record a user and day: the latest delivered, then the fuller.
+def with_precedence(records: DataFrame) -> DataFrame:
+    """Add ``_precedence``, by which one of two records of a day wins: the greater one.
 
-    Where both are equal the values themselves decide, so that the outcome does not depend on the
-    order in which files or rows come.
+    The latest delivered wins, then the fuller. Where both are equal a hash of the values decides,
+    so that the outcome does not depend on the order in which files or rows come.
     """
     values = [name for name in RAW_SCHEMA.names if name not in _KEY]
-    filled = reduce(Column.__add__, [F.col(name).isNotNull().cast("int") for name in values])
-    best_first = Window.partitionBy("user_id").orderBy(
-        "date",
-        F.col("ingested_at").desc_nulls_last(),
-        filled.desc(),
-        *[F.col(name).desc_nulls_last() for name in values],
+    # Spark's hash passes over what is null, so what is known is hashed too.
+    known = reduce(
+        Column.__add__,
+        [
+            F.shiftleft(F.col(name).isNotNull().cast("int"), place)
+            for place, name in enumerate(values)
+        ],
     )
+    precedence = F.struct("ingested_at", F.bit_count(known), F.xxhash64(known, *values))
+    return records.withColumn("_precedence", precedence)
+
+
+def one_record_a_day(records: DataFrame) -> DataFrame:
+    """Keep the record of each user and day that takes precedence, as `with_precedence` has it."""
+    best_first = Window.partitionBy("user_id").orderBy("date", F.col("_precedence").desc())
     # The day of the row before, rather than a rank in each day: a window a user costs less than
     # a window a user and day.
     return (
         records.withColumn("_before", F.lag("date").over(best_first))
         .where(F.col("_before").isNull() | (F.col("_before") != F.col("date")))
-        .drop("_before")
+        .drop("_before", "_precedence")
     )
 
 
@@ -160,10 +178,24 @@ def read_raw(spark: SparkSession, files: Sequence[Path]) -> DataFrame:
     return spark.read.schema(RAW_SCHEMA).parquet(*[str(path) for path in files])
 
 
-def history(raw: DataFrame, before: date) -> DataFrame:
-    """The records of `raw` that baselines reach back to from the day `before` and those after."""
-    first = before - timedelta(days=max(baselines.WINDOWS))
-    return raw.where((F.col("date") >= F.lit(first)) & (F.col("date") < F.lit(before)))
+def history(raw: DataFrame) -> DataFrame:
+    """What the baselines of the month after `raw` reach back to.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        Records of the month before, with `RAW_SCHEMA`.
+
+    Returns
+    -------
+    DataFrame
+        Its last days, as many as a baseline covers, cleaned; only what a baseline is made of and
+        what decides between two records of a day.
+    """
+    # No date is named, so that Spark generates the same code for every month and the JVM compiles
+    # it once.
+    last_days = F.date_add("date", max(baselines.WINDOWS)) > F.last_day("date")
+    return _clean(raw.where(last_days)).select(*_KEY, "_precedence", *baselines.VALUES)
 
 
 def write_files(days: DataFrame, folder: Path, write: WriteRows) -> list[Path]:

@@ -30,7 +30,6 @@ def options(java: Java) -> list[str]:
 def make() -> Path:
     """Take a small month through Spark and keep the classes that this needed."""
     from fitness_assets.etl import daily
-    from fitness_assets.months import start
     from fitness_assets.resources.spark import spark_resource
     from fitness_assets.settings import Settings
     from fitness_assets.storage.lake import write_rows
@@ -54,7 +53,7 @@ def make() -> Path:
             write_rows(raw, Cohort(users=20, seed=1).read(month), SCHEMA)
             frames.append(daily.read_raw(session, [raw]))
         earlier, raw_days = frames
-        days = daily.daily_activity(raw_days, daily.history(earlier, start("2023-05")))
+        days = daily.daily_activity(raw_days, daily.history(earlier))
         daily.write_files(days, Path(folder), write_rows)
         # PySpark has no other handle to the process that it started.
         jvm = session.sparkContext._gateway.proc  # noqa: SLF001

@@ -70,6 +70,9 @@ def spark_resource(settings: Settings) -> SparkResource:
         # Recording a call site for every column expression costs more than planning itself.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        # Below the greatest value Spark adds up the size of a batch anew for each row that it
+        # sends to Python; the number of rows bounds a batch already.
+        "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
     }
     if local:
         config |= {

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import daily
@@ -75,6 +75,10 @@ def test_a_value_out_of_range_is_nulled_and_flagged(
     assert row.quality_flags == ([] if kept else [f"{column}_out_of_range"])
 
 
+def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[Row]:
+    return daily.one_record_a_day(daily.with_precedence(frame(spark, *records))).collect()
+
+
 def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) -> None:
     early, late = (datetime(2023, 4, 2, hour, tzinfo=UTC) for hour in (3, 9))
     records = [
@@ -84,17 +88,19 @@ def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) ->
         record(steps=4, heart_rate_avg=72.0, sleep_hours=9.0),
     ]
     for order in (records, records[::-1], records[2:] + records[:2]):
-        (row,) = daily.one_record_a_day(frame(spark, *order)).collect()
+        (row,) = _one_record_a_day(spark, *order)
         assert row.steps == 3, "late before early and undated, fuller before emptier"
 
 
 def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
-    records = [record(steps=steps) for steps in (5, 9, 7)]
+    # The last two hold the same number, in other columns.
+    records = [record(steps=5), record(height_cm=80.0), record(weight_kg=80.0)]
     winners = {
-        daily.one_record_a_day(frame(spark, *order)).collect()[0].steps
+        (row.steps, row.height_cm, row.weight_kg)
         for order in permutations(records)
+        for row in _one_record_a_day(spark, *order)
     }
-    assert winners == {9}
+    assert len(winners) == 1
 
 
 def test_text_is_canonical(spark: SparkSession) -> None:
@@ -154,7 +160,7 @@ def test_files_are_written_with_baselines_and_without_history(
 ) -> None:
     month = [record(user_id=user, date=date(2023, 4, day)) for user in "ab" for day in (1, 2)]
     march = [record(date=date(2023, 3, day), steps=day) for day in (2, 3, 4, 31)]
-    earlier = daily.history(frame(spark, *march), date(2023, 4, 1))
+    earlier = daily.history(frame(spark, *march))
     days = daily.daily_activity(frame(spark, *month), earlier, files=2)
     paths = daily.write_files(days, tmp_path, write_rows)
     table = pa.concat_tables([pq.read_table(path) for path in paths])
