@@ -44,7 +44,8 @@ check: setup ## Lint, import rules, types, and whether Dagster loads the definit
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 
-bench: setup ## Measure what the pipeline costs, as ratios in one run
+bench: setup ## Measure what the pipeline costs, as ratios in one run; PART=name for one part
+	$(UV) sync --locked --all-extras --group bench --compile-bytecode --python $(PYTHON)
 	$(BIN)/python -m bench $(PART)
 
 image: ## Build the container image fitness-assets

@@ -8,7 +8,7 @@ from bench import parts
 
 
 def main(names: list[str]) -> int:
-    """Print one table a part."""
+    """Print the tables of each part as they are done."""
     console = Console(width=120)
     unknown = [name for name in names if name not in parts.PARTS]
     if unknown:
@@ -16,7 +16,8 @@ def main(names: list[str]) -> int:
         return 2
     console.print(parts.machine())
     for name in names or list(parts.PARTS):
-        console.print(parts.PARTS[name]())
+        for table in parts.PARTS[name]():
+            console.print(table)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The parts of the benchmark: a table each, whose last column is a ratio to its first row."""
+"""The parts of the benchmark. Each yields tables, which end with ratios to their first row."""
 
 import io
 import os
@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import joblib
@@ -16,11 +16,12 @@ from rich.table import Table
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.metrics import r2_score
 
+from bench.scale import scale
 from fitness_assets.learning import calories
 from fitness_assets.learning.datasets import split_by_user
 from fitness_assets.resources.spark import spark_resource
 from fitness_assets.settings import Settings
-from fitness_assets.storage.lake import Lake, stage
+from fitness_assets.storage.lake import Lake, describe, part, write_rows
 from fitness_assets.storage.models import dump
 from fitness_assets.telemetry.cohort import Cohort
 from fitness_assets.telemetry.schema import SCHEMA
@@ -32,39 +33,48 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
 
 
-def pipeline() -> Table:
-    """Three months through every stage: how the time depends on the number of processes."""
-    table = Table("three months, every stage", "seconds", "ratio", title="pipeline")
+def pipeline() -> Iterator[Table]:
+    """Six months through every stage, and what a restated month costs beside them."""
+    table = Table(
+        f"six months of {USERS:,} users, every stage", "seconds", "ratio", title="pipeline"
+    )
     fitness = Path(sys.executable).with_name("fitness")
+    first, last = "2023-04", "2023-09"
 
-    def run(home: str, *ranges: tuple[str, str]) -> float:
-        began = time.perf_counter()
-        for months in ranges:
-            subprocess.run(
-                [fitness, "backfill", *months],
-                check=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                env=os.environ | {"FITNESS_HOME": home},
-            )
-        return time.perf_counter() - began
+    with tempfile.TemporaryDirectory() as home:
 
-    three = ("2023-04", "2023-06")
-    each = [(month, month) for month in ("2023-04", "2023-05", "2023-06")]
-    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
+        def backfill(*months: str, seed: int = SEED) -> Callable[[], float]:
+            def run() -> float:
+                began = time.perf_counter()
+                subprocess.run(
+                    [fitness, "backfill", *months],
+                    check=True,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    env=os.environ
+                    | {
+                        "FITNESS_HOME": home,
+                        "FITNESS_COHORT_USERS": str(USERS),
+                        "FITNESS_COHORT_SEED": str(seed),
+                    },
+                )
+                return time.perf_counter() - began
+
+            return run
+
         _compare(
             table,
             {
-                "one process": lambda: run(one, three),
-                "again, nothing changed": lambda: run(one, three),
-                "one month again": lambda: run(one, each[1]),
-                "a process a month": lambda: run(many, *each),
+                "all": backfill(first, last),
+                "all again, nothing changed": backfill(first, last),
+                "the latest month, nothing changed": backfill(last),
+                "the latest month, restated": backfill(last, seed=SEED + 1),
             },
         )
-    return table
+    yield table
 
 
-def etl() -> Table:
+def etl() -> Iterator[Table]:
     """One month of raw telemetry through Spark, from a cold start and warm."""
     from fitness_assets.etl import daily
 
@@ -73,14 +83,16 @@ def etl() -> Table:
         settings = Settings.from_env({"FITNESS_HOME": folder})
         lake = Lake(Path(folder) / "raw")
         with lake.writer("2023-04") as writer:
-            stage(writer, Cohort(USERS, SEED).read("2023-04"), SCHEMA)
-            writer.publish({})
+            write_rows(writer.staging / part(0), Cohort(USERS, SEED).read("2023-04"), SCHEMA)
+            writer.publish(describe(writer.staging))
         resource = spark_resource(settings)
 
         def job(name: str) -> float:
             began = time.perf_counter()
             raw = daily.read_raw(resource.spark_session, lake.files("2023-04"))
-            daily.write_parquet(daily.daily_activity(raw), Path(folder) / name)
+            out = Path(folder) / name
+            out.mkdir()
+            daily.write_files(daily.daily_activity(raw), out, write_rows)
             return time.perf_counter() - began
 
         def session() -> float:
@@ -98,10 +110,10 @@ def etl() -> Table:
             },
         )
         resource.spark_session.stop()
-    return table
+    yield table
 
 
-def forest() -> Table:
+def forest() -> Iterator[Table]:
     """The calorie forest as it is served, beside scikit-learn's default, on the same rows."""
     table = Table(
         "one month, calorie regressor",
@@ -140,10 +152,10 @@ def forest() -> Table:
             f"{score:.4f}",
             f"{size / first:.5f}",
         )
-    return table
+    yield table
 
 
-def imports() -> Table:
+def imports() -> Iterator[Table]:
     """What a process waits for before it does anything."""
     table = Table("a fresh process that imports", "seconds", "ratio", title="import")
 
@@ -164,14 +176,15 @@ def imports() -> Table:
             "the definitions": fresh("fitness_assets.definitions"),
         },
     )
-    return table
+    yield table
 
 
-PARTS: dict[str, Callable[[], Table]] = {
+PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "pipeline": pipeline,
     "etl": etl,
     "forest": forest,
     "import": imports,
+    "scale": scale,
 }
 
 
