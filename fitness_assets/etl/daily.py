@@ -126,17 +126,24 @@ def with_precedence(records: DataFrame) -> DataFrame:
     The latest delivered wins, then the fuller. Where both are equal a hash of the values decides,
     so that the outcome does not depend on the order in which files or rows come.
     """
-    values = [name for name in RAW_SCHEMA.names if name not in _KEY]
+    fields = [field for field in RAW_SCHEMA if field.name not in _KEY]
     # Spark's hash passes over what is null, so what is known is hashed too.
     known = reduce(
         Column.__add__,
-        [
-            F.shiftleft(F.col(name).isNotNull().cast("int"), place)
-            for place, name in enumerate(values)
-        ],
+        [F.shiftleft(_known(field).cast("int"), place) for place, field in enumerate(fields)],
     )
-    precedence = F.struct("ingested_at", F.bit_count(known), F.xxhash64(known, *values))
+    precedence = F.struct(
+        "ingested_at", F.bit_count(known), F.xxhash64(known, *[field.name for field in fields])
+    )
     return records.withColumn("_precedence", precedence)
+
+
+def _known(field: T.StructField) -> Column:
+    """Whether the column holds a value; blank text is none."""
+    known = F.col(field.name).isNotNull()
+    if isinstance(field.dataType, T.StringType):
+        known &= F.trim(field.name) != ""
+    return known
 
 
 def one_record_a_day(records: DataFrame) -> DataFrame:

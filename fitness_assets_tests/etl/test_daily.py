@@ -92,6 +92,12 @@ def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) ->
         assert row.steps == 3, "late before early and undated, fuller before emptier"
 
 
+def test_blank_text_does_not_make_a_record_fuller(spark: SparkSession) -> None:
+    blank = record(steps=1, activity_type="", sex=" ")
+    (row,) = _one_record_a_day(spark, blank, record(steps=2, sleep_hours=8.0))
+    assert row.steps == 2
+
+
 def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
     # The last two hold the same number, in other columns.
     records = [record(steps=5), record(height_cm=80.0), record(weight_kg=80.0)]
