@@ -65,13 +65,13 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
         delivered = workspace.raw.published(month).info["rows"]
         with lake.writer(month) as writer:
             _stage(workspace, spark, month, writer.staging)
-            verdicts = _examine(lake, month, writer.staging, least_complete)
+            described = describe(writer.staging)
+            read = partial(read_staged, writer.staging)
+            before = _before(lake, shift(month, -1))
+            verdicts = quality.examine(read, described, month, before, least_complete)
             yield from checks.results(verdicts)
             checks.refuse_failed(verdicts, month)
-            read = partial(read_staged, writer.staging)
-            manifest = writer.publish(
-                describe(writer.staging) | {"distributions": quality.distributions(read)}
-            )
+            manifest = writer.publish(described | {"distributions": quality.distributions(read)})
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
         removed = delivered - manifest.info["rows"]
@@ -113,20 +113,17 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
         path.rename(staging / part(number))
 
 
-def _examine(lake: Lake, month: str, staging: Path, least: float) -> list[quality.Verdict]:
-    """Every check of the days in `staging`, beside the month before where the lake has it."""
-    read = partial(read_staged, staging)
-    previous = shift(month, -1)
-    manifest = lake.manifest(previous)
-    before = None
-    if manifest:
-        before = quality.Before(
-            previous,
-            lambda columns: lake.scan([previous], columns).table,
-            manifest.info["rows"],
-            manifest.info["distributions"],
-        )
-    return quality.examine(read, describe(staging), month, before, least)
+def _before(lake: Lake, month: str) -> quality.Before | None:
+    """What is published for `month`, to compare the month after it with; None if nothing is."""
+    manifest = lake.manifest(month)
+    if manifest is None:
+        return None
+    return quality.Before(
+        month,
+        lambda columns: lake.scan([month], columns).table,
+        manifest.info["rows"],
+        manifest.info["distributions"],
+    )
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":
