@@ -48,6 +48,16 @@ ROWS_PER_FILE = 250_000
 
 _KEY = ("user_id", "date")
 
+# By what one of two records of a day wins. Values that have baselines come before the others, so
+# that a month and the history that the next month takes of it choose alike.
+_PRECEDENCE = list(
+    dict.fromkeys(
+        ["ingested_at", "_fullness", *baselines.VALUES]
+        + [name for name in RAW_SCHEMA.names if name not in _KEY]
+        + ["quality_flags"]
+    )
+)
+
 _SNAKE_CASE = "^[a-z0-9]+(_[a-z0-9]+)*$"
 
 
@@ -83,7 +93,7 @@ def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int 
 
 def _clean(raw: DataFrame) -> DataFrame:
     """What is done to each record by itself."""
-    return canonical_types(with_precedence(null_out_of_range(raw)))
+    return canonical_types(with_fullness(null_out_of_range(raw)))
 
 
 def canonical_types(raw: DataFrame) -> DataFrame:
@@ -120,26 +130,15 @@ def null_out_of_range(records: DataFrame) -> DataFrame:
     return records.withColumns({**kept, "quality_flags": flags})
 
 
-def with_precedence(records: DataFrame) -> DataFrame:
-    """Add ``_precedence``, by which one of two records of a day wins: the greater one.
-
-    The latest delivered wins, then the fuller. Where both are equal a hash of the values decides,
-    so that the outcome does not depend on the order in which files or rows come.
-    """
-    fields = [field for field in RAW_SCHEMA if field.name not in _KEY]
-    # Spark's hash passes over what is null, so what is known is hashed too.
-    known = reduce(
-        Column.__add__,
-        [F.shiftleft(_known(field).cast("int"), place) for place, field in enumerate(fields)],
+def with_fullness(records: DataFrame) -> DataFrame:
+    """Add ``_fullness``, the number of values that are known; blank text is none."""
+    values = [field for field in RAW_SCHEMA if field.name not in _KEY]
+    return records.withColumn(
+        "_fullness", reduce(Column.__add__, [_known(field).cast("int") for field in values])
     )
-    precedence = F.struct(
-        "ingested_at", F.bit_count(known), F.xxhash64(known, *[field.name for field in fields])
-    )
-    return records.withColumn("_precedence", precedence)
 
 
 def _known(field: T.StructField) -> Column:
-    """Whether the column holds a value; blank text is none."""
     known = F.col(field.name).isNotNull()
     if isinstance(field.dataType, T.StringType):
         known &= F.trim(field.name) != ""
@@ -147,14 +146,19 @@ def _known(field: T.StructField) -> Column:
 
 
 def one_record_a_day(records: DataFrame) -> DataFrame:
-    """Keep the record of each user and day that takes precedence, as `with_precedence` has it."""
-    best_first = Window.partitionBy("user_id").orderBy("date", F.col("_precedence").desc())
+    """Keep one record of each user and day: the latest delivered, of those the fullest.
+
+    Of records that are equal in that the values decide, the greater ones first, so that the
+    outcome does not depend on the order in which files or rows come.
+    """
+    best_first = [F.col(name).desc_nulls_last() for name in _PRECEDENCE]
+    in_order = Window.partitionBy("user_id").orderBy("date", *best_first)
     # The day of the row before, rather than a rank in each day: a window a user costs less than
     # a window a user and day.
     return (
-        records.withColumn("_before", F.lag("date").over(best_first))
+        records.withColumn("_before", F.lag("date").over(in_order))
         .where(F.col("_before").isNull() | (F.col("_before") != F.col("date")))
-        .drop("_before", "_precedence")
+        .drop("_before", "_fullness")
     )
 
 
@@ -202,7 +206,7 @@ def history(raw: DataFrame) -> DataFrame:
     # No date is named, so that Spark generates the same code for every month and the JVM compiles
     # it once.
     last_days = F.date_add("date", max(baselines.WINDOWS)) > F.last_day("date")
-    return _clean(raw.where(last_days)).select(*_KEY, "_precedence", *baselines.VALUES)
+    return _clean(raw.where(last_days)).select(*_KEY, *_PRECEDENCE[: 2 + len(baselines.VALUES)])
 
 
 def write_files(days: DataFrame, folder: Path, write: WriteRows) -> list[Path]:

@@ -2,7 +2,7 @@ import errno
 import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from itertools import permutations
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,8 @@ def test_a_value_out_of_range_is_nulled_and_flagged(
 
 
 def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[Row]:
-    return daily.one_record_a_day(daily.with_precedence(frame(spark, *records))).collect()
+    cleaned = daily.with_fullness(daily.null_out_of_range(frame(spark, *records)))
+    return daily.one_record_a_day(cleaned).collect()
 
 
 def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) -> None:
@@ -99,14 +100,39 @@ def test_blank_text_does_not_make_a_record_fuller(spark: SparkSession) -> None:
 
 
 def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
-    # The last two hold the same number, in other columns.
-    records = [record(steps=5), record(height_cm=80.0), record(weight_kg=80.0)]
-    winners = {
-        (row.steps, row.height_cm, row.weight_kg)
-        for order in permutations(records)
-        for row in _one_record_a_day(spark, *order)
-    }
-    assert len(winners) == 1
+    tied: list[dict[str, Any]] = [
+        {"steps": 5, "sleep_hours": 8.0},
+        {"height_cm": 80.0},
+        {"weight_kg": 80.0},
+        {"age": 30, "steps": -1},  # differs from the next in the flag only
+        {"age": 30},
+    ]
+    pairs = [
+        record(user_id=f"{number}", **values)
+        for number, pair in enumerate(combinations(tied, 2))
+        for values in pair
+    ]
+    kept, kept_of_reversed = (
+        {row.user_id: row for row in _one_record_a_day(spark, *records)}
+        for records in (pairs, pairs[::-1])
+    )
+    assert len(kept) == 10
+    assert kept == kept_of_reversed
+
+
+def test_a_month_and_the_history_taken_of_it_choose_alike(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    last_day = date(2023, 3, 31)
+    tied = [
+        record(date=last_day, heart_rate_avg=90.0, resting_heart_rate=50.0),
+        record(date=last_day, heart_rate_avg=80.0, resting_heart_rate=60.0),
+    ]
+    march = frame(spark, *tied)
+    (day,) = daily.daily_activity(march).collect()
+    april = daily.daily_activity(frame(spark, record()), daily.history(march))
+    (path,) = daily.write_files(april, tmp_path, write_rows)
+    assert pq.read_table(path)["resting_heart_rate_mean_7d"].to_pylist() == [day.resting_heart_rate]
 
 
 def test_text_is_canonical(spark: SparkSession) -> None:
