@@ -21,6 +21,10 @@ _ATTEMPTS = 5
 #: Rows of a row group: the least that a reader of some rows must decode.
 _ROW_GROUP = 262_144
 
+#: Bytes of a column's dictionary after which its values are written plain. Means have nearly as
+#: many values as rows, and a dictionary of those takes time and room to no end.
+_DICTIONARY = 65_536
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -131,7 +135,13 @@ def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema)
     # What the writer of a batch keeps in its schema for itself is not for the lake.
     schema = schema.remove_metadata()
     # A checksum a page lets a reader of some columns verify just what it reads.
-    with pq.ParquetWriter(path, schema, compression="zstd", write_page_checksum=True) as file:
+    with pq.ParquetWriter(
+        path,
+        schema,
+        compression="zstd",
+        dictionary_pagesize_limit=_DICTIONARY,
+        write_page_checksum=True,
+    ) as file:
         waiting: list[pa.RecordBatch] = []
         for batch in batches:
             waiting.append(batch)
