@@ -1,7 +1,5 @@
 """What is usual for a person: trailing means of their own days, on Arrow tables."""
 
-from collections.abc import Iterable, Iterator
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,9 +15,6 @@ _UNIT = 1_000_000
 
 #: The columns that `with_baselines` adds, in order: their names, of which value, over which days.
 COLUMNS = [(f"{value}_mean_{window}d", value, window) for value in VALUES for window in WINDOWS]
-
-# Enough rows at a time for vectors to pay.
-_ROWS = 131_072
 
 
 def with_baselines(days: pa.Table) -> pa.Table:
@@ -54,37 +49,6 @@ def with_baselines(days: pa.Table) -> pa.Table:
         mean = total / np.maximum(count, 1) / _UNIT
         days = days.append_column(name, pa.array(mean, mask=count == 0))
     return days
-
-
-def days_with_baselines(
-    batches: Iterable[pa.RecordBatch], schema: pa.Schema
-) -> Iterator[pa.RecordBatch]:
-    """Add the baselines to a stream of rows sorted by user and day, and leave the history out.
-
-    Parameters
-    ----------
-    batches : iterable of RecordBatch
-        With the column ``_history``, which says whether a row is there for the baselines only.
-    schema : Schema
-        Of the rows that come out.
-    """
-    for table in _whole_users(batches):
-        days = with_baselines(table).filter(pc.invert(table["_history"]))
-        yield from days.select(schema.names).cast(schema).to_batches()
-
-
-def _whole_users(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Gather `batches` into tables that hold all days of their users."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(each.num_rows for each in waiting) >= _ROWS:
-            table = pa.Table.from_batches(waiting)
-            last = pc.index(table["user_id"], table["user_id"][-1]).as_py()
-            yield table.slice(0, last)
-            waiting = table.slice(last).to_batches()
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def _before(values: np.ndarray) -> np.ndarray:

@@ -8,12 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
-from pyspark.sql import Column, DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from fitness_assets.errors import EtlError
-from fitness_assets.etl import baselines
+from fitness_assets.etl import baselines, sequence
 from fitness_assets.etl.features import RANGES, SCHEMA
 
 WriteRows = Callable[[Path, Iterable[pa.RecordBatch], pa.Schema], None]
@@ -48,8 +48,10 @@ ROWS_PER_FILE = 250_000
 
 _KEY = ("user_id", "date")
 
-# By what one of two records of a day wins. Values that have baselines come before the others, so
-# that a month and the history that the next month takes of it choose alike.
+# By what one of two records of a day wins: the latest delivered, of those the fullest, and of those
+# the one of the greater values, so that the outcome does not depend on the order in which files or
+# rows come. Values that have baselines come before the others, so that a month and the history that
+# the next month takes of it choose alike.
 _PRECEDENCE = list(
     dict.fromkeys(
         ["ingested_at", "_fullness", *baselines.VALUES]
@@ -62,10 +64,10 @@ _SNAKE_CASE = "^[a-z0-9]+(_[a-z0-9]+)*$"
 
 
 def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int = 1) -> DataFrame:
-    """One clean record a user and day, with features, sorted by user and day.
+    """Clean records with features, sorted by user and day, of a day the one that counts first.
 
-    Baselines come last: `write_files` adds them as the rows leave Spark, because a running mean
-    is a matter of vectors there and of row after row here.
+    The rest comes as the rows leave Spark: `write_files` keeps the first record of each day and
+    adds the baselines. Both are a matter of vectors there and of row after row here.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int 
     Returns
     -------
     DataFrame
-        Days of `raw` and of `earlier`; the column ``_history`` tells which.
+        Records of `raw` and of `earlier`; the column ``_history`` tells which.
     """
     records = _clean(raw).withColumn("_history", F.lit(False))
     if earlier is not None:
@@ -87,8 +89,9 @@ def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int 
             earlier.withColumn("_history", F.lit(True)), allowMissingColumns=True
         )
     # One shuffle and one sort serve the deduplication, the baselines and the order of the files.
+    best_first = [F.col(name).desc_nulls_last() for name in _PRECEDENCE]
     spread = records.repartition(files, "user_id")
-    return with_features(one_record_a_day(spread)).sortWithinPartitions(*_KEY)
+    return with_features(spread.sortWithinPartitions(*_KEY, *best_first).drop("_fullness"))
 
 
 def _clean(raw: DataFrame) -> DataFrame:
@@ -145,23 +148,6 @@ def _known(field: T.StructField) -> Column:
     return known
 
 
-def one_record_a_day(records: DataFrame) -> DataFrame:
-    """Keep one record of each user and day: the latest delivered, of those the fullest.
-
-    Of records that are equal in that the values decide, the greater ones first, so that the
-    outcome does not depend on the order in which files or rows come.
-    """
-    best_first = [F.col(name).desc_nulls_last() for name in _PRECEDENCE]
-    in_order = Window.partitionBy("user_id").orderBy("date", *best_first)
-    # The day of the row before, rather than a rank in each day: a window a user costs less than
-    # a window a user and day.
-    return (
-        records.withColumn("_before", F.lag("date").over(in_order))
-        .where(F.col("_before").isNull() | (F.col("_before") != F.col("date")))
-        .drop("_before", "_fullness")
-    )
-
-
 def with_features(days: DataFrame) -> DataFrame:
     """Add what can be told from the day alone.
 
@@ -210,7 +196,7 @@ def history(raw: DataFrame) -> DataFrame:
 
 
 def write_files(days: DataFrame, folder: Path, write: WriteRows) -> list[Path]:
-    """Add the baselines, leave the history out, and write one file a partition.
+    """Keep one record a day, add the baselines, leave the history out; write one file a partition.
 
     Parameters
     ----------
@@ -234,7 +220,7 @@ def write_files(days: DataFrame, folder: Path, write: WriteRows) -> list[Path]:
         # A task that is tried again, or twice at once, must not write over its own first attempt.
         number, attempt = task.partitionId(), task.taskAttemptId()
         path = folder / f"{number:05d}-{attempt}.parquet"
-        write(path, baselines.days_with_baselines(batches, SCHEMA), SCHEMA)
+        write(path, sequence.finished(batches, SCHEMA), SCHEMA)
         yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
 
     try:

@@ -63,15 +63,3 @@ def test_a_mean_does_not_depend_on_what_lies_before_its_window() -> None:
         return float(baselines.with_baselines(days)["resting_heart_rate_mean_28d"][-1].as_py())
 
     assert last(long) == last(recent), "to the last bit"
-
-
-@pytest.mark.parametrize("size", [1, 3, 15])
-def test_the_history_is_used_and_left_out(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    monkeypatch.setattr(baselines, "_ROWS", 4)
-    days = table([{day: day for day in range(10)}, dict.fromkeys(range(5), 100)])
-    history = pa.array([day < 8 for day in range(10)] + [False] * 5)
-    schema = pa.schema([("user_id", pa.string()), ("steps_mean_7d", pa.float64())])
-    batches = days.append_column("_history", history).to_batches(max_chunksize=size)
-    found = pa.Table.from_batches(baselines.days_with_baselines(iter(batches), schema), schema)
-    assert found["user_id"].to_pylist() == ["u00"] * 2 + ["u01"] * 5
-    assert found["steps_mean_7d"].to_pylist() == [4.0, 5.0, None, 100.0, 100.0, 100.0, 100.0]

@@ -9,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import daily
 from fitness_assets.etl.features import SCHEMA as SCHEMA_OF_DAYS
+from fitness_assets.etl.sequence import one_record_a_day
 from fitness_assets.storage.lake import write_rows
 from fitness_assets.telemetry.schema import SCHEMA
 
@@ -75,9 +76,9 @@ def test_a_value_out_of_range_is_nulled_and_flagged(
     assert row.quality_flags == ([] if kept else [f"{column}_out_of_range"])
 
 
-def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[Row]:
-    cleaned = daily.with_fullness(daily.null_out_of_range(frame(spark, *records)))
-    return daily.one_record_a_day(cleaned).collect()
+def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[dict[str, Any]]:
+    in_order = daily.daily_activity(frame(spark, *records)).toArrow()
+    return one_record_a_day(in_order).to_pylist()
 
 
 def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) -> None:
@@ -90,13 +91,13 @@ def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) ->
     ]
     for order in (records, records[::-1], records[2:] + records[:2]):
         (row,) = _one_record_a_day(spark, *order)
-        assert row.steps == 3, "late before early and undated, fuller before emptier"
+        assert row["steps"] == 3, "late before early and undated, fuller before emptier"
 
 
 def test_blank_text_does_not_make_a_record_fuller(spark: SparkSession) -> None:
     blank = record(steps=1, activity_type="", sex=" ")
     (row,) = _one_record_a_day(spark, blank, record(steps=2, sleep_hours=8.0))
-    assert row.steps == 2
+    assert row["steps"] == 2
 
 
 def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
@@ -113,7 +114,7 @@ def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession)
         for values in pair
     ]
     kept, kept_of_reversed = (
-        {row.user_id: row for row in _one_record_a_day(spark, *records)}
+        {row["user_id"]: row for row in _one_record_a_day(spark, *records)}
         for records in (pairs, pairs[::-1])
     )
     assert len(kept) == 10
@@ -129,10 +130,12 @@ def test_a_month_and_the_history_taken_of_it_choose_alike(
         record(date=last_day, heart_rate_avg=80.0, resting_heart_rate=60.0),
     ]
     march = frame(spark, *tied)
-    (day,) = daily.daily_activity(march).collect()
+    (day,) = one_record_a_day(daily.daily_activity(march).toArrow()).to_pylist()
     april = daily.daily_activity(frame(spark, record()), daily.history(march))
     (path,) = daily.write_files(april, tmp_path, write_rows)
-    assert pq.read_table(path)["resting_heart_rate_mean_7d"].to_pylist() == [day.resting_heart_rate]
+    assert pq.read_table(path)["resting_heart_rate_mean_7d"].to_pylist() == [
+        day["resting_heart_rate"]
+    ]
 
 
 def test_text_is_canonical(spark: SparkSession) -> None:
