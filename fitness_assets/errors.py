@@ -27,3 +27,7 @@ class QualityError(FitnessError):
 
 class NotLearnedError(FitnessError):
     """The data cannot teach this model; the message is the reason shown to users."""
+
+
+class PackedForestError(FitnessError):
+    """Bytes that claim to be a packed forest are not one."""
