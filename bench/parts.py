@@ -1,6 +1,5 @@
 """The parts of the benchmark. Each yields tables, which end with ratios to their first row."""
 
-import io
 import os
 import platform
 import subprocess
@@ -9,16 +8,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
-import joblib
+import pandas as pd
 import pyarrow as pa
 from rich.table import Table
-from sklearn.ensemble import RandomForestRegressor
-from sklearn.metrics import r2_score
 
+from bench.packed import packed
 from bench.scale import scale
-from fitness_assets.learning import calories
-from fitness_assets.learning.datasets import split_by_user
+from fitness_assets.etl.baselines import with_baselines
+from fitness_assets.etl.features import RANGES
+from fitness_assets.etl.sequence import one_record_a_day
+from fitness_assets.learning import activity, calories, segments
+from fitness_assets.learning.compression import story
 from fitness_assets.months import between
 from fitness_assets.resources.spark import spark_resource
 from fitness_assets.settings import Settings
@@ -112,46 +114,91 @@ def etl() -> Iterator[Table]:
     yield table
 
 
-def forest() -> Iterator[Table]:
-    """The calorie forest as it is served, beside scikit-learn's default, on the same rows."""
+def models() -> Iterator[Table]:
+    """What it takes to learn the three models of a month from six, and what they are worth."""
     table = Table(
-        "one month, calorie regressor",
-        "nodes",
-        "MB in memory",
-        "MB skops",
-        "MB joblib",
-        "R2 on unseen users",
-        "size ratio",
-        title="forest",
+        f"six months of {USERS:,} users",
+        "seconds",
+        "bytes on disk",
+        "score",
+        "baseline",
+        "ratio",
+        title="models",
     )
-    batches = Cohort(USERS, SEED).read("2023-04")
-    days = pa.Table.from_batches(batches).to_pandas().drop_duplicates(["user_id", "date"])
-    days = days.assign(worn=days["steps"].notna(), sleep_hours=days["sleep_hours"].clip(upper=24))
-    split = split_by_user(days, [calories.TARGET, calories.CATEGORY])
-    unbounded = RandomForestRegressor(n_jobs=-1, random_state=0)
-    first: int | None = None
-    for name, model in {
-        "scikit-learn's default": calories.pipeline(unbounded),
-        "as served": calories.pipeline(),
-    }.items():
-        model.fit(split.train[calories.FEATURES], split.train[calories.TARGET])
-        trees = [tree.tree_ for tree in model[-1].estimators_]
-        score = r2_score(split.test[calories.TARGET], model.predict(split.test[calories.FEATURES]))
-        plain = io.BytesIO()
-        joblib.dump(model, plain, compress=3)
-        size = plain.tell()
-        first = first or size
+    days = _window()
+    first: float | None = None
+    runs: dict[str, tuple[Callable[[], tuple[Any, dict[str, Any]]], str]] = {
+        "segment model, adjusted Rand": (lambda: _segments(days), "stability"),
+        "activity classifier, macro F1": (lambda: activity.learn(days, 10**6), "macro_f1"),
+        "calorie regressor, R2": (lambda: calories.learn(days, 38_000), "r2"),
+    }
+    for name, (learn, score) in runs.items():
+        began = time.perf_counter()
+        model, metrics = learn()
+        seconds = time.perf_counter() - began
+        first = first or seconds
+        baseline = metrics.get(f"baseline_{score}")
         table.add_row(
             name,
-            f"{sum(tree.node_count for tree in trees):,}",
-            # 64 bytes of structure and 8 of value a node, see sklearn.tree._tree.NODE_DTYPE.
-            f"{sum(tree.node_count * 72 for tree in trees) / 1e6:,.2f}",
-            f"{len(dump(model)) / 1e6:,.2f}",
-            f"{size / 1e6:,.2f}",
-            f"{score:.4f}",
-            f"{size / first:.5f}",
+            f"{seconds:.1f}",
+            f"{len(dump(model)):,}",
+            f"{metrics[score]:.4f}",
+            "" if baseline is None else f"{baseline:.4f}",
+            f"{seconds / first:.2f}",
         )
     yield table
+
+
+def compression() -> Iterator[Table]:
+    """From scikit-learn's default forest, all its trees, to a packed one of the same rows."""
+    table = Table(
+        "six months, calorie forest",
+        "trees",
+        "nodes",
+        "bytes on disk",
+        "bytes in memory",
+        "fit s",
+        "predict s",
+        "R2",
+        "size ratio",
+        title="compression",
+    )
+    first: int | None = None
+    for step in story(_window(), calories.SHAPES[0]):
+        first = first or step.bytes
+        table.add_row(
+            step.step,
+            f"{step.trees}",
+            f"{step.nodes:,}",
+            f"{step.bytes:,}",
+            f"{step.memory_bytes:,}",
+            f"{step.fit_seconds or 0:.1f}",
+            f"{step.predict_seconds:.2f}",
+            f"{step.r2:.4f}",
+            f"{step.bytes / first:.6f}",
+        )
+    yield table
+
+
+def _window() -> pd.DataFrame:
+    """Six months of the cohort as `daily_activity` has them, without Spark."""
+    tables = [
+        pa.Table.from_batches(Cohort(USERS, SEED).read(month))
+        for month in between("2023-04", "2023-09")
+    ]
+    records = pa.concat_tables(tables).sort_by([("user_id", "ascending"), ("date", "ascending")])
+    days = with_baselines(one_record_a_day(records)).to_pandas()
+    return days.assign(
+        date=pd.to_datetime(days["date"]),
+        worn=days["steps"].notna(),
+        day_of_week=pd.to_datetime(days["date"]).dt.weekday + 1,
+        sleep_hours=days["sleep_hours"].where(days["sleep_hours"] <= RANGES["sleep_hours"][1]),
+    )
+
+
+def _segments(days: pd.DataFrame) -> tuple[Any, dict[str, Any]]:
+    model, _, metrics = segments.learn(days, pd.Timestamp("2023-09-01"))
+    return model, metrics
 
 
 def imports() -> Iterator[Table]:
@@ -181,8 +228,10 @@ def imports() -> Iterator[Table]:
 PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "pipeline": pipeline,
     "etl": etl,
-    "forest": forest,
+    "models": models,
+    "compression": compression,
     "import": imports,
+    "packed": packed,
     "scale": scale,
 }
 

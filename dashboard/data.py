@@ -60,7 +60,7 @@ def table(release: Release, name: str) -> pd.DataFrame:
 
 @st.cache_resource(max_entries=6, show_spinner="Loading the model", hash_funcs=_HASH)
 def model(release: Release, name: str) -> Pipeline | None:
-    """The model called `name`, or None where the month has not learned one."""
+    """The model called `name`, or None where the month released none."""
     return release.model(name)
 
 

@@ -10,6 +10,9 @@ import dagster as dg
 from fitness_assets import months
 from fitness_assets.settings import Settings
 
+#: Assets that take long and are made for a month when someone asks for them.
+ON_DEMAND = ("compression_report",)
+
 #: Devices deliver late, so a month is taken on the morning (UTC) of the third day after it.
 _CRON = "0 6 3 * *"
 #: By when a month should be there, and how long before that it can be.
@@ -43,7 +46,8 @@ def automate(
 ) -> Sequence[dg.AssetsDefinition]:
     """Give `assets` their condition and, where the range has no end, their freshness policy.
 
-    A range that has ended is never made again, and would be overdue for good.
+    A range that has ended is never made again, and would be overdue for good; so would what is
+    made on demand.
     """
     policy = None
     if settings.last_month == "open":
@@ -52,7 +56,7 @@ def automate(
     def automated(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(
             automation_condition=WHEN_INPUT_CHANGES if spec.deps else None,
-            freshness_policy=policy,
+            freshness_policy=None if spec.key.to_user_string() in ON_DEMAND else policy,
         )
 
     return [asset.map_asset_specs(automated) for asset in assets]

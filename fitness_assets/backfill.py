@@ -10,7 +10,7 @@ import dagster as dg
 import psutil
 
 from fitness_assets import errors
-from fitness_assets.definitions import MONTHLY_JOB, build_defs, known_unstable
+from fitness_assets.definitions import MONTHLY, build_defs, known_unstable
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.instance import open_instance
 from fitness_assets.settings import Settings
@@ -39,7 +39,9 @@ class Outcome:
 
 
 def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
-    """The assets that `selection`, in Dagster's selection syntax, names; all if None.
+    """The assets that `selection`, in Dagster's selection syntax, names.
+
+    None names those of the monthly job.
 
     Raises
     ------
@@ -49,7 +51,8 @@ def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
     graph = build_defs(settings).resolve_asset_graph()
     try:
         with known_unstable():
-            chosen = dg.AssetSelection.from_string(selection or "*").resolve(graph)
+            named = dg.AssetSelection.from_string(selection) if selection else MONTHLY
+            chosen = named.resolve(graph)
     except dg.DagsterError as error:
         reason = str(error).splitlines()[0]
         raise SettingsError(f"--select {selection!r} is not a selection: {reason}") from error
@@ -78,9 +81,8 @@ def run_months(
     progress : callable
         Told of each asset as it is stored: its month and its name.
     """
-    job = build_defs(settings, loggers={"console": _progress_logger(progress)}).resolve_job_def(
-        MONTHLY_JOB
-    )
+    defs = build_defs(settings, loggers={"console": _progress_logger(progress)})
+    job = defs.resolve_implicit_global_asset_job_def()
     outcomes = []
     with open_instance(settings) as instance:
         for month in months:
@@ -141,7 +143,7 @@ def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
     return [
         f"{check.check_name}: {check.description}"
         for check in run.get_asset_check_evaluations()
-        if not check.passed and check.severity == dg.AssetCheckSeverity.WARN
+        if not check.passed and not check.blocking
     ]
 
 

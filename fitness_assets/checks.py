@@ -1,7 +1,8 @@
-"""The asset checks of a month, and how their verdicts reach Dagster.
+"""The asset checks, and how their verdicts reach Dagster.
 
 They judge a month while it is staged. One that fails a blocking check is never published: there is
 nothing for this run or a later one to learn from, and what was published of it before stands.
+Likewise a model that fails a gate is not stored, and so not released; its month goes on without it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,8 @@ from collections.abc import Iterable, Iterator
 import dagster as dg
 
 from fitness_assets.errors import QualityError
-from fitness_assets.etl.quality import Verdict
+from fitness_assets.learning import gates
+from fitness_assets.verdict import Verdict
 
 _RAW, _DAILY = "raw_telemetry", "daily_activity"
 _BLOCKING = {
@@ -19,6 +21,11 @@ _BLOCKING = {
     "dates_inside": "Every day lies in the month.",
     "values_in_range": "Every value known lies in the range of its column.",
     "complete": "Enough of the days expected of the people of the month before.",
+}
+_GATES = {
+    "better_than_baseline": "It saves some of the loss of no model on unseen users, by no luck.",
+    "no_worse_than_before": "It scores about as well as the model of the month before.",
+    "within_budget": "It is no larger, on disk and in memory, than it may be.",
 }
 
 
@@ -37,10 +44,16 @@ def of_daily_activity(months: dg.PartitionsDefinition[str]) -> list[dg.AssetChec
     ]
 
 
+def of_model(name: str, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """The gates of the model asset `name` over `months`."""
+    # Not blocking as Dagster means it, which would be to leave the release of the month undone.
+    return [_spec(gate, name, months, _GATES[gate], blocking=False) for gate in gates.of(name)]
+
+
 def results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]:
     """Each verdict as Dagster records it; one that does not block is a warning."""
     for verdict in verdicts:
-        blocks = verdict.check in _BLOCKING
+        blocks = verdict.check in _BLOCKING or verdict.check in _GATES
         yield dg.AssetCheckResult(
             check_name=verdict.check,
             passed=verdict.passed,

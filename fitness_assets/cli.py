@@ -41,7 +41,11 @@ def cli() -> None:
 @cli.command()
 @click.argument("first", metavar="[FROM]", required=False)
 @click.argument("last", metavar="[TO]", required=False)
-@click.option("--select", "selection", help="Assets, in Dagster's selection syntax.  [default: *]")
+@click.option(
+    "--select",
+    "selection",
+    help="Assets, in Dagster's selection syntax.  [default: those of the monthly job]",
+)
 def backfill(first: str | None, last: str | None, selection: str | None) -> None:
     """Materialize the months FROM to TO, in order, in one process.
 
@@ -112,8 +116,10 @@ def status(as_json: bool) -> None:
             value = cell["metrics"].get(headline) if headline else cell["rows"]
             if not cell["materialized"]:
                 shown.append("-")
+            elif not cell["metrics"].get("released", True):
+                shown.append("not released")
             elif value is None:
-                shown.append("not learned")
+                shown.append("none")
             else:
                 shown.append(f"{value:.3f}" if isinstance(value, float) else f"{value:,}")
         table.add_row(name, headline or "rows", *shown)

@@ -8,11 +8,15 @@ import dagster as dg
 
 from fitness_assets import automation
 from fitness_assets.assets import (
+    activity_classifier,
+    calorie_regressor,
+    compression_report,
     daily_activity,
     dashboard_release,
     drive_upload,
-    models,
+    model_backtest,
     raw_telemetry,
+    segment_model,
 )
 from fitness_assets.partitions import monthly
 from fitness_assets.resources.spark import spark_resource
@@ -21,6 +25,8 @@ from fitness_assets.settings import Settings
 
 #: The job that takes one month through every stage.
 MONTHLY_JOB = "monthly_pipeline"
+#: What it makes: all but what is made on demand.
+MONTHLY = dg.AssetSelection.all() - dg.AssetSelection.assets(*automation.ON_DEMAND)
 
 
 def build_defs(
@@ -56,13 +62,17 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
     months = monthly(settings)
     job = dg.define_asset_job(
         MONTHLY_JOB,
-        selection=dg.AssetSelection.all(),
+        selection=MONTHLY,
         description="One month through every stage, from telemetry to the upload.",
     )
     assets = [
         raw_telemetry.build(months),
         daily_activity.build(months, settings.least_complete),
-        *models.build(months),
+        segment_model.build(months, settings.segments_bytes, settings.model_memory),
+        activity_classifier.build(months, settings.classifier_bytes, settings.model_memory),
+        calorie_regressor.build(months, settings.regressor_bytes, settings.model_memory),
+        model_backtest.build(months),
+        compression_report.build(months),
         dashboard_release.build(months),
         drive_upload.build(months),
     ]

@@ -26,6 +26,13 @@ def month_and_before() -> dg.TimeWindowPartitionMapping:
     )
 
 
+def month_before() -> dg.TimeWindowPartitionMapping:
+    """Map a month to the one before, whose models have not seen it."""
+    return dg.TimeWindowPartitionMapping(
+        start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
+    )
+
+
 def trailing_window() -> dg.TimeWindowPartitionMapping:
     """Map a month to itself and the months before it that its models learn from."""
     return dg.TimeWindowPartitionMapping(

@@ -43,6 +43,12 @@ class Settings:
     least_complete : float
         A month is refused if less than this share of the days expected of the people of the month
         before was delivered [``FITNESS_LEAST_COMPLETE``, from 0 to 1, default 0.25].
+    segments_bytes, classifier_bytes, regressor_bytes : int
+        What a model may take on disk; one that takes more is not released
+        [``FITNESS_SEGMENTS_BYTES``, default 200000; ``FITNESS_CLASSIFIER_BYTES``, default 1000000;
+        ``FITNESS_REGRESSOR_BYTES``, default 50000].
+    model_memory : int
+        Bytes that any one model may take in memory [``FITNESS_MODEL_MEMORY``, default 4000000].
     failure_webhook : str or None
         URL that is told, by a POST of JSON, of each run that fails [``FITNESS_FAILURE_WEBHOOK``].
     java_home : Path or None
@@ -71,6 +77,10 @@ class Settings:
     spark_master: str
     spark_memory: str
     least_complete: float
+    segments_bytes: int
+    classifier_bytes: int
+    regressor_bytes: int
+    model_memory: int
     failure_webhook: str | None
     java_home: Path | None
     upload_folder: Path
@@ -122,6 +132,10 @@ class Settings:
             spark_master=read.text("FITNESS_SPARK_MASTER", "local[*]"),
             spark_memory=read.text("FITNESS_SPARK_MEMORY", "1g"),
             least_complete=read.share("FITNESS_LEAST_COMPLETE", 0.25),
+            segments_bytes=read.integer("FITNESS_SEGMENTS_BYTES", 200_000, 1, 10**9),
+            classifier_bytes=read.integer("FITNESS_CLASSIFIER_BYTES", 1_000_000, 1, 10**9),
+            regressor_bytes=read.integer("FITNESS_REGRESSOR_BYTES", 50_000, 1, 10**9),
+            model_memory=read.integer("FITNESS_MODEL_MEMORY", 4_000_000, 1, 10**9),
             failure_webhook=read.url("FITNESS_FAILURE_WEBHOOK"),
             java_home=read.optional_path("JAVA_HOME"),
             upload_folder=read.path("FITNESS_UPLOAD_FOLDER", home / "drive"),

@@ -15,6 +15,8 @@ HEADLINE = {
     "segment_model": "stability",
     "activity_classifier": "macro_f1",
     "calorie_regressor": "r2",
+    "model_backtest": "r2",
+    "compression_report": "bytes",
     "dashboard_release": "models",
     "drive_upload": "size_bytes",
 }

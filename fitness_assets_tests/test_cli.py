@@ -108,6 +108,8 @@ def test_backfill_then_status(tmp_path: Path) -> None:
     assets = json.loads(run.stdout)["assets"]
     assert list(assets)[:2] == ["raw_telemetry", "daily_activity"]
     assert set(assets) >= {*MODELS, "dashboard_release", "drive_upload"}
+    on_demand = assets.pop("compression_report")
+    assert not any(cell["materialized"] for cell in on_demand.values())
     for months in assets.values():
         assert list(months) == ["2023-04", "2023-05", "2023-06"]
         assert [cell["materialized"] for cell in months.values()] == [True, True, False]

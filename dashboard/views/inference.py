@@ -6,15 +6,31 @@ import streamlit as st
 
 from dashboard import charts, data
 from fitness_assets.errors import StorageError
-from fitness_assets.learning.prediction import estimate_calories, recognise
+from fitness_assets.learning import activity, calories
+from fitness_assets.learning.prediction import asked, estimate_calories, recognise
+from fitness_assets.learning.verdicts import not_released
 from fitness_assets.storage.release import Release
 
 _LABELS = {
+    "activity_type": "Main activity",
     "steps": "Steps",
     "calories_burned": "Calories burned (kcal)",
     "heart_rate_avg": "Mean heart rate (bpm)",
     "sleep_hours": "Sleep (h)",
+    "distance_km": "Distance (km)",
+    "active_minutes": "Active minutes",
+    "sedentary_minutes": "Sedentary minutes",
+    "resting_heart_rate": "Resting heart rate (bpm)",
+    "day_of_week": "Day of the week (1 Monday to 7 Sunday)",
+    "sex": "Sex",
+    "age": "Age (years)",
+    "height_cm": "Height (cm)",
+    "weight_kg": "Weight (kg)",
+    "steps_mean_28d": "Usual steps a day",
+    "calories_burned_mean_28d": "Usual calories a day (kcal)",
 }
+
+Answers = dict[str, float | str | None]
 
 
 def show() -> None:
@@ -39,16 +55,13 @@ def _recognise(release: Release, metrics: dict[str, Any]) -> None:
     st.subheader("Which activity was it?")
     model = data.model(release, "activity_classifier")
     if model is None:
-        st.info(f"This month has no activity classifier: {metrics['reason']}")
+        st.info(f"This month has no activity classifier. {not_released(metrics)}")
         return
-    seen = metrics["seen"]
-    steps = _number("steps", seen, "activity")
-    kcal = _number("calories_burned", seen, "activity")
-    heart_rate = _number("heart_rate_avg", seen, "activity")
-    answer = recognise(model, metrics, steps=steps, kcal=kcal, heart_rate=heart_rate)
+    answers = _form("activity", metrics, activity.GROUPS["day"])
+    answer = recognise(model, metrics, answers)
     likeliest, probability = next(iter(answer.probabilities.items()))
     st.metric("Most probable activity", f"{charts.readable(likeliest)} ({probability:.0%})")
-    _warn(answer.extrapolated, seen)
+    _warn(answer.extrapolated, metrics["seen"])
     st.altair_chart(charts.shares(answer.probabilities, "Probability of each activity"))
 
 
@@ -56,40 +69,53 @@ def _estimate(release: Release, metrics: dict[str, Any]) -> None:
     st.subheader("How many calories?")
     model = data.model(release, "calorie_regressor")
     if model is None:
-        st.info(f"This month has no calorie regressor: {metrics['reason']}")
+        st.info(f"This month has no calorie regressor. {not_released(metrics)}")
         return
-    seen = metrics["seen"]
-    # The model's own categories, so that no choice is one that it has never learned.
-    activity = st.selectbox("Main activity", metrics["categories"], format_func=charts.readable)
-    steps = _number("steps", seen, "calories")
-    heart_rate = _number("heart_rate_avg", seen, "calories")
-    sleep = _number("sleep_hours", seen, "calories")
-    answer = estimate_calories(
-        model,
-        metrics,
-        activity_type=activity,
-        steps=steps,
-        heart_rate=heart_rate,
-        sleep_hours=sleep,
-    )
+    answers = _form("calories", metrics, calories.GROUPS["day"])
+    answer = estimate_calories(model, metrics, answers)
     st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")
-    st.caption(f"Off by {metrics['mae']:.0f} kcal on average, for users it has not seen.")
-    _warn(answer.extrapolated, seen)
+    st.caption(
+        f"Nine of ten such days lie between {answer.low:,.0f} and {answer.high:,.0f} kcal. "
+        f"Off by {metrics['mae']:.0f} kcal on average, for users it has not seen."
+    )
+    _warn(answer.extrapolated, metrics["seen"])
 
 
-def _number(name: str, seen: dict[str, list[float]], form: str) -> float:
-    low, median, high = seen[name]
-    whole = name == "steps"
-    return float(
-        st.number_input(
+def _form(form: str, metrics: dict[str, Any], required: list[str]) -> Answers:
+    """What the user answers: what the day is known by, and what else the model would like."""
+    names = asked(metrics)
+    answers = {name: _input(form, name, metrics, known=True) for name in required if name in names}
+    others = [name for name in names if name not in required]
+    if others:
+        with st.expander("What else is known of the day and the person"):
+            st.caption("What is left empty is taken to be as usual among the people learned from.")
+            answers |= {name: _input(form, name, metrics, known=False) for name in others}
+    return answers
+
+
+def _input(form: str, name: str, metrics: dict[str, Any], *, known: bool) -> float | str | None:
+    key = f"{form}-{name}"
+    if name in metrics["categories"]:
+        # The model's own categories, so that no choice is one that it has never learned.
+        chosen: str | None = st.selectbox(
             _LABELS[name],
-            min_value=0.0,
-            value=float(round(median)) if whole else round(median, 1),
-            step=500.0 if whole else 1.0,
-            format="%.0f" if whole else "%.1f",
-            key=f"{form}-{name}",
-            help=f"The model has seen {low:,.0f} to {high:,.0f}.",
+            metrics["categories"][name],
+            index=0 if known else None,
+            format_func=charts.readable,
+            key=key,
         )
+        return chosen
+    low, median, high = metrics["seen"][name]
+    whole = high > 1_000  # noqa: PLR2004 - where a decimal is no longer worth showing
+    usual = float(round(median)) if whole else round(median, 1)
+    return st.number_input(
+        _LABELS[name],
+        min_value=0.0,
+        value=usual if known else None,
+        step=500.0 if whole else 1.0,
+        format="%.0f" if whole else "%.1f",
+        key=key,
+        help=f"The model has seen {low:,.0f} to {high:,.0f}.",
     )
 
 

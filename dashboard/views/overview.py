@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import charts, data
 from fitness_assets.errors import StorageError
-from fitness_assets.learning.verdicts import segments_verdict
+from fitness_assets.learning.verdicts import habit_advice, not_released, segments_verdict
 
 
 def show() -> None:
@@ -53,6 +53,13 @@ def show() -> None:
         "Scores are on users that the model has never seen, beside a baseline that is no model."
     )
     _models(metrics)
+    if metrics["segment_model"]["released"] and metrics["segment_model"]["stable"]:
+        st.subheader("Segments")
+        st.caption(
+            "Means of each group. The advice changes habits only, towards the nearest group that "
+            "is better in resting heart rate, steps or sleep and worse in none of them."
+        )
+        _segments(metrics["segment_model"])
 
     st.subheader("Months")
     releases = []
@@ -95,33 +102,62 @@ def _models(metrics: dict[str, dict[str, Any]]) -> None:
     with segments.container(border=True):
         st.markdown("**User segments**")
         told = metrics["segment_model"]
-        if told["learned"]:
-            st.metric("Stability (adjusted Rand)", f"{told['stability']:.2f}")
+        if told["released"]:
+            st.metric("Stable groups", told["k"] if told["stable"] else "none")
             st.write(segments_verdict(told))
         else:
-            st.info(f"Not learned: {told['reason']}")
+            st.info(not_released(told))
     with activity.container(border=True):
         st.markdown("**Activity classifier**")
         told = metrics["activity_classifier"]
-        if told["learned"]:
-            baseline = told["baseline"]
+        if told["released"]:
             st.metric("Accuracy", f"{told['accuracy']:.3f}")
             st.write(
-                f"{baseline['name'].capitalize()}: {baseline['accuracy']:.3f}. "
-                f"Macro F1 {told['macro_f1']:.2f} against {baseline['macro_f1']:.2f}, "
-                f"on {told['users_tested']:,} users."
+                f"Always {charts.readable(told['commonest']).lower()}: "
+                f"{told['baseline_accuracy']:.3f}. Macro F1 {told['macro_f1']:.2f} against "
+                f"{told['baseline_macro_f1']:.2f}, on {told['heldout_users']:,} users."
             )
         else:
-            st.info(f"Not learned: {told['reason']}")
+            st.info(not_released(told))
     with calories.container(border=True):
         st.markdown("**Calorie regressor**")
         told = metrics["calorie_regressor"]
-        if told["learned"]:
-            linear = told["baselines"]["linear"]
+        if told["released"]:
+            linear = told["linear"]
             st.metric("R²", f"{told['r2']:.3f}")
             st.write(
                 f"A linear model: {linear['r2']:.3f}. Mean absolute error {told['mae']:.0f} kcal "
-                f"against {linear['mae']:.0f}, on {told['users_tested']:,} users."
+                f"against {linear['mae']:.0f}, on {told['heldout_users']:,} users; "
+                f"{told['coverage']:.0%} of their days are within the interval."
             )
         else:
-            st.info(f"Not learned: {told['reason']}")
+            st.info(not_released(told))
+
+
+def _segments(told: dict[str, Any]) -> None:
+    measures = {
+        "steps": st.column_config.NumberColumn("Steps", format="%.0f"),
+        "active_minutes": st.column_config.NumberColumn("Active min", format="%.0f"),
+        "resting_heart_rate": st.column_config.NumberColumn("Resting bpm", format="%.0f"),
+        "sleep": st.column_config.NumberColumn("Sleep h", format="%.1f"),
+    }
+    shown = {name: column for name, column in measures.items() if name in told["features"]}
+    rows = [
+        {
+            "name": profile["name"],
+            "users": profile["users"],
+            **{name: profile["profile"][name] for name in shown},
+            "advice": habit_advice(profile, told) or "none known",
+        }
+        for profile in told["profiles"]
+    ]
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config={
+            "name": "Segment",
+            "users": "Users",
+            **shown,
+            "advice": st.column_config.TextColumn("What would move it", width="large"),
+        },
+    )

@@ -57,8 +57,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 "daily_activity": workspace.daily.published(month).data_version,
                 **{name: workspace.models[name].published(month).data_version for name in MODELS},
             },
-            "not_learned": {
-                name: told["reason"] for name, told in metrics.items() if not told["learned"]
+            "not_released": {
+                name: told["reason"] for name, told in metrics.items() if not told["released"]
             },
             "libraries": {
                 "python": platform.python_version(),
@@ -74,9 +74,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             release.manifest,
             **{
                 "dagster/row_count": info["summary"]["records"],
-                "models": len(MODELS) - len(info["not_learned"]),
+                "models": len(MODELS) - len(info["not_released"]),
                 "files": dg.MetadataValue.table(sizes),
-                "not_learned": dg.MetadataValue.json(info["not_learned"]),
+                "not_released": dg.MetadataValue.json(info["not_released"]),
                 "path": dg.MetadataValue.path(release.folder),
             },
         )

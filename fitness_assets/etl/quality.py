@@ -4,7 +4,7 @@ Each check says in figures what it saw. What they need of the month before is ha
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from scipy.special import chdtri
 
 from fitness_assets import months
 from fitness_assets.etl.features import RANGES, SCHEMA
+from fitness_assets.verdict import Verdict
 
 #: Reads columns of a month's days.
 Read = Callable[[Sequence[str]], pa.Table]
@@ -50,27 +51,6 @@ class Before:
     read: Read
     rows: int
     distributions: Mapping[str, Distribution]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What one check found.
-
-    Attributes
-    ----------
-    check : str
-        Its name.
-    passed : bool
-    told : str
-        One line for a person.
-    figures : dict
-        Numbers behind it, by name.
-    """
-
-    check: str
-    passed: bool
-    told: str
-    figures: dict[str, int | float] = field(default_factory=dict)
 
 
 def examine(

@@ -1,110 +1,180 @@
-"""The activity classifier: which activity a day's steps, calories and heart rate speak of."""
+"""The activity classifier: which activity a day's readings, and the person's past, speak of."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.metrics import (
-    accuracy_score,
-    balanced_accuracy_score,
-    confusion_matrix,
-    f1_score,
-    log_loss,
-)
+from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import NotLearnedError
-from fitness_assets.learning.datasets import split_by_user
+from fitness_assets.learning import evaluation, forests
+from fitness_assets.learning.datasets import Split, known, split_by_user
+from fitness_assets.learning.search import Choice, Shape, Task, choose
 
 TARGET = "activity_type"
-#: Feature and its unit.
-FEATURES = {"steps": "count", "calories_burned": "kcal", "heart_rate_avg": "beats per minute"}
+#: Features in groups, from what a form asks for to what only a history knows.
+GROUPS = {
+    "day": ["steps", "calories_burned", "heart_rate_avg"],
+    "device": [
+        *("distance_km", "sleep_hours", "active_minutes", "sedentary_minutes"),
+        *("resting_heart_rate", "day_of_week"),
+    ],
+    "person": ["sex", "age", "height_cm", "weight_kg"],
+    "history": ["steps_above_usual", "steps_mean_28d", "calories_burned_mean_28d"],
+}
 #: Columns of `daily_activity` that learning reads.
-COLUMNS = ["user_id", "worn", TARGET, *FEATURES]
+COLUMNS = [
+    *("user_id", "date", "worn", TARGET),
+    *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
+]
+#: No Brier score is given up for size: the budget is ample.
+TOLERANCE = 0.0
+#: Shapes that are tried.
+SHAPES = (Shape(10, 14, 0.0004), Shape(10, 10, 0.001), Shape(30, 16, 0.0004))
+#: A share of a person's past days has this before the name of the activity.
+PAST = "past_"
+_KCAL = 10
 
 
-def pipeline() -> Pipeline:
-    """The untrained pipeline. Its forest is bounded, for the host it must live on."""
-    forest = RandomForestClassifier(
-        n_estimators=25, max_depth=10, min_samples_leaf=50, n_jobs=-1, random_state=0
-    )
-    return Pipeline([("impute", SimpleImputer(strategy="median")), ("forest", forest)])
+def frame(days: pd.DataFrame) -> pd.DataFrame:
+    """The rows that features are taken from, sorted by user and date.
+
+    Adds the share that each activity has of the person's days before, as far as they have labels,
+    as ``past_`` and its name; of the first day nothing is known.
+    """
+    days = forests.frame(days).sort_values(["user_id", "date"], kind="stable", ignore_index=True)
+    done = pd.get_dummies(days[TARGET], prefix=PAST, prefix_sep="", dtype="float32")
+    before = done.groupby(days["user_id"]).cumsum() - done
+    labelled = before.sum(axis=1)
+    shares = before.div(labelled.where(labelled > 0), axis=0)
+    return pd.concat([without_fraction(days), shares], axis=1)
 
 
-def learn(days: pd.DataFrame) -> tuple[Pipeline, dict[str, Any]]:
+def without_fraction(days: pd.DataFrame) -> pd.DataFrame:
+    """Round the energy of a day to tens of kcal.
+
+    A device knows it no finer; with its fraction a forest would read off how the energy of a
+    synthetic day was put together from its steps.
+    """
+    return days.assign(calories_burned=(days["calories_burned"] / _KCAL).round() * _KCAL)
+
+
+def train(rows: pd.DataFrame, features: list[str], shape: Shape) -> Pipeline:
+    """The trained pipeline, its forest packed."""
+    # A quarter of many features, but of three not one: then every other split is on chance.
+    among = max(2, len(features) // 4)
+    classifier = RandomForestClassifier(**shape.parameters(len(rows), among))
+    model = forests.pipeline(features, classifier).fit(rows[features], rows[TARGET])
+    forests.pack(model)
+    return model
+
+
+def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
     """Train on the users that are not held out, and score on those that are.
 
     Parameters
     ----------
     days : DataFrame
         `COLUMNS` of the trailing window.
+    budget : int
+        Bytes that the forest may take on disk.
 
     Returns
     -------
     Pipeline
-        The model that was scored.
+        The model that was scored, its forest packed.
     dict
-        Its metrics, beside those of the baseline that always names the commonest activity.
+        Its metrics, beside those of the baseline that gives every activity its share of the
+        training days, and so always names the commonest.
 
     Raises
     ------
     NotLearnedError
-        If there are too few users, or one activity only.
+        If there are too few users with labels, or one activity only.
     """
-    split = split_by_user(days, [TARGET])
-    classes = split.train[TARGET].unique()
+    split = split_by_user(frame(days), [TARGET])
+    classes = sorted(split.train[TARGET].unique())
     if len(classes) == 1:
         raise NotLearnedError(f"every day to learn from is {classes[0]}")
-    model = pipeline().fit(split.train[list(FEATURES)], split.train[TARGET])
-    serve_serially(model)
-
-    # An activity that no user of the training set did cannot be recognised, and counts as missed.
-    test = split.test
-    truth = test[TARGET].to_numpy()
-    probabilities = model.predict_proba(test[list(FEATURES)])
-    labels = list(model.classes_)
-    predicted = np.asarray(labels)[probabilities.argmax(axis=1)]
-    commonest = np.full(len(truth), split.train[TARGET].mode()[0], dtype=object)
-    known = np.isin(truth, labels)
-    metrics = {
-        "rows_learned": len(split.train),
-        "users_learned": int(split.train["user_id"].nunique()),
-        "rows_tested": len(test),
-        "users_tested": int(test["user_id"].nunique()),
-        "accuracy": float(accuracy_score(truth, predicted)),
-        "balanced_accuracy": _balanced_accuracy(truth, predicted),
-        "macro_f1": float(f1_score(truth, predicted, average="macro", zero_division=0)),
-        "log_loss": float(log_loss(truth[known], probabilities[known], labels=labels)),
-        "baseline": {
-            "name": f"always {commonest[0]}",
-            "accuracy": float(accuracy_score(truth, commonest)),
-            "balanced_accuracy": _balanced_accuracy(truth, commonest),
-            "macro_f1": float(f1_score(truth, commonest, average="macro", zero_division=0)),
-        },
-        "labels": labels,
-        "confusion": confusion_matrix(truth[known], predicted[known], labels=labels).tolist(),
-        "seen": seen_ranges(split.train, list(FEATURES)),
-    }
-    return model, metrics
+    groups = GROUPS | {"history": [*GROUPS["history"], *(PAST + name for name in classes)]}
+    choice = choose(
+        Task(
+            train,
+            lambda model, rows: _predict(model, rows, classes),
+            lambda rows, shares: (
+                -float(evaluation.brier_losses(rows[TARGET].to_numpy(), shares, classes).mean())
+            ),
+            TOLERANCE,
+        ),
+        split.train,
+        known(split.train, groups),
+        SHAPES,
+        budget,
+    )
+    return choice.model, _measure(split, choice)
 
 
-def serve_serially(model: Pipeline) -> None:
-    """Let a trained forest predict on one core.
+def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> dict[str, Any]:
+    """Scores of a model, beside those of giving each activity its share of the days learned from.
 
-    Threads add the trees' votes up in the order they finish, so that the last digits would change
-    from run to run; and for a single record they cost more than they save.
+    Parameters
+    ----------
+    model : Pipeline
+    learned : mapping
+        Its metrics: ``features`` and ``shares``.
+    test : DataFrame
+        Rows of `frame`, of users that it has not seen.
     """
-    model[-1].set_params(n_jobs=1)
+    truth, labels = test[TARGET].to_numpy(), [str(label) for label in model.classes_]
+    # Nobody here may have done what others did; it is then unknown, as it is of a first day.
+    probabilities = model.predict_proba(test.reindex(columns=learned["features"]))
+    always = np.tile([learned["shares"][label] for label in labels], (len(truth), 1))
+    predicted = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
+    baseline = evaluation.classification(truth, always, labels)
+    known_label = np.isin(truth, labels)
+    return {
+        **evaluation.classification(truth, probabilities, labels),
+        **{f"baseline_{name}": value for name, value in baseline.items()},
+        **evaluation.gain(
+            test["user_id"],
+            evaluation.brier_losses(truth, probabilities, labels),
+            evaluation.brier_losses(truth, always, labels),
+        ),
+        "labels": labels,
+        "confusion": confusion_matrix(
+            truth[known_label], predicted[known_label], labels=labels
+        ).tolist(),
+        "by_activity": evaluation.slices(
+            test[TARGET], lambda at: {"recall": float(np.mean(predicted[at] == truth[at]))}
+        ),
+    }
 
 
-def seen_ranges(days: pd.DataFrame, features: list[str]) -> dict[str, list[float]]:
-    """Lowest, median and highest value of each numeric feature among the rows learned from."""
-    numbers = days[features].quantile([0.0, 0.5, 1.0])
-    return {name: [float(value) for value in numbers[name]] for name in features}
+def _measure(split: Split, choice: Choice) -> dict[str, Any]:
+    test, features = split.test, choice.trial.features
+    shares = split.train[TARGET].value_counts(normalize=True).sort_index()
+    learned = {
+        **forests.inputs(split.train, features),
+        "shares": {str(name): float(share) for name, share in shares.items()},
+        "commonest": str(shares.idxmax()),
+    }
+    return {
+        **evaluation.counts(split),
+        **score(choice.model, learned, test),
+        "trials": choice.told(),
+        "importances": evaluation.importances(
+            choice.model, test[features], test[TARGET], "balanced_accuracy"
+        ),
+        **learned,
+    }
 
 
-def _balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean recall over the activities that occur in `truth`."""
-    return float(balanced_accuracy_score(truth, predicted))
+def _predict(model: Pipeline, rows: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Probabilities of `classes`, 0 of those that `model` has not seen."""
+    shares = model.predict_proba(rows[list(model.feature_names_in_)])
+    table = pd.DataFrame(shares, columns=model.classes_)
+    aligned: np.ndarray = table.reindex(columns=classes, fill_value=0.0).to_numpy()
+    return aligned

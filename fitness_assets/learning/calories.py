@@ -1,97 +1,155 @@
-"""The calorie regressor: kcal of a day from its activity, steps, heart rate and sleep."""
+"""The calorie regressor: kcal of a day from the day, the device, the person and their past."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression
-from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from fitness_assets.learning.activity import seen_ranges, serve_serially
-from fitness_assets.learning.datasets import split_by_user
+from fitness_assets.learning import evaluation, forests
+from fitness_assets.learning.datasets import Split, known, split_by_user
+from fitness_assets.learning.search import Choice, Shape, Task, choose
 
 TARGET = "calories_burned"
-CATEGORY = "activity_type"
-#: Numeric feature and its unit.
-NUMBERS = {"steps": "count", "heart_rate_avg": "beats per minute", "sleep_hours": "h"}
-FEATURES = [CATEGORY, *NUMBERS]
+#: A person's own past mean, from which the deviation is learned where there is a past.
+OFFSET = "calories_burned_mean_28d"
+#: Features in groups, from what a form asks for to what only a history knows.
+GROUPS = {
+    "day": ["activity_type", "steps", "heart_rate_avg", "sleep_hours"],
+    "device": ["distance_km", "active_minutes", "sedentary_minutes", "resting_heart_rate"],
+    "person": ["sex", "age", "height_cm", "weight_kg"],
+    "history": ["steps_above_usual", "steps_mean_28d", "calories_burned_mean_7d", OFFSET],
+}
 #: Columns of `daily_activity` that learning reads.
-COLUMNS = ["user_id", "worn", TARGET, *FEATURES]
+COLUMNS = [
+    *("user_id", "date", "worn", TARGET),
+    *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
+]
+_FEATURES = 8
+#: A candidate within this much R2 of the best is as good.
+TOLERANCE = 0.001
+#: Shapes that are tried.
+SHAPES = (Shape(10, 12, 0.001), Shape(10, 10, 0.002), Shape(30, 10, 0.005))
 
 
-def pipeline(regressor: Any | None = None) -> Pipeline:
-    """The untrained pipeline, ending in `regressor`.
-
-    Parameters
-    ----------
-    regressor : estimator or None
-        By default a forest that is bounded in trees, depth and leaf size: it predicts as well as
-        an unbounded one and is a thousandth of its size.
-    """
-    if regressor is None:
-        regressor = RandomForestRegressor(
-            n_estimators=10, max_depth=12, min_samples_leaf=200, n_jobs=-1, random_state=0
-        )
-    numbers = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
-    # A form that offers the model's own categories never meets an unknown one; in a batch it
-    # counts as none of them.
-    category = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    features = ColumnTransformer(
-        [("category", category, [CATEGORY]), ("numbers", numbers, list(NUMBERS))]
-    )
-    return Pipeline([("features", features), ("regressor", regressor)])
+def frame(days: pd.DataFrame) -> pd.DataFrame:
+    """The rows that features are taken from."""
+    return forests.frame(days)
 
 
-def learn(days: pd.DataFrame) -> tuple[Pipeline, dict[str, Any]]:
+def train(rows: pd.DataFrame, features: list[str], shape: Shape) -> Pipeline:
+    """The trained pipeline, its forest packed."""
+    # Half of many features, but all of a few.
+    among = min(1.0, _FEATURES / len(features))
+    regressor = RandomForestRegressor(**shape.parameters(len(rows), among))
+    model = _pipeline(features, regressor).fit(rows[features], rows[TARGET])
+    forests.pack(model)
+    return model
+
+
+def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
     """Train on the users that are not held out, and score on those that are.
+
+    Features and shape of the forest are chosen on users kept aside among those of training. What
+    the chosen candidate was off by for them calibrates the interval.
 
     Parameters
     ----------
     days : DataFrame
         `COLUMNS` of the trailing window.
+    budget : int
+        Bytes that the forest may take on disk.
 
     Returns
     -------
     Pipeline
-        The model that was scored.
+        The model that was scored, its forest packed.
     dict
-        Its metrics, beside those of two baselines: the mean, and a linear model.
+        Its metrics, beside those of the mean and of a linear model of the same features.
 
     Raises
     ------
     NotLearnedError
-        If there are too few users with activity and kcal.
+        If there are too few users with kcal.
     """
-    split = split_by_user(days, [TARGET, CATEGORY])
-    train, test = split.train, split.test
-    model = pipeline().fit(train[FEATURES], train[TARGET])
-    serve_serially(model)
-    linear = pipeline(LinearRegression()).fit(train[FEATURES], train[TARGET])
-    truth = test[TARGET].to_numpy()
-    metrics = {
-        "rows_learned": len(train),
-        "users_learned": int(train["user_id"].nunique()),
-        "rows_tested": len(test),
-        "users_tested": int(test["user_id"].nunique()),
-        **_scores(truth, model.predict(test[FEATURES])),
-        "baselines": {
-            "mean": _scores(truth, np.full(len(truth), train[TARGET].mean())),
-            "linear": _scores(truth, linear.predict(test[FEATURES])),
-        },
-        "categories": [str(name) for name in np.sort(train[CATEGORY].unique())],
-        "seen": seen_ranges(train, list(NUMBERS)),
+    split = split_by_user(frame(days), [TARGET])
+    choice = choose(
+        Task(train, _predict, _score, TOLERANCE),
+        split.train,
+        known(split.train, GROUPS),
+        SHAPES,
+        budget,
+    )
+    return choice.model, _measure(split, choice)
+
+
+def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> dict[str, Any]:
+    """Scores of a model, beside those of the mean of the days it learned from.
+
+    Parameters
+    ----------
+    model : Pipeline
+    learned : mapping
+        Its metrics: ``features``, ``interval`` and ``baseline``.
+    test : DataFrame
+        Rows of `frame`, of users that it has not seen.
+    """
+    truth, predicted = test[TARGET].to_numpy(), model.predict(test[learned["features"]])
+    low, high = evaluation.interval(learned["interval"], predicted)
+    always = learned["baseline"]
+    mean = np.full(len(truth), always["mean"])
+    baseline = {
+        **evaluation.regression(truth, mean),
+        "coverage": evaluation.coverage(truth, always["low"], always["high"]),
     }
-    return model, metrics
-
-
-def _scores(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
     return {
-        "r2": float(r2_score(truth, predicted)),
-        "mae": float(mean_absolute_error(truth, predicted)),
-        "rmse": float(root_mean_squared_error(truth, predicted)),
+        **evaluation.regression(truth, predicted),
+        "coverage": evaluation.coverage(truth, low, high),
+        "interval_width": float(np.mean(high - low)),
+        **{f"baseline_{name}": value for name, value in baseline.items()},
+        **evaluation.gain(test["user_id"], (truth - predicted) ** 2, (truth - mean) ** 2),
+        "by_activity": evaluation.slices(
+            test["activity_type"], lambda at: evaluation.regression(truth[at], predicted[at])
+        ),
     }
+
+
+def _measure(split: Split, choice: Choice) -> dict[str, Any]:
+    rows, test, features = split.train, split.test, choice.trial.features
+    linear = _pipeline(features, LinearRegression()).fit(rows[features], rows[TARGET])
+    outside = (1 - evaluation.COVERAGE) / 2
+    always = {
+        "mean": float(rows[TARGET].mean()),
+        "low": float(rows[TARGET].quantile(outside)),
+        "high": float(rows[TARGET].quantile(1 - outside)),
+    }
+    learned = {
+        **forests.inputs(rows, features),
+        "interval": evaluation.calibrate(choice.days[TARGET].to_numpy(), choice.predicted),
+        "baseline": always,
+    }
+    return {
+        **evaluation.counts(split),
+        **score(choice.model, learned, test),
+        "linear": evaluation.regression(test[TARGET].to_numpy(), linear.predict(test[features])),
+        "trials": choice.told(),
+        "importances": evaluation.importances(choice.model, test[features], test[TARGET], "r2"),
+        **learned,
+    }
+
+
+def _pipeline(features: list[str], regressor: Any) -> Pipeline:
+    return forests.pipeline(features, regressor, OFFSET if OFFSET in features else None)
+
+
+def _predict(model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
+    predicted: np.ndarray = model.predict(rows[list(model.feature_names_in_)])
+    return predicted
+
+
+def _score(rows: pd.DataFrame, predicted: np.ndarray) -> float:
+    return float(r2_score(rows[TARGET], predicted))

@@ -4,10 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.learning import activity, calories
+from fitness_assets.learning import activity, calories, evaluation, forests
+
+#: What is known of a day and a person, by the names of the features. What is left out, or None, is
+#: taken to be as usual among the people learned from.
+Record = Mapping[str, float | str | None]
 
 
 @dataclass(frozen=True)
@@ -20,27 +25,40 @@ class Recognised:
 
 @dataclass(frozen=True)
 class Estimate:
-    """kcal of the day, and the inputs outside what was seen."""
+    """kcal of the day, the interval that holds 90 of 100 such days, and inputs outside the seen."""
 
     kcal: float
+    low: float
+    high: float
     extrapolated: list[str]
 
 
-def recognise(
-    model: Pipeline, metrics: Mapping[str, Any], *, steps: float, kcal: float, heart_rate: float
-) -> Recognised:
+def asked(metrics: Mapping[str, Any]) -> list[str]:
+    """The features that a person can be asked for; the others follow from these or from a lake."""
+    return [
+        name
+        for name in metrics["features"]
+        if not name.startswith(activity.PAST) and name not in _FOLLOW
+    ]
+
+
+def recognise(model: Pipeline, metrics: Mapping[str, Any], record: Record) -> Recognised:
     """Recognise the activity of a day.
 
     Parameters
     ----------
     model, metrics
         The classifier and its metrics, as released together.
-    steps, kcal, heart_rate
-        Count, kcal and beats per minute of the day.
+    record : mapping
+        Features by name.
+
+    Raises
+    ------
+    ValueError
+        If a category is not one that the model has learned.
     """
-    record = {"steps": steps, "calories_burned": kcal, "heart_rate_avg": heart_rate}
-    frame = pd.DataFrame([record], columns=list(activity.FEATURES))
-    shares = zip(model.classes_, model.predict_proba(frame)[0], strict=True)
+    row = activity.without_fraction(_row(metrics, record))
+    shares = zip(model.classes_, model.predict_proba(row)[0], strict=True)
     ordered = sorted(shares, key=lambda pair: -pair[1])
     return Recognised(
         {str(name): float(share) for name, share in ordered},
@@ -48,30 +66,49 @@ def recognise(
     )
 
 
-def estimate_calories(  # noqa: PLR0913 - the form's inputs, by name
-    model: Pipeline,
-    metrics: Mapping[str, Any],
-    *,
-    activity_type: str,
-    steps: float,
-    heart_rate: float,
-    sleep_hours: float,
-) -> Estimate:
+def estimate_calories(model: Pipeline, metrics: Mapping[str, Any], record: Record) -> Estimate:
     """Estimate the energy of a day.
+
+    Parameters
+    ----------
+    model, metrics
+        The regressor and its metrics, as released together.
+    record : mapping
+        Features by name.
 
     Raises
     ------
     ValueError
-        If the model has not learned `activity_type`.
+        If a category is not one that the model has learned.
     """
-    if activity_type not in metrics["categories"]:
-        known = ", ".join(metrics["categories"])
-        raise ValueError(f"{activity_type!r} is not an activity this model knows: {known}")
-    numbers = {"steps": steps, "heart_rate_avg": heart_rate, "sleep_hours": sleep_hours}
-    frame = pd.DataFrame([{calories.CATEGORY: activity_type, **numbers}], columns=calories.FEATURES)
-    return Estimate(float(model.predict(frame)[0]), _outside(numbers, metrics["seen"]))
+    predicted = model.predict(_row(metrics, record))
+    low, high = evaluation.interval(metrics["interval"], predicted)
+    outside = _outside(record, metrics["seen"])
+    return Estimate(float(predicted[0]), float(low[0]), float(high[0]), outside)
 
 
-def _outside(record: Mapping[str, float], seen: Mapping[str, Any]) -> list[str]:
+# How a form's answers give what it does not ask for.
+_FOLLOW = ("steps_above_usual", "calories_burned_mean_7d")
+
+
+def _row(metrics: Mapping[str, Any], record: Record) -> pd.DataFrame:
+    for name, known in metrics["categories"].items():
+        value = record.get(name)
+        if value is not None and value not in known:
+            raise ValueError(f"{value!r} is not a {name} this model knows: {', '.join(known)}")
+    told = {name: np.nan if value is None else value for name, value in record.items()}
+    told.setdefault("calories_burned_mean_7d", told.get(calories.OFFSET, np.nan))
+    pair = {name: told.get(name, np.nan) for name in ("steps", "steps_mean_28d")}
+    row = forests.frame(pd.DataFrame([told | pair])).reindex(columns=metrics["features"])
+    return row.astype(dict.fromkeys(metrics["seen"], float))
+
+
+def _outside(record: Record, seen: Mapping[str, Any]) -> list[str]:
     """Names of the inputs that lie outside the range of the rows learned from."""
-    return [name for name, value in record.items() if not seen[name][0] <= value <= seen[name][-1]]
+    return [
+        name
+        for name, value in record.items()
+        if name in seen
+        and isinstance(value, int | float)
+        and not seen[name][0] <= value <= seen[name][-1]
+    ]

@@ -10,6 +10,8 @@ from fitness_assets.storage.release import ReleaseStore
 from fitness_assets.telemetry.sources import Source, configured
 
 MODELS = ("segment_model", "activity_classifier", "calorie_regressor")
+#: What is measured beside the models.
+REPORTS = ("model_backtest", "compression_report")
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,7 @@ class Workspace:
     raw: Lake
     daily: Lake
     models: dict[str, ModelStore]
+    reports: dict[str, ModelStore]
     releases: ReleaseStore
     uploads: ReleaseStore
 
@@ -31,6 +34,7 @@ class Workspace:
             raw=Lake(settings.home / "lake" / "raw_telemetry"),
             daily=Lake(settings.home / "lake" / "daily_activity"),
             models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
+            reports={name: ModelStore(settings.home / "reports" / name) for name in REPORTS},
             releases=ReleaseStore(settings.home / "releases"),
             uploads=ReleaseStore(settings.upload_folder),
         )
@@ -43,5 +47,6 @@ class Workspace:
             "dashboard_release": self.releases,
             "drive_upload": self.uploads,
             **self.models,
+            **self.reports,
         }
         return stores[asset].manifest(month)

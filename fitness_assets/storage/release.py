@@ -27,7 +27,7 @@ from fitness_assets.storage.publication import (
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
 #: Version of what a release holds; a reader refuses one that it does not know.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Release:
         return document
 
     def model(self, name: str) -> Pipeline | None:
-        """The model called `name`, or None where the month has not learned one."""
+        """The model called `name`, or None where the month released none."""
         file = f"{name}.skops"
         if file not in {stored.name for stored in self.manifest.files}:
             return None

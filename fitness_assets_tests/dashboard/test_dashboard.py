@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from fitness_assets.learning.prediction import estimate_calories, recognise
+from fitness_assets.learning.verdicts import segments_verdict
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 from fitness_assets.storage.release import ReleaseStore
@@ -53,6 +54,11 @@ def test_overview_shows_what_the_lake_holds(
     assert shown["Million kcal"] == f"{days['calories_burned'].sum() / 1e6:,.1f}"
     assert shown["Days worn"] == f"{days['worn'].mean():.1%}"
     metrics = ReleaseStore(released.release_folder).open("2023-05").metrics()
+    segments = metrics["segment_model"]
+    assert shown["Stable groups"] == (str(segments["k"]) if segments["stable"] else "none")
+    assert segments_verdict(segments) in [text.value for text in app.markdown]
+    told = [frame.value for frame in app.dataframe if "advice" in frame.value]
+    assert [len(frame) for frame in told] == [segments["k"]] * segments["stable"]
     assert shown["Accuracy"] == f"{metrics['activity_classifier']['accuracy']:.3f}"
     assert shown["R²"] == f"{metrics['calorie_regressor']['r2']:.3f}"
 
@@ -82,32 +88,46 @@ def test_inference_answers_as_the_released_models_do(
     classifier = release.model("activity_classifier")
     assert regressor is not None
     assert classifier is not None
-    categories = release.metrics()["calorie_regressor"]["categories"]
-    assert len(categories) > 2
-    answers = set()
-    for index in range(len(categories)):
-        app.selectbox[0].select_index(index).run()
-        values = {box.key: box.value for box in app.number_input}
-        record = {
-            "activity_type": app.selectbox[0].value,
-            "steps": values["calories-steps"],
-            "heart_rate_avg": values["calories-heart_rate_avg"],
-            "sleep_hours": values["calories-sleep_hours"],
-        }
-        expected = regressor.predict(pd.DataFrame([record]))[0]
-        shown = {metric.label: metric.value for metric in app.metric}
-        assert shown["Estimated energy of the day"] == f"{expected:,.0f} kcal"
-        answers.add(shown["Estimated energy of the day"])
-    assert len(answers) > 1, "the answer depends on the activity"
+    metrics = release.metrics()
+    learned = metrics["calorie_regressor"]
 
-    record = {
-        "steps": values["activity-steps"],
-        "calories_burned": values["activity-calories_burned"],
-        "heart_rate_avg": values["activity-heart_rate_avg"],
-    }
-    likeliest = classifier.predict(pd.DataFrame([record]))[0]
-    told = shown["Most probable activity"].lower().replace(" ", "_")
-    assert told.startswith(likeliest)
+    def answers(form: str) -> dict[str, float | None]:
+        boxes = [box for box in app.number_input if str(box.key).startswith(f"{form}-")]
+        return {str(box.key).removeprefix(f"{form}-"): box.value for box in boxes}
+
+    categories = learned["categories"]["activity_type"]
+    assert len(categories) > 2
+    told = set()
+    for category in categories:
+        app.selectbox(key="calories-activity_type").select(category).run()
+        record = answers("calories") | {"activity_type": category}
+        expected = estimate_calories(regressor, learned, record)
+        shown = {metric.label: metric.value for metric in app.metric}
+        assert shown["Estimated energy of the day"] == f"{expected.kcal:,.0f} kcal"
+        between = f"between {expected.low:,.0f} and {expected.high:,.0f} kcal"
+        assert any(between in caption.value for caption in app.caption)
+        told.add(shown["Estimated energy of the day"])
+    assert len(told) > 1, "the answer depends on the activity"
+
+    found = recognise(classifier, metrics["activity_classifier"], answers("activity"))
+    likeliest = next(iter(found.probabilities))
+    assert shown["Most probable activity"].lower().replace(" ", "_").startswith(likeliest)
+
+
+def test_what_is_known_of_the_person_counts(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(released.release_folder))
+    app = AppTest.from_function(_inference, default_timeout=60).run()
+    usual = app.number_input(key="calories-calories_burned_mean_28d")
+    assert usual.value is None, "nothing is put into anyone's mouth"
+    shown = []
+    for kcal in (1_600.0, 2_800.0):
+        app.number_input(key="calories-calories_burned_mean_28d").set_value(kcal).run()
+        assert not app.exception
+        values = {metric.label: metric.value for metric in app.metric}
+        shown.append(int(values["Estimated energy of the day"].split()[0].replace(",", "")))
+    assert shown[1] > shown[0] + 300
 
 
 def test_an_input_outside_what_was_seen_is_marked(

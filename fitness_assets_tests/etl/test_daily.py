@@ -78,7 +78,8 @@ def test_a_value_out_of_range_is_nulled_and_flagged(
 
 def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[dict[str, Any]]:
     in_order = daily.daily_activity(frame(spark, *records)).toArrow()
-    return one_record_a_day(in_order).to_pylist()
+    days: list[dict[str, Any]] = one_record_a_day(in_order).to_pylist()
+    return days
 
 
 def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) -> None:

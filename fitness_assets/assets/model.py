@@ -1,0 +1,116 @@
+"""What the assets of the three models share: learn from the window, judge, store, tell."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+from fitness_assets import checks
+from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.errors import NotLearnedError
+from fitness_assets.learning import gates
+from fitness_assets.months import shift, trailing
+from fitness_assets.partitions import TRAILING_WINDOW, trailing_window
+from fitness_assets.resources.workspace import Workspace
+from fitness_assets.storage.models import array_bytes, dump
+
+#: What the pipeline around a forest takes on disk at most: its imputers, scaler and categories.
+_AROUND_A_FOREST = 12_000
+
+#: A trained pipeline, what was measured of it, and tables that go with it.
+Learned = tuple[Pipeline, dict[str, Any], dict[str, pd.DataFrame]]
+Outputs = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
+Attributes = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How one model comes about.
+
+    Attributes
+    ----------
+    columns : sequence of str
+        What it reads of `daily_activity`.
+    learn : callable
+        Given the days of the window.
+    show : callable
+        Given the metrics: what the Dagster UI shows beside them.
+    disk, memory : int
+        Bytes that it may take.
+    """
+
+    columns: Sequence[str]
+    learn: Callable[[pd.DataFrame], Learned]
+    show: Callable[[dict[str, Any]], Attributes]
+    disk: int
+    memory: int
+
+
+def attributes(name: str, months: dg.PartitionsDefinition[str], kind: str) -> Attributes:
+    """The attributes of the asset `name`, a model of this kind over `months`."""
+    return {
+        "partitions_def": months,
+        "deps": [dg.AssetDep("daily_activity", partition_mapping=trailing_window())],
+        "check_specs": checks.of_model(name, months),
+        "backfill_policy": ONE_RUN_A_MONTH,
+        "group_name": "models",
+        "kinds": {"scikitlearn", kind},
+        "owners": OWNERS,
+    }
+
+
+def forest_budget(disk: int) -> int:
+    """Bytes that are left to the forest of a model which may take `disk`."""
+    return max(disk - _AROUND_A_FOREST, 0)
+
+
+def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe: Recipe) -> Outputs:
+    """Learn from the months of the window that the lake has, store what came of it, and tell.
+
+    A model that fails a gate is not stored, only what was measured of it.
+    """
+    month, name = context.partition_key, context.asset_key.to_user_string()
+    store = workspace.models[name]
+    window = [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
+    scan = workspace.daily.scan(window, recipe.columns)
+    days = scan.table.to_pandas()
+    if "date" in days:
+        days["date"] = pd.to_datetime(days["date"])
+    metrics: dict[str, Any] = {"window": window, "window_months": len(window)}
+    model: Pipeline | None = None
+    tables: dict[str, pd.DataFrame] = {}
+    shown: Attributes = {}
+    try:
+        model, measured, tables = recipe.learn(days)
+    except NotLearnedError as reason:
+        context.log.warning(f"not learned: {reason}")
+        metrics |= {"learned": False, "released": False, "reason": str(reason)}
+        verdicts = gates.not_learned(name, str(reason))
+    else:
+        metrics |= measured | {"bytes": len(dump(model)), "memory_bytes": array_bytes(model)}
+        shown = recipe.show(metrics)
+        previous = store.manifest(shift(month, -1))
+        before = previous.info if previous and previous.info["released"] else None
+        verdicts = gates.examine(name, metrics, before, recipe.disk, recipe.memory)
+        failed = [verdict for verdict in verdicts if not verdict.passed]
+        metrics |= {"learned": True, "released": not failed}
+        if failed:
+            model = None
+            metrics["reason"] = "; ".join(f"{v.check} ({v.told})" for v in failed)
+            context.log.warning(f"not released: {metrics['reason']}")
+    manifest = store.save(month, model, metrics, tables)
+    yield from checks.results(verdicts)
+    plain = {k: v for k, v in metrics.items() if isinstance(v, bool | int | float | str)}
+    rows = metrics.get("users", metrics.get("train_rows"))
+    yield result(
+        manifest,
+        **plain,
+        **({"dagster/row_count": rows} if rows is not None else {}),
+        **shown,
+        window=", ".join(window),
+        bytes_read=scan.bytes_read,
+        path=dg.MetadataValue.path(store.folder(month)),
+    )

@@ -1,0 +1,206 @@
+"""Scores on users a model has not seen, beside those of no model, and how sure they are."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.inspection import permutation_importance
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    mean_absolute_error,
+    r2_score,
+    root_mean_squared_error,
+)
+from sklearn.pipeline import Pipeline
+
+from fitness_assets.learning.datasets import Split
+
+#: Share of days that an interval is to hold.
+COVERAGE = 0.9
+
+_RESAMPLES = 500
+_LEVEL = 0.05
+# Residuals from which the quantiles of one range of predictions are taken.
+_FEWEST_RESIDUALS = 50
+_MOST_RANGES = 8
+_BINS = 10
+# An importance is a mean over this many shuffles of the days of this many rows.
+_SHUFFLES = 1
+_IMPORTANCE_ROWS = 600
+
+
+def regression(truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """``r2``, ``mae`` and ``rmse``, the last two in the unit of the target."""
+    return {
+        "r2": float(r2_score(truth, predicted)),
+        "mae": float(mean_absolute_error(truth, predicted)),
+        "rmse": float(root_mean_squared_error(truth, predicted)),
+    }
+
+
+def classification(
+    truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]
+) -> dict[str, float]:
+    """``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``log_loss`` and ``calibration_error``.
+
+    Parameters
+    ----------
+    truth : ndarray of shape (n,)
+        A label that is not among `labels` cannot be recognised. It counts as missed, and is left
+        out of the log loss, which would be infinite.
+    probabilities : ndarray of shape (n, len(labels))
+    labels : sequence of str
+        In order of the columns.
+    """
+    # Numbers are compared much faster than names. `labels` are in order, as a model has them.
+    numbers, _ = pd.factorize(np.array([*labels, *truth], dtype=object))
+    places, true = numbers[: len(labels)], numbers[len(labels) :]
+    predicted = places[probabilities.argmax(axis=1)]
+    known = np.isin(true, places)
+    return {
+        "accuracy": float(accuracy_score(true, predicted)),
+        "balanced_accuracy": float(balanced_accuracy_score(true, predicted)),
+        "macro_f1": float(f1_score(true, predicted, average="macro", zero_division=0)),
+        "log_loss": float(log_loss(true[known], probabilities[known], labels=places)),
+        "calibration_error": calibration_error(predicted == true, probabilities.max(axis=1)),
+    }
+
+
+def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
+    """Mean distance of how sure a model is from how often it is right.
+
+    The expected calibration error of Naeini et al. (AAAI 2015), over ten bins of equal width.
+    """
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    gap = np.bincount(bins, right, _BINS) - np.bincount(bins, confidence, _BINS)
+    return float(np.abs(gap).sum() / len(right))
+
+
+def counts(split: Split) -> dict[str, int]:
+    """Rows and users on either side of the split."""
+    return {
+        "train_rows": len(split.train),
+        "train_users": int(split.train["user_id"].nunique()),
+        "heldout_rows": len(split.test),
+        "heldout_users": int(split.test["user_id"].nunique()),
+    }
+
+
+def gain(users: pd.Series, loss: np.ndarray, baseline_loss: np.ndarray) -> dict[str, float]:
+    """Share of the baseline's loss that a model saves, and how little of it may be luck.
+
+    Parameters
+    ----------
+    users : Series of shape (n,)
+        Whose row it is. Users are resampled, not rows: the days of a person are alike.
+    loss, baseline_loss : ndarray of shape (n,)
+
+    Returns
+    -------
+    dict
+        ``gain``, and ``gain_low``, which it exceeds in 95 of 100 resamples.
+    """
+    sums = pd.DataFrame({"model": loss, "baseline": baseline_loss}).groupby(users.to_numpy()).sum()
+    model, baseline = sums["model"].to_numpy(), sums["baseline"].to_numpy()
+    drawn = np.random.default_rng(0).integers(len(sums), size=(_RESAMPLES, len(sums)))
+    resampled = 1 - model[drawn].sum(axis=1) / baseline[drawn].sum(axis=1)
+    return {
+        "gain": float(1 - model.sum() / baseline.sum()),
+        "gain_low": float(np.quantile(resampled, _LEVEL)),
+    }
+
+
+def brier_losses(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """The Brier score of each row (Brier, Monthly Weather Review 78:1, 1950): 0 best, 2 worst.
+
+    Unlike the log loss it stays finite where an activity is thought impossible and occurs.
+    """
+    told = truth[:, None] == np.asarray(labels, dtype=object)[None, :]
+    missed = ~told.any(axis=1)
+    losses: np.ndarray = ((probabilities - told) ** 2).sum(axis=1) + missed
+    return losses
+
+
+def calibrate(truth: np.ndarray, predicted: np.ndarray) -> dict[str, list[float]]:
+    """An interval around predictions, from how far those for unseen users were off.
+
+    Split conformal prediction (Lei et al., JASA 113:1094, 2018), by ranges of the prediction
+    (Mondrian), so that it is wide where the model errs much.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of shape (n,)
+        Of users that the model had not seen.
+
+    Returns
+    -------
+    dict
+        ``edges`` between the ranges, and ``low`` and ``high`` of each: what to add.
+    """
+    ranges = int(np.clip(len(truth) // _FEWEST_RESIDUALS, 1, _MOST_RANGES))
+    edges = np.unique(np.quantile(predicted, np.arange(1, ranges) / ranges))
+    place = np.searchsorted(edges, predicted, side="right")
+    low, high = [], []
+    for number in range(len(edges) + 1):
+        residuals = np.sort((truth - predicted)[place == number])
+        n = len(residuals)
+        # The rank that makes the promise hold for a new person, and not only for these.
+        beyond = int(np.floor((n + 1) * (1 - COVERAGE) / 2))
+        low.append(float(residuals[max(beyond - 1, 0)]))
+        high.append(float(residuals[min(n - beyond, n - 1)]))
+    return {"edges": [float(edge) for edge in edges], "low": low, "high": high}
+
+
+def interval(
+    calibrated: Mapping[str, Sequence[float]], predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bound around each prediction, as `calibrate` has learned them."""
+    place = np.searchsorted(np.asarray(calibrated["edges"]), predicted, side="right")
+    low, high = (np.asarray(calibrated[side])[place] for side in ("low", "high"))
+    return predicted + low, predicted + high
+
+
+def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
+    """Share of the days that lie within their interval."""
+    return float(np.mean((low <= truth) & (truth <= high)))
+
+
+def slices(
+    by: pd.Series, score: Callable[[np.ndarray], dict[str, float]]
+) -> list[dict[str, str | int | float]]:
+    """Scores of each part of the rows, largest first.
+
+    Parameters
+    ----------
+    by : Series of shape (n,)
+        The part a row belongs to; rows where it is missing belong to none.
+    score : callable
+        Given the positions of a part's rows.
+    """
+    positions = by.reset_index(drop=True).groupby(by.to_numpy(), observed=True).indices
+    ordered = sorted(positions.items(), key=lambda item: (-len(item[1]), str(item[0])))
+    return [
+        {"slice": str(name), "rows": len(rows), **score(np.asarray(rows))} for name, rows in ordered
+    ]
+
+
+def importances(model: Pipeline, days: pd.DataFrame, truth: pd.Series, scoring: str) -> Any:
+    """How much of the score is lost when one input is shuffled among the rows of unseen users.
+
+    Breiman (Machine Learning 45:5, 2001). Inputs that tell the same share what they are worth.
+    """
+    rows = days.sample(min(_IMPORTANCE_ROWS, len(days)), random_state=0).index
+    found = permutation_importance(
+        model,
+        days.loc[rows],
+        truth.loc[rows],
+        scoring=scoring,
+        n_repeats=_SHUFFLES,
+        random_state=0,
+    )
+    worth = dict(zip(days.columns, map(float, found.importances_mean), strict=True))
+    return dict(sorted(worth.items(), key=lambda item: -item[1]))

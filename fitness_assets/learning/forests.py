@@ -1,0 +1,97 @@
+"""The pipelines that both forests share: from named features to a packed forest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+from fitness_assets.learning.offset import OffsetRegressor
+from fitness_assets.learning.packed import PackedForest
+
+#: Features that are names and not numbers.
+CATEGORIES = ("activity_type", "sex")
+#: What an unknown one is called.
+UNKNOWN = "unknown"
+
+
+def frame(days: pd.DataFrame) -> pd.DataFrame:
+    """Add ``steps_above_usual``: the steps of the day less the person's mean of the days before."""
+    # What is not known is one thing, by whichever of its names it comes.
+    names = {
+        name: days[name].astype(object).where(days[name].notna(), np.nan)
+        for name in CATEGORIES
+        if name in days
+    }
+    return days.assign(**names, steps_above_usual=days["steps"] - days["steps_mean_28d"])
+
+
+def pipeline(features: Sequence[str], estimator: Any, offset: str | None = None) -> Pipeline:
+    """The untrained pipeline from `features` to `estimator`.
+
+    Parameters
+    ----------
+    features : sequence of str
+        Columns of `frame`.
+    estimator : estimator
+    offset : str, optional
+        One of `features` in the unit of the target, from which the deviation is learned.
+    """
+    number = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
+    # A form that offers the model's own categories never meets one that it has not seen; in a
+    # batch such a one counts as none of them.
+    category = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="constant", fill_value=UNKNOWN)),
+            ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
+        ]
+    )
+    columns = [
+        ("categories", category, [name for name in features if name in CATEGORIES]),
+        ("numbers", number, [n for n in features if n not in CATEGORIES and n != offset]),
+    ]
+    if offset is not None:
+        # Last, and in its own unit.
+        columns.append(("offset", SimpleImputer(strategy="median"), [offset]))
+        estimator = OffsetRegressor(estimator)
+    # An unused step could not be stored, for it is never trained.
+    columns = [column for column in columns if column[2]]
+    return Pipeline([("features", ColumnTransformer(columns)), ("estimator", estimator)])
+
+
+def pack(model: Pipeline) -> PackedForest:
+    """Put the packed form of its forest in place of the forest at the end of `model`."""
+    last = model[-1]
+    if isinstance(last, OffsetRegressor):
+        packed = last.regressor = PackedForest.of(last.regressor)
+    else:
+        packed = PackedForest.of(last)
+        model.steps[-1] = (model.steps[-1][0], packed)
+    return packed
+
+
+def packed(model: Pipeline) -> PackedForest:
+    """The packed forest at the end of `model`."""
+    last = model[-1]
+    forest: PackedForest = last.regressor if isinstance(last, OffsetRegressor) else last
+    return forest
+
+
+def inputs(train: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:
+    """What a form may offer: ``features``, the ``categories`` learned, and what was ``seen``.
+
+    Of each number the lowest, median and highest.
+    """
+    numbers = [name for name in features if name not in CATEGORIES]
+    quantiles = train[numbers].astype(float).quantile([0.0, 0.5, 1.0])
+    return {
+        "features": list(features),
+        "categories": {
+            name: sorted(train[name].dropna().unique()) for name in features if name in CATEGORIES
+        },
+        "seen": {name: [float(value) for value in quantiles[name]] for name in numbers},
+    }
