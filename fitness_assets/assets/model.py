@@ -93,7 +93,7 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
         metrics |= measured | {"bytes": len(dump(model)), "memory_bytes": array_bytes(model)}
         shown = recipe.show(metrics)
         previous = store.manifest(shift(month, -1))
-        before = previous.info if previous and previous.info["released"] else None
+        before = previous.info if previous and previous.info.get("released") else None
         verdicts = gates.examine(name, metrics, before, recipe.disk, recipe.memory)
         failed = [verdict for verdict in verdicts if not verdict.passed]
         metrics |= {"learned": True, "released": not failed}
