@@ -74,9 +74,14 @@ def _estimate(release: Release, metrics: dict[str, Any]) -> None:
     answers = _form("calories", metrics, calories.GROUPS["day"])
     answer = estimate_calories(model, metrics, answers)
     st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")
+    # The interval is that of people of whom all is known.
+    within = "Nine of ten such days lie"
+    if None in answers.values():
+        within = "If all that is left empty is as usual, nine of ten such days lie"
     st.caption(
-        f"Nine of ten such days lie between {answer.low:,.0f} and {answer.high:,.0f} kcal. "
-        f"Off by {metrics['mae']:.0f} kcal on average, for users it has not seen."
+        f"{within} between {answer.low:,.0f} and {answer.high:,.0f} kcal. "
+        f"Where all is known it is off by {metrics['mae']:.0f} kcal on average, for users it has "
+        "not seen."
     )
     _warn(answer.extrapolated, metrics["seen"])
 
