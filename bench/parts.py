@@ -164,7 +164,7 @@ def compression() -> Iterator[Table]:
         title="compression",
     )
     first: int | None = None
-    for step in story(_window(), calories.SHAPES[0]):
+    for step in story(calories.split(_window()), calories.SHAPES[0]):
         first = first or step.bytes
         table.add_row(
             step.step,

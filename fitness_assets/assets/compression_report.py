@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
+from fitness_assets.assets.model import days_of
 from fitness_assets.assets.presentation import (
     BLUE,
     ONE_RUN_A_MONTH,
@@ -57,16 +57,15 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         steps: list[Step] = []
         reason = learned.get("reason")
         if content is not None:
-            scan = workspace.daily.scan(learned["window"], calories.COLUMNS)
-            days = scan.table.to_pandas()
-            days["date"] = pd.to_datetime(days["date"])
+            days, _ = days_of(workspace, learned["window"], calories.COLUMNS)
+            split = calories.split(days)
             chosen = next(trial for trial in learned["trials"] if trial["chosen"])
             shape = Shape(chosen["trees"], chosen["depth"], chosen["leaf"])
-            for step in compression.story(days, shape, _TREES_MEASURED):
+            for step in compression.story(split, shape, _TREES_MEASURED):
                 context.log.info(f"{step.step}: {step.bytes:,} bytes, R2 {step.r2:.4f}")
                 steps.append(step)
             model = load(content, f"{_MODEL} of {month}")
-            steps.append(compression.released(days, model, content, learned))
+            steps.append(compression.released(split, model, content, learned))
         metrics: dict[str, Any] = {"steps": [asdict(step) for step in steps]}
         metrics |= {"reason": reason} if reason else _headline(steps)
         manifest = reports.save(month, None, metrics)

@@ -67,6 +67,20 @@ def forest_budget(disk: int) -> int:
     return max(disk - _AROUND_A_FOREST, 0)
 
 
+def window_of(workspace: Workspace, month: str) -> list[str]:
+    """The months of the trailing window of `month` that the lake has."""
+    return [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
+
+
+def days_of(
+    workspace: Workspace, months: Sequence[str], columns: Sequence[str]
+) -> tuple[pd.DataFrame, int]:
+    """Columns of the days of `months` as learning takes them, and the bytes read for them."""
+    scan = workspace.daily.scan(months, columns)
+    days = scan.table.to_pandas()
+    return days.assign(date=pd.to_datetime(days["date"])), scan.bytes_read
+
+
 def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe: Recipe) -> Outputs:
     """Learn from the months of the window that the lake has, store what came of it, and tell.
 
@@ -74,13 +88,10 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
     """
     month, name = context.partition_key, context.asset_key.to_user_string()
     store = workspace.models[name]
-    window = [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
-    scan = workspace.daily.scan(window, recipe.columns)
-    days = scan.table.to_pandas()
-    if "date" in days:
-        days["date"] = pd.to_datetime(days["date"])
+    window = window_of(workspace, month)
+    days, bytes_read = days_of(workspace, window, recipe.columns)
     metrics: dict[str, Any] = {"window": window, "window_months": len(window)}
-    model: Pipeline | None = None
+    content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
     shown: Attributes = {}
     try:
@@ -90,7 +101,8 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
         metrics |= {"learned": False, "released": False, "reason": str(reason)}
         verdicts = gates.not_learned(name, str(reason))
     else:
-        metrics |= measured | {"bytes": len(dump(model)), "memory_bytes": array_bytes(model)}
+        content = dump(model)
+        metrics |= measured | {"bytes": len(content), "memory_bytes": array_bytes(model)}
         shown = recipe.show(metrics)
         previous = store.manifest(shift(month, -1))
         before = previous.info if previous and previous.info.get("released") else None
@@ -98,10 +110,10 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
         failed = [verdict for verdict in verdicts if not verdict.passed]
         metrics |= {"learned": True, "released": not failed}
         if failed:
-            model = None
+            content = None
             metrics["reason"] = "; ".join(f"{v.check} ({v.told})" for v in failed)
             context.log.warning(f"not released: {metrics['reason']}")
-    manifest = store.save(month, model, metrics, tables)
+    manifest = store.save(month, content, metrics, tables)
     yield from checks.results(verdicts)
     plain = {k: v for k, v in metrics.items() if isinstance(v, bool | int | float | str)}
     rows = metrics.get("users", metrics.get("train_rows"))
@@ -111,6 +123,6 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
         **({"dagster/row_count": rows} if rows is not None else {}),
         **shown,
         window=", ".join(window),
-        bytes_read=scan.bytes_read,
+        bytes_read=bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )

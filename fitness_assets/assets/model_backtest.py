@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pandas as pd
 
+from fitness_assets.assets.model import days_of, window_of
 from fitness_assets.assets.presentation import (
     BLUE,
     GREY,
@@ -17,7 +17,7 @@ from fitness_assets.assets.presentation import (
 )
 from fitness_assets.learning import backtest
 from fitness_assets.months import shift, start, trailing
-from fitness_assets.partitions import TRAILING_WINDOW, month_before, trailing_window
+from fitness_assets.partitions import month_before, trailing_window
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.storage.models import MODEL, ModelStore, load
 
@@ -50,9 +50,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         is drift.
         """
         month = context.partition_key
-        window = [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
-        days = workspace.daily.scan(window, backtest.COLUMNS).table.to_pandas()
-        days["date"] = pd.to_datetime(days["date"])
+        days, _ = days_of(workspace, window_of(workspace, month), backtest.COLUMNS)
         before = shift(month, -1)
         metrics: dict[str, Any] = {"models_of": before}
         for name in backtest.FORESTS:

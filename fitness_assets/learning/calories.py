@@ -41,6 +41,17 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     return forests.frame(days)
 
 
+def split(days: pd.DataFrame) -> Split:
+    """Rows with kcal of the users to learn from and of those held out.
+
+    Raises
+    ------
+    NotLearnedError
+        If there are too few of either.
+    """
+    return split_by_user(frame(days), [TARGET])
+
+
 def train(rows: pd.DataFrame, features: list[str], shape: Shape) -> Pipeline:
     """The trained pipeline, its forest packed."""
     # Half of many features, but all of a few.
@@ -76,15 +87,15 @@ def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
     NotLearnedError
         If there are too few users with kcal.
     """
-    split = split_by_user(frame(days), [TARGET])
+    both = split(days)
     choice = choose(
         Task(train, _predict, _score, TOLERANCE),
-        split.train,
-        known(split.train, GROUPS),
+        both.train,
+        known(both.train, GROUPS),
         SHAPES,
         budget,
     )
-    return choice.model, _measure(split, choice)
+    return choice.model, _measure(both, choice)
 
 
 def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> dict[str, Any]:

@@ -13,13 +13,12 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.learning import calories, evaluation, footprint, forests
-from fitness_assets.learning.datasets import known, split_by_user
+from fitness_assets.learning.datasets import Split, known
 from fitness_assets.learning.packed import PackedForest
 from fitness_assets.learning.search import Shape
 
@@ -77,24 +76,19 @@ class _Data:
     test_target: np.ndarray
 
 
-def story(days: pd.DataFrame, shape: Shape, measured: int = TREES) -> Iterator[Step]:
+def story(split: Split, shape: Shape, measured: int = TREES) -> Iterator[Step]:
     """The steps, each as it is done.
 
     Parameters
     ----------
-    days : DataFrame
-        `calories.COLUMNS` of the trailing window.
+    split : Split
+        Of `calories.split`.
     shape : Shape
         Of the forest at the end.
     measured : int
         Trees of the unbounded forest that are measured.
-
-    Raises
-    ------
-    NotLearnedError
-        If there are too few users with kcal.
     """
-    data = _encoded(days)
+    data = _encoded(split)
     leaf = max(1, math.ceil(shape.leaf * len(data.train)))
     yield _tree_by_tree("scikit-learn's default", {}, data, measured)
     depth = {"max_depth": shape.depth}
@@ -110,22 +104,20 @@ def story(days: pd.DataFrame, shape: Shape, measured: int = TREES) -> Iterator[S
     yield _loaded("packed", packed, packed.to_bytes(), plain.fit_seconds, data)
 
 
-def released(
-    days: pd.DataFrame, model: Pipeline, content: bytes, learned: Mapping[str, Any]
-) -> Step:
+def released(split: Split, model: Pipeline, content: bytes, learned: Mapping[str, Any]) -> Step:
     """The last step: the model that was chosen, with all that it is told of the person.
 
     Parameters
     ----------
-    days : DataFrame
-        `calories.COLUMNS` of the trailing window.
+    split : Split
+        Of `calories.split`.
     model : Pipeline
     content : bytes
         Its file, with all that is around the forest.
     learned : mapping
         Its metrics.
     """
-    test = split_by_user(calories.frame(days), [calories.TARGET]).test[learned["features"]]
+    test = split.test[learned["features"]]
     rows = test.iloc[np.arange(ROWS) % len(test)]
     began = time.process_time()
     model.predict(rows)
@@ -145,8 +137,7 @@ def released(
     )
 
 
-def _encoded(days: pd.DataFrame) -> _Data:
-    split = split_by_user(calories.frame(days), [calories.TARGET])
+def _encoded(split: Split) -> _Data:
     features = known(split.train, {"day": calories.GROUPS["day"]})["day"]
     encoder = forests.pipeline(features, LinearRegression())[:-1]
     target = calories.TARGET

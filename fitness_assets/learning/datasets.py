@@ -1,4 +1,4 @@
-"""What the models learn from: features with their units, and who is kept aside to test on."""
+"""What the models learn from, and who is kept aside to test on."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,26 +7,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fitness_assets.errors import NotLearnedError
-
-#: Every number that a model may be told of a day, with its unit. The means are of the days before.
-UNITS = {
-    "steps": "count",
-    "distance_km": "km",
-    "calories_burned": "kcal",
-    "heart_rate_avg": "beats per minute",
-    "resting_heart_rate": "beats per minute",
-    "sleep_hours": "h",
-    "active_minutes": "min",
-    "sedentary_minutes": "min",
-    "day_of_week": "1 Monday to 7 Sunday",
-    "age": "years",
-    "height_cm": "cm",
-    "weight_kg": "kg",
-    "steps_mean_28d": "count",
-    "calories_burned_mean_7d": "kcal",
-    "calories_burned_mean_28d": "kcal",
-    "steps_above_usual": "count",
-}
 
 #: One user in this many is never learned from.
 HOLD_OUT = 5

@@ -126,17 +126,17 @@ class ModelStore:
     def save(
         self,
         month: str,
-        model: Pipeline | None,
+        model: bytes | None,
         metrics: Mapping[str, Any],
         tables: Mapping[str, pd.DataFrame] | None = None,
     ) -> Manifest:
-        """Publish `month`: the model where there is one, its metrics, and its tables.
+        """Publish `month`: the model, as `dump` gives it, if there is one; its metrics; its tables.
 
         The manifest's info is `metrics` without its nested parts.
         """
         with Writer(self.folder(month)) as writer:
             if model is not None:
-                (writer.staging / MODEL).write_bytes(dump(model))
+                (writer.staging / MODEL).write_bytes(model)
             write_json(writer.staging / METRICS, metrics)
             for name, table in (tables or {}).items():
                 write_table(writer.staging / f"{name}.parquet", table)
