@@ -33,9 +33,9 @@ def build(months: dg.PartitionsDefinition[str], disk: int, memory: int) -> dg.As
     def learn(days: pd.DataFrame) -> Learned:
         return *activity.learn(days, forest_budget(disk)), {}
 
-    recipe = Recipe(activity.COLUMNS, learn, _show, disk, memory)
+    recipe = Recipe(activity.COLUMNS, learn, _show, disk, memory, by_segment=True)
 
-    @dg.asset(**attributes("activity_classifier", months, "randomforest"))
+    @dg.asset(**attributes("activity_classifier", months, "randomforest", ["segment_model"]))
     def activity_classifier(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> Outputs:

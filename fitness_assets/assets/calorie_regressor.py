@@ -25,9 +25,9 @@ def build(months: dg.PartitionsDefinition[str], disk: int, memory: int) -> dg.As
     def learn(days: pd.DataFrame) -> Learned:
         return *calories.learn(days, forest_budget(disk)), {}
 
-    recipe = Recipe(calories.COLUMNS, learn, _show, disk, memory)
+    recipe = Recipe(calories.COLUMNS, learn, _show, disk, memory, by_segment=True)
 
-    @dg.asset(**attributes("calorie_regressor", months, "randomforest"))
+    @dg.asset(**attributes("calorie_regressor", months, "randomforest", ["segment_model"]))
     def calorie_regressor(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> Outputs:

@@ -29,16 +29,16 @@ def scores_of(
 
 
 def shown(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """What was tried, what the model goes by, and how it does on each activity."""
+    """What was tried, what the model goes by, and how it does on each slice."""
     tried = [
         trial | {"groups": ", ".join(trial["groups"]), "chosen": "yes" if trial["chosen"] else ""}
         for trial in metrics["trials"]
     ]
-    # Data without labels has no activities to slice by.
-    sliced = metrics["by_activity"]
+    # Data without labels has no activities to slice by, and without groups no segments.
+    slices = {name: metrics[name] for name in ("by_activity", "by_segment") if metrics[name]}
     return {
         "tried_on_users_kept_aside": metric_table(tried),
-        **({"by_activity": metric_table(sliced)} if sliced else {}),
+        **{name: metric_table(rows) for name, rows in slices.items()},
         "importances": picture(_importances(metrics["importances"])),
     }
 

@@ -1,11 +1,13 @@
 """What the assets of the three models share: learn from the window, judge, store, tell."""
 
+import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 import pandas as pd
+import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
 from fitness_assets import checks
@@ -40,6 +42,8 @@ class Recipe:
         Given the metrics: what the Dagster UI shows beside them.
     disk, memory : int
         Bytes that it may take.
+    by_segment : bool
+        Whether the days come with the name of their user's segment, to be scored by.
     """
 
     columns: Sequence[str]
@@ -47,13 +51,19 @@ class Recipe:
     show: Callable[[dict[str, Any]], Attributes]
     disk: int
     memory: int
+    by_segment: bool = False
 
 
-def attributes(name: str, months: dg.PartitionsDefinition[str], kind: str) -> Attributes:
-    """The attributes of the asset `name`, a model of this kind over `months`."""
+def attributes(
+    name: str, months: dg.PartitionsDefinition[str], kind: str, deps: Sequence[str] = ()
+) -> Attributes:
+    """The attributes of the asset `name`, a model of this kind over `months`.
+
+    It depends on the days of the window, and on `deps` of the same month.
+    """
     return {
         "partitions_def": months,
-        "deps": [dg.AssetDep("daily_activity", partition_mapping=trailing_window())],
+        "deps": [dg.AssetDep("daily_activity", partition_mapping=trailing_window()), *deps],
         "check_specs": checks.of_model(name, months),
         "backfill_policy": ONE_RUN_A_MONTH,
         "group_name": "models",
@@ -90,6 +100,8 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
     store = workspace.models[name]
     window = window_of(workspace, month)
     days, bytes_read = days_of(workspace, window, recipe.columns)
+    if recipe.by_segment:
+        days["segment"] = days["user_id"].map(_segments(workspace, month))
     metrics: dict[str, Any] = {"window": window, "window_months": len(window)}
     content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
@@ -126,3 +138,18 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
         bytes_read=bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )
+
+
+def _segments(workspace: Workspace, month: str) -> dict[str, str]:
+    """The name of each user's segment; of nobody's where there are no stable groups."""
+    store = workspace.models["segment_model"]
+    table = store.read(month, "segments.parquet") if store.manifest(month) else None
+    if table is None:
+        return {}
+    names = {part["segment"]: part["name"] for part in store.metrics(month)["profiles"]}
+    found = pq.read_table(io.BytesIO(table), columns=["user_id", "segment"]).to_pydict()
+    return {
+        user: names[segment]
+        for user, segment in zip(found["user_id"], found["segment"], strict=True)
+        if segment in names
+    }

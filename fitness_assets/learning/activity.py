@@ -147,8 +147,8 @@ def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> di
         "confusion": confusion_matrix(
             truth[known_label], predicted[known_label], labels=labels
         ).tolist(),
-        "by_activity": evaluation.slices(
-            test[TARGET], lambda at: {"recall": float(np.mean(predicted[at] == truth[at]))}
+        **evaluation.sliced(
+            test, lambda at: {"recall": float(np.mean(predicted[at] == truth[at]))}
         ),
     }
 

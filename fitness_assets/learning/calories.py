@@ -123,9 +123,7 @@ def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> di
         "interval_width": float(np.mean(high - low)),
         **{f"baseline_{name}": value for name, value in baseline.items()},
         **evaluation.gain(test["user_id"], (truth - predicted) ** 2, (truth - mean) ** 2),
-        "by_activity": evaluation.slices(
-            test["activity_type"], lambda at: evaluation.regression(truth[at], predicted[at])
-        ),
+        **evaluation.sliced(test, lambda at: evaluation.regression(truth[at], predicted[at])),
     }
 
 

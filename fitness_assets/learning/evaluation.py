@@ -169,23 +169,29 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     return float(np.mean((low <= truth) & (truth <= high)))
 
 
-def slices(
-    by: pd.Series, score: Callable[[np.ndarray], dict[str, float]]
-) -> list[dict[str, str | int | float]]:
-    """Scores of each part of the rows, largest first.
+def sliced(test: pd.DataFrame, score: Callable[[np.ndarray], dict[str, float]]) -> dict[str, Any]:
+    """Scores of each part of the rows, largest first, as ``by_activity`` and ``by_segment``.
 
     Parameters
     ----------
-    by : Series of shape (n,)
-        The part a row belongs to; rows where it is missing belong to none.
+    test : DataFrame
+        With the activity_type of each row and, where users have one, their ``segment``; rows where
+        it is missing belong to no part.
     score : callable
         Given the positions of a part's rows.
     """
-    positions = by.reset_index(drop=True).groupby(by.to_numpy(), observed=True).indices
-    ordered = sorted(positions.items(), key=lambda item: (-len(item[1]), str(item[0])))
-    return [
-        {"slice": str(name), "rows": len(rows), **score(np.asarray(rows))} for name, rows in ordered
-    ]
+
+    def parts(column: str) -> list[dict[str, Any]]:
+        if column not in test:
+            return []
+        groups = test.reset_index(drop=True).groupby(test[column].to_numpy(), observed=True).indices
+        ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), str(item[0])))
+        return [
+            {"slice": str(name), "rows": len(rows), **score(np.asarray(rows))}
+            for name, rows in ordered
+        ]
+
+    return {"by_activity": parts("activity_type"), "by_segment": parts("segment")}
 
 
 def importances(model: Pipeline, days: pd.DataFrame, truth: pd.Series, scoring: str) -> Any:
