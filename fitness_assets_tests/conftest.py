@@ -1,13 +1,16 @@
 """What tests share: one Spark session, and one small cohort taken through every stage."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
+from xdist.scheduler import LoadScopeScheduling
 
 from fitness_assets.definitions import MONTHLY_JOB, build_defs
 from fitness_assets.resources.spark import spark_resource
@@ -19,6 +22,35 @@ hypothesis_settings.load_profile("deterministic")
 
 MONTHS = ("2023-04", "2023-05")
 USERS = 90
+
+
+_TESTS = Path(__file__).parent
+#: The modules whose tests share the Spark session, told by the fixtures that they name.
+_ON_SPARK = {
+    path.relative_to(_TESTS.parent).as_posix()
+    for path in _TESTS.rglob("test_*.py")
+    if re.search(
+        r"\b(spark: SparkSession|released: Settings|usefixtures\(.spark.\))", path.read_text()
+    )
+}
+
+
+class _OneSession(LoadScopeScheduling):  # type: ignore[misc]
+    """Keep what shares the Spark session in one process, so that there is one session."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "spark" if nodeid.partition("::")[0] in _ON_SPARK else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return _OneSession(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest, so that nothing waits for it at the end."""
+    items.sort(key=lambda item: "test_served" not in item.nodeid)
+
 
 MakeSettings = Callable[..., Settings]
 

@@ -82,12 +82,11 @@ def test_every_stage_says_what_it_made(
 
 
 def test_a_rerun_changes_nothing_and_touches_no_other_month(
-    make_settings: MakeSettings, tmp_path: Path
+    make_settings: MakeSettings, tmp_path: Path, released: Settings
 ) -> None:
     settings = make_settings(tmp_path)
+    shutil.copytree(released.home, tmp_path, dirs_exist_ok=True)
     with dg.DagsterInstance.ephemeral() as instance:
-        for month in MONTHS:
-            materialize(settings, month, instance)
         before = files_below(settings.home)
         materialize(settings, "2023-04", instance)
         assert files_below(settings.home) == before
@@ -107,7 +106,7 @@ def test_a_rerun_changes_nothing_and_touches_no_other_month(
 
 def test_the_release_holds_the_models_that_were_scored(released: Settings) -> None:
     workspace = Workspace.of(released)
-    release = ReleaseStore(released.release_folder).open("2023-05")
+    release = ReleaseStore(released.home / "releases").open("2023-05")
     days = workspace.daily.scan(list(MONTHS)).table.to_pandas()
     metrics = release.metrics()
     for name in MODELS:
@@ -150,7 +149,7 @@ def test_data_without_labels_goes_through_and_says_what_was_not_learned(
     )
     with dg.DagsterInstance.ephemeral() as instance:
         assert materialize(settings, "2023-04", instance).success
-    release = ReleaseStore(settings.release_folder).open("2023-04")
+    release = ReleaseStore(settings.home / "releases").open("2023-04")
     missing = release.manifest.info["not_released"]
     assert set(missing) == {"activity_classifier"}
     assert "activity_type" in missing["activity_classifier"]
@@ -184,7 +183,7 @@ def test_a_learner_given_noise_says_so_and_its_month_goes_on(
     }
     forests = set(backtest.FORESTS)
     assert failed == {(name, "better_than_baseline") for name in forests}
-    release = ReleaseStore(settings.release_folder).open("2023-04")
+    release = ReleaseStore(settings.home / "releases").open("2023-04")
     assert set(release.manifest.info["not_released"]) == forests
     for name in forests:
         assert release.model(name) is None
