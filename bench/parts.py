@@ -1,5 +1,6 @@
 """The parts of the benchmark. Each yields tables, which end with ratios to their first row."""
 
+import json
 import os
 import platform
 import subprocess
@@ -24,6 +25,7 @@ from fitness_assets.learning.compression import story
 from fitness_assets.months import between
 from fitness_assets.resources.spark import spark_resource
 from fitness_assets.settings import Settings
+from fitness_assets.storage import loading as loader
 from fitness_assets.storage.lake import Lake, describe, part, write_rows
 from fitness_assets.storage.models import dump
 from fitness_assets.telemetry.cohort import Cohort
@@ -225,6 +227,33 @@ def imports() -> Iterator[Table]:
     yield table
 
 
+def loading() -> Iterator[Table]:
+    """What a process of the dashboard holds, from its imports to a prediction of each model."""
+    table = Table("a fresh process after", "MB in memory", "added", "ratio", title="loading")
+    as_dashboard = "import streamlit, runpy; runpy.run_module(%r, run_name='__main__')"
+    with tempfile.TemporaryDirectory() as home:
+        fitness = Path(sys.executable).with_name("fitness")
+        environment = os.environ | {"FITNESS_HOME": home, "FITNESS_COHORT_USERS": str(USERS)}
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run([fitness, "backfill", "2023-09"], check=True, env=environment, **quiet)
+        told = subprocess.run(
+            [
+                *(sys.executable, "-c", as_dashboard % loader.__name__),
+                *(f"{home}/releases", "2023-09", str(690_000_000)),
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+    steps = [loader.Step(**step) for step in json.loads(told.stdout)]
+    held = [step.resident or 0 for step in steps]
+    for step, before, now in zip(steps, [held[0], *held], held, strict=False):
+        table.add_row(
+            step.step, f"{now / 1e6:.1f}", f"{(now - before) / 1e6:+.2f}", f"{now / held[0]:.3f}"
+        )
+    yield table
+
+
 PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "pipeline": pipeline,
     "etl": etl,
@@ -232,6 +261,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "compression": compression,
     "import": imports,
     "packed": packed,
+    "loading": loading,
     "scale": scale,
 }
 

@@ -1,25 +1,34 @@
 """Cached readers over the releases. A cache entry is bound to the content it was read from."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamlit as st
-from sklearn.pipeline import Pipeline
 
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.learning.verdicts import not_released
 from fitness_assets.settings import Settings
-from fitness_assets.storage.release import Release, ReleaseStore
+from fitness_assets.storage.loading import Loaded, load_models
+from fitness_assets.storage.mirror import Mirror, State, origin_of
+from fitness_assets.storage.release import Release, ReleaseStore, served
+
+#: Seconds between two looks at a link; a folder is looked at on every rerun.
+_LOOK = 300
+
+
+def state() -> State:
+    """The releases there are to show, after a look at their source."""
+    settings = Settings.from_env()
+    if settings.release_source.startswith("https://"):
+        return _looked_at(settings.release_source, settings.release_cache, settings.release_digests)
+    return _mirror(settings.release_source, settings.release_cache, settings.release_digests)
 
 
 def store() -> ReleaseStore:
-    """The releases that this dashboard reads."""
-    return ReleaseStore(Settings.from_env().release_folder)
-
-
-def months() -> list[str]:
-    """The months that have a release now, in order."""
-    return store().months()
+    """The dashboard's verified copy of the releases."""
+    return ReleaseStore(Settings.from_env().release_cache)
 
 
 def current() -> Release | None:
@@ -35,8 +44,22 @@ def current() -> Release | None:
     try:
         return store().open(month)
     except StorageError as error:
-        st.error(f"The release of {month} was refused: {error}", icon=":material/block:")
+        refuse(month, error)
         return None
+
+
+def refuse(month: str, error: Exception) -> None:
+    """Say that the release of `month` cannot be shown, and why."""
+    st.error(f"The release of {month} was refused: {error}", icon=":material/block:")
+
+
+def _mirror(source: str, cache: Path, digests: tuple[str, ...]) -> State:
+    return Mirror(origin_of(source), cache, digests).refresh()
+
+
+@st.cache_data(ttl=_LOOK, max_entries=1, show_spinner="Looking for a new release")
+def _looked_at(source: str, cache: Path, digests: tuple[str, ...]) -> State:
+    return _mirror(source, cache, digests)
 
 
 def _identity(release: Release) -> tuple[str, str]:
@@ -58,10 +81,25 @@ def table(release: Release, name: str) -> pd.DataFrame:
     return release.table(name)
 
 
-@st.cache_resource(max_entries=6, show_spinner="Loading the model", hash_funcs=_HASH)
-def model(release: Release, name: str) -> Pipeline | None:
-    """The model called `name`, or None where the month released none."""
-    return release.model(name)
+def told(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """What was measured of the model there is, after saying so where it is not the month's own."""
+    if not metrics["released"]:
+        st.info(not_released(metrics), icon=":material/info:")
+    return served(metrics)
+
+
+def models(release: Release) -> Loaded | None:
+    """The models of `release`; None, after saying so, if they would not fit the memory."""
+    try:
+        return _loaded(release, Settings.from_env().memory)
+    except MemoryBudgetError as error:
+        st.error(f"Not loaded: {error}.", icon=":material/memory:")
+        return None
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the models", hash_funcs=_HASH)
+def _loaded(release: Release, budget: int) -> Loaded:
+    return load_models(release, budget)
 
 
 @st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_HASH)

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -11,6 +12,9 @@ from rich.table import Table
 
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from fitness_assets.resources.workspace import Workspace
 
 # Dagster, Spark and scikit-learn take seconds to import; each command imports what it needs.
 
@@ -125,6 +129,56 @@ def status(as_json: bool) -> None:
         table.add_row(name, headline or "rows", *shown)
     width = None if sys.stdout.isatty() else 200
     Console(width=width).print(table)
+
+
+@cli.group()
+def release() -> None:
+    """What the dashboard is offered."""
+
+
+@release.command("list")
+def list_releases() -> None:
+    """List the releases, with the digest that a consumer may pin.
+
+    The current one, which the dashboard shows first, is marked.
+    """
+    workspace = _workspace()
+    pointer = workspace.releases.pointer()
+    if pointer is None:
+        click.echo(f"{workspace.releases.root} holds no release yet")
+        return
+    for month, digest in sorted(pointer.releases.items()):
+        info = workspace.releases.open(month).manifest.info
+        without = "".join(
+            f"; {name} not released"
+            + (
+                f", that of {info['stand_ins'][name]} stands in"
+                if name in info["stand_ins"]
+                else ""
+            )
+            for name in info["not_released"]
+        )
+        mark = "current" if month == pointer.month else ""
+        click.echo(f"{month}  {mark:<7}  {digest}{without}")
+
+
+@release.command()
+@click.argument("month")
+def rollback(month: str) -> None:
+    """Make the release of MONTH the current one, here and where it was uploaded to.
+
+    It stays so until a release of MONTH or a later month has new content.
+    """
+    workspace = _workspace()
+    workspace.releases.show(month)
+    workspace.uploads.show(month)
+    click.echo(f"the release of {month} is current")
+
+
+def _workspace() -> "Workspace":
+    from fitness_assets.resources.workspace import Workspace
+
+    return Workspace.of(Settings.from_env())
 
 
 @cli.command()

@@ -17,6 +17,18 @@ class StorageError(FitnessError):
     """A stored artifact is missing, held by another writer, or not what its manifest says."""
 
 
+class ReleaseError(FitnessError):
+    """A release is not what its pointer, its manifest or the consumer's pin says."""
+
+
+class DriveError(FitnessError):
+    """Google Drive refuses what is asked of it, cannot be reached, or stores something else."""
+
+
+class MemoryBudgetError(FitnessError):
+    """What is to be loaded would not fit the memory there is."""
+
+
 class EtlError(FitnessError):
     """Spark could not do its work; the message is the cause it gives."""
 

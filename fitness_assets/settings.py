@@ -1,6 +1,7 @@
 """Every knob of the platform: the only module that reads the environment, and only when asked."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -54,11 +55,24 @@ class Settings:
     java_home : Path or None
         The Java to run Spark on, if it is 17 or later [``JAVA_HOME``].
     upload_folder : Path
-        The local folder that `drive_upload` publishes to [``FITNESS_UPLOAD_FOLDER``,
-        default ``HOME/drive``].
-    release_folder : Path
-        The releases that the dashboard reads [``FITNESS_RELEASE_FOLDER``, default
-        ``HOME/releases``].
+        The local folder that `drive_upload` publishes to, unless to Google Drive
+        [``FITNESS_UPLOAD_FOLDER``, default ``HOME/drive``].
+    drive_folder : str or None
+        Id of the folder on Google Drive that `drive_upload` publishes to
+        [``FITNESS_DRIVE_FOLDER``].
+    drive_credentials : Path or None
+        Service account or user token, a JSON file [``FITNESS_DRIVE_CREDENTIALS``].
+    release_source : str
+        Where the dashboard gets its releases: a folder, or the public link of ``latest.json`` on
+        Google Drive [``FITNESS_RELEASE_SOURCE``, default ``HOME/releases``].
+    release_digests : tuple of str
+        SHA-256 of the manifests of the releases that the dashboard may load; where there are none
+        it takes what its source points to [``FITNESS_RELEASE_DIGESTS``, separated by commas].
+    release_cache : Path
+        The dashboard's verified copy [``FITNESS_RELEASE_CACHE``, default ``HOME/cache``].
+    memory : int
+        Bytes that the dashboard's process may hold; a model that would pass them is not loaded
+        [``FITNESS_MEMORY``, default 690000000].
     host : str
         Address that `fitness serve` binds to [``FITNESS_HOST``, default ``127.0.0.1``].
     dagster_port, dashboard_port : int
@@ -84,7 +98,12 @@ class Settings:
     failure_webhook: str | None
     java_home: Path | None
     upload_folder: Path
-    release_folder: Path
+    drive_folder: str | None
+    drive_credentials: Path | None
+    release_source: str
+    release_digests: tuple[str, ...]
+    release_cache: Path
+    memory: int
     host: str
     dagster_port: int
     dashboard_port: int
@@ -120,6 +139,14 @@ class Settings:
         if source == "folder" and source_path is None:
             raise SettingsError("FITNESS_SOURCE=folder needs FITNESS_SOURCE_PATH, the folder")
 
+        drive_folder = read.text("FITNESS_DRIVE_FOLDER", "") or None
+        drive_credentials = read.optional_path("FITNESS_DRIVE_CREDENTIALS")
+        if drive_folder and drive_credentials is None:
+            raise SettingsError(
+                "FITNESS_DRIVE_FOLDER needs FITNESS_DRIVE_CREDENTIALS, a JSON file of a service "
+                "account or a user's token"
+            )
+
         return cls(
             home=home,
             dagster_home=read.path("DAGSTER_HOME", home / "dagster"),
@@ -139,7 +166,12 @@ class Settings:
             failure_webhook=read.url("FITNESS_FAILURE_WEBHOOK"),
             java_home=read.optional_path("JAVA_HOME"),
             upload_folder=read.path("FITNESS_UPLOAD_FOLDER", home / "drive"),
-            release_folder=read.path("FITNESS_RELEASE_FOLDER", home / "releases"),
+            drive_folder=drive_folder,
+            drive_credentials=drive_credentials,
+            release_source=read.place("FITNESS_RELEASE_SOURCE", home / "releases"),
+            release_digests=read.digests("FITNESS_RELEASE_DIGESTS"),
+            release_cache=read.path("FITNESS_RELEASE_CACHE", home / "cache"),
+            memory=read.integer("FITNESS_MEMORY", 690_000_000, 1, 10**12),
             host=read.text("FITNESS_HOST", "127.0.0.1"),
             dagster_port=read.integer("FITNESS_DAGSTER_PORT", 3000, 1, 65535),
             dashboard_port=read.integer("FITNESS_DASHBOARD_PORT", 8501, 1, 65535),
@@ -150,7 +182,8 @@ class Settings:
         return os.environ | {
             "FITNESS_HOME": str(self.home),
             "DAGSTER_HOME": str(self.dagster_home),
-            "FITNESS_RELEASE_FOLDER": str(self.release_folder),
+            "FITNESS_RELEASE_SOURCE": self.release_source,
+            "FITNESS_RELEASE_CACHE": str(self.release_cache),
         }
 
     def months(self, today: date | None = None) -> list[str]:
@@ -192,6 +225,18 @@ class _Reader:
         if not 0 <= number <= 1:
             raise SettingsError(f"{name}={value!r} is not a number from 0 to 1")
         return number
+
+    def place(self, name: str, default: Path) -> str:
+        """A link as it is, or the absolute path of a folder."""
+        value = self.text(name, "")
+        return value if value.startswith("https://") else str(self.path(name, default))
+
+    def digests(self, name: str) -> tuple[str, ...]:
+        values = tuple(part.strip().lower() for part in self.text(name, "").split(",") if part)
+        for value in values:
+            if not re.fullmatch(r"[0-9a-f]{64}", value):
+                raise SettingsError(f"{name}: {value!r} is not a SHA-256 of 64 hexadecimal digits")
+        return values
 
     def url(self, name: str) -> str | None:
         value = self.text(name, "")

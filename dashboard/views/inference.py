@@ -3,13 +3,12 @@
 from typing import Any
 
 import streamlit as st
+from sklearn.pipeline import Pipeline
 
 from dashboard import charts, data
 from fitness_assets.errors import StorageError
 from fitness_assets.learning import activity, calories
 from fitness_assets.learning.prediction import asked, estimate_calories, recognise
-from fitness_assets.learning.verdicts import not_released
-from fitness_assets.storage.release import Release
 
 _LABELS = {
     "activity_type": "Main activity",
@@ -40,23 +39,46 @@ def show() -> None:
     if release is None:
         return
     st.caption(f"Both models are those of the {release.month} release.")
-    left, right = st.columns(2, gap="large")
     try:
         metrics = data.metrics(release)
-        with left:
-            _recognise(release, metrics["activity_classifier"])
-        with right:
-            _estimate(release, metrics["calorie_regressor"])
+        loaded = data.models(release)
     except StorageError as error:
-        st.error(f"The release of {release.month} was refused: {error}", icon=":material/block:")
-
-
-def _recognise(release: Release, metrics: dict[str, Any]) -> None:
-    st.subheader("Which activity was it?")
-    model = data.model(release, "activity_classifier")
-    if model is None:
-        st.info(f"This month has no activity classifier. {not_released(metrics)}")
+        data.refuse(release.month, error)
         return
+    if loaded is None:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Which activity was it?")
+        told = data.told(metrics["activity_classifier"])
+        model = loaded.models["activity_classifier"]
+        if told and model is not None:
+            _recognise(model, told)
+    with right:
+        st.subheader("How many calories?")
+        told = data.told(metrics["calorie_regressor"])
+        model = loaded.models["calorie_regressor"]
+        if told and model is not None:
+            _estimate(model, told)
+    with st.expander("What loading the models took of the memory"):
+        st.caption(
+            "Bytes that this process held after each step. The regressor comes last, when what the "
+            "others needed while they were read has been given back."
+        )
+        st.dataframe(
+            [
+                {"step": step.step, "megabytes": step.resident and step.resident / 1e6}
+                for step in loaded.steps
+            ],
+            hide_index=True,
+            column_config={
+                "step": "Step",
+                "megabytes": st.column_config.NumberColumn("MB in memory", format="%.1f"),
+            },
+        )
+
+
+def _recognise(model: Pipeline, metrics: dict[str, Any]) -> None:
     answers = _form("activity", metrics, activity.GROUPS["day"])
     answer = recognise(model, metrics, answers)
     likeliest, probability = next(iter(answer.probabilities.items()))
@@ -65,12 +87,7 @@ def _recognise(release: Release, metrics: dict[str, Any]) -> None:
     st.altair_chart(charts.shares(answer.probabilities, "Probability of each activity"))
 
 
-def _estimate(release: Release, metrics: dict[str, Any]) -> None:
-    st.subheader("How many calories?")
-    model = data.model(release, "calorie_regressor")
-    if model is None:
-        st.info(f"This month has no calorie regressor. {not_released(metrics)}")
-        return
+def _estimate(model: Pipeline, metrics: dict[str, Any]) -> None:
     answers = _form("calories", metrics, calories.GROUPS["day"])
     answer = estimate_calories(model, metrics, answers)
     st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")

@@ -6,7 +6,8 @@ import streamlit as st
 
 from dashboard import charts, data
 from fitness_assets.errors import StorageError
-from fitness_assets.learning.verdicts import habit_advice, not_released, segments_verdict
+from fitness_assets.learning.verdicts import habit_advice, segments_verdict
+from fitness_assets.storage.release import served
 
 
 def show() -> None:
@@ -37,7 +38,7 @@ def show() -> None:
         days = data.table(release, "days")
         metrics = data.metrics(release)
     except StorageError as error:
-        st.error(f"The release of {release.month} was refused: {error}", icon=":material/block:")
+        data.refuse(release.month, error)
         return
     left.altair_chart(charts.daily_series(days, "steps"))
     activities = summary["activities"]
@@ -53,21 +54,22 @@ def show() -> None:
         "Scores are on users that the model has never seen, beside a baseline that is no model."
     )
     _models(metrics)
-    if metrics["segment_model"]["released"] and metrics["segment_model"]["stable"]:
+    segments = served(metrics["segment_model"])
+    if segments and segments["stable"]:
         st.subheader("Segments")
         st.caption(
             "Means of each group. The advice changes habits only, towards the nearest group that "
             "is better in resting heart rate, steps or sleep and worse in none of them."
         )
-        _segments(metrics["segment_model"])
+        _segments(segments)
 
     st.subheader("Months")
     releases = []
-    for month in data.months():
+    for month in st.session_state["months"]:
         try:
             releases.append(data.store().open(month))
         except StorageError as error:
-            st.warning(f"{month} was refused: {error}", icon=":material/block:")
+            data.refuse(month, error)
     table = data.summaries(releases)
     left, right = st.columns([2, 3])
     left.altair_chart(charts.records_by_month(table))
@@ -101,28 +103,24 @@ def _models(metrics: dict[str, dict[str, Any]]) -> None:
     segments, activity, calories = st.columns(3)
     with segments.container(border=True):
         st.markdown("**User segments**")
-        told = metrics["segment_model"]
-        if told["released"]:
+        told = data.told(metrics["segment_model"])
+        if told:
             st.metric("Stable groups", told["k"] if told["stable"] else "none")
             st.write(segments_verdict(told))
-        else:
-            st.info(not_released(told))
     with activity.container(border=True):
         st.markdown("**Activity classifier**")
-        told = metrics["activity_classifier"]
-        if told["released"]:
+        told = data.told(metrics["activity_classifier"])
+        if told:
             st.metric("Accuracy", f"{told['accuracy']:.3f}")
             st.write(
                 f"Always {charts.readable(told['commonest']).lower()}: "
                 f"{told['baseline_accuracy']:.3f}. Macro F1 {told['macro_f1']:.2f} against "
                 f"{told['baseline_macro_f1']:.2f}, on {told['heldout_users']:,} users."
             )
-        else:
-            st.info(not_released(told))
     with calories.container(border=True):
         st.markdown("**Calorie regressor**")
-        told = metrics["calorie_regressor"]
-        if told["released"]:
+        told = data.told(metrics["calorie_regressor"])
+        if told:
             linear = told["linear"]
             st.metric("R²", f"{told['r2']:.3f}")
             st.write(
@@ -130,8 +128,6 @@ def _models(metrics: dict[str, dict[str, Any]]) -> None:
                 f"against {linear['mae']:.0f}, on {told['heldout_users']:,} users; "
                 f"{told['coverage']:.0%} of their days are within the interval."
             )
-        else:
-            st.info(not_released(told))
 
 
 def _segments(told: dict[str, Any]) -> None:

@@ -25,12 +25,14 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         The target is a local folder. Files that are there already are not sent again.
         """
         month = context.partition_key
-        release, sent = workspace.uploads.receive(workspace.releases.open(month))
-        context.log.info(f"sent {sent:,} of {release.manifest.bytes:,} bytes to {release.folder}")
+        received = workspace.uploads.receive(workspace.releases.open(month), context.log.info)
+        manifest, link = received.manifest, received.link
+        context.log.info(f"sent {received.sent:,} of {manifest.bytes:,} bytes; see {link}")
+        is_url = link.startswith("https://")
         return result(
-            release.manifest,
-            bytes_sent=sent,
-            target=dg.MetadataValue.path(release.folder),
+            manifest,
+            bytes_sent=received.sent,
+            link=dg.MetadataValue.url(link) if is_url else dg.MetadataValue.path(link),
         )
 
     return drive_upload

@@ -3,15 +3,13 @@
 Run as a program it measures the file that it is given.
 """
 
-import ctypes
-import gc
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
-import psutil
+from fitness_assets.memory import give_back, resident
 
 Kind = Literal["joblib", "packed"]
 
@@ -46,13 +44,14 @@ def _load(kind: str, path: Path) -> Any:
 def _growth(kind: str, path: Path) -> int:
     """Bytes by which this process grows for one copy of the forest in `path`."""
     _load(kind, path)  # what is imported for the first is not the forest's
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+    give_back()
     copies = max(1, min(_MOST_COPIES, _COPIES_BYTES // path.stat().st_size))
-    before = psutil.Process().memory_info().rss
+    before = resident()
     kept = [_load(kind, path) for _ in range(copies)]
-    return (psutil.Process().memory_info().rss - before) // len(kept)
+    after = resident()
+    if before is None or after is None:
+        raise OSError("this system does not say what a process holds")
+    return (after - before) // len(kept)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,12 @@ _BETTER = {
 
 
 def not_released(metrics: Mapping[str, Any]) -> str:
-    """Why a month has no model of a kind."""
+    """Why a month has no model of its own of a kind, and whose stands in."""
     verb = "Refused" if metrics["learned"] else "Not learned"
-    return f"{verb}: {metrics['reason']}"
+    told = f"{verb}: {metrics['reason']}."
+    if "stand_in" in metrics:
+        told += f" The model of {metrics['stand_in']['month']} stands in."
+    return told
 
 
 def segments_verdict(metrics: Mapping[str, Any]) -> str:

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from fitness_assets.resources.drive import DriveTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
-from fitness_assets.storage.release import ReleaseStore
+from fitness_assets.storage.release import ReleaseStore, Target
 from fitness_assets.telemetry.sources import Source, configured
 
 MODELS = ("segment_model", "activity_classifier", "calorie_regressor")
@@ -24,7 +25,7 @@ class Workspace:
     models: dict[str, ModelStore]
     reports: dict[str, ModelStore]
     releases: ReleaseStore
-    uploads: ReleaseStore
+    uploads: Target
 
     @classmethod
     def of(cls, settings: Settings) -> "Workspace":
@@ -36,12 +37,12 @@ class Workspace:
             models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
             reports={name: ModelStore(settings.home / "reports" / name) for name in REPORTS},
             releases=ReleaseStore(settings.home / "releases"),
-            uploads=ReleaseStore(settings.upload_folder),
+            uploads=_uploads(settings),
         )
 
     def manifest(self, asset: str, month: str) -> Manifest | None:
         """What is stored of `asset` for `month`, or None."""
-        stores: dict[str, Lake | ModelStore | ReleaseStore] = {
+        stores: dict[str, Lake | ModelStore | Target] = {
             "raw_telemetry": self.raw,
             "daily_activity": self.daily,
             "dashboard_release": self.releases,
@@ -50,3 +51,9 @@ class Workspace:
             **self.reports,
         }
         return stores[asset].manifest(month)
+
+
+def _uploads(settings: Settings) -> Target:
+    if settings.drive_folder is None or settings.drive_credentials is None:
+        return ReleaseStore(settings.upload_folder)
+    return DriveTarget(settings.drive_folder, settings.drive_credentials, settings.upload_folder)

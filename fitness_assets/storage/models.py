@@ -33,6 +33,8 @@ TRUSTED = [
 
 MODEL = "model.skops"
 METRICS = "metrics.json"
+# Many times the largest model of ours; a file that unpacks to more is not one.
+_MOST_UNPACKED = 200_000_000
 # A fixed stamp, the earliest that a zip can carry: equal models are to give equal bytes.
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -74,12 +76,13 @@ def load(content: bytes, name: str) -> Pipeline:
     Raises
     ------
     StorageError
-        If `content` is not a skops file, or holds a type that is not on the allow-list. Then
-        nothing of it was built.
+        If `content` is not a skops file, unpacks to far too much, or holds a type that is not on
+        the allow-list. Then nothing of it was built.
     """
     import skops.io
 
     try:
+        _refuse_bomb(content)
         model = skops.io.loads(content, trusted=TRUSTED)
     except Exception as error:  # whatever a hostile file makes the reader raise, it is refused
         reason = " ".join(str(error).split())
@@ -87,6 +90,13 @@ def load(content: bytes, name: str) -> Pipeline:
     if not isinstance(model, Pipeline):
         raise StorageError(f"{name} holds {type(model).__name__}, not a Pipeline")
     return model
+
+
+def _refuse_bomb(content: bytes) -> None:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        unpacked = sum(member.file_size for member in archive.infolist())
+    if unpacked > _MOST_UNPACKED:
+        raise ValueError(f"it would unpack to {unpacked:,} bytes")
 
 
 def array_bytes(model: Any) -> int:

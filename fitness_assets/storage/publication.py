@@ -10,6 +10,7 @@ manifest names, and a reader that knows nothing of manifests is right too.
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -28,6 +29,8 @@ MANIFEST = "_manifest.json"
 _LOCK = "_lock"
 _STAGING = "_staging-"
 _FORMAT = 1
+#: A file's name and nothing that leads elsewhere.
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 #: The moments of a publication at which a process may die; a test kills it at each.
 CrashPoint = Literal[
@@ -95,25 +98,47 @@ def read_manifest(folder: Path, manifest_name: str = MANIFEST) -> Manifest | Non
     """
     path = folder / manifest_name
     try:
-        document = json.loads(path.read_bytes())
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    return parse_manifest(content, str(path))
+
+
+def parse_manifest(content: bytes, name: str) -> Manifest:
+    """The manifest in `content`, which messages call `name`.
+
+    Raises
+    ------
+    StorageError
+        If it cannot be understood, names a file outside its folder, or its own hash does not fit.
+    """
+    try:
+        document = json.loads(content)
         manifest = Manifest(
             data_version=document["data_version"],
             files=tuple(StoredFile(**file) for file in document["files"]),
             info=document["info"],
         )
         known = document["format"] == _FORMAT
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError) as error:
-        raise StorageError(f"{path} is not a manifest: {error}") from error
+        inside = all(
+            _NAME.fullmatch(file.path) and _NAME.fullmatch(file.name) for file in manifest.files
+        )
+        sized = all(type(file.bytes) is int and file.bytes >= 0 for file in manifest.files)
+        same = manifest.data_version == _data_version(manifest.files, manifest.info)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StorageError(f"{name} is not a manifest: {error}") from error
     if not known:
-        raise StorageError(f"{path} has format {document['format']}, this version reads {_FORMAT}")
-    for file in manifest.files:
-        if Path(file.path).name != file.path or file.path in {"", ".", ".."}:
-            raise StorageError(f"{path} names {file.path!r}, which is not inside its folder")
-    if manifest.data_version != _data_version(manifest.files, manifest.info):
-        raise StorageError(f"{path} was changed after it was written")
+        raise StorageError(f"{name} has format {document['format']}, this version reads {_FORMAT}")
+    if not inside:
+        raise StorageError(f"{name} names a file that is not inside its folder")
+    if not same or not sized:
+        raise StorageError(f"{name} was changed after it was written")
     return manifest
+
+
+def is_of(content: bytes, file: StoredFile) -> bool:
+    """Whether `content` has the size and the hash of `file`."""
+    return len(content) == file.bytes and hashlib.sha256(content).hexdigest() == file.sha256
 
 
 def read_bytes(folder: Path, file: StoredFile) -> bytes:
@@ -127,7 +152,7 @@ def read_bytes(folder: Path, file: StoredFile) -> bytes:
         If the content is not what the manifest says.
     """
     content = (folder / file.path).read_bytes()
-    if len(content) != file.bytes or hashlib.sha256(content).hexdigest() != file.sha256:
+    if not is_of(content, file):
         raise StorageError(f"{folder / file.path} is not what its manifest says")
     return content
 

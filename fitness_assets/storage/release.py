@@ -1,22 +1,24 @@
-"""Releases: what the dashboard reads. One bundle a month, and a pointer to the latest."""
+"""Releases: what the dashboard reads. One bundle a month, and a pointer to the current one."""
 
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
 from fitness_assets import months
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import ReleaseError, StorageError
 from fitness_assets.storage.models import METRICS, load
 from fitness_assets.storage.publication import (
     Manifest,
+    StoredFile,
     Writer,
     locked,
     read_bytes,
@@ -27,7 +29,132 @@ from fitness_assets.storage.publication import (
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
 #: Version of what a release holds; a reader refuses one that it does not know.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_POINTER_FORMAT = 1
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """Which releases there are, which of them is current, and the digest that each must have.
+
+    Attributes
+    ----------
+    serial : int
+        One more with each change, so that an older pointer is known as one.
+    month : str
+        The current release.
+    releases : dict
+        SHA-256 of the manifest, by month.
+    ids : dict
+        Where each file is, by its path, on a target that does not know paths.
+    """
+
+    serial: int
+    month: str
+    releases: dict[str, str]
+    ids: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, content: bytes, name: str) -> "Pointer":
+        """The pointer in `content`.
+
+        Raises
+        ------
+        ReleaseError
+            If `content` is not one. `name` is what the message calls it.
+        """
+        try:
+            document = json.loads(content)
+            known = document.pop("format") == _POINTER_FORMAT
+            pointer = cls(**document)
+            whole = (
+                known
+                and type(pointer.serial) is int
+                and pointer.month in pointer.releases
+                and all(map(months.start, pointer.releases))
+                and all(map(_DIGEST.fullmatch, pointer.releases.values()))
+                and all(isinstance(text, str) for text in pointer.ids.values())
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ReleaseError(f"{name} is not a pointer to a release: {error}") from error
+        if not whole:
+            raise ReleaseError(
+                f"{name} is not a pointer to a release: it does not say what one says"
+            )
+        return pointer
+
+    def content(self) -> bytes:
+        """The pointer as a file."""
+        document = {"format": _POINTER_FORMAT, **asdict(self)}
+        return (json.dumps(document, indent=2, sort_keys=True) + "\n").encode()
+
+    def showing(self, month: str) -> "Pointer":
+        """The same with `month` as the current one.
+
+        Raises
+        ------
+        ReleaseError
+            If there is no release of `month`.
+        """
+        if month not in self.releases:
+            raise ReleaseError(
+                f"there is no release of {month}; there are {', '.join(sorted(self.releases))}"
+            )
+        return self if month == self.month else replace(self, serial=self.serial + 1, month=month)
+
+
+def pointed(
+    before: Pointer | None, month: str, digest: str, ids: Mapping[str, str] | None = None
+) -> Pointer:
+    """`before` after the release of `month` was published, its manifest with this `digest`.
+
+    New content of the current month or a later one becomes current. The same content again changes
+    nothing, and so leaves an older month current that someone went back to.
+    """
+    ids = dict(ids or {})
+    if before is None:
+        return Pointer(1, month, {month: digest}, ids)
+    if before.releases.get(month) == digest and before.ids == ids:
+        return before
+    known = before.releases.get(month) == digest
+    return Pointer(
+        before.serial + 1,
+        before.month if known else max(before.month, month),
+        before.releases | {month: digest},
+        ids,
+    )
+
+
+@dataclass(frozen=True)
+class Received:
+    """What became of a release at a target.
+
+    Attributes
+    ----------
+    link : str
+        Where a consumer finds the pointer.
+    sent : int
+        Bytes of content that were not there already.
+    manifest : Manifest
+        As published there.
+    """
+
+    link: str
+    sent: int
+    manifest: Manifest
+
+
+def served(told: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What was measured of the model that a release carries, or None where it carries none.
+
+    Parameters
+    ----------
+    told : mapping
+        Of `Release.metrics`, what it says of that model: of the month's own, and where that was not
+        released of an earlier month's in its ``stand_in``, with the ``month``.
+    """
+    return dict(told) if told["released"] else told.get("stand_in")
 
 
 @dataclass(frozen=True)
@@ -53,12 +180,15 @@ class Release:
         document: dict[str, Any] = json.loads(self._read(METRICS))
         return document
 
+    def model_file(self, name: str) -> StoredFile | None:
+        """The file of the model called `name`, or None where the release has none."""
+        files = {file.name: file for file in self.manifest.files}
+        return files.get(f"{name}.skops")
+
     def model(self, name: str) -> Pipeline | None:
-        """The model called `name`, or None where the month released none."""
-        file = f"{name}.skops"
-        if file not in {stored.name for stored in self.manifest.files}:
-            return None
-        return load(self._read(file), f"{self.month} {file}")
+        """The model called `name`, or None where the release has none."""
+        file = self.model_file(name)
+        return load(self._read(file.name), f"{self.month} {file.name}") if file else None
 
     def table(self, name: str) -> pd.DataFrame:
         """The serving table called `name`."""
@@ -72,8 +202,28 @@ class Release:
             raise StorageError(f"{self.folder} lacks {name}, which its manifest names") from error
 
 
+class Target(Protocol):
+    """Where releases are published to."""
+
+    def receive(self, release: Release, tell: Callable[[str], object] | None = None, /) -> Received:
+        """Publish `release` there, and `tell` of the progress in words.
+
+        Raises
+        ------
+        FitnessError
+            If it cannot be. Then what was published there before stands.
+        """
+        ...
+
+    def show(self, month: str) -> None:
+        """Make the release of `month` the current one there."""
+
+    def manifest(self, month: str) -> Manifest | None:
+        """What was published there for `month`, or None."""
+
+
 class ReleaseStore:
-    """The releases in one folder.
+    """The releases in one folder, which is a producer's, a target's, or a consumer's copy.
 
     Parameters
     ----------
@@ -110,8 +260,24 @@ class ReleaseStore:
         """What is published for `month`, or None."""
         return read_manifest(self.root / month, MANIFEST)
 
-    def publish(self, month: str, files: Mapping[str, bytes], info: Mapping[str, Any]) -> Release:
-        """Publish the release of `month`, and point ``latest.json`` to the newest month.
+    def digest(self, month: str) -> str | None:
+        """SHA-256 of the manifest of `month`, or None where nothing is published."""
+        path = self.root / month / MANIFEST
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+
+    def pointer(self) -> Pointer | None:
+        """What ``latest.json`` says, or None where there is none.
+
+        Raises
+        ------
+        ReleaseError
+            If it cannot be understood.
+        """
+        path = self.root / LATEST
+        return Pointer.parse(path.read_bytes(), str(path)) if path.is_file() else None
+
+    def keep(self, month: str, files: Mapping[str, bytes], info: Mapping[str, Any]) -> Release:
+        """Publish the release of `month`, and leave the pointer as it is.
 
         Raises
         ------
@@ -129,32 +295,62 @@ class ReleaseStore:
                 if path.suffix == ".skops":
                     load(content, f"{month} {name}")
             writer.publish({"schema_version": SCHEMA_VERSION, "month": month, **info})
-        with locked(self.root):
-            newest = self.months()[-1]
-            manifest = (self.root / newest / MANIFEST).read_bytes()
-            pointer = {
-                "month": newest,
-                "manifest": f"{newest}/{MANIFEST}",
-                "manifest_sha256": hashlib.sha256(manifest).hexdigest(),
-            }
-            content = (json.dumps(pointer, indent=2, sort_keys=True) + "\n").encode()
-            latest = self.root / LATEST
-            if not latest.exists() or latest.read_bytes() != content:
-                write_atomically(latest, content)
         return self.open(month)
 
-    def receive(self, release: Release) -> tuple[Release, int]:
-        """Publish a copy of `release` here.
+    def publish(self, month: str, files: Mapping[str, bytes], info: Mapping[str, Any]) -> Release:
+        """Publish the release of `month`, then point to it if it is new and the newest.
 
-        Returns
-        -------
-        Release
-            The copy, verified.
-        int
-            Bytes of the files that were not here already.
+        Raises
+        ------
+        StorageError
+            As `keep`.
         """
+        release = self.keep(month, files, info)
+
+        def published(before: Pointer | None) -> Pointer:
+            return pointed(before, month, self.digest(month) or "")
+
+        self._repoint(published)
+        return release
+
+    def receive(
+        self,
+        release: Release,
+        tell: Callable[[str], object] | None = None,  # noqa: ARG002 - it is done at once
+    ) -> Received:
+        """Publish a copy of `release` here."""
         before = self.manifest(release.month)
         known = {file.sha256 for file in before.files} if before else set()
         sent = sum(file.bytes for file in release.manifest.files if file.sha256 not in known)
         files = {file.name: read_bytes(release.folder, file) for file in release.manifest.files}
-        return self.publish(release.month, files, release.manifest.info), sent
+        copy = self.publish(release.month, files, release.manifest.info)
+        return Received(str(self.root / LATEST), sent, copy.manifest)
+
+    def show(self, month: str) -> None:
+        """Make the release of `month` the current one, whichever is the newest.
+
+        Raises
+        ------
+        ReleaseError
+            If there is none of `month`.
+        """
+
+        def shown(before: Pointer | None) -> Pointer:
+            if before is None:
+                raise ReleaseError(f"{self.root} holds no release yet")
+            return before.showing(month)
+
+        self._repoint(shown)
+
+    def _repoint(self, change: Callable[[Pointer | None], Pointer]) -> None:
+        with locked(self.root):
+            try:
+                stored = before = self.pointer()
+            except ReleaseError:
+                # Damaged, or of another version: what is here tells what it said.
+                stored = before = None
+                for month in self.months():
+                    before = pointed(before, month, self.digest(month) or "")
+            after = change(before)
+            if after != stored:
+                write_atomically(self.root / LATEST, after.content())

@@ -17,14 +17,19 @@ APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process() -> None:
-    """Forget what another test has loaded, as a server that has just started would have."""
+def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what another test has loaded and copied, as a new server would have."""
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path / "cache"))
     st.cache_data.clear()
     st.cache_resource.clear()
 
 
+def releases(settings: Settings) -> Path:
+    return settings.home / "releases"
+
+
 def open_app(releases: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(releases))
+    monkeypatch.setenv("FITNESS_RELEASE_SOURCE", str(releases))
     return AppTest.from_file(str(APP), default_timeout=60)
 
 
@@ -40,7 +45,7 @@ def _inference() -> None:
 def test_overview_shows_what_the_lake_holds(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = open_app(released.release_folder, monkeypatch).run()
+    app = open_app(releases(released), monkeypatch).run()
     assert not app.exception
     assert not app.error
     assert app.title[0].value == "Overview"
@@ -53,7 +58,7 @@ def test_overview_shows_what_the_lake_holds(
     assert shown["Million steps"] == f"{days['steps'].sum() / 1e6:,.1f}"
     assert shown["Million kcal"] == f"{days['calories_burned'].sum() / 1e6:,.1f}"
     assert shown["Days worn"] == f"{days['worn'].mean():.1%}"
-    metrics = ReleaseStore(released.release_folder).open("2023-05").metrics()
+    metrics = ReleaseStore(releases(released)).open("2023-05").metrics()
     segments = metrics["segment_model"]
     assert shown["Stable groups"] == (str(segments["k"]) if segments["stable"] else "none")
     assert segments_verdict(segments) in [text.value for text in app.markdown]
@@ -66,12 +71,12 @@ def test_overview_shows_what_the_lake_holds(
 def test_the_month_is_chosen_once_and_kept_in_the_address(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = open_app(released.release_folder, monkeypatch).run()
+    app = open_app(releases(released), monkeypatch).run()
     app.sidebar.selectbox[0].select("2023-04").run()
     assert app.query_params["month"] == "2023-04"
     assert {m.label: m.value for m in app.metric}["Days"] == "30"
 
-    app = open_app(released.release_folder, monkeypatch)
+    app = open_app(releases(released), monkeypatch)
     app.query_params["month"] = "2023-04"
     app.run()
     assert app.sidebar.selectbox[0].value == "2023-04"
@@ -80,10 +85,10 @@ def test_the_month_is_chosen_once_and_kept_in_the_address(
 def test_inference_answers_as_the_released_models_do(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(released.release_folder))
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
     app = AppTest.from_function(_inference, default_timeout=60).run()
     assert not app.exception
-    release = ReleaseStore(released.release_folder).open("2023-05")
+    release = ReleaseStore(releases(released)).open("2023-05")
     regressor = release.model("calorie_regressor")
     classifier = release.model("activity_classifier")
     assert regressor is not None
@@ -117,7 +122,7 @@ def test_inference_answers_as_the_released_models_do(
 def test_what_is_known_of_the_person_counts(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(released.release_folder))
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
     app = AppTest.from_function(_inference, default_timeout=60).run()
     usual = app.number_input(key="calories-calories_burned_mean_28d")
     assert usual.value is None, "nothing is put into anyone's mouth"
@@ -133,7 +138,7 @@ def test_what_is_known_of_the_person_counts(
 def test_an_input_outside_what_was_seen_is_marked(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FITNESS_RELEASE_FOLDER", str(released.release_folder))
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
     app = AppTest.from_function(_inference, default_timeout=60).run()
     assert not app.warning
     app.number_input(key="calories-steps").set_value(500_000.0).run()
@@ -152,26 +157,52 @@ def test_without_a_release_it_says_what_to_do(
 def test_a_damaged_release_is_refused_and_the_others_are_shown(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    releases = tmp_path / "releases"
-    shutil.copytree(released.release_folder, releases)
-    for table in (releases / "2023-05").glob("days-*.parquet"):
+    origin = tmp_path / "origin"
+    shutil.copytree(releases(released), origin)
+    for table in (origin / "2023-05").glob("days-*.parquet"):
         table.write_bytes(b"damaged")
-    app = open_app(releases, monkeypatch).run()
+    app = open_app(origin, monkeypatch).run()
+    assert not app.exception
+    (warning,) = app.warning
+    assert "The newest release of 2023-05 was refused" in warning.value
+    assert app.sidebar.selectbox[0].options == ["2023-04"]
+    (origin / "latest.json").write_text("{}")
+    app.run()
+    assert not app.exception
+    assert "The newest latest.json was refused" in app.warning[0].value
+    assert app.sidebar.selectbox[0].options == ["2023-04"], "what was there before is shown"
+
+
+def test_a_copy_that_is_damaged_later_is_not_shown(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(releases(released), monkeypatch).run()
+    assert not app.error
+    for table in (tmp_path / "cache" / "2023-05").glob("days-*.parquet"):
+        table.write_bytes(b"damaged")
+    st.cache_data.clear()
+    app.run()
     assert not app.exception
     assert "The release of 2023-05 was refused" in app.error[0].value
     app.sidebar.selectbox[0].select("2023-04").run()
     assert not app.exception
     assert not app.error
-    (releases / "2023-05" / "manifest.json").write_text("{}")
-    app.run()
+
+
+def test_models_that_would_not_fit_are_not_loaded(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
+    monkeypatch.setenv("FITNESS_MEMORY", "1000000")
+    app = AppTest.from_function(_inference, default_timeout=60).run()
     assert not app.exception
-    assert "2023-05 was refused" in app.warning[0].value
+    assert "are in use (FITNESS_MEMORY)" in app.error[0].value
 
 
 def test_a_new_month_is_there_without_a_restart(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, source = ReleaseStore(tmp_path), ReleaseStore(released.release_folder)
+    store, source = ReleaseStore(tmp_path), ReleaseStore(releases(released))
     store.receive(source.open("2023-04"))
     app = open_app(tmp_path, monkeypatch).run()
     assert app.sidebar.selectbox[0].options == ["2023-04"]
