@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from fitness_assets.resources.workspace import MODELS
+from fitness_assets.storage.release import ReleaseStore
 
 FITNESS = Path(sys.executable).with_name("fitness")
 
@@ -126,3 +127,24 @@ def test_backfill_then_status(tmp_path: Path) -> None:
     table = fitness(tmp_path, "status")
     (row,) = [line for line in table.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
+
+
+def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:
+    here, there = ReleaseStore(tmp_path / "releases"), ReleaseStore(tmp_path / "drive")
+    info = {"not_released": {"calorie_regressor": "too few"}, "stand_ins": {}}
+    assert "holds no release yet" in fitness(tmp_path, "release", "list").stdout
+    for month in ("2023-04", "2023-05"):
+        there.receive(here.publish(month, {"metrics.json": b"{}"}, info))
+    run = fitness(tmp_path, "release", "rollback", "2023-04")
+    assert (run.returncode, run.stdout) == (0, "the release of 2023-04 is current\n")
+    for store in (here, there):
+        pointer = store.pointer()
+        assert pointer is not None
+        assert (pointer.month, pointer.serial) == ("2023-04", 3)
+    april, may = fitness(tmp_path, "release", "list").stdout.splitlines()
+    assert april.split()[:3] == ["2023-04", "current", f"{here.digest('2023-04')};"]
+    assert "calorie_regressor not released" in april
+    assert may.split()[:2] == ["2023-05", f"{here.digest('2023-05')};"]
+    run = fitness(tmp_path, "release", "rollback", "2023-06")
+    assert run.returncode == 1
+    assert run.stderr == "fitness: there is no release of 2023-06; there are 2023-04, 2023-05\n"

@@ -15,10 +15,11 @@ from fitness_assets.errors import SourceError
 from fitness_assets.learning import backtest
 from fitness_assets.learning.datasets import held_out
 from fitness_assets.learning.forests import packed
+from fitness_assets.learning.verdicts import not_released
 from fitness_assets.resources.workspace import MODELS, Workspace
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
-from fitness_assets.storage.release import ReleaseStore
+from fitness_assets.storage.release import ReleaseStore, served
 from fitness_assets_tests.conftest import (
     MONTHS,
     USERS,
@@ -102,6 +103,29 @@ def test_a_rerun_changes_nothing_and_touches_no_other_month(
     assert len(april) > 10
     assert {path: after[path] for path in april} == april
     assert before.keys() != after.keys(), "May has other content, and so other file names"
+
+
+def test_the_last_good_model_stands_in_for_one_that_was_refused(
+    make_settings: MakeSettings, tmp_path: Path, released: Settings
+) -> None:
+    shutil.copytree(released.home, tmp_path, dirs_exist_ok=True)
+    settings = make_settings(tmp_path, FITNESS_REGRESSOR_BYTES="1")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assets = ["calorie_regressor", "dashboard_release", "drive_upload"]
+        assert materialize(settings, "2023-05", instance, assets).success
+    april, may = (ReleaseStore(settings.upload_folder).open(month) for month in MONTHS)
+    assert "calorie_regressor" in may.manifest.info["not_released"]
+    assert may.manifest.info["stand_ins"] == {"calorie_regressor": "2023-04"}
+    told = may.metrics()["calorie_regressor"]
+    assert not told["released"]
+    assert not_released(told).endswith("The model of 2023-04 stands in.")
+    measured = served(told)
+    assert measured is not None
+    assert measured["month"] == "2023-04"
+    assert measured["r2"] == april.metrics()["calorie_regressor"]["r2"]
+    files = [release.model_file("calorie_regressor") for release in (april, may)]
+    assert files[0] is not None
+    assert files[0] == files[1]
 
 
 def test_the_release_holds_the_models_that_were_scored(released: Settings) -> None:

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -30,13 +29,6 @@ from fitness_assets_tests.drive.emulator import DriveEmulator, Fault
 #: Three chunks, no two parts of which are equal.
 DAYS = b"".join(number.to_bytes(4) for number in range(650_000))
 INFO: dict[str, Any] = {"summary": {}}
-
-
-@pytest.fixture
-def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveEmulator]:
-    with DriveEmulator() as drive:
-        drive.enter(monkeypatch)
-        yield drive
 
 
 @dataclass
