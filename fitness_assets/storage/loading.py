@@ -77,6 +77,12 @@ def load_models(
         models[name] = release.model(name)
         steps.append(Step(name, held()))
 
+    # What the models are made of and read with is imported once, whatever their size.
+    import skops.io  # noqa: F401
+
+    from fitness_assets.learning import forests, stability  # noqa: F401
+
+    steps.append(Step("libraries", held()))
     for name in _FIRST:
         load(name)
     gc.collect()

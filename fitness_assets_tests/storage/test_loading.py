@@ -19,7 +19,7 @@ def test_the_regressor_comes_last_and_each_step_is_recorded(released: Settings) 
     assert set(loaded.models) == set(MODELS)
     assert all(model is not None for model in loaded.models.values())
     assert [step.step for step in loaded.steps] == [
-        *("before", "segment_model", "activity_classifier"),
+        *("before", "libraries", "segment_model", "activity_classifier"),
         *("gc.collect", "malloc_trim", "calorie_regressor"),
     ]
 
