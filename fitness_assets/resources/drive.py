@@ -416,14 +416,18 @@ class DriveTarget:
         ReleaseError
             If there is none of `month`.
         """
-
-        def shown(before: Pointer | None) -> Pointer:
-            if before is None:
-                raise ReleaseError(f"folder {self._folder} on Google Drive holds no release yet")
-            return before.showing(month)
-
         with self._drive() as drive:
-            self._repoint(drive, shown)
+            self._repoint(drive, lambda before: before and before.showing(month))
+
+    def withdraw(self, month: str) -> None:
+        """Remove the release of `month`, if there is one, once ``latest.json`` names it no more."""
+        with self._drive() as drive:
+            there = drive.listing()
+            if LATEST in there:
+                self._repoint(drive, lambda before: before and before.without(month))
+            for path, known in there.items():
+                if path.startswith(f"{month}/"):
+                    drive.delete(known)
 
     def manifest(self, month: str) -> Manifest | None:
         """What was published there for `month`, or None."""
@@ -435,10 +439,14 @@ class DriveTarget:
     def _drive(self, tell: Callable[[str], object] | None = None) -> Drive:
         return Drive(self._folder, self._credentials, tell or _log.info, self._patience)
 
-    def _repoint(self, drive: Drive, change: Callable[[Pointer | None], Pointer]) -> DriveFile:
+    def _repoint(
+        self, drive: Drive, change: Callable[[Pointer | None], Pointer | None]
+    ) -> DriveFile:
         with locked(self._state):
             there = drive.listing()
             after = change(_pointer(drive, there))
+            if after is None:
+                raise ReleaseError(f"folder {self._folder} on Google Drive holds no release yet")
             latest = drive.put(LATEST, after.content(), there.get(LATEST))
             drive.share(latest)
         return latest

@@ -7,6 +7,7 @@ is believed as it comes, the first time at least; after that, none that is older
 
 import hashlib
 import re
+import shutil
 import tempfile
 import time
 from contextlib import suppress
@@ -217,6 +218,9 @@ class Mirror:
                 refused[month] = str(error)
         if pointer != before:
             write_atomically(self.store.root / LATEST, pointer.content())
+        # What is withdrawn is not kept either: it may have been for someone's sake.
+        for month in set(self.store.months()) - pointer.releases.keys():
+            shutil.rmtree(self.store.root / month)
         return refused
 
     def _fetch(self, month: str, digest: str, pointer: Pointer) -> None:

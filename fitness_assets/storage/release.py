@@ -4,7 +4,8 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,7 +30,7 @@ from fitness_assets.storage.publication import (
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
 #: Version of what a release holds; a reader refuses one that it does not know.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _POINTER_FORMAT = 1
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -42,8 +43,8 @@ class Pointer:
     ----------
     serial : int
         One more with each change, so that an older pointer is known as one.
-    month : str
-        The current release.
+    month : str or None
+        The current release; None where none is left.
     releases : dict
         SHA-256 of the manifest, by month.
     ids : dict
@@ -51,7 +52,7 @@ class Pointer:
     """
 
     serial: int
-    month: str
+    month: str | None
     releases: dict[str, str]
     ids: dict[str, str] = field(default_factory=dict)
 
@@ -71,7 +72,7 @@ class Pointer:
             whole = (
                 known
                 and type(pointer.serial) is int
-                and pointer.month in pointer.releases
+                and (pointer.month in pointer.releases or not (pointer.month or pointer.releases))
                 and all(map(months.start, pointer.releases))
                 and all(map(_DIGEST.fullmatch, pointer.releases.values()))
                 and all(isinstance(text, str) for text in pointer.ids.values())
@@ -103,6 +104,15 @@ class Pointer:
             )
         return self if month == self.month else replace(self, serial=self.serial + 1, month=month)
 
+    def without(self, month: str) -> "Pointer":
+        """The same without the release of `month`; the newest of the others is current then."""
+        if month not in self.releases:
+            return self
+        releases = {name: digest for name, digest in self.releases.items() if name != month}
+        ids = {path: at for path, at in self.ids.items() if not path.startswith(f"{month}/")}
+        current = self.month if self.month in releases else max(releases, default=None)
+        return Pointer(self.serial + 1, current, releases, ids)
+
 
 def pointed(
     before: Pointer | None, month: str, digest: str, ids: Mapping[str, str] | None = None
@@ -120,7 +130,7 @@ def pointed(
     known = before.releases.get(month) == digest
     return Pointer(
         before.serial + 1,
-        before.month if known else max(before.month, month),
+        before.month if known else max(before.month or month, month),
         before.releases | {month: digest},
         ids,
     )
@@ -190,10 +200,26 @@ class Release:
         file = self.model_file(name)
         return load(self._read(file.name), f"{self.month} {file.name}") if file else None
 
-    def table(self, name: str) -> pd.DataFrame:
-        """The serving table called `name`."""
-        frame: pd.DataFrame = pq.read_table(io.BytesIO(self._read(f"{name}.parquet"))).to_pandas()
+    def has_table(self, name: str) -> bool:
+        """Whether there is a serving table called `name`."""
+        return any(file.name == f"{name}.parquet" for file in self.manifest.files)
+
+    def table(
+        self, name: str, columns: Sequence[str] | None = None, user: str | None = None
+    ) -> pd.DataFrame:
+        """The serving table called `name`, or these columns of it, or the rows of one user.
+
+        No row group is decoded that has no row of the user.
+        """
+        content = io.BytesIO(self._read(f"{name}.parquet"))
+        wanted = None if user is None else [("user_id", "==", user)]
+        names = None if columns is None else list(columns)
+        frame: pd.DataFrame = pq.read_table(content, columns=names, filters=wanted).to_pandas()
         return frame
+
+    def table_bytes(self, names: Sequence[str]) -> int:
+        """What is read from disk for the tables called `names`: their files, which are verified."""
+        return sum(self.manifest.file(f"{name}.parquet").bytes for name in names)
 
     def _read(self, name: str) -> bytes:
         try:
@@ -217,6 +243,9 @@ class Target(Protocol):
 
     def show(self, month: str) -> None:
         """Make the release of `month` the current one there."""
+
+    def withdraw(self, month: str) -> None:
+        """Remove the release of `month`, if there is one."""
 
     def manifest(self, month: str) -> Manifest | None:
         """What was published there for `month`, or None."""
@@ -342,7 +371,13 @@ class ReleaseStore:
 
         self._repoint(shown)
 
-    def _repoint(self, change: Callable[[Pointer | None], Pointer]) -> None:
+    def withdraw(self, month: str) -> None:
+        """Remove the release of `month`, if there is one, and name it no more."""
+        if self.pointer() is not None:
+            self._repoint(lambda before: before and before.without(month))
+        shutil.rmtree(self.root / month, ignore_errors=True)
+
+    def _repoint(self, change: Callable[[Pointer | None], Pointer | None]) -> None:
         with locked(self.root):
             try:
                 stored = before = self.pointer()
@@ -352,5 +387,5 @@ class ReleaseStore:
                 for month in self.months():
                     before = pointed(before, month, self.digest(month) or "")
             after = change(before)
-            if after != stored:
+            if after is not None and after != stored:
                 write_atomically(self.root / LATEST, after.content())

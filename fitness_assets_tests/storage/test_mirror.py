@@ -99,6 +99,20 @@ def test_a_replay_of_an_older_pointer_is_refused(origin: ReleaseStore, mirror: M
     assert (state.months, content(mirror.store)) == (MONTHS, kept)
 
 
+def test_a_withdrawn_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> None:
+    mirror.refresh()
+    origin.withdraw("2023-05")
+    state = mirror.refresh()
+    assert (state.months, state.current, state.refused) == (("2023-04",), "2023-04", {})
+    assert content(mirror.store) == content(origin)
+    origin.withdraw("2023-04")
+    state = mirror.refresh()
+    assert (state.months, state.current, state.refused) == ((), None, {})
+    assert list(content(mirror.store)) == [LATEST]
+    origin.publish("2023-06", {"metrics.json": b"{}"}, INFO)
+    assert mirror.refresh().current == "2023-06"
+
+
 def restated(origin: ReleaseStore) -> Path:
     """Publish May anew; where its days are."""
     origin.publish("2023-05", {"metrics.json": b"new", "days.parquet": b"54321"}, INFO)

@@ -23,7 +23,7 @@ def test_the_newest_month_is_current_whatever_the_order(tmp_path: Path) -> None:
         assert hashlib.sha256(manifest).hexdigest() == digest == store.digest(month)
 
 
-def current(store: ReleaseStore) -> str:
+def current(store: ReleaseStore) -> str | None:
     pointer = store.pointer()
     assert pointer is not None
     return pointer.month
