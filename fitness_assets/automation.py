@@ -1,14 +1,18 @@
 """What runs by itself: a schedule, a change that travels, and word of what failed."""
 
+import hashlib
 import json
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 import dagster as dg
 
 from fitness_assets import months
+from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
+from fitness_assets.telemetry.inbox import take_in, waiting
+from fitness_assets.telemetry.sources import imports_of
 
 #: Assets that take long and are made for a month when someone asks for them.
 ON_DEMAND = ("compression_report",)
@@ -96,6 +100,61 @@ def schedule(settings: Settings, job: str) -> dg.ScheduleDefinition:
         return dg.RunRequest(run_key=month, partition_key=month)
 
     return last_complete_month
+
+
+def inbox(settings: Settings, job: str) -> tuple[dg.JobDefinition, list[dg.SensorDefinition]]:
+    """Take in what is put into ``HOME/inbox``, and make the months that were touched.
+
+    Parameters
+    ----------
+    settings : Settings
+    job : str
+        Takes a month through every stage.
+    """
+    folder = settings.home / "inbox"
+    running = settings.source == "exports"
+    status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
+
+    @dg.op
+    def take_in_exports(context: dg.OpExecutionContext) -> None:
+        """Move settled exports from the inbox to the imports; refuse what cannot be used."""
+        exports = waiting(folder)
+        changed = take_in(exports, imports_of(settings), settings.timezone, context.log.info)
+        context.log.info(f"months with other records than before: {sorted(changed) or 'none'}")
+
+    @dg.job(name="import_inbox", description="Takes in what lies in the inbox.")
+    def import_inbox() -> None:
+        take_in_exports()
+
+    @dg.sensor(
+        job=import_inbox,
+        name="inbox",
+        default_status=status,
+        minimum_interval_seconds=30,
+        description="Looks for exports in HOME/inbox of which nothing changes any more.",
+    )
+    def arrivals() -> dg.RunRequest | dg.SkipReason:
+        found = waiting(folder)
+        if not found:
+            return dg.SkipReason(f"nothing waits in {folder}")
+        told = "\n".join(f"{each.path} {each.changed}" for each in found)
+        return dg.RunRequest(run_key=hashlib.sha256(told.encode()).hexdigest())
+
+    @dg.sensor(
+        job_name=job,
+        name="imported_months",
+        default_status=status,
+        minimum_interval_seconds=30,
+        description="Requests the months whose imports are other than what was landed of them.",
+    )
+    def imported_months() -> Iterator[dg.RunRequest]:
+        imports, raw = imports_of(settings), Workspace.of(settings).raw
+        for month in sorted(set(imports.months()) & set(settings.months())):
+            version, landed = imports.version(month), raw.manifest(month)
+            if landed is None or landed.info.get("source_version") != version:
+                yield dg.RunRequest(run_key=f"{month} {version}", partition_key=month)
+
+    return import_inbox, [arrivals, imported_months]
 
 
 def failure_alert(settings: Settings) -> dg.SensorDefinition:

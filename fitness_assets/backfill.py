@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,15 @@ from fitness_assets import errors
 from fitness_assets.definitions import MONTHLY, build_defs, known_unstable
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.instance import open_instance
+from fitness_assets.months import shift, trailing
+from fitness_assets.partitions import TRAILING_WINDOW
+from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 
 #: Called with the month and the asset that was just stored for it.
 Progress = Callable[[str, str], None]
+#: Assets to materialize, by month.
+Plan = Mapping[str, Sequence[dg.AssetKey]]
 
 
 @dataclass(frozen=True)
@@ -62,22 +67,48 @@ def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
     return [key for key in graph.toposorted_asset_keys if key in chosen]
 
 
-def run_months(
-    settings: Settings,
-    months: Sequence[str],
-    assets: Sequence[dg.AssetKey],
-    progress: Progress,
-) -> list[Outcome]:
-    """Materialize `assets` for each of `months`, in order; a failure stays in its month.
+def reached(settings: Settings, changed: Collection[str]) -> Plan:
+    """What is to be made anew once the records of the months `changed` are other than before.
+
+    Those months, every stage of them; and of what was made before, the month after each, whose
+    baselines reach into it, and the months whose windows hold either.
+    """
+    workspace = Workspace.of(settings)
+    graph = build_defs(settings).resolve_asset_graph()
+    days = dg.AssetSelection.assets("daily_activity")
+    backtest = dg.AssetSelection.assets("model_backtest")
+    lake = {*changed, *(shift(month, 1) for month in changed)}
+    plan = {}
+    with known_unstable():
+        for month in settings.months():
+            again: dg.AssetSelection
+            if month in changed:
+                again = MONTHLY
+            elif workspace.daily.manifest(month) is None:
+                continue
+            elif month in lake:
+                again = MONTHLY & days.downstream()
+            elif lake.intersection(trailing(month, TRAILING_WINDOW)):
+                again = MONTHLY & days.downstream(include_self=False)
+            elif lake.intersection(trailing(shift(month, -1), TRAILING_WINDOW)):
+                # It scores the models of the month before.
+                again = MONTHLY & backtest.downstream()
+            else:
+                continue
+            chosen = again.resolve(graph)
+            plan[month] = [key for key in graph.toposorted_asset_keys if key in chosen]
+    return plan
+
+
+def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outcome]:
+    """Materialize the assets of each month of `plan`, in order; a failure stays in its month.
 
     Parameters
     ----------
     settings : Settings
         Their instance records the runs.
-    months : sequence of str
-        Keys of the range.
-    assets : sequence of AssetKey
-        What to materialize of each month.
+    plan : mapping
+        The assets to materialize, by month of the range.
     progress : callable
         Told of each asset as it is stored: its month and its name.
     """
@@ -85,7 +116,7 @@ def run_months(
     job = defs.resolve_implicit_global_asset_job_def()
     outcomes = []
     with open_instance(settings) as instance:
-        for month in months:
+        for month, assets in sorted(plan.items()):
             began = time.monotonic()
             run = job.execute_in_process(
                 instance=instance,

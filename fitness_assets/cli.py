@@ -3,18 +3,32 @@
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 
 from fitness_assets.errors import FitnessError, SettingsError
-from fitness_assets.settings import Settings
+from fitness_assets.settings import Settings, zone_of
 
 if TYPE_CHECKING:
+    from fitness_assets.backfill import Plan
     from fitness_assets.resources.workspace import Workspace
+    from fitness_assets.telemetry.imports import Import
 
 # Dagster, Spark and scikit-learn take seconds to import; each command imports what it needs.
 
@@ -59,41 +73,210 @@ def backfill(first: str | None, last: str | None, selection: str | None) -> None
     settings = Settings.from_env()
     months = _range(settings, first, last)
     # Not before the months are known to be right: this import takes seconds.
-    from fitness_assets.backfill import peak_memory, run_months, select
+    from fitness_assets.backfill import select
     from fitness_assets.telemetry.sources import configured
 
     assets = select(settings, selection)
     if any(key.to_user_string() == "raw_telemetry" for key in assets):
         configured(settings).check()
-    console = Console(stderr=True)
+    _materialize(settings, dict.fromkeys(months, assets))
+
+
+def _materialize(settings: Settings, plan: "Plan") -> None:
+    """Run `plan`, and say of each month how it went; exit status 1 if one failed."""
+    from fitness_assets.backfill import peak_memory, run_months
+
     began = time.monotonic()
-    bar = Progress(
-        TextColumn("{task.description}", justify="left"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    with bar:
-        task = bar.add_task(f"{months[0]} starting", total=len(months) * len(assets))
+    with _progress() as bar:
+        total = sum(map(len, plan.values()))
+        task = bar.add_task(f"{min(plan)} starting", total=total)
 
         def progress(month: str, asset: str) -> None:
             bar.update(task, advance=1, description=f"{month} {asset:<20}")
 
-        outcomes = run_months(settings, months, assets, progress)
+        outcomes = run_months(settings, plan, progress)
     for outcome in outcomes:
-        told = outcome.error or f"{len(assets)} assets in {outcome.seconds:.1f} s"
+        told = outcome.error or f"{len(plan[outcome.month])} assets in {outcome.seconds:.1f} s"
         click.echo(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {told}")
         for warning in outcome.warnings:
             click.echo(f"{outcome.month}  {'warns':<6}  {warning}")
     peak = peak_memory()
     click.echo(
-        f"{sum(o.error is None for o in outcomes)} of {len(months)} months "
+        f"{sum(o.error is None for o in outcomes)} of {len(plan)} months "
         f"in {time.monotonic() - began:.0f} s"
         + (f", peak memory {peak / 1e9:.2f} GB with the JVM" if peak else "")
     )
     if any(outcome.error for outcome in outcomes):
         raise click.exceptions.Exit(1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}", justify="left"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+    )
+
+
+@cli.command("import")
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--user", help="Whose it is, where the export does not say itself.")
+@click.option("--timezone", help="Where they live, as Europe/Berlin.  [default: FITNESS_TIMEZONE]")
+@click.option(
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="STREAM=ZONE",
+    help="The clock of a stream, as calories=UTC, where it is not the one the format is known for.",
+)
+@click.option(
+    "--layout",
+    type=click.Path(path_type=Path),
+    help="A TOML file that says what the columns of tidy CSV or Parquet files mean.",
+)
+def import_(
+    paths: tuple[Path, ...],
+    user: str | None,
+    timezone: str | None,
+    zones: tuple[str, ...],
+    layout: Path | None,
+) -> None:
+    """Take in device exports, and make the months that they touch.
+
+    Each PATH is a file, a zip or a folder of an Apple Health, Fitabase, Fitbit, Garmin, Google
+    Takeout or Google Fit export, or of tidy CSV or Parquet. It stays as it is; a copy is kept. The
+    same export again changes nothing. Needs FITNESS_SOURCE=exports.
+    """
+    settings = Settings.from_env()
+    from fitness_assets.telemetry.exports import layout as layouts
+    from fitness_assets.telemetry.exports.told import Told
+    from fitness_assets.telemetry.sources import imports_of
+
+    told = Told(
+        user=user,
+        zone=zone_of("--timezone", timezone) if timezone else settings.timezone,
+        zones={
+            name: zone_of("--zone", zone) for name, _, zone in (z.partition("=") for z in zones)
+        },
+        layout=layouts.load(layout) if layout else None,
+    )
+    imports = imports_of(settings)
+    changed: set[str] = set()
+    failed = False
+    for path in paths:
+        try:
+            with _reading(path.name) as progress:
+                added, touched = imports.add(path, told, progress)
+        except FitnessError as error:
+            failed = True
+            click.echo(f"fitness: {error}", err=True)
+            continue
+        changed |= touched
+        click.echo(f"{path.name}  {_imported(added, touched)}")
+    _rebuild(settings, changed)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _imported(added: "Import", touched: set[str]) -> str:
+    span = f"{min(added.months)} to {max(added.months)}" if added.months else "no month"
+    told = (
+        f"{', '.join(added.sources)}: {sum(added.months.values()):,} user-days "
+        f"of {len(added.users):,} people, {span}"
+    )
+    if added.left_out:
+        told += f"; {len(added.left_out):,} entries left out (fitness quarantine)"
+    return told + ("" if touched else "; it was there already")
+
+
+def _rebuild(settings: Settings, changed: set[str]) -> None:
+    """Make the months `changed` and what their change reaches, as far as they are in the range."""
+    if not changed:
+        return
+    if settings.source != "exports":
+        click.echo("Kept. FITNESS_SOURCE=exports makes the months from it.")
+        return
+    outside = sorted(changed - set(settings.months()))
+    if outside:
+        click.echo(
+            f"not in the range FITNESS_FIRST_MONTH={settings.first_month} to "
+            f"FITNESS_LAST_MONTH={settings.last_month}, and so not made: {', '.join(outside)}"
+        )
+    if changed.issubset(outside):
+        return
+    from fitness_assets.backfill import reached
+
+    _materialize(settings, reached(settings, changed))
+
+
+@contextmanager
+def _reading(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar of the bytes of a file."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@cli.command()
+def quarantine() -> None:
+    """List what could not be used of the exports, with file, place and reason."""
+    from fitness_assets.telemetry.sources import imports_of
+
+    imports = imports_of(Settings.from_env())
+    count = 0
+    for origin, left_out in [
+        *((each.name, each.left_out) for each in imports.all()),
+        ("inbox", imports.refused()),
+    ]:
+        for told in left_out:
+            count += 1
+            place = f", {told['place']}" if told["place"] else ""
+            click.echo(f"{origin}  {told['file']}{place}: {told['reason']}")
+    click.echo(f"{count:,} entries left out")
+
+
+@cli.command()
+@click.argument("user")
+@click.confirmation_option(prompt="Remove all that is held about this person, for good?")
+def forget(user: str) -> None:
+    """Remove USER from raw files to releases, and make anew what held them.
+
+    USER is the name that was imported, or the pseudonym. Nothing of them is taken in again.
+    """
+    settings = Settings.from_env()
+    from fitness_assets.backfill import reached
+    from fitness_assets.person import forget as remove
+
+    again = remove(settings, user)
+    click.echo(f"{user} is forgotten")
+    if again:
+        _materialize(settings, reached(settings, again))
+
+
+@cli.command()
+@click.argument("user")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="The zip to write.  [default: USER.zip]"
+)
+def export(user: str, output: Path | None) -> None:
+    """Write all that is held about USER, by name or pseudonym, into a zip of CSV files."""
+    from fitness_assets.person import export as write
+
+    path = output or Path(f"{user}.zip")
+    tables = write(Settings.from_env(), user, path)
+    click.echo(f"{path}: " + ", ".join(f"{name} {rows:,}" for name, rows in tables.items()))
 
 
 @cli.command()

@@ -76,11 +76,12 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         dashboard_release.build(months, settings.memory),
         drive_upload.build(months),
     ]
+    import_inbox, arrivals = automation.inbox(settings, MONTHLY_JOB)
     return dg.Definitions(
         assets=automation.automate(assets, settings),
-        jobs=[job],
+        jobs=[job, import_inbox],
         schedules=[automation.schedule(settings, MONTHLY_JOB)],
-        sensors=[automation.propagation(), automation.failure_alert(settings)],
+        sensors=[automation.propagation(), automation.failure_alert(settings), *arrivals],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
         # One Python and one JVM a run: a process a step would cost seconds of imports each time.
         loggers=loggers,

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Literal, cast, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_assets import months
 from fitness_assets.errors import SettingsError
 
-SourceName = Literal["cohort", "folder"]
+SourceName = Literal["cohort", "folder", "exports"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,12 @@ class Settings:
         The range of months, both included [``FITNESS_FIRST_MONTH``, default ``2023-04``;
         ``FITNESS_LAST_MONTH``, default ``2023-09``]. ``open`` as last means the last complete
         month, and moves with the calendar.
-    source : {"cohort", "folder"}
+    source : {"cohort", "folder", "exports"}
         Where telemetry comes from [``FITNESS_SOURCE``, default ``cohort``].
     source_path : Path or None
         The folder that the ``folder`` source reads [``FITNESS_SOURCE_PATH``].
+    timezone : ZoneInfo
+        Where people live whose exports do not say it [``FITNESS_TIMEZONE``, default ``UTC``].
     cohort_users, cohort_seed : int
         Size and seed of the synthetic cohort [``FITNESS_COHORT_USERS``, default 1959;
         ``FITNESS_COHORT_SEED``, default 1].
@@ -86,6 +89,7 @@ class Settings:
     last_month: str
     source: SourceName
     source_path: Path | None
+    timezone: ZoneInfo
     cohort_users: int
     cohort_seed: int
     spark_master: str
@@ -154,6 +158,7 @@ class Settings:
             last_month=last,
             source=cast("SourceName", source),
             source_path=source_path,
+            timezone=read.zone("FITNESS_TIMEZONE", "UTC"),
             cohort_users=read.integer("FITNESS_COHORT_USERS", 1959, 1, 10_000_000),
             cohort_seed=read.integer("FITNESS_COHORT_SEED", 1, 0, 2**32 - 1),
             spark_master=read.text("FITNESS_SPARK_MASTER", "local[*]"),
@@ -194,6 +199,14 @@ class Settings:
         return months.between(self.first_month, last)
 
 
+def zone_of(name: str, value: str) -> ZoneInfo:
+    """The time zone called `value`; SettingsError, which calls the setting `name`, if none is."""
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise SettingsError(f"{name}={value!r} is not a time zone such as Europe/Berlin") from None
+
+
 class _Reader:
     """Environment variables as typed values; SettingsError names the one that is wrong."""
 
@@ -215,6 +228,9 @@ class _Reader:
         if not value.isdecimal() or not low <= int(value) <= high:
             raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high:,}")
         return int(value)
+
+    def zone(self, name: str, default: str) -> ZoneInfo:
+        return zone_of(name, self.text(name, default))
 
     def share(self, name: str, default: float) -> float:
         value = self.text(name, str(default))

@@ -148,3 +148,27 @@ def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:
     run = fitness(tmp_path, "release", "rollback", "2023-06")
     assert run.returncode == 1
     assert run.stderr == "fitness: there is no release of 2023-06; there are 2023-04, 2023-05\n"
+
+
+def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> None:
+    header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
+    export = tmp_path / "days.csv"
+    export.write_text(f"{header}\nanna,2019-01-01,1,1800,70,7,yoga\nanna,soon,1,1800,70,7,yoga\n")
+    home, source = tmp_path / "home", {"FITNESS_SOURCE": "exports"}
+    run = fitness(home, "import", str(export), str(tmp_path / "missing.zip"), **source)
+    assert run.returncode == 1
+    first, second = run.stdout.splitlines()
+    assert first == (
+        "days.csv  tidy: 1 user-days of 1 people, 2019-01 to 2019-01; "
+        "1 entries left out (fitness quarantine)"
+    )
+    assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
+    assert second.endswith("2019-01")
+    assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
+    (entry, total) = fitness(home, "quarantine").stdout.splitlines()
+    assert entry.startswith("days.csv  days.csv, ")
+    assert total == "1 entries left out"
+    run = fitness(home, "forget", "--yes", "bert")
+    assert run.stderr == "fitness: nothing is held about anyone called 'bert'\n"
+    run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))
+    assert "--timezone='Mars/Crater' is not a time zone" in run.stderr

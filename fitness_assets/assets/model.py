@@ -1,13 +1,11 @@
 """What the assets of the three models share: learn from the window, judge, store, tell."""
 
-import io
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import dagster as dg
 import pandas as pd
-import pyarrow.parquet as pq
 from sklearn.pipeline import Pipeline
 
 from fitness_assets import checks
@@ -101,8 +99,12 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
     window = window_of(workspace, month)
     days, bytes_read = days_of(workspace, window, recipe.columns)
     if recipe.by_segment:
-        days["segment"] = days["user_id"].map(_segments(workspace, month))
-    metrics: dict[str, Any] = {"window": window, "window_months": len(window)}
+        days["segment"] = days["user_id"].map(segment_names(workspace, month))
+    metrics: dict[str, Any] = {
+        "window": window,
+        "window_months": len(window),
+        "learned_from": {m: workspace.daily.published(m).data_version for m in window},
+    }
     content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
     shown: Attributes = {}
@@ -125,6 +127,7 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
             content = None
             metrics["reason"] = "; ".join(f"{v.check} ({v.told})" for v in failed)
             context.log.warning(f"not released: {metrics['reason']}")
+    metrics["gates"] = [asdict(verdict) for verdict in verdicts]
     manifest = store.save(month, content, metrics, tables)
     yield from checks.results(verdicts)
     plain = {k: v for k, v in metrics.items() if isinstance(v, bool | int | float | str)}
@@ -140,16 +143,12 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
     )
 
 
-def _segments(workspace: Workspace, month: str) -> dict[str, str]:
+def segment_names(workspace: Workspace, month: str) -> dict[str, str]:
     """The name of each user's segment; of nobody's where there are no stable groups."""
     store = workspace.models["segment_model"]
-    table = store.read(month, "segments.parquet") if store.manifest(month) else None
+    table = store.table(month, "segments") if store.manifest(month) else None
     if table is None:
         return {}
     names = {part["segment"]: part["name"] for part in store.metrics(month)["profiles"]}
-    found = pq.read_table(io.BytesIO(table), columns=["user_id", "segment"]).to_pydict()
-    return {
-        user: names[segment]
-        for user, segment in zip(found["user_id"], found["segment"], strict=True)
-        if segment in names
-    }
+    named = table["segment"].map(names)
+    return dict(zip(table["user_id"][named.notna()], named.dropna(), strict=True))

@@ -38,10 +38,13 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """
         month = context.partition_key
         unread: dict[str, str] = {}
+        version = workspace.source.version(month)
         with workspace.raw.writer(month) as writer:
             records = workspace.source.read(month, unread.setdefault)
             write_rows(writer.staging / part(0), records, SCHEMA)
-            manifest = writer.publish(describe(writer.staging) | {"unread": unread})
+            manifest = writer.publish(
+                describe(writer.staging) | {"unread": unread, "source_version": version}
+            )
         context.log.info(f"landed {manifest.info['rows']:,} records of {month}")
         yield from checks.results([quality.every_file_read(unread)])
         yield result(

@@ -167,6 +167,11 @@ class ModelStore:
                 return read_bytes(self.folder(month), file)
         return None
 
+    def table(self, month: str, name: str) -> pd.DataFrame | None:
+        """The table called `name` of `month`, verified; None where there is none."""
+        content = self.read(month, f"{name}.parquet")
+        return None if content is None else pq.read_table(io.BytesIO(content)).to_pandas()
+
     def metrics(self, month: str) -> dict[str, Any]:
         """The metrics of `month`."""
         file = self.published(month).file(METRICS)

@@ -102,6 +102,9 @@ class Cohort:
     def check(self) -> None:
         """A cohort can always be read."""
 
+    def version(self, month: str) -> None:
+        """Not known without reading."""
+
     def read(
         self,
         month: str,

@@ -52,6 +52,9 @@ class Folder:
         """Raise SourceError if the folder is missing, unreadable or without telemetry."""
         self._files()
 
+    def version(self, month: str) -> None:
+        """Not known without reading."""
+
     def read(self, month: str, set_aside: SetAside, /) -> Iterator[pa.RecordBatch]:
         """The records of `month`, in the order of the files' paths.
 

@@ -8,6 +8,8 @@ import pyarrow as pa
 from fitness_assets.settings import Settings
 from fitness_assets.telemetry.cohort import Cohort
 from fitness_assets.telemetry.folder import Folder
+from fitness_assets.telemetry.imports import Imports
+from fitness_assets.telemetry.people import People
 from fitness_assets.telemetry.schema import SetAside
 
 
@@ -34,9 +36,45 @@ class Source(Protocol):
         """
         ...
 
+    def version(self, month: str) -> str | None:
+        """A hash that is equal where what `read` hands out is equal; None if only reading tells."""
+
+
+class _Forgetting:
+    """A source without the records of those who are forgotten."""
+
+    def __init__(self, source: Source, people: People) -> None:
+        self._source = source
+        self._people = people
+
+    def check(self) -> None:
+        self._source.check()
+
+    def read(self, month: str, set_aside: SetAside, /) -> Iterator[pa.RecordBatch]:
+        for batch in self._source.read(month, set_aside):
+            yield self._people.without_forgotten(batch)
+
+    def version(self, month: str) -> str | None:
+        return self._source.version(month)
+
+
+def people_of(settings: Settings) -> People:
+    """The pseudonyms of the home that `settings` name."""
+    return People(settings.home / "people")
+
+
+def imports_of(settings: Settings) -> Imports:
+    """The imports of the home that `settings` name."""
+    return Imports(settings.home / "imports", people_of(settings))
+
 
 def configured(settings: Settings) -> Source:
-    """The source that `settings` name."""
-    if settings.source == "folder" and settings.source_path is not None:
-        return Folder(settings.source_path)
-    return Cohort(users=settings.cohort_users, seed=settings.cohort_seed)
+    """The source that `settings` name, without those who are forgotten."""
+    source: Source
+    if settings.source == "exports":
+        source = imports_of(settings)
+    elif settings.source == "folder" and settings.source_path is not None:
+        source = Folder(settings.source_path)
+    else:
+        source = Cohort(users=settings.cohort_users, seed=settings.cohort_seed)
+    return _Forgetting(source, people_of(settings))
