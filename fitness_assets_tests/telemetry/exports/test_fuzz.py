@@ -30,7 +30,22 @@ SNIPPETS = [
     *(b"9" * 30, b"1e999", b"NaN", b"Infinity", b"null", b"\\ud800", b"[" * 3000, b"0000-00-00"),
     *(b"99/99/99 99:99:99", b"true", b"\xe2\x80", b"PK\x03\x04", b"+99:99", b"\xc2\xb2"),
 ]
-ODD = [None, True, -1, 1e300, math.inf, math.nan, 10**30, "", "x", "\ud800", [], {}, [[]], [None]]
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    1e300,
+    math.inf,
+    math.nan,
+    10**30,
+    "",
+    "x",
+    "\ud800",
+    [],
+    {},
+    [[]],
+    [None],
+]
 LOGS = (
     '[{"logId": 1, "dateOfSleep": "2021-03-02", "endTime": "2021-03-02T07:00:00.000", '
     '"minutesAsleep": 400}, {"logId": 2, "activityName": "Run", "startTime": '
