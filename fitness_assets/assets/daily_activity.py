@@ -1,6 +1,7 @@
 """Stage 2: the Spark ETL, one clean record a user and day."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,8 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
         """
         month = context.partition_key
         lake = workspace.daily
-        delivered = workspace.raw.published(month).info["rows"]
+        raw = workspace.raw.published(month).info
+        delivered = raw["rows"]
         with lake.writer(month) as writer:
             _stage(workspace, spark, month, writer.staging)
             described = describe(writer.staging)
@@ -71,7 +73,14 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
             verdicts = quality.examine(read, described, month, before, least_complete)
             yield from checks.results(verdicts)
             checks.refuse_failed(verdicts, month)
-            manifest = writer.publish(described | {"distributions": quality.distributions(read)})
+            found = {
+                "delivered": delivered,
+                "set_aside": raw["unread"],
+                "checks": [asdict(verdict) for verdict in verdicts],
+            }
+            manifest = writer.publish(
+                described | {"distributions": quality.distributions(read), "quality": found}
+            )
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
         removed = delivered - manifest.info["rows"]

@@ -13,16 +13,22 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
-from fitness_assets.learning import serving
-from fitness_assets.months import trailing
-from fitness_assets.partitions import TRAILING_WINDOW
-from fitness_assets.resources.workspace import MODELS, Workspace
+from fitness_assets.etl.features import RANGES
+from fitness_assets.etl.quality import SHIFTED
+from fitness_assets.learning import backtest, serving
+from fitness_assets.months import shift, trailing
+from fitness_assets.partitions import TRAILING_WINDOW, month_and_before
+from fitness_assets.resources.workspace import MODELS, REPORTS, Workspace
 from fitness_assets.storage import loading
 from fitness_assets.storage.models import METRICS, MODEL, ModelStore, load
 
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
+_FORESTS = tuple(backtest.FORESTS)
+# Rows of `user_days` that are decoded to read those of one user.
+_ROW_GROUP = 4_096
 
 
 def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinition:
@@ -30,7 +36,13 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
 
     @dg.asset(
         partitions_def=months,
-        deps=["daily_activity", *MODELS],
+        # Segments are compared with those of the month before. A report that has not been made
+        # is left out, and one that is made later is taken up.
+        deps=[
+            "daily_activity",
+            dg.AssetDep("segment_model", partition_mapping=month_and_before()),
+            *(*_FORESTS, *REPORTS),
+        ],
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="release",
         kinds={"python", "parquet"},
@@ -47,8 +59,10 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
         small host's memory is measured by loading them in a process of their own.
         """
         month = context.partition_key
-        days = workspace.daily.scan([month], serving.COLUMNS).table.to_pandas()
-        files = {"days.parquet": _parquet(serving.by_day(days))}
+        scan = workspace.daily.scan([month], serving.COLUMNS)
+        days = scan.table.to_pandas()
+        lake = workspace.daily.published(month)
+        files = _tables(days)
         metrics: dict[str, Any] = {}
         for name in MODELS:
             told = metrics[name] = workspace.models[name].metrics(month)
@@ -57,22 +71,35 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
                 model, told["stand_in"] = earlier
             if model is not None:
                 files[f"{name}.skops"] = model
-        segments = workspace.models["segment_model"].read(month, "segments.parquet")
-        if segments is not None:
-            files["segments.parquet"] = segments
-        files[METRICS] = json.dumps(metrics, indent=2, sort_keys=True).encode()
+        models = {name: metrics[name] for name in MODELS}
+        files |= _segments(workspace, month, metrics)
+        metrics |= {name: report for name in REPORTS if (report := _report(workspace, name, month))}
+        metrics["daily_activity"] = {
+            **lake.info["quality"],
+            "shifted": SHIFTED,
+            "rows": lake.info["rows"],
+            "bytes": lake.bytes,
+            "bytes_read": scan.bytes_read,
+            "columns": len(lake.info["columns"]),
+            "columns_read": len(serving.COLUMNS),
+        }
+        files[METRICS] = json.dumps(metrics, sort_keys=True, allow_nan=False).encode()
         info = {
             "summary": serving.summary(days),
             "upstream": {
-                "daily_activity": workspace.daily.published(month).data_version,
-                **{name: workspace.models[name].published(month).data_version for name in MODELS},
+                name: found.data_version
+                for name in ("raw_telemetry", "daily_activity", *MODELS, *REPORTS)
+                if (found := workspace.manifest(name, month))
             },
+            "learned_from": {name: told["learned_from"] for name, told in models.items()},
+            "checks": {c["check"]: c["passed"] for c in lake.info["quality"]["checks"]},
+            "backtest": _headlines(metrics.get("model_backtest", {})),
             "not_released": {
-                name: told["reason"] for name, told in metrics.items() if not told["released"]
+                name: told["reason"] for name, told in models.items() if not told["released"]
             },
             "stand_ins": {
                 name: told["stand_in"]["month"]
-                for name, told in metrics.items()
+                for name, told in models.items()
                 if "stand_in" in told
             },
             "libraries": {
@@ -116,7 +143,59 @@ def _last_good(store: ModelStore, month: str) -> tuple[bytes, dict[str, Any]] | 
     return None
 
 
-def _parquet(table: pd.DataFrame) -> bytes:
+def _tables(days: pd.DataFrame) -> dict[str, bytes]:
+    """The files of what is told of the month's days."""
+    return {
+        "days.parquet": _parquet(serving.by_day(days)),
+        "weekdays.parquet": _parquet(serving.by_weekday(days)),
+        "activities.parquet": _parquet(serving.by_activity(days)),
+        "spreads.parquet": _parquet(serving.spreads(days)),
+        "histograms.parquet": _parquet(serving.histograms(days)),
+        "correlations.parquet": _parquet(serving.correlations(days)),
+        "trends.parquet": _parquet(serving.trends(days)),
+        "sample.parquet": _parquet(serving.sample(days)),
+        "quality.parquet": _parquet(serving.quality(days, RANGES)),
+        "user_days.parquet": _parquet(serving.user_days(days), _ROW_GROUP),
+    }
+
+
+def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict[str, bytes]:
+    """The files of what is told of the month's segments; adds ``projection`` to `metrics`."""
+    store = workspace.models["segment_model"]
+    model, table = store.read(month, MODEL), store.table(month, "segments")
+    if model is None or table is None:
+        return {}
+    told = metrics["segment_model"]
+    placed, metrics["projection"] = serving.people(
+        load(model, f"{month} segment_model"),
+        table,
+        told["features"],
+        segment_names(workspace, shift(month, -1)),
+    )
+    names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
+    return {
+        "segments.parquet": store.read(month, "segments.parquet") or b"",
+        "people.parquet": _parquet(placed),
+        "movement.parquet": _parquet(serving.movement(placed, names)),
+    }
+
+
+def _report(workspace: Workspace, name: str, month: str) -> dict[str, Any] | None:
+    reports = workspace.reports[name]
+    return reports.metrics(month) if reports.manifest(month) else None
+
+
+def _headlines(report: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The plain scores of each forest that `report` has scored."""
+    return {
+        name: {k: v for k, v in report[name].items() if isinstance(v, int | float)}
+        for name in _FORESTS
+        if "reason" not in report.get(name, {"reason": None})
+    }
+
+
+def _parquet(table: pd.DataFrame, row_group: int | None = None) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(pa.Table.from_pandas(table, preserve_index=False), buffer, compression="zstd")
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow, buffer, compression="zstd", row_group_size=row_group)
     return buffer.getvalue()

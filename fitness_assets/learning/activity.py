@@ -161,9 +161,12 @@ def _measure(split: Split, choice: Choice) -> dict[str, Any]:
         "shares": {str(name): float(share) for name, share in shares.items()},
         "commonest": str(shares.idxmax()),
     }
+    probabilities = choice.model.predict_proba(test[features])
+    right = choice.model.classes_[probabilities.argmax(axis=1)] == test[TARGET].to_numpy()
     return {
         **evaluation.counts(split),
         **score(choice.model, learned, test),
+        "reliability": evaluation.reliability(right, probabilities.max(axis=1)),
         "trials": choice.told(),
         "importances": evaluation.importances(
             choice.model, test[features], test[TARGET], "balanced_accuracy"

@@ -144,6 +144,9 @@ def _measure(split: Split, choice: Choice) -> dict[str, Any]:
     return {
         **evaluation.counts(split),
         **score(choice.model, learned, test),
+        "agreement": evaluation.agreement(
+            test[TARGET].to_numpy(), choice.model.predict(test[features])
+        ),
         "linear": evaluation.regression(test[TARGET].to_numpy(), linear.predict(test[features])),
         "trials": choice.told(),
         "importances": evaluation.importances(choice.model, test[features], test[TARGET], "r2"),

@@ -28,6 +28,8 @@ _LEVEL = 0.05
 _FEWEST_RESIDUALS = 50
 _MOST_RANGES = 8
 _BINS = 10
+# Of the picture of truth and prediction, which ends where a row in a thousand lies beyond.
+_GRID, _RESIDUAL_BINS, _TAILS = 24, 41, (0.001, 0.999)
 # An importance is a mean over this many shuffles of the days of this many rows.
 _SHUFFLES = 1
 _IMPORTANCE_ROWS = 600
@@ -75,9 +77,60 @@ def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
 
     The expected calibration error of Naeini et al. (AAAI 2015), over ten bins of equal width.
     """
-    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    bins = _confidence_bins(confidence)
     gap = np.bincount(bins, right, _BINS) - np.bincount(bins, confidence, _BINS)
     return float(np.abs(gap).sum() / len(right))
+
+
+def reliability(right: np.ndarray, confidence: np.ndarray) -> list[dict[str, float]]:
+    """How often a model is right where it is how sure, by the bins of `calibration_error`.
+
+    Returns
+    -------
+    list of dict
+        ``rows``, the mean ``confidence`` and the share ``right`` of each bin that has rows.
+    """
+    bins = _confidence_bins(confidence)
+    return [
+        {
+            "rows": int(here.sum()),
+            "confidence": float(confidence[here].mean()),
+            "right": float(right[here].mean()),
+        }
+        for here in (bins == number for number in range(_BINS))
+        if here.any()
+    ]
+
+
+def _confidence_bins(confidence: np.ndarray) -> np.ndarray:
+    bins: np.ndarray = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    return bins
+
+
+def agreement(truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+    """Counts of predictions by the truth, and of how far they are off, for a picture.
+
+    Returns
+    -------
+    dict
+        ``edges`` of bins of truth and prediction alike, ``rows`` by bin of truth and then of
+        prediction; ``residual_edges``, and ``residual_rows`` by truth less prediction. The
+        outermost bins hold what lies beyond.
+    """
+    low, high = np.quantile(truth, _TAILS)
+    edges = np.linspace(low, max(high, low + 1), _GRID + 1)
+    inside = [np.clip(values, low, edges[-1]) for values in (truth, predicted)]
+    grid, _, _ = np.histogram2d(inside[0], inside[1], [edges, edges])
+    residuals = truth - predicted
+    furthest = float(np.quantile(np.abs(residuals), _TAILS[1])) or 1.0
+    around = np.linspace(-furthest, furthest, _RESIDUAL_BINS + 1)
+    counts, _ = np.histogram(np.clip(residuals, -furthest, furthest), around)
+    return {
+        "edges": edges.tolist(),
+        "rows": grid.astype(int).tolist(),
+        "residual_edges": around.tolist(),
+        "residual_rows": counts.tolist(),
+    }
 
 
 def counts(split: Split) -> dict[str, int]:

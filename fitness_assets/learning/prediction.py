@@ -87,6 +87,30 @@ def estimate_calories(model: Pipeline, metrics: Mapping[str, Any], record: Recor
     return Estimate(float(predicted[0]), float(low[0]), float(high[0]), outside)
 
 
+def expect_calories(
+    model: Pipeline, metrics: Mapping[str, Any], days: pd.DataFrame
+) -> pd.DataFrame:
+    """What the energy of days is expected to be.
+
+    Parameters
+    ----------
+    model, metrics
+        The regressor and its metrics, as released together.
+    days : DataFrame
+        Columns of the lake. What is missing is taken to be as usual among the people learned from.
+
+    Returns
+    -------
+    DataFrame
+        ``expected`` kcal, and ``low`` and ``high``, between which nine of ten such days lie;
+        indexed as `days`.
+    """
+    rows = calories.frame(days).reindex(columns=metrics["features"])
+    predicted = model.predict(rows.astype(dict.fromkeys(metrics["seen"], float)))
+    low, high = evaluation.interval(metrics["interval"], predicted)
+    return pd.DataFrame({"expected": predicted, "low": low, "high": high}, index=days.index)
+
+
 # How a form's answers give what it does not ask for.
 _FOLLOW = ("steps_above_usual", "calories_burned_mean_7d")
 

@@ -5,7 +5,8 @@ from typing import Any
 
 from fitness_assets.learning.stability import SMALLEST, STABLE
 
-_PARTS = {
+#: What is compared to tell whether segments are stable.
+STABILITY_PARTS = {
     "bootstrap": "between resamples of the users",
     "odd_even": "between odd and even days",
     "months": "from month to month",
@@ -31,7 +32,9 @@ def segments_verdict(metrics: Mapping[str, Any]) -> str:
     k = metrics["k"]
     chosen = next(candidate for candidate in metrics["candidates"] if candidate["k"] == k)
     agreement = ", ".join(
-        f"{chosen[part]:.2f} {words}" for part, words in _PARTS.items() if chosen[part] is not None
+        f"{chosen[part]:.2f} {words}"
+        for part, words in STABILITY_PARTS.items()
+        if chosen[part] is not None
     )
     if metrics["stable"]:
         told = f"{k} groups that stay the same (adjusted Rand {agreement})."
