@@ -1,30 +1,50 @@
-"""Entry point: navigation, and the month that every view shows."""
+"""Entry point: navigation, and the month and the units that every view shows."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import streamlit as st
 
 from dashboard import data
-from dashboard.views import inference, overview
+from dashboard.units import IMPERIAL, METRIC
+from dashboard.views import (
+    compression,
+    decisions,
+    explore,
+    inference,
+    models,
+    my_days,
+    overview,
+    quality,
+    segments,
+)
 from fitness_assets.errors import FitnessError
 from fitness_assets.storage.release import LATEST
 
 
 def main() -> None:
     """Draw the page that the user is on."""
-    st.set_page_config(
-        page_title="fitness_assets", page_icon=":material/monitoring:", layout="wide"
-    )
+    # An icon by name would be fetched from another host.
+    icon = Path(__file__).with_name("icon.svg")
+    st.set_page_config(page_title="fitness_assets", page_icon=str(icon), layout="wide")
     page = st.navigation(
-        [
-            st.Page(
-                overview.show, title="Overview", icon=":material/dashboard:", url_path="overview"
-            ),
-            st.Page(
-                inference.show,
-                title="Live inference",
-                icon=":material/bolt:",
-                url_path="live-inference",
-            ),
-        ]
+        {
+            "People": [
+                _page(overview.show, "Overview", "dashboard"),
+                _page(explore.show, "Explore", "query_stats"),
+                _page(segments.show, "Segments", "groups"),
+                _page(my_days.show, "My days", "calendar_month"),
+            ],
+            "Models": [
+                _page(inference.show, "Live inference", "bolt"),
+                _page(models.show, "Models", "model_training"),
+                _page(compression.show, "Compression", "compress"),
+            ],
+            "Platform": [
+                _page(quality.show, "Data quality", "rule"),
+                _page(decisions.show, "Decisions", "balance"),
+            ],
+        }
     )
     # Read anew on every rerun: a month that was released meanwhile is there without a restart.
     try:
@@ -38,21 +58,29 @@ def main() -> None:
             f"was there before is shown: {reason}",
             icon=":material/block:",
         )
+    st.session_state["months"] = state.months
+    st.session_state["refused"] = state.refused
     if state.months:
-        months = state.months[::-1]
-        wanted = st.query_params.get("month", state.current)
-        chosen = st.sidebar.selectbox(
-            "Month",
-            months,
-            index=months.index(wanted) if wanted in months else 0,
-            help="Every view shows this month.",
-        )
-        st.query_params["month"] = chosen
-        st.session_state["month"] = chosen
-        st.session_state["months"] = state.months
+        _chosen("month", "Month", state.months[::-1], state.current or state.months[-1])
     else:
         st.session_state.pop("month", None)
+    _chosen("units", "Units", [METRIC, IMPERIAL], METRIC)
     page.run()
+
+
+def _page(show: Callable[[], None], title: str, icon: str) -> "st.Page":
+    return st.Page(
+        show, title=title, icon=f":material/{icon}:", url_path=title.lower().replace(" ", "-")
+    )
+
+
+def _chosen(name: str, label: str, options: Sequence[str], default: str) -> None:
+    """A choice that all views share: in the sidebar, and kept in the address."""
+    if st.session_state.get(name) not in options:
+        wanted = st.query_params.get(name, default)
+        st.session_state[name] = wanted if wanted in options else default
+    chosen = st.sidebar.selectbox(label, options, key=name, help="For every view.")
+    st.query_params[name] = chosen
 
 
 main()

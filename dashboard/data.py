@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.units import METRIC, Units
+from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.learning.verdicts import not_released
 from fitness_assets.settings import Settings
 from fitness_assets.storage.loading import Loaded, load_models
 from fitness_assets.storage.mirror import Mirror, State, origin_of
-from fitness_assets.storage.release import Release, ReleaseStore, served
+from fitness_assets.storage.release import LATEST, Release, ReleaseStore, served
 
 #: Seconds between two looks at a link; a folder is looked at on every rerun.
 _LOOK = 300
@@ -50,7 +52,16 @@ def current() -> Release | None:
 
 def refuse(month: str, error: Exception) -> None:
     """Say that the release of `month` cannot be shown, and why."""
-    st.error(f"The release of {month} was refused: {error}", icon=":material/block:")
+    st.error(
+        f"The release of {month} was refused: {error}. Nothing of it is shown. To make it again, "
+        f"run `fitness backfill {month} --select dashboard_release`, or choose another month.",
+        icon=":material/block:",
+    )
+
+
+def units() -> Units:
+    """The units that the user has chosen."""
+    return Units(st.session_state.get("units", METRIC))
 
 
 def _mirror(source: str, cache: Path, digests: tuple[str, ...]) -> State:
@@ -75,10 +86,22 @@ def metrics(release: Release) -> dict[str, Any]:
     return release.metrics()
 
 
-@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_HASH)
+@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
 def table(release: Release, name: str) -> pd.DataFrame:
     """The serving table called `name`."""
     return release.table(name)
+
+
+@st.cache_data(max_entries=2, show_spinner=False, hash_funcs=_HASH)
+def users(release: Release) -> list[str]:
+    """The ids of the users that have days in `release`, in order."""
+    return list(release.table("user_days", ["user_id"])["user_id"].unique())
+
+
+@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
+def days_of(release: Release, user: str) -> pd.DataFrame:
+    """The days of one user, in order."""
+    return release.table("user_days", user=user)
 
 
 def told(metrics: dict[str, Any]) -> dict[str, Any] | None:
@@ -102,7 +125,18 @@ def _loaded(release: Release, budget: int) -> Loaded:
     return load_models(release, budget)
 
 
-@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_HASH)
+def releases() -> list[Release]:
+    """The releases there are to show, in order; of one that cannot be opened it says so."""
+    found = []
+    for month in st.session_state.get("months", ()):
+        try:
+            found.append(store().open(month))
+        except StorageError as error:
+            refuse(month, error)
+    return found
+
+
+@st.cache_data(max_entries=4, show_spinner=False, hash_funcs=_HASH)
 def summaries(releases: list[Release]) -> pd.DataFrame:
     """One row a release: its month, its data version and its summary, from the manifests."""
     return pd.DataFrame(
@@ -111,8 +145,56 @@ def summaries(releases: list[Release]) -> pd.DataFrame:
                 "month": release.month,
                 **{k: v for k, v in release.manifest.info["summary"].items() if k != "activities"},
                 "models": sum(file.name.endswith(".skops") for file in release.manifest.files),
+                "checks": f"{sum(checks.values())} of {len(checks)}",
+                "bytes": release.manifest.bytes,
                 "data_version": release.manifest.data_version[:12],
             }
             for release in releases
+            for checks in [release.manifest.info["checks"]]
         ]
     )
+
+
+def calendar(releases: list[Release], refused: dict[str, str]) -> pd.DataFrame:
+    """One row a month between the first and the last: its state, and in words why.
+
+    Parameters
+    ----------
+    releases : list of Release
+    refused : dict
+        Why the newest release of a month was not taken.
+    """
+    known = {release.month: release for release in releases}
+    named = sorted({*known, *(month for month in refused if month != LATEST)})
+    if not named:
+        return pd.DataFrame({"month": [], "state": [], "told": []})
+    rows = []
+    for month in months.between(named[0], named[-1]):
+        state, told = "not released", "no release of it was found"
+        if month in refused:
+            state, told = "refused", refused[month]
+        elif month in known:
+            state, told = _state(known[month], known)
+        rows.append({"month": month, "state": state, "told": told})
+    return pd.DataFrame(rows)
+
+
+def _state(release: Release, known: dict[str, Release]) -> tuple[str, str]:
+    info = release.manifest.info
+    changed = {
+        month
+        for learned_from in info["learned_from"].values()
+        for month, version in learned_from.items()
+        if month in known and known[month].manifest.info["upstream"]["daily_activity"] != version
+    }
+    if changed:
+        return "outdated", f"learned from an earlier {', '.join(sorted(changed))}"
+    checks = info["checks"]
+    failed = [name for name, passed in checks.items() if not passed]
+    told = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
+    if failed:
+        told += f", not {', '.join(failed)}"
+    if info["stand_ins"]:
+        stands = ", ".join(f"{name} of {month}" for name, month in info["stand_ins"].items())
+        return "with a stand-in", f"{told}; {stands} stands in"
+    return "released", told

@@ -56,7 +56,8 @@ def screenshot(page: Page, name: str) -> None:
 
 def expect_whole(page: Page) -> None:
     """Fail where Streamlit shows an exception, or has not come to rest."""
-    expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=60_000)
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 

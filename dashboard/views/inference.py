@@ -5,46 +5,30 @@ from typing import Any
 import streamlit as st
 from sklearn.pipeline import Pipeline
 
-from dashboard import charts, data
-from fitness_assets.errors import StorageError
+from dashboard import charts, data, page
+from dashboard.units import NUMBERS
 from fitness_assets.learning import activity, calories
 from fitness_assets.learning.prediction import asked, estimate_calories, recognise
+from fitness_assets.storage.release import Release
 
+#: What a form asks for beside `NUMBERS`.
 _LABELS = {
     "activity_type": "Main activity",
-    "steps": "Steps",
-    "calories_burned": "Calories burned (kcal)",
-    "heart_rate_avg": "Mean heart rate (bpm)",
-    "sleep_hours": "Sleep (h)",
-    "distance_km": "Distance (km)",
-    "active_minutes": "Active minutes",
-    "sedentary_minutes": "Sedentary minutes",
-    "resting_heart_rate": "Resting heart rate (bpm)",
     "day_of_week": "Day of the week (1 Monday to 7 Sunday)",
     "sex": "Sex",
-    "age": "Age (years)",
-    "height_cm": "Height (cm)",
-    "weight_kg": "Weight (kg)",
     "steps_mean_28d": "Usual steps a day",
-    "calories_burned_mean_28d": "Usual calories a day (kcal)",
+    "calories_burned_mean_28d": "Usual energy a day (kcal)",
 }
 
 Answers = dict[str, float | str | None]
 
 
-def show() -> None:
+@page.of_release("Live inference")
+def show(release: Release) -> None:
     """Draw the view."""
-    st.title("Live inference")
-    release = data.current()
-    if release is None:
-        return
     st.caption(f"Both models are those of the {release.month} release.")
-    try:
-        metrics = data.metrics(release)
-        loaded = data.models(release)
-    except StorageError as error:
-        data.refuse(release.month, error)
-        return
+    metrics = data.metrics(release)
+    loaded = data.models(release)
     if loaded is None:
         return
     left, right = st.columns(2, gap="large")
@@ -65,16 +49,16 @@ def show() -> None:
             "Bytes that this process held after each step. The regressor comes last, when what the "
             "others needed while they were read has been given back."
         )
-        st.dataframe(
+        page.table(
             [
                 {"step": step.step, "megabytes": step.resident and step.resident / 1e6}
                 for step in loaded.steps
             ],
-            hide_index=True,
-            column_config={
+            {
                 "step": "Step",
                 "megabytes": st.column_config.NumberColumn("MB in memory", format="%.1f"),
             },
+            "Memory after each step of loading",
         )
 
 
@@ -84,7 +68,7 @@ def _recognise(model: Pipeline, metrics: dict[str, Any]) -> None:
     likeliest, probability = next(iter(answer.probabilities.items()))
     st.metric("Most probable activity", f"{charts.readable(likeliest)} ({probability:.0%})")
     _warn(answer.extrapolated, metrics["seen"])
-    st.altair_chart(charts.shares(answer.probabilities, "Probability of each activity"))
+    page.figure(charts.shares(answer.probabilities, "Probability of each activity"))
 
 
 def _estimate(model: Pipeline, metrics: dict[str, Any]) -> None:
@@ -120,32 +104,43 @@ def _input(form: str, name: str, metrics: dict[str, Any], *, known: bool) -> flo
     if name in metrics["categories"]:
         # The model's own categories, so that no choice is one that it has never learned.
         chosen: str | None = st.selectbox(
-            _LABELS[name],
+            _label(name),
             metrics["categories"][name],
             index=0 if known else None,
             format_func=charts.readable,
             key=key,
         )
         return chosen
-    low, median, high = metrics["seen"][name]
+    factor = _factor(name)
+    low, median, high = (value * factor for value in metrics["seen"][name])
     whole = high > 1_000  # noqa: PLR2004 - where a decimal is no longer worth showing
     usual = float(round(median)) if whole else round(median, 1)
-    return st.number_input(
-        _LABELS[name],
+    # Under a name of its own for each unit: a number that was typed in km is not one of miles.
+    told = st.number_input(
+        _label(name),
         min_value=0.0,
         value=usual if known else None,
         step=500.0 if whole else 1.0,
         format="%.0f" if whole else "%.1f",
-        key=key,
+        key=key if factor == 1 else f"{key}-{data.units().unit(name)}",
         help=f"The model has seen {low:,.0f} to {high:,.0f}.",
     )
+    return None if told is None else told / factor
+
+
+def _label(name: str) -> str:
+    return data.units().title(name) if name in NUMBERS else _LABELS[name]
+
+
+def _factor(name: str) -> float:
+    return data.units().factor(name) if name in NUMBERS else 1.0
 
 
 def _warn(extrapolated: list[str], seen: dict[str, list[float]]) -> None:
     for name in extrapolated:
-        low, _, high = seen[name]
+        low, _, high = (value * _factor(name) for value in seen[name])
         st.warning(
-            f"{_LABELS[name]} is outside what the model has seen ({low:,.0f} to {high:,.0f}); "
+            f"{_label(name)} is outside what the model has seen ({low:,.0f} to {high:,.0f}); "
             "the answer is an extrapolation.",
             icon=":material/warning:",
         )

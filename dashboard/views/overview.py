@@ -1,113 +1,163 @@
 """Overview: what is materialized, and the headline figures."""
 
+import html
 from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, data
-from fitness_assets.errors import StorageError
-from fitness_assets.learning.verdicts import habit_advice, segments_verdict
-from fitness_assets.storage.release import served
+from dashboard import charts, data, page
+from fitness_assets.learning.verdicts import segments_verdict
+from fitness_assets.storage.release import Release
+
+#: The stages in order, what each makes, and what of it a release carries.
+_STAGES = [
+    [("raw_telemetry", "Records as delivered")],
+    [("daily_activity", "Spark ETL, Parquet lake")],
+    [
+        ("segment_model", "K-Means on profiles"),
+        ("activity_classifier", "Packed random forest"),
+        ("calorie_regressor", "Packed random forest"),
+    ],
+    [("model_backtest", "Scores a month later"), ("compression_report", "Sizes, step by step")],
+    [("dashboard_release", "Verified bundle")],
+]
+# Nothing here has a background of its own: it lies on the light theme and on the dark one.
+_STYLE = """
+<style>
+.stages {display:flex; flex-wrap:wrap; gap:.4rem; align-items:stretch; margin:.2rem 0 1rem}
+.stages .step {display:flex; flex-direction:column; gap:.4rem; flex:1 1 9.5rem; min-width:9.5rem;
+  justify-content:center}
+.stages .stage {border:1px solid rgba(128,132,149,.45); border-left:4px solid #2b7bba;
+  border-radius:.5rem; padding:.45rem .6rem; line-height:1.35}
+.stages .none {border-left-color:rgba(128,132,149,.45); opacity:.75}
+.stages b {font-size:.86rem; overflow-wrap:anywhere}
+.stages span {display:block; font-size:.78rem; opacity:.8}
+.stages code {font-size:.75rem}
+.stages .to {align-self:center; opacity:.6}
+</style>
+"""
 
 
-def show() -> None:
+@page.of_release("Overview")
+def show(release: Release) -> None:
     """Draw the view."""
-    st.title("Overview")
-    release = data.current()
-    if release is None:
-        return
-    summary = release.manifest.info["summary"]
     st.caption(
         f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
-        f"{release.manifest.bytes / 1e6:.2f} MB. "
+        f"{page.size(release.manifest.bytes)}. "
         "Each file is verified against its manifest as it is read."
     )
-    figures = {
-        "Records": f"{summary['records']:,}",
-        "Users": f"{summary['users']:,}",
-        "Days": f"{summary['days']:,}",
-        "Million steps": f"{summary['total_steps'] / 1e6:,.1f}",
-        "Million kcal": f"{summary['total_kcal'] / 1e6:,.1f}",
-        "Days worn": f"{summary['worn_records'] / max(summary['records'], 1):.1%}",
-    }
-    for column, (name, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
-        column.metric(name, value, border=True)
+    summary = release.manifest.info["summary"]
+    page.figures(
+        {
+            "Records": f"{summary['records']:,}",
+            "Users": f"{summary['users']:,}",
+            "Days": f"{summary['days']:,}",
+            "Million steps": f"{summary['total_steps'] / 1e6:,.1f}",
+            "Million kcal": f"{summary['total_kcal'] / 1e6:,.1f}",
+            "Days worn": f"{summary['worn_records'] / max(summary['records'], 1):.1%}",
+        },
+        {"Records": "One is one user on one day.", "Days worn": "Share of records."},
+    )
+    days = data.table(release, "days")
+    metrics = data.metrics(release)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        page.figure(charts.daily_series(days, "steps", data.units()))
+    with right:
+        activities = summary["activities"]
+        if activities:
+            known = sum(activities.values())
+            mix = {name: count / known for name, count in activities.items()}
+            page.figure(charts.shares(mix, "Main activity of the day"))
+        else:
+            st.info("This month has no activity labels.")
 
-    left, right = st.columns(2)
-    try:
-        days = data.table(release, "days")
-        metrics = data.metrics(release)
-    except StorageError as error:
-        data.refuse(release.month, error)
-        return
-    left.altair_chart(charts.daily_series(days, "steps"))
-    activities = summary["activities"]
-    if activities:
-        known = sum(activities.values())
-        mix = {name: count / known for name, count in activities.items()}
-        right.altair_chart(charts.shares(mix, "Main activity of the day"))
-    else:
-        right.info("This month has no activity labels.")
-
+    st.subheader("Months")
+    _months()
+    st.subheader("From a device to this page")
+    st.caption("Each stage, what it made for this month, and the hash of its content.")
+    st.html(_STYLE + _pipeline(release, metrics))
     st.subheader("Models")
     st.caption(
         "Scores are on users that the model has never seen, beside a baseline that is no model."
     )
     _models(metrics)
-    segments = served(metrics["segment_model"])
-    if segments and segments["stable"]:
-        st.subheader("Segments")
-        st.caption(
-            "Means of each group. The advice changes habits only, towards the nearest group that "
-            "is better in resting heart rate, steps or sleep and worse in none of them."
-        )
-        _segments(segments)
 
-    st.subheader("Months")
-    releases = []
-    for month in st.session_state["months"]:
-        try:
-            releases.append(data.store().open(month))
-        except StorageError as error:
-            data.refuse(month, error)
+
+def _months() -> None:
+    releases = data.releases()
+    calendar = data.calendar(releases, st.session_state.get("refused", {}))
     table = data.summaries(releases)
-    left, right = st.columns([2, 3])
-    left.altair_chart(charts.records_by_month(table))
-    shown = [
-        "month",
-        "records",
-        "users",
-        "days",
-        "mean_steps",
-        "mean_kcal",
-        "models",
-        "data_version",
-    ]
-    right.dataframe(
-        table[shown].iloc[::-1],
-        hide_index=True,
-        column_config={
-            "month": "Month",
-            "records": st.column_config.NumberColumn("Records", format="localized"),
-            "users": st.column_config.NumberColumn("Users", format="localized"),
-            "days": "Days",
-            "mean_steps": st.column_config.NumberColumn("Mean steps", format="%.0f"),
-            "mean_kcal": st.column_config.NumberColumn("Mean kcal", format="%.0f"),
-            "models": "Models",
-            "data_version": "Data version",
-        },
-    )
+    left, right = st.columns([1, 2], gap="medium")
+    with left:
+        page.figure(charts.months(calendar))
+        for row in calendar.itertuples():
+            if row.state != "released":
+                st.caption(f"{row.month} is {row.state}: {row.told}.")
+        st.caption(
+            "Outdated is a month whose models have learned from days that were made again since."
+        )
+    with right:
+        page.table(
+            table.iloc[::-1],
+            {
+                "month": "Month",
+                "records": st.column_config.NumberColumn("Records", format="localized"),
+                "users": st.column_config.NumberColumn("Users", format="localized"),
+                "days": "Days",
+                "mean_steps": st.column_config.NumberColumn("Mean steps", format="%.0f"),
+                "mean_kcal": st.column_config.NumberColumn("Mean kcal", format="%.0f"),
+                "models": "Models",
+                "checks": "Checks passed",
+                "data_version": "Data version",
+            },
+            "Months released, with their records, users and checks",
+        )
+
+
+def _pipeline(release: Release, metrics: dict[str, Any]) -> str:
+    """The stages as boxes in a row, or below one another where there is no room."""
+    lake = metrics["daily_activity"]
+    steps = len(metrics.get("compression_report", {}).get("steps", []))
+    made = {
+        "raw_telemetry": f"{lake['delivered']:,} records",
+        "daily_activity": f"{lake['rows']:,} user-days, {page.size(lake['bytes'])}",
+        "model_backtest": f"{len(release.manifest.info['backtest'])} forests scored",
+        "compression_report": f"{steps} steps measured",
+        "dashboard_release": f"{len(release.manifest.files)} files, "
+        f"{page.size(release.manifest.bytes)}",
+    }
+    for name in ("segment_model", "activity_classifier", "calorie_regressor"):
+        file = release.model_file(name)
+        made[name] = page.size(file.bytes) if file else "not released"
+    versions = release.manifest.info["upstream"] | {
+        "dashboard_release": release.manifest.data_version
+    }
+    columns = []
+    for step in _STAGES:
+        boxes = []
+        for name, does in step:
+            version = versions.get(name)
+            told = made[name] if version else "not made for this month"
+            code = f"<code>{html.escape(version[:12])}</code>" if version else ""
+            boxes.append(
+                f'<div class="stage{"" if version else " none"}"><b>{name}</b>'
+                f"<span>{does}</span><span>{html.escape(told)}</span>{code}</div>"
+            )
+        columns.append(f'<div class="step" role="listitem">{"".join(boxes)}</div>')
+    arrow = '<div class="to" aria-hidden="true">→</div>'
+    return f'<div class="stages" role="list" aria-label="Pipeline">{arrow.join(columns)}</div>'
 
 
 def _models(metrics: dict[str, dict[str, Any]]) -> None:
     segments, activity, calories = st.columns(3)
-    with segments.container(border=True):
+    with segments.container(border=True, height="stretch"):
         st.markdown("**User segments**")
         told = data.told(metrics["segment_model"])
         if told:
             st.metric("Stable groups", told["k"] if told["stable"] else "none")
             st.write(segments_verdict(told))
-    with activity.container(border=True):
+    with activity.container(border=True, height="stretch"):
         st.markdown("**Activity classifier**")
         told = data.told(metrics["activity_classifier"])
         if told:
@@ -117,7 +167,7 @@ def _models(metrics: dict[str, dict[str, Any]]) -> None:
                 f"{told['baseline_accuracy']:.3f}. Macro F1 {told['macro_f1']:.2f} against "
                 f"{told['baseline_macro_f1']:.2f}, on {told['heldout_users']:,} users."
             )
-    with calories.container(border=True):
+    with calories.container(border=True, height="stretch"):
         st.markdown("**Calorie regressor**")
         told = data.told(metrics["calorie_regressor"])
         if told:
@@ -128,32 +178,3 @@ def _models(metrics: dict[str, dict[str, Any]]) -> None:
                 f"against {linear['mae']:.0f}, on {told['heldout_users']:,} users; "
                 f"{told['coverage']:.0%} of their days are within the interval."
             )
-
-
-def _segments(told: dict[str, Any]) -> None:
-    measures = {
-        "steps": st.column_config.NumberColumn("Steps", format="%.0f"),
-        "active_minutes": st.column_config.NumberColumn("Active min", format="%.0f"),
-        "resting_heart_rate": st.column_config.NumberColumn("Resting bpm", format="%.0f"),
-        "sleep": st.column_config.NumberColumn("Sleep h", format="%.1f"),
-    }
-    shown = {name: column for name, column in measures.items() if name in told["features"]}
-    rows = [
-        {
-            "name": profile["name"],
-            "users": profile["users"],
-            **{name: profile["profile"][name] for name in shown},
-            "advice": habit_advice(profile, told) or "none known",
-        }
-        for profile in told["profiles"]
-    ]
-    st.dataframe(
-        rows,
-        hide_index=True,
-        column_config={
-            "name": "Segment",
-            "users": "Users",
-            **shown,
-            "advice": st.column_config.TextColumn("What would move it", width="large"),
-        },
-    )

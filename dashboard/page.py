@@ -1,0 +1,123 @@
+"""What the views share: a title and a release to show, figures, tables and downloads."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data
+from fitness_assets.errors import StorageError
+from fitness_assets.storage.release import Release
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def of_release(title: str) -> Callable[[Callable[[Release], None]], Callable[[], None]]:
+    """Make a view of a function that draws a release: it says so where there is none to draw."""
+
+    def view(draw: Callable[[Release], None]) -> Callable[[], None]:
+        @wraps(draw)
+        def show() -> None:
+            st.title(title)
+            release = data.current()
+            if release is None:
+                return
+            try:
+                draw(release)
+            except StorageError as error:
+                data.refuse(release.month, error)
+
+        return show
+
+    return view
+
+
+def figure(chart: Any) -> None:
+    """Draw `chart`; who cannot see it is told its title."""
+    st.altair_chart(chart, alt=str(chart.title))
+
+
+def figures(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:
+    """Figures with their names, side by side where there is room."""
+    with st.container(horizontal=True):
+        for name, value in values.items():
+            st.metric(name, value, border=True, height="stretch", help=(helps or {}).get(name))
+
+
+def table(rows: Any, columns: Mapping[str, Any], told: str) -> None:
+    """Those columns of a table; `told` is what it is, for who cannot see it."""
+    frame = pd.DataFrame(rows)
+    st.dataframe(
+        frame[[name for name in columns if name in frame]],
+        hide_index=True,
+        height="content",
+        column_config=dict(columns),
+        alt=told,
+    )
+
+
+def verdicts(told: Sequence[Mapping[str, Any]]) -> None:
+    """What each check found, in the order given."""
+    rows = [
+        {
+            "Check": verdict["check"].replace("_", " ").capitalize(),
+            "": "✓\N{NO-BREAK SPACE}passed" if verdict["passed"] else "✗\N{NO-BREAK SPACE}failed",
+            "What it saw": verdict["told"],
+        }
+        for verdict in told
+    ]
+    # Unlike in a data frame, long lines wrap.
+    st.table(pd.DataFrame(rows).set_index("Check"))
+
+
+def downloads(frame: pd.DataFrame, name: str) -> None:
+    """Buttons to download `frame` as ``name.csv`` and ``name.parquet``."""
+    with st.container(horizontal=True):
+        st.download_button(
+            "Download as CSV",
+            harmless_csv(frame),
+            f"{name}.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
+            "Download as Parquet",
+            _parquet(frame),
+            f"{name}.parquet",
+            "application/vnd.apache.parquet",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+
+
+def harmless_csv(frame: pd.DataFrame) -> str:
+    """`frame` as CSV with no text, headers included, that a spreadsheet would run as a formula.
+
+    Such text gets an apostrophe before it, and all text quotes around it, as OWASP advises; numbers
+    are numbers and stay so.
+    """
+
+    def safe(value: Any) -> Any:
+        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+    told = frame.map(safe).rename(columns=safe)
+    return told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
+
+
+def _parquet(frame: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)
+    return buffer.getvalue()
+
+
+def size(count: float) -> str:
+    """Bytes as people write them."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:,.3g} {unit}"
+    return f"{count:,.0f} bytes"

@@ -1,0 +1,14 @@
+"""What the tests of the dashboard share."""
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+
+
+@pytest.fixture(autouse=True)
+def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what another test has loaded and copied, as a new server would have."""
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path / "cache"))
+    st.cache_data.clear()
+    st.cache_resource.clear()

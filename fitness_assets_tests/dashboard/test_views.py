@@ -1,0 +1,420 @@
+"""Every view on a real release, and in the states where there is little or nothing to show."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import charts
+from dashboard.units import NUMBERS, Units
+from fitness_assets.resources.workspace import Workspace
+from fitness_assets.settings import Settings
+from fitness_assets.storage.publication import StoredFile, read_bytes
+from fitness_assets.storage.release import ReleaseStore
+from fitness_assets_tests.conftest import MONTHS
+from fitness_assets_tests.dashboard.opening import (
+    STORY,
+    VIEWS,
+    changed,
+    open_app,
+    open_view,
+    release,
+    releases,
+    without_models,
+)
+
+
+# Frames are Any here: what pandas' types allow of a cell is not what is asserted.
+def lake(settings: Settings, months: tuple[str, ...] = MONTHS[-1:]) -> Any:
+    return Workspace.of(settings).daily.scan(list(months)).table.to_pandas()
+
+
+def shown(view: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in view.metric}
+
+
+def text(view: AppTest) -> str:
+    """All that the view says in words."""
+    parts = [*view.markdown, *view.caption, *view.info, *view.warning, *view.success, *view.error]
+    return "\n".join(part.value for part in parts)
+
+
+def frame(view: AppTest, column: str) -> Any:
+    """The table that has `column`."""
+    (found,) = [table.value for table in view.dataframe if column in table.value]
+    return found
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_shows_a_real_release_without_a_complaint(
+    name: str, released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view(name, releases(released), monkeypatch)
+    assert not view.exception
+    assert not view.error
+    assert len(view.title) == 1
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_says_so_where_nothing_has_been_released(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path))
+
+    def empty(name: str) -> None:
+        import importlib
+
+        importlib.import_module(f"dashboard.views.{name}").show()
+
+    view = AppTest.from_function(empty, args=(name,), default_timeout=60).run()
+    assert not view.exception
+    assert "No month has been released yet" in view.info[0].value
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_does_without_models(
+    name: str, released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = changed(released, tmp_path / "partial", without_models)
+    view = open_view(name, source, monkeypatch)
+    assert not view.exception
+    assert not view.error
+    if name in {"segments", "inference", "models", "overview", "my_days"}:
+        assert "needs 20 users" in text(view)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_of_a_damaged_release_shows_nothing_of_it(
+    name: str, released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = changed(released, tmp_path / "damaged", lambda *_: None)
+    for file in (source / MONTHS[-1]).glob("*.parquet"):
+        file.write_bytes(b"damaged")
+    for file in (source / MONTHS[-1]).glob("metrics-*.json"):
+        file.write_bytes(b"{}")
+    view = open_view(name, source, monkeypatch)
+    assert not view.exception
+    assert f"The release of {MONTHS[-1]} was refused" in view.error[0].value
+    assert "fitness backfill" in view.error[0].value
+
+
+def test_a_release_of_another_version_is_refused_in_words(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ReleaseStore(tmp_path)
+    source = release(released)
+    outdated = source.manifest.info | {"schema_version": 1}
+    monkeypatch.setattr("fitness_assets.storage.release.SCHEMA_VERSION", 1)
+    store.publish(source.month, {"metrics.json": b"{}"}, outdated)
+    monkeypatch.undo()
+    view = open_view("explore", tmp_path, monkeypatch)
+    assert not view.exception
+    assert "has schema version 1" in view.error[0].value
+
+
+def test_the_months_table_and_the_stages_are_those_of_the_stores(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("overview", releases(released), monkeypatch)
+    table = frame(view, "mean_kcal").set_index("month")
+    assert list(table.index) == ["2023-05", "2023-04"]
+    for month in MONTHS:
+        days = lake(released, (month,))
+        assert table.loc[month, "records"] == len(days)
+        assert table.loc[month, "users"] == days["user_id"].nunique()
+        assert table.loc[month, "mean_steps"] == pytest.approx(days["steps"].mean())
+        assert table.loc[month, "mean_kcal"] == pytest.approx(days["calories_burned"].mean())
+    stages = str(view.get("html")[0].proto.body)
+    workspace = Workspace.of(released)
+    for asset in ("raw_telemetry", "daily_activity", "segment_model", "model_backtest"):
+        made = workspace.manifest(asset, MONTHS[-1])
+        assert made is not None
+        assert made.data_version[:12] in stages
+    assert "not made for this month" in stages, "nobody has asked for the compression report"
+
+
+def test_the_activity_table_is_that_of_the_lake(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("explore", releases(released), monkeypatch)
+    view.segmented_control(key="explore").select("Activities").run()
+    assert not view.exception
+    table = frame(view, "activity").set_index("activity")
+    days = lake(released).assign(
+        activity_type=lambda days: days["activity_type"].map(charts.readable, "ignore")
+    )
+    assert table["days"].to_dict() == days["activity_type"].value_counts().to_dict()
+    for name, of_activity in days.groupby("activity_type"):
+        assert table.loc[name, "users"] == of_activity["user_id"].nunique()
+        for number in ("steps", "calories_burned", "heart_rate_avg", "sleep_hours"):
+            assert table.loc[name, number] == pytest.approx(of_activity[number].mean())
+
+
+@pytest.mark.parametrize("part", ["Distributions", "Activities", "Health", "Time"])
+def test_explore_reads_the_chosen_month_and_says_how_much(
+    part: str, released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[tuple[str, int]] = []
+
+    def counted(folder: Path, file: StoredFile) -> bytes:
+        read.append((folder.name, file.bytes))
+        return read_bytes(folder, file)
+
+    monkeypatch.setattr("fitness_assets.storage.release.read_bytes", counted)
+    view = open_view("explore", releases(released), monkeypatch)
+    if part != "Distributions":
+        read.clear()
+        st.cache_data.clear()
+        view.segmented_control(key="explore").select(part).run()
+    assert not view.exception
+    assert {month for month, _ in read} == {MONTHS[-1]}
+    assert f"{sum(size for _, size in read):,} bytes were read" in view.caption[-1].value
+
+
+def test_units_change_what_is_told_and_not_what_is_stored(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = open_app(releases(released), monkeypatch).run()
+    app.sidebar.selectbox(key="units").select("Imperial").run()
+    assert app.query_params["units"] == "Imperial"
+    view = open_view("quality", releases(released), monkeypatch)
+    metric = frame(view, "allowed_low").set_index("name")
+    view.session_state["units"] = "Imperial"
+    view.run()
+    imperial = frame(view, "allowed_low").set_index("name")
+    ratio = imperial.loc["Distance (mi)", "median"] / metric.loc["Distance (km)", "median"]
+    assert ratio == pytest.approx(0.621371)
+    assert imperial.loc["Steps", "median"] == metric.loc["Steps", "median"]
+
+
+def test_the_segment_table_is_that_of_the_users_days(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("segments", releases(released), monkeypatch)
+    table = frame(view, "resting_heart_rate").set_index("name")
+    told = release(released).metrics()["segment_model"]
+    assert told["stable"], "or this test tells nothing"
+    days = lake(released, MONTHS)
+    means = days[days["worn"]].groupby("user_id").mean(numeric_only=True)
+    members = release(released).table("segments").set_index("user_id")["segment"]
+    for profile in told["profiles"]:
+        users = members.index[members == profile["segment"]]
+        row = table.loc[profile["name"]]
+        assert row["users"] == len(users)
+        for shown_as, column in {
+            "steps": "steps",
+            "active_minutes": "active_minutes",
+            "resting_heart_rate": "resting_heart_rate",
+            "sleep": "sleep_hours",
+            "calories": "calories_burned",
+        }.items():
+            if shown_as in row:
+                assert row[shown_as] == pytest.approx(means.loc[users, column].mean())
+
+
+def test_movement_is_counted_from_the_segments_of_both_months(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def named(month: str) -> Any:
+        of_month = release(released, month)
+        told = of_month.metrics()["segment_model"]
+        names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
+        return of_month.table("segments").set_index("user_id")["segment"].map(names)
+
+    before, now = named(MONTHS[0]), named(MONTHS[1])
+    both = before.index.intersection(now.index)
+    same = int((before[both] == now[both]).sum())
+    view = open_view("segments", releases(released), monkeypatch)
+    assert f"{same:,} of {len(both):,} users" in text(view)
+
+
+def test_no_stable_groups_is_said_and_nothing_is_built_on_them(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unstable(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
+        told = metrics["segment_model"]
+        chosen = next(each for each in told["candidates"] if each["k"] == told["k"])
+        chosen |= {"stability": 0.2, "bootstrap": 0.2}
+        told |= {"stable": False, "stability": 0.2, "profiles": []}
+
+    source = changed(released, tmp_path / "unstable", unstable)
+    view = open_view("segments", source, monkeypatch)
+    assert not view.exception
+    assert "No stable groups here" in view.warning[0].value
+    assert not view.dataframe
+    mine = open_view("my_days", source, monkeypatch)
+    assert not mine.exception
+    assert "No stable groups were found" in text(mine)
+
+
+def test_the_quality_tables_are_those_of_the_lake(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("quality", releases(released), monkeypatch)
+    days, workspace = lake(released), Workspace.of(released)
+    raw = workspace.raw.scan([MONTHS[-1]]).table.to_pandas()
+    figures = shown(view)
+    assert figures["Records delivered"] == f"{len(raw):,}"
+    repeated = int(raw.duplicated(["user_id", "date"]).sum())
+    assert repeated > 0
+    assert figures["Duplicates removed"] == f"{repeated:,}"
+    flags = days["quality_flags"].map(len).sum()
+    assert figures["Values out of range"] == f"{flags:,}"
+    assert figures["Days not worn"] == f"{(~days['worn']).sum():,}"
+    table = frame(view, "allowed_low").set_index("name")
+    columns = {Units().title(name): name for name in NUMBERS}
+    assert list(table.index) == list(columns)
+    for (_, row), name in zip(table.iterrows(), columns.values(), strict=True):
+        values = days[name].dropna().astype(float)
+        assert row["known"] == len(values)
+        flagged = days["quality_flags"].map(lambda told, n=name: f"{n}_out_of_range" in told)
+        assert row["out_of_range"] == flagged.sum()
+        unknown = days[name].isna() & ~flagged
+        assert row["not_worn"] == (unknown & ~days["worn"]).sum()
+        assert row["missing"] == (unknown & days["worn"]).sum()
+        q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
+        assert (row["least"], row["greatest"]) == (values.min(), values.max())
+        assert (row["q1"], row["median"], row["q3"]) == pytest.approx((q1, median, q3))
+        far = (values < q1 - 3 * (q3 - q1)) | (values > q3 + 3 * (q3 - q1))
+        assert row["outliers"] == far.sum()
+    (checks,) = [table.value for table in view.table]
+    assert all("passed" in verdict for verdict in checks.iloc[:, 0])
+    assert len(checks) == 7
+
+
+def test_files_that_were_set_aside_are_listed_with_their_reasons(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def aside(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
+        metrics["daily_activity"]["set_aside"] = {"=cmd.csv": "row 3, steps: 'many'"}
+
+    view = open_view("quality", changed(released, tmp_path / "aside", aside), monkeypatch)
+    assert not view.exception
+    assert shown(view)["Files set aside"] == "1"
+    listed = view.table[-1].value
+    assert list(listed.index) == ["=cmd.csv"]
+    assert listed.iloc[0, 0] == "row 3, steps: 'many'"
+
+
+def test_my_days_are_those_of_the_user_in_the_lake(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("my_days", releases(released), monkeypatch)
+    days = lake(released)
+    users = sorted(days["user_id"].unique())
+    assert view.selectbox(key="user").options == users
+    view.selectbox(key="user").select(users[3]).run()
+    view.number_input(key="goal-steps").set_value(8_000).run()
+    assert not view.exception
+    own = days[days["user_id"] == users[3]].sort_values("date")
+    reached = int((own["steps"] >= 8_000).sum())
+    assert f"{reached} of {len(own)} days reach 8,000" in text(view)
+    week = own.tail(7)
+    assert shown(view)["Steps, mean a day"] == f"{week['steps'].mean():,.0f}"
+    usual = week["steps_mean_28d"].iloc[0]
+    (delta,) = [m.delta for m in view.metric if m.label == "Steps, mean a day"]
+    assert delta.startswith(f"{week['steps'].mean() - usual:,.0f} ")
+
+
+def test_one_users_days_are_read_without_the_others(released: Settings) -> None:
+    own = release(released).table("user_days", user="u0000007")
+    assert set(own["user_id"]) == {"u0000007"}
+    everyone = release(released).table("user_days")
+    assert own.equals(everyone[everyone["user_id"] == "u0000007"].reset_index(drop=True))
+
+
+def test_compression_says_how_to_make_a_report_and_then_shows_it(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("compression", releases(released), monkeypatch)
+    assert "compression_report or dashboard_release" in view.info[0].value
+    source = changed(
+        released, tmp_path / "told", lambda metrics, _: metrics.update(compression_report=STORY)
+    )
+    view = open_view("compression", source, monkeypatch)
+    assert not view.exception
+    assert "49,839 times smaller" in text(view)
+    assert shown(view)["On disk"] == "24.6 kB"
+    view.select_slider(key="step").set_value("scikit-learn's default").run()
+    assert not view.exception
+    assert shown(view)["On disk"] == "1.23 GB"
+    assert "5 of its 100 trees were grown" in text(view)
+    decisions = open_view("decisions", source, monkeypatch)
+    assert shown(decisions)["Times smaller"] == "49,839"
+
+
+def test_every_score_of_the_models_is_that_of_the_release(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metrics = release(released).metrics()
+    view = open_view("models", releases(released), monkeypatch)
+    table = frame(view, "macro_f1").set_index("model")
+    told = metrics["activity_classifier"]
+    assert table.loc["This model", "macro_f1"] == told["macro_f1"]
+    assert table.loc["Each activity its share", "accuracy"] == told["baseline_accuracy"]
+    view.segmented_control(key="model").select("Calorie regressor").run()
+    assert not view.exception
+    told = metrics["calorie_regressor"]
+    table = frame(view, "rmse").set_index("model")
+    assert table.loc["This model", "r2"] == told["r2"]
+    assert table.loc["Linear model", "mae"] == told["linear"]["mae"]
+    # Both pictures are of every day of the users held out.
+    seen = told["agreement"]
+    assert sum(map(sum, seen["rows"])) == sum(seen["residual_rows"]) == told["heldout_rows"]
+    reliability = metrics["activity_classifier"]["reliability"]
+    assert (
+        sum(each["rows"] for each in reliability) == metrics["activity_classifier"]["heldout_rows"]
+    )
+
+
+def test_a_model_that_stands_in_is_shown_as_one(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stands_in(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
+        earlier = metrics["calorie_regressor"] | {"month": "2023-04"}
+        metrics["calorie_regressor"] = {
+            "learned": True,
+            "released": False,
+            "reason": "no_worse_than_before (r2 0.1)",
+            "stand_in": earlier,
+        }
+
+    view = open_view("models", changed(released, tmp_path / "in", stands_in), monkeypatch)
+    view.segmented_control(key="model").select("Calorie regressor").run()
+    assert not view.exception
+    assert "The model of 2023-04 stands in" in text(view)
+
+
+def test_a_month_made_of_days_that_have_changed_since_is_outdated(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, source = ReleaseStore(tmp_path), ReleaseStore(releases(released))
+    for month in MONTHS:
+        store.receive(source.open(month))
+    view = open_view("overview", tmp_path, monkeypatch)
+    assert "outdated" not in [c.value.split()[2][:-1] for c in view.caption if "2023" in c.value]
+    april = source.open(MONTHS[0])
+    info = json.loads(json.dumps(april.manifest.info))
+    info["upstream"]["daily_activity"] = "another"
+    files = {f.name: (april.folder / f.path).read_bytes() for f in april.manifest.files}
+    store.publish(MONTHS[0], files, info)
+    view = open_view("overview", tmp_path, monkeypatch)
+    assert not view.exception
+    assert "2023-05 is outdated: learned from an earlier 2023-04." in text(view)
+
+
+def test_a_refused_month_is_in_the_calendar(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, source = ReleaseStore(tmp_path / "origin"), ReleaseStore(releases(released))
+    for month in MONTHS:
+        store.receive(source.open(month))
+    for table in (tmp_path / "origin" / "2023-05").glob("people-*.parquet"):
+        table.write_bytes(b"damaged")
+    app = open_app(tmp_path / "origin", monkeypatch).run()
+    assert not app.exception
+    assert "2023-05 is refused" in text(app)
