@@ -4,20 +4,26 @@ import sys
 
 from rich.console import Console
 
-from bench import parts
+from bench import page, parts
 
 
 def main(names: list[str]) -> int:
-    """Print the tables of each part as they are done."""
+    """Print the tables of each part as they are done, and keep them in docs/benchmarks.md."""
     console = Console(width=120)
     unknown = [name for name in names if name not in parts.PARTS]
     if unknown:
         console.print(f"no part {', '.join(unknown)}; there are {', '.join(parts.PARTS)}")
         return 2
-    console.print(parts.machine())
+    machine = parts.machine()
+    console.print(machine)
     for name in names or list(parts.PARTS):
-        for table in parts.PARTS[name]():
+        part = parts.PARTS[name]
+        tables = []
+        for table in part():
             console.print(table)
+            tables.append(table)
+        about, _, _ = (part.__doc__ or "").partition("\n")
+        page.keep(name, about, tables, machine)
     return 0
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import psutil
 import pyarrow as pa
 from rich.table import Table
 
@@ -35,7 +36,12 @@ USERS, SEED = 1959, 1
 
 
 def machine() -> str:
-    return f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.machine()}"
+    """What this runs on, in a line."""
+    memory = psutil.virtual_memory().total / 1e9
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB of memory, "
+        f"Python {platform.python_version()}"
+    )
 
 
 def pipeline() -> Iterator[Table]:
@@ -260,7 +266,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "models": models,
     "compression": compression,
     "import": imports,
-    "packed": packed,
+    "forest": packed,
     "loading": loading,
     "scale": scale,
 }
