@@ -26,6 +26,7 @@ _RESAMPLES = 500
 _LEVEL = 0.05
 # Residuals from which the quantiles of one range of predictions are taken.
 _FEWEST_RESIDUALS = 50
+_FEWEST_IN_SLICE = 10
 _MOST_RANGES = 8
 _BINS = 10
 # Of the picture of truth and prediction, which ends where a row in a thousand lies beyond.
@@ -225,6 +226,9 @@ def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
 def sliced(test: pd.DataFrame, score: Callable[[np.ndarray], dict[str, float]]) -> dict[str, Any]:
     """Scores of each part of the rows, largest first, as ``by_activity`` and ``by_segment``.
 
+    A part of fewer than ten rows is left out: its scores would be luck, and R² of a single row is
+    not even defined.
+
     Parameters
     ----------
     test : DataFrame
@@ -242,6 +246,7 @@ def sliced(test: pd.DataFrame, score: Callable[[np.ndarray], dict[str, float]]) 
         return [
             {"slice": str(name), "rows": len(rows), **score(np.asarray(rows))}
             for name, rows in ordered
+            if len(rows) >= _FEWEST_IN_SLICE
         ]
 
     return {"by_activity": parts("activity_type"), "by_segment": parts("segment")}

@@ -1,5 +1,6 @@
 """The forests learn what is there, and say so where nothing is."""
 
+import json
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,17 @@ def test_scores_are_of_the_model_that_is_returned() -> None:
     inside = test[calories.TARGET].between(low, high).mean()
     assert metrics["coverage"] == pytest.approx(inside)
     assert sum(part["rows"] for part in metrics["by_activity"]) == len(test)
+
+
+def test_an_activity_of_one_day_is_not_scored_by_itself() -> None:
+    days = burnt_by_activity()
+    model, metrics = calories.learn(days, BUDGET)
+    tested = days.index[held_out(days["user_id"])]
+    days.loc[tested[0], "activity_type"] = "hiking"
+    told = backtest.score("calorie_regressor", model, metrics, days, APRIL.date())
+    assert told["rows"] == len(tested)
+    assert {part["slice"] for part in told["by_activity"]} == {"running", "walking", "yoga"}
+    json.dumps(told, allow_nan=False)
 
 
 def test_the_smallest_that_is_about_as_good_is_chosen_within_the_budget() -> None:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from fitness_assets.errors import SourceError
 from fitness_assets.telemetry.exports import text
+from fitness_assets.telemetry.exports.activities import activity
 from fitness_assets.telemetry.exports.archive import Member
 from fitness_assets.telemetry.exports.days import plausible
 from fitness_assets.telemetry.exports.layout import CANONICAL, Layout
@@ -141,10 +142,15 @@ def _parsed(value: str, date_format: str | None) -> date:
     return plausible(datetime.strptime(value, date_format).date())  # noqa: DTZ007 - a day
 
 
+def _activity(value: Any, _date_format: str | None) -> str | None:
+    return activity(str(value))
+
+
 _READ: dict[str, Callable[[Any, str | None], Any]] = {
+    **{field.name: _text for field in SCHEMA if pa.types.is_string(field.type)},
     "date": _date,
     "ingested_at": _stamp,
-    **{field.name: _text for field in SCHEMA if pa.types.is_string(field.type)},
+    "activity_type": _activity,
 }
 _COUNTS = {field.name for field in SCHEMA if pa.types.is_integer(field.type)}
 

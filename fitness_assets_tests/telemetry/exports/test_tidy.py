@@ -88,6 +88,14 @@ def test_csv_and_parquet_with_our_own_names_need_no_layout(tmp_path: Path) -> No
     }
 
 
+def test_activities_get_the_names_that_every_export_has(tmp_path: Path) -> None:
+    rows = "7,2023-04-02,\"['Walk']\"\n7,2023-04-03,Trail Running\n7,2023-04-04,Curling\n"
+    put(tmp_path, {"x.csv": "user_id,date,activity_type\n" + rows})
+    found = take(tmp_path / "x.csv")
+    named = [found.of(f"2023-04-0{day}", "7")["activity_type"] for day in (2, 3, 4)]
+    assert named == ["walking", "running", "curling"]
+
+
 def test_a_user_and_a_delivery_may_be_told(tmp_path: Path) -> None:
     layout = parse({"columns": {"date": "day", "steps": "n"}})
     put(tmp_path, {"x.csv": "day,n\n2023-04-02,5\n"})
