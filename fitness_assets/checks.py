@@ -5,12 +5,16 @@ nothing for this run or a later one to learn from, and what was published of it 
 Likewise a model that fails a gate is not stored, and so not released; its month goes on without it.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
 from fitness_assets.errors import QualityError
+from fitness_assets.etl import quality
 from fitness_assets.learning import gates
+from fitness_assets.months import shift
+from fitness_assets.storage.lake import Lake
 from fitness_assets.verdict import Verdict
 
 _RAW, _DAILY = "raw_telemetry", "daily_activity"
@@ -48,6 +52,33 @@ def of_model(name: str, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCh
     """The gates of the model asset `name` over `months`."""
     # Not blocking as Dagster means it, which would be to leave the release of the month undone.
     return [_spec(gate, name, months, _GATES[gate], blocking=False) for gate in gates.of(name)]
+
+
+def examine(
+    lake: Lake, month: str, read: quality.Read, described: Mapping[str, Any], least: float
+) -> list[Verdict]:
+    """Every check of the days of `month`, beside what `lake` has published of the month before.
+
+    Parameters
+    ----------
+    lake : Lake
+    month : str
+    read : callable
+        Reads columns of the days.
+    described : mapping
+        As `storage.lake.describe` gives it.
+    least : float
+        Share of the days expected below which the month is not complete.
+    """
+    before = None
+    if manifest := lake.manifest(shift(month, -1)):
+        before = quality.Before(
+            shift(month, -1),
+            lambda columns: lake.scan([shift(month, -1)], columns).table,
+            manifest.info["rows"],
+            manifest.info["distributions"],
+        )
+    return quality.examine(read, described, month, before, least)
 
 
 def results(verdicts: Iterable[Verdict]) -> Iterator[dg.AssetCheckResult]:

@@ -1,7 +1,6 @@
 """Stage 2: the Spark ETL, one clean record a user and day."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ from fitness_assets.months import shift
 from fitness_assets.partitions import month_and_before
 from fitness_assets.resources.spark import SparkResource
 from fitness_assets.resources.workspace import Workspace
-from fitness_assets.storage.lake import Lake, describe, part, read_staged, write_rows
+from fitness_assets.storage.lake import describe, part, read_staged, write_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -63,24 +62,15 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
         """
         month = context.partition_key
         lake = workspace.daily
-        raw = workspace.raw.published(month).info
-        delivered = raw["rows"]
+        delivered = workspace.raw.published(month).info["rows"]
         with lake.writer(month) as writer:
             _stage(workspace, spark, month, writer.staging)
             described = describe(writer.staging)
             read = partial(read_staged, writer.staging)
-            before = _before(lake, shift(month, -1))
-            verdicts = quality.examine(read, described, month, before, least_complete)
+            verdicts = checks.examine(lake, month, read, described, least_complete)
             yield from checks.results(verdicts)
             checks.refuse_failed(verdicts, month)
-            found = {
-                "delivered": delivered,
-                "set_aside": raw["unread"],
-                "checks": [asdict(verdict) for verdict in verdicts],
-            }
-            manifest = writer.publish(
-                described | {"distributions": quality.distributions(read), "quality": found}
-            )
+            manifest = writer.publish(described | {"distributions": quality.distributions(read)})
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
         removed = delivered - manifest.info["rows"]
@@ -120,19 +110,6 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
     scratch.mkdir()
     for number, path in enumerate(daily.write_files(cleaned, scratch, write_rows)):
         path.rename(staging / part(number))
-
-
-def _before(lake: Lake, month: str) -> quality.Before | None:
-    """What is published for `month`, to compare the month after it with; None if nothing is."""
-    manifest = lake.manifest(month)
-    if manifest is None:
-        return None
-    return quality.Before(
-        month,
-        lambda columns: lake.scan([month], columns).table,
-        manifest.info["rows"],
-        manifest.info["distributions"],
-    )
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":

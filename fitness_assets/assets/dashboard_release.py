@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fitness_assets import checks
 from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
@@ -31,15 +32,26 @@ _FORESTS = tuple(backtest.FORESTS)
 _ROW_GROUP = 4_096
 
 
-def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinition:
-    """The `dashboard_release` asset over `months`, for a host of so many bytes of memory."""
+def build(
+    months: dg.PartitionsDefinition[str], budget: int, least_complete: float
+) -> dg.AssetsDefinition:
+    """The `dashboard_release` asset over `months`.
+
+    Parameters
+    ----------
+    months : PartitionsDefinition
+    budget : int
+        Bytes of memory that the host has which is to load it.
+    least_complete : float
+        Share of the days expected of a month below which it is not complete.
+    """
 
     @dg.asset(
         partitions_def=months,
-        # Segments are compared with those of the month before. A report that has not been made
-        # is left out, and one that is made later is taken up.
+        # Days and segments are compared with those of the month before. A report that has not been
+        # made is left out, and one that is made later is taken up.
         deps=[
-            "daily_activity",
+            dg.AssetDep("daily_activity", partition_mapping=month_and_before()),
             dg.AssetDep("segment_model", partition_mapping=month_and_before()),
             *(*_FORESTS, *REPORTS),
         ],
@@ -59,9 +71,17 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
         small host's memory is measured by loading them in a process of their own.
         """
         month = context.partition_key
-        scan = workspace.daily.scan([month], serving.COLUMNS)
+        lake = workspace.daily
+        scan = lake.scan([month], serving.COLUMNS)
         days = scan.table.to_pandas()
-        lake = workspace.daily.published(month)
+        made, delivered = lake.published(month), workspace.raw.published(month).info
+        verdicts = checks.examine(
+            lake,
+            month,
+            lambda columns: lake.scan([month], columns).table,
+            made.info,
+            least_complete,
+        )
         files = _tables(days)
         metrics: dict[str, Any] = {}
         for name in MODELS:
@@ -75,12 +95,14 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
         files |= _segments(workspace, month, metrics)
         metrics |= {name: report for name in REPORTS if (report := _report(workspace, name, month))}
         metrics["daily_activity"] = {
-            **lake.info["quality"],
+            "delivered": delivered["rows"],
+            "set_aside": delivered["unread"],
+            "checks": [asdict(verdict) for verdict in verdicts],
             "shifted": SHIFTED,
-            "rows": lake.info["rows"],
-            "bytes": lake.bytes,
+            "rows": made.info["rows"],
+            "bytes": made.bytes,
             "bytes_read": scan.bytes_read,
-            "columns": len(lake.info["columns"]),
+            "columns": len(made.info["columns"]),
             "columns_read": len(serving.COLUMNS),
         }
         files[METRICS] = json.dumps(metrics, sort_keys=True, allow_nan=False).encode()
@@ -92,7 +114,7 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
                 if (found := workspace.manifest(name, month))
             },
             "learned_from": {name: told["learned_from"] for name, told in models.items()},
-            "checks": {c["check"]: c["passed"] for c in lake.info["quality"]["checks"]},
+            "checks": {verdict.check: verdict.passed for verdict in verdicts},
             "backtest": _headlines(metrics.get("model_backtest", {})),
             "not_released": {
                 name: told["reason"] for name, told in models.items() if not told["released"]

@@ -38,6 +38,7 @@ rows = pd.read_json(sys.argv[3])
 told = {
     name: release.model(name).predict(rows[metrics["features"]]).tolist()
     for name, metrics in release.metrics().items()
+    if release.model_file(name)
 }
 print(json.dumps({"months": state.months, "refused": state.refused, "told": told}))
 """
