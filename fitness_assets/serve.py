@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 from fitness_assets.errors import FitnessError
-from fitness_assets.instance import prepare_home
+from fitness_assets.instance import open_instance
 from fitness_assets.settings import Settings
 
 _START_TIMEOUT = 120.0
@@ -45,7 +45,8 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> int:
         if _listens(place):
             raise FitnessError(f"{name}: port {place[1]} on {place[0]} is in use")
 
-    prepare_home(settings)
+    # Of two that find a home without storage at once, one would fail to make it.
+    open_instance(settings).dispose()
     environment = settings.environment()
     with _stopped_by_signal() as stopped, ExitStack() as stack:
         running = {
