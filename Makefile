@@ -28,7 +28,7 @@ setup: .venv/.complete ## Make the environment in .venv, Java included
 
 demo: setup ## Materialize FIRST to LAST (2023-04 to 2023-09) of the default cohort, every asset
 	$(BIN)/fitness backfill $(FIRST) $(LAST)
-	$(BIN)/fitness backfill $(LAST) --select compression_report+
+	$(BIN)/fitness backfill $(LAST) --select 'compression_report*'
 	$(BIN)/fitness status
 
 up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
