@@ -10,7 +10,7 @@ FIRST ?= 2023-04
 LAST ?= 2023-09
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check bench image clean
+.PHONY: help setup demo up test check requirements bench image clean
 
 help: ## List these verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -44,6 +44,10 @@ check: setup ## Lint, import rules, types, and whether Dagster loads the definit
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/dg check defs
+	scripts/requirements $(UV) | diff dashboard/requirements.txt -
+
+requirements: | $(UV) ## Write dashboard/requirements.txt from the lock
+	scripts/requirements $(UV) > dashboard/requirements.txt
 
 bench: setup ## Measure what the pipeline costs, as ratios in one run; PART=name for one part
 	$(UV) sync --locked --all-extras --group bench --compile-bytecode --python $(PYTHON)

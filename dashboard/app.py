@@ -1,9 +1,14 @@
 """Entry point: navigation, and the month and the units that every view shows."""
 
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import streamlit as st
+
+# A host that takes this repository as it is runs this file with nothing of ours installed.
+if (root := str(Path(__file__).parents[1])) not in sys.path:
+    sys.path.append(root)
 
 from dashboard import data
 from dashboard.units import IMPERIAL, METRIC
@@ -65,6 +70,7 @@ def main() -> None:
     else:
         st.session_state.pop("month", None)
     _chosen("units", "Units", [METRIC, IMPERIAL], METRIC)
+    st.sidebar.caption(data.trust())
     page.run()
 
 

@@ -28,6 +28,19 @@ def state() -> State:
     return _mirror(settings.release_source, settings.release_cache, settings.release_digests)
 
 
+def trust() -> str:
+    """Why the releases there are to show are believed."""
+    settings = Settings.from_env()
+    if settings.release_digests:
+        return "Releases are pinned: only those with the digests configured here are shown."
+    if settings.release_source.startswith("https://"):
+        return (
+            "Releases are trusted as they were first seen, because no digest is pinned. What came "
+            "after that is shown only if it is newer."
+        )
+    return "Releases come from this machine."
+
+
 def store() -> ReleaseStore:
     """The dashboard's verified copy of the releases."""
     return ReleaseStore(Settings.from_env().release_cache)
