@@ -16,6 +16,8 @@ import psutil
 import pyarrow as pa
 from rich.table import Table
 
+from bench.dashboard import dashboard
+from bench.exports import exports
 from bench.packed import packed
 from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
@@ -209,9 +211,9 @@ def _segments(days: pd.DataFrame) -> tuple[Any, dict[str, Any]]:
     return model, metrics
 
 
-def imports() -> Iterator[Table]:
+def startup() -> Iterator[Table]:
     """What a process waits for before it does anything."""
-    table = Table("a fresh process that imports", "seconds", "ratio", title="import")
+    table = Table("a fresh process that imports", "seconds", "ratio", title="startup")
 
     def fresh(module: str) -> Callable[[], float]:
         def run() -> float:
@@ -265,9 +267,11 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "etl": etl,
     "models": models,
     "compression": compression,
-    "import": imports,
+    "import": exports,
+    "startup": startup,
     "forest": packed,
     "loading": loading,
+    "dashboard": dashboard,
     "scale": scale,
 }
 

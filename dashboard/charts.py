@@ -40,25 +40,6 @@ def readable(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
-def records_by_month(summaries: pd.DataFrame) -> alt.Chart:
-    """Bars of user-days, one a month."""
-    chart: alt.Chart = (
-        alt.Chart(summaries)
-        .mark_bar(cornerRadiusEnd=3)
-        .encode(
-            x=alt.X("month:O", title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("records:Q", title="User-days"),
-            tooltip=[
-                "month",
-                alt.Tooltip("records:Q", format=","),
-                alt.Tooltip("users:Q", format=","),
-            ],
-        )
-        .properties(height=220, title="User-days released, by month")
-    )
-    return chart
-
-
 def months(calendar: pd.DataFrame) -> alt.LayerChart:
     """A calendar of months: columns ``month``, ``state``, a key of `STATES`, and ``told``."""
     table = calendar.assign(
@@ -202,14 +183,6 @@ def histogram(
             mark.mark_text(color=_BAD, baseline="bottom", y=-3).encode(x="at:Q", text="told:N"),
         ]
     return layered(*drawn).properties(height=_HEIGHT, title=NUMBERS[name].label)
-
-
-def means_by_activity(table: pd.DataFrame, name: str, units: Units) -> alt.Chart:
-    """Bars of the mean of `name` by activity."""
-    shown = units.of(table)
-    ordered = shown.sort_values(name, ascending=False)
-    values = dict(zip(map(readable, ordered["activity_type"]), ordered[name], strict=True))
-    return bars(values, f"{NUMBERS[name].label}, mean by activity", units.title(name))
 
 
 def spread_by_activity(spreads: pd.DataFrame, name: str, units: Units) -> alt.LayerChart:

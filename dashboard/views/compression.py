@@ -64,10 +64,10 @@ def show(release: Release) -> None:
     _step(steps[place], steps[place - 1] if place else None)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        page.figure(charts.sizes(_sizes(steps), chosen))
+        page.figure(charts.sizes, _sizes(steps), chosen)
     with right:
         scores = {step["step"]: step["r2"] for step in steps}
-        page.figure(charts.bars(scores, "Score on unseen people", "R²"))
+        page.figure(charts.bars, scores, "Score on unseen people", "R²")
     with st.expander("All that was measured"):
         _table(steps)
     _note(release, steps)

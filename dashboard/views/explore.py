@@ -65,7 +65,7 @@ def _distributions(release: Release) -> None:
     columns = st.columns(2, gap="medium")
     for place, name in enumerate(chosen):
         with columns[place % 2]:
-            page.figure(charts.histogram(bins[bins["number"] == name], name, units))
+            page.figure(charts.histogram, bins[bins["number"] == name], name, units)
     st.caption("The outermost bars hold what lies beyond them, which is a day in a thousand.")
 
 
@@ -78,11 +78,11 @@ def _activities(release: Release) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         mix = dict(zip(table["activity_type"], table["days"] / table["days"].sum(), strict=True))
-        page.figure(charts.shares(mix, "Main activity of the day"))
+        page.figure(charts.shares, mix, "Main activity of the day")
     with right:
         name = _number("Number to compare", "explore-activity", known, "steps")
         spreads = data.table(release, "spreads")
-        page.figure(charts.spread_by_activity(spreads[spreads["number"] == name], name, units))
+        page.figure(charts.spread_by_activity, spreads[spreads["number"] == name], name, units)
         st.caption("Each line holds nine of ten days, each box half of them, the mark the median.")
     page.table(
         units.of(table).assign(activity=[charts.readable(n) for n in table["activity_type"]]),
@@ -108,7 +108,7 @@ def _activities(release: Release) -> None:
     trend = data.table(release, "trends")
     trend = trend[(trend["x"] == x) & (trend["y"] == y)]
     sample = data.table(release, "sample")
-    page.figure(charts.scatter(sample, trend, x, y, units))
+    page.figure(charts.scatter, sample, trend, x, y, units)
     st.caption(
         f"The points are {len(sample):,} of the worn days, the same at each visit. The line is the "
         "median over all days, in twentieths."
@@ -117,30 +117,30 @@ def _activities(release: Release) -> None:
 
 def _health(release: Release) -> None:
     units, bins = data.units(), data.table(release, "histograms")
-    page.figure(charts.correlations(data.table(release, "correlations")))
+    page.figure(charts.correlations, data.table(release, "correlations"))
     st.caption("Over the days that have both readings. It says what goes together, not why.")
     left, right = st.columns(2, gap="medium")
     with left:
         sleep = bins[bins["number"] == "sleep_hours"]
         line = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
-        page.figure(charts.histogram(sleep, "sleep_hours", units, line))
+        page.figure(charts.histogram, sleep, "sleep_hours", units, line)
         st.caption("Adults do well with seven to nine hours (Hirshkowitz et al., 2015).")
     with right:
         heart = bins[bins["number"] == "resting_heart_rate"]
-        page.figure(charts.histogram(heart, "resting_heart_rate", units))
+        page.figure(charts.histogram, heart, "resting_heart_rate", units)
     spreads = data.table(release, "spreads")
     heart = spreads[spreads["number"] == "heart_rate_avg"]
     if not heart.empty:
-        page.figure(charts.spread_by_activity(heart, "heart_rate_avg", units))
+        page.figure(charts.spread_by_activity, heart, "heart_rate_avg", units)
 
 
 def _time(release: Release) -> None:
     days, units = data.table(release, "days"), data.units()
     known = [name for name in _OF_A_DAY if days[name].notna().any()]
     name = _number("Number", "explore-time", known, "steps")
-    page.figure(charts.daily_series(days, name, units))
+    page.figure(charts.daily_series, days, name, units)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.weekdays(data.table(release, "weekdays"), name, units))
+        page.figure(charts.weekdays, data.table(release, "weekdays"), name, units)
     with right:
-        page.figure(charts.delivered(days))
+        page.figure(charts.delivered, days)

@@ -68,7 +68,7 @@ def _recognise(model: Pipeline, metrics: dict[str, Any]) -> None:
     likeliest, probability = next(iter(answer.probabilities.items()))
     st.metric("Most probable activity", f"{charts.readable(likeliest)} ({probability:.0%})")
     _warn(answer.extrapolated, metrics["seen"])
-    page.figure(charts.shares(answer.probabilities, "Probability of each activity"))
+    page.figure(charts.shares, answer.probabilities, "Probability of each activity")
 
 
 def _estimate(model: Pipeline, metrics: dict[str, Any]) -> None:

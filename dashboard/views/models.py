@@ -44,7 +44,7 @@ def show(release: Release) -> None:
         worth = dict(sorted(told["importances"].items(), key=lambda item: -item[1])[:12])
         score = "balanced accuracy" if name == "activity_classifier" else "R²"
         shown = {charts.readable(feature): value for feature, value in worth.items()}
-        page.figure(charts.bars(shown, "What it goes by", f"{score.capitalize()} lost"))
+        page.figure(charts.bars, shown, "What it goes by", f"{score.capitalize()} lost")
         st.caption(
             f"How much {score} falls when one input is shuffled among unseen users. Inputs that "
             "tell the same share what they are worth."
@@ -64,9 +64,9 @@ def _classifier(told: dict[str, Any]) -> None:
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        page.figure(charts.confusion(told["confusion"], told["labels"]))
+        page.figure(charts.confusion, told["confusion"], told["labels"])
     with right:
-        page.figure(charts.reliability(told["reliability"]))
+        page.figure(charts.reliability, told["reliability"])
         st.caption(
             "On the dashed line it is right as often as it claims. Above it, it is better than it "
             "thinks."
@@ -91,10 +91,10 @@ def _regressor(told: dict[str, Any]) -> None:
     seen = told["agreement"]
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.agreement(seen["edges"], seen["rows"]))
+        page.figure(charts.agreement, seen["edges"], seen["rows"])
         st.caption("On the dashed line the prediction is right.")
     with right:
-        page.figure(charts.residuals(seen["residual_edges"], seen["residual_rows"]))
+        page.figure(charts.residuals, seen["residual_edges"], seen["residual_rows"])
         st.caption("The outermost bars hold what lies beyond them.")
 
 
@@ -171,7 +171,7 @@ def _backtest(release: Release, name: str) -> None:
         for month, scores in found.items()
         for of, prefix in (("The model of the month before", ""), ("No model", "baseline_"))
     ]
-    page.figure(charts.backtest(pd.DataFrame(rows), title))
+    page.figure(charts.backtest, pd.DataFrame(rows), title)
 
 
 def _gates(told: dict[str, Any]) -> None:

@@ -43,7 +43,7 @@ def show(release: Release) -> None:
     _week(days)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.heat(days, number, data.units()))
+        page.figure(charts.heat, days, number, data.units())
         st.caption("Darker is more; grey has no reading.")
     with right:
         _goals(days)
@@ -105,7 +105,7 @@ def _goals(days: pd.DataFrame) -> None:
             f"lasts to the end of the month {_days(lasting)}."
         )
     usual = days.assign(usual=days["steps_mean_28d"])
-    page.figure(charts.against_usual(usual, "steps", units, float(steps)))
+    page.figure(charts.against_usual, usual, "steps", units, float(steps))
     st.caption("Bars are days, the line is your mean of the 28 days before, dashed is the goal.")
 
 
@@ -164,7 +164,7 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
     shown = found.assign(date=worn["date"], kcal=worn["calories_burned"])
     within = shown["kcal"].between(shown["low"], shown["high"])
     page.figure(
-        charts.expected(shown.assign(within=within.map({True: "within", False: "outside"})))
+        charts.expected, shown.assign(within=within.map({True: "within", False: "outside"}))
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
     learned = (

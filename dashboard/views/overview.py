@@ -62,13 +62,13 @@ def show(release: Release) -> None:
     metrics = data.metrics(release)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.daily_series(days, "steps", data.units()))
+        page.figure(charts.daily_series, days, "steps", data.units())
     with right:
         activities = summary["activities"]
         if activities:
             known = sum(activities.values())
             mix = {name: count / known for name, count in activities.items()}
-            page.figure(charts.shares(mix, "Main activity of the day"))
+            page.figure(charts.shares, mix, "Main activity of the day")
         else:
             st.info("This month has no activity labels.")
 
@@ -90,7 +90,7 @@ def _months() -> None:
     table = data.summaries(releases)
     left, right = st.columns([1, 2], gap="medium")
     with left:
-        page.figure(charts.months(calendar))
+        page.figure(charts.months, calendar)
         for row in calendar.itertuples():
             if row.state != "released":
                 st.caption(f"{row.month} is {row.state}: {row.told}.")

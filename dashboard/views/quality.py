@@ -43,10 +43,10 @@ def show(release: Release) -> None:
     page.verdicts(checks)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.completeness(_parts(table)))
+        page.figure(charts.completeness, _parts(table))
     with right:
         _drift(checks, found["shifted"])
-    page.figure(charts.delivered(data.table(release, "days")))
+    page.figure(charts.delivered, data.table(release, "days"))
     st.subheader("Ranges and outliers")
     _ranges(table)
     st.subheader("Quarantine")
@@ -77,7 +77,7 @@ def _drift(checks: list[dict[str, Any]], shifted: float) -> None:
     indices = [
         {"number": NUMBERS[name].label, "index": index} for name, index in steady["figures"].items()
     ]
-    page.figure(charts.drift(pd.DataFrame(indices), shifted))
+    page.figure(charts.drift, pd.DataFrame(indices), shifted)
     st.caption(
         "0 is the same distribution as the month before. Small months are also allowed what "
         "chance alone makes."

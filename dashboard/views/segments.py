@@ -43,7 +43,7 @@ def show(release: Release) -> None:
     if told["stable"]:
         with right:
             _sizes(told)
-        page.figure(charts.apart(_distances(told)))
+        page.figure(charts.apart, _distances(told))
         st.caption(
             "Standard deviations above (blue) or below (red) the mean of all users; below a fifth "
             "of one is too little to speak of."
@@ -91,7 +91,7 @@ def _projection(release: Release, metrics: dict[str, Any], told: dict[str, Any])
     if told["stable"]:
         names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
         shown = shown.assign(name=people["segment"].map(names))
-    page.figure(charts.projection(shown, seen["explained"]))
+    page.figure(charts.projection, shown, seen["explained"])
     right, up = (
         _direction({name: loadings[side] for name, loadings in seen["loadings"].items()})
         for side in (0, 1)
@@ -118,7 +118,7 @@ def _stability(told: dict[str, Any]) -> None:
         for part, words in STABILITY_PARTS.items()
         if candidate[part] is not None
     ]
-    page.figure(charts.stability(pd.DataFrame(rows), STABLE, told["k"]))
+    page.figure(charts.stability, pd.DataFrame(rows), STABLE, told["k"])
     st.caption(
         f"1 means that users fall into the same groups, 0 that it is chance. {STABLE} is asked of "
         "each (dashed); the shaded number was chosen."
@@ -127,7 +127,7 @@ def _stability(told: dict[str, Any]) -> None:
 
 def _sizes(told: dict[str, Any]) -> None:
     users = {profile["name"]: profile["users"] for profile in told["profiles"]}
-    page.figure(charts.bars(users, "Size of each group", "Users"))
+    page.figure(charts.bars, users, "Size of each group", "Users")
 
 
 def _distances(told: dict[str, Any]) -> pd.DataFrame:
@@ -160,4 +160,4 @@ def _movement(release: Release) -> None:
         f"{stayed:,} of {everyone:,} users ({stayed / everyone:.0%}) are in a group of the same "
         "name as the month before."
     )
-    page.figure(charts.moves(movement))
+    page.figure(charts.moves, movement)
