@@ -7,9 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
+else:
+    # The image that tests itself carries no browser.
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    Error, expect = playwright.Error, playwright.expect
+    sync_playwright = playwright.sync_playwright
+
+__all__ = ["Error", "chromium", "expect", "expect_whole", "screenshot"]
 
 # A page waits for its server, and that may share two cores with a run.
 expect.set_options(timeout=30_000)
@@ -29,7 +39,7 @@ _QUIET = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium() -> Iterator["Browser"]:
     """A headless Chromium; skips the test, and says why, where none can be had."""
     driver = [sys.executable, "-m", "playwright", "--version"]
     told = subprocess.run(driver, check=False, capture_output=True, text=True)
@@ -48,20 +58,20 @@ def chromium() -> Iterator[Browser]:
             browser.close()
 
 
-def screenshot(page: Page, name: str) -> None:
+def screenshot(page: "Page", name: str) -> None:
     """Keep what `page` shows as ``NAME.png``."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
 
 
-def expect_whole(page: Page) -> None:
+def expect_whole(page: "Page") -> None:
     """Fail where Streamlit shows an exception, or has not come to rest."""
     app = page.get_by_test_id("stApp")
     expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
-def _executable(playwright: Playwright) -> str | None:
+def _executable(playwright: "Playwright") -> str | None:
     for name in ("chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found

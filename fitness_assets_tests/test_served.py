@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from fitness_assets.definitions import MONTHLY_JOB
-from fitness_assets_tests.browser import chromium, expect_whole, screenshot
+from fitness_assets_tests.browser import chromium, expect, expect_whole, screenshot
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 USERS = 60
 JOB = f"/locations/fitness_assets.definitions/jobs/{MONTHLY_JOB}/partitions"
@@ -105,7 +107,7 @@ def serving(home: Path) -> Iterator[Served]:
             process.wait()
 
 
-def materialize(page: Page, place: str, months: str, button: str) -> None:
+def materialize(page: "Page", place: str, months: str, button: str) -> None:
     """Open a page of Dagster, choose `months` for all of its assets, and launch."""
     page.goto(place)
     page.get_by_role("button", name=re.compile("Materialize.*…")).click()
@@ -119,7 +121,7 @@ def materialize(page: Page, place: str, months: str, button: str) -> None:
     expect(launch).to_have_count(0)
 
 
-def months_offered(page: Page, served: Served) -> list[str]:
+def months_offered(page: "Page", served: Served) -> list[str]:
     """Reload the dashboard and open its list of months."""
     page.goto(served.dashboard)
     page.get_by_role("combobox", name="Month").click()
@@ -131,7 +133,7 @@ def months_offered(page: Page, served: Served) -> list[str]:
     return offered
 
 
-def open_pages(browser: Browser) -> tuple[Page, Page]:
+def open_pages(browser: "Browser") -> "tuple[Page, Page]":
     context = browser.new_context(viewport={"width": 1500, "height": 950})
     return context.new_page(), context.new_page()
 

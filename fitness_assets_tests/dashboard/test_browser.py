@@ -7,17 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect
 
 from fitness_assets.settings import Settings
 from fitness_assets.storage.release import ReleaseStore
-from fitness_assets_tests.browser import chromium, expect_whole, screenshot
+from fitness_assets_tests.browser import Error, chromium, expect, expect_whole, screenshot
 from fitness_assets_tests.dashboard.opening import APP, STORY, changed, releases
 from fitness_assets_tests.test_served import free_port, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, ConsoleMessage, Page
 
 TITLES = (
     "Overview",
@@ -80,8 +82,8 @@ def source(released: Settings, tmp_path: Path) -> Path:
 
 
 def open_page(
-    browser: Browser, scheme: Literal["light", "dark"], width: int, height: int
-) -> tuple[Page, list[str]]:
+    browser: "Browser", scheme: Literal["light", "dark"], width: int, height: int
+) -> "tuple[Page, list[str]]":
     """A page, and what goes wrong on it."""
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True
@@ -89,7 +91,7 @@ def open_page(
     page = context.new_page()
     wrong: list[str] = []
 
-    def listen(message: ConsoleMessage) -> None:
+    def listen(message: "ConsoleMessage") -> None:
         if message.type == "error":
             wrong.append(f"{message.text} ({message.location.get('url')})")
 
@@ -98,7 +100,7 @@ def open_page(
     return page, wrong
 
 
-def choose(page: Page, label: str, option: str, number: int = 0) -> None:
+def choose(page: "Page", label: str, option: str, number: int = 0) -> None:
     """Choose from the list with this label, or that number of them."""
     offered = page.get_by_role("option", name=option, exact=True)
     for _ in range(8):
@@ -111,24 +113,24 @@ def choose(page: Page, label: str, option: str, number: int = 0) -> None:
     raise AssertionError(f"{label} does not offer {option}")
 
 
-def rerun(page: Page) -> None:
+def rerun(page: "Page") -> None:
     """Wait for what the last click has set off."""
     page.wait_for_timeout(100)  # by then it has begun
     expect_whole(page)
 
 
-def press(page: Page, name: str) -> None:
+def press(page: "Page", name: str) -> None:
     page.get_by_role("radio", name=name, exact=True).click()
     rerun(page)
 
 
-def visit(page: Page, title: str) -> None:
+def visit(page: "Page", title: str) -> None:
     page.get_by_role("link", name=title, exact=True).click()
     expect(page.get_by_role("heading", name=title, exact=True, level=1)).to_be_visible()
     rerun(page)
 
 
-def use_explore(page: Page) -> None:
+def use_explore(page: "Page") -> None:
     choose(page, "Numbers", "Sleep")
     page.keyboard.press("Escape")
     press(page, "Activities")
@@ -144,7 +146,7 @@ def use_explore(page: Page) -> None:
     screenshot(page, "explore-time")
 
 
-def use_my_days(page: Page, source: Path) -> None:
+def use_my_days(page: "Page", source: Path) -> None:
     choose(page, "User", "u0000003")
     choose(page, "Number", "Energy")
     choose(page, "Week", "18 May to 24 May 2023")
@@ -162,7 +164,7 @@ def use_my_days(page: Page, source: Path) -> None:
         assert had["steps"].sum() == own["steps"].sum()
 
 
-def use_inference(page: Page) -> None:
+def use_inference(page: "Page") -> None:
     for more in page.get_by_text("What else is known of the day and the person").all():
         more.click()
     page.get_by_text("What loading the models took").click()
@@ -175,7 +177,7 @@ def use_inference(page: Page) -> None:
         choose(page, "Sex", "Female", form)
 
 
-def use_models(page: Page) -> None:
+def use_models(page: "Page") -> None:
     press(page, "Segment")
     press(page, "Calorie regressor")
     expect(page.get_by_text("than a linear model of the same inputs")).to_be_visible()
@@ -183,7 +185,7 @@ def use_models(page: Page) -> None:
     press(page, "Activity")
 
 
-def use_compression(page: Page) -> None:
+def use_compression(page: "Page") -> None:
     expect(page.get_by_text("49,839 times smaller")).to_be_visible()
     page.get_by_role("slider", name="Step").press("ArrowLeft")
     expect(page.get_by_text("of its 100 trees were grown")).to_be_visible()
