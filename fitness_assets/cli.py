@@ -373,6 +373,40 @@ def serve() -> None:
     raise click.exceptions.Exit(run(settings, click.echo))
 
 
+@cli.group()
+def spark() -> None:
+    """A Spark cluster of one's own: a master, and workers. FITNESS_SPARK_MASTER is its URL."""
+
+
+@spark.command()
+@click.option("--host", help="The name or address by which it is reached.  [default: the machine's]")
+@click.option("--port", type=click.IntRange(1, 65535), default=7077, show_default=True)
+def master(host: str | None, port: int) -> None:
+    """Run the master, in the foreground."""
+    from fitness_assets.cluster import become
+
+    become(Settings.from_env(), "Master", [*_given("--host", host), "--port", str(port)])
+
+
+@spark.command()
+@click.argument("url", metavar="spark://HOST:PORT")
+@click.option("--host", help="The name or address by which it is reached.  [default: the machine's]")
+@click.option("--cores", type=click.IntRange(1), help="[default: all]")
+@click.option("--memory", metavar="SIZE", help="As 2g.  [default: all but 1 GB]")
+def worker(url: str, host: str | None, cores: int | None, memory: str | None) -> None:
+    """Run a worker of the master at URL, in the foreground."""
+    from fitness_assets.cluster import become
+
+    options = (("--host", host), ("--cores", cores), ("--memory", memory))
+    become(
+        Settings.from_env(), "Worker", [*(a for option in options for a in _given(*option)), url]
+    )
+
+
+def _given(option: str, value: object) -> list[str]:
+    return [] if value is None else [option, str(value)]
+
+
 def _range(settings: Settings, first: str | None, last: str | None) -> list[str]:
     """The months that the user asked for; SettingsError unless all are in the range."""
     known = settings.months()

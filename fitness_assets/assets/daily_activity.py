@@ -14,6 +14,7 @@ from fitness_assets.assets.presentation import (
     BLUE,
     ONE_RUN_A_MONTH,
     OWNERS,
+    SPARK_POOL,
     column_schema,
     picture,
     plot,
@@ -47,6 +48,7 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="lake",
         kinds={"spark", "parquet"},
+        pool=SPARK_POOL,
         owners=OWNERS,
     )
     def daily_activity(

@@ -20,6 +20,9 @@ BLUE, ORANGE, GREY = "#4C78A8", "#F58518", "#9AA5B1"
 #: One run a month: a failure stays in its month, and each month has its own data version.
 ONE_RUN_A_MONTH = dg.BackfillPolicy.multi_run(1)
 
+#: What is in this pool takes all cores, or the cluster; a deployment limits how many run at a time.
+SPARK_POOL = "spark"
+
 
 def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
     """The materialization of what `manifest` describes, with its content hash as data version."""
