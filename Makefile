@@ -10,7 +10,7 @@ FIRST ?= 2023-04
 LAST ?= 2023-09
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check requirements bench image clean
+.PHONY: help setup demo up test check audit requirements bench image clean
 
 help: ## List these verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -36,15 +36,23 @@ up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
 
 test: setup ## Run the tests
 	@scripts/install-browser
+	@scripts/install-services
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Lint, import rules, types, and whether Dagster loads the definitions
+check: setup ## Lint, import rules, types, whether Dagster loads the definitions, and the files of CI and deployment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/dg check defs
 	scripts/requirements $(UV) | diff dashboard/requirements.txt -
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
+	$(BIN)/zizmor --offline --quiet .github/workflows
+
+audit: setup ## Look for known vulnerabilities in the lock file, and for secrets in the sources
+	$(UV) audit --locked
+	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString
 
 requirements: | $(UV) ## Write dashboard/requirements.txt from the lock
 	scripts/requirements $(UV) > dashboard/requirements.txt

@@ -17,6 +17,7 @@ import pyarrow as pa
 from rich.table import Table
 
 from bench.dashboard import dashboard
+from bench.event_log import event_log
 from bench.exports import exports
 from bench.packed import packed
 from bench.scale import scale
@@ -273,6 +274,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "loading": loading,
     "dashboard": dashboard,
     "scale": scale,
+    "events": event_log,
 }
 
 

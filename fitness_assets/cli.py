@@ -379,7 +379,9 @@ def spark() -> None:
 
 
 @spark.command()
-@click.option("--host", help="The name or address by which it is reached.  [default: the machine's]")
+@click.option(
+    "--host", help="The name or address by which it is reached.  [default: the machine's]"
+)
 @click.option("--port", type=click.IntRange(1, 65535), default=7077, show_default=True)
 def master(host: str | None, port: int) -> None:
     """Run the master, in the foreground."""
@@ -390,7 +392,9 @@ def master(host: str | None, port: int) -> None:
 
 @spark.command()
 @click.argument("url", metavar="spark://HOST:PORT")
-@click.option("--host", help="The name or address by which it is reached.  [default: the machine's]")
+@click.option(
+    "--host", help="The name or address by which it is reached.  [default: the machine's]"
+)
 @click.option("--cores", type=click.IntRange(1), help="[default: all]")
 @click.option("--memory", metavar="SIZE", help="As 2g.  [default: all but 1 GB]")
 def worker(url: str, host: str | None, cores: int | None, memory: str | None) -> None:

@@ -12,7 +12,9 @@ from fitness_assets.settings import Settings
 _CLEANUP = "-Dspark.worker.cleanup.enabled=true -Dspark.worker.cleanup.appDataTtl=86400"
 
 
-def become(settings: Settings, role: Literal["Master", "Worker"], arguments: Sequence[str]) -> NoReturn:
+def become(
+    settings: Settings, role: Literal["Master", "Worker"], arguments: Sequence[str]
+) -> NoReturn:
     """Turn this process into a daemon of Spark, on the Java that sessions run on.
 
     Parameters

@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -65,7 +65,7 @@ class Composed:
         network = f"127.{64 + os.getpid() // 250 % 128}.{1 + os.getpid() % 250}"
         self.address = {name: f"{network}.{1 + i}" for i, name in enumerate(SERVICES)}
 
-    def __enter__(self) -> "Composed":
+    def __enter__(self) -> Self:
         self._logs.mkdir()
         return self
 
@@ -95,14 +95,15 @@ class Composed:
             command = self._make_database()
         else:
             command = self._here(name, self._command(name))
-        self._mount(name)
+        self.mount(name)
         with (self._logs / name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.environment(name),
-                cwd=self.folder,
+                # Where the image has the sources too.
+                cwd=ROOT,
                 start_new_session=True,
                 user=_postgres_user() if name == "database" else None,
             )
@@ -128,19 +129,6 @@ class Composed:
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"{name} is not healthy: {told.stderr[-500:]}\n{self.log(name)}")
             time.sleep(0.5)
-
-    def run(self, name: str, *command: str) -> str:
-        """What a command prints that is executed beside the service `name`."""
-        told = subprocess.run(
-            command,
-            check=False,
-            capture_output=True,
-            text=True,
-            env=self.environment(name),
-            cwd=self.folder,
-        )
-        assert told.returncode == 0, told.stdout + told.stderr
-        return told.stdout
 
     def kill(self, name: str) -> None:
         """Kill the service and all that it has started, with -9."""
@@ -197,18 +185,26 @@ class Composed:
             shutil.chown(folder, user)
         password = self.folder / "password"
         password.write_text(environment["POSTGRES_PASSWORD"])
-        run = {"check": True, "capture_output": True, "env": environment, "user": user}
         programs = find_postgres()
         assert programs is not None
-        made = [programs / "initdb", "-D", folder, "-U", environment["POSTGRES_USER"]]
-        subprocess.run([*made, "-A", "scram-sha-256", f"--pwfile={password}"], **run)
-        single = [programs / "postgres", "--single", "-D", folder, "postgres"]
-        create = f"CREATE DATABASE {environment['POSTGRES_DB']}".encode()
-        subprocess.run(single, input=create, **run)
+        create = f"CREATE DATABASE {environment['POSTGRES_DB']}\n".encode()
+        made: list[str | Path] = ["-D", folder, "-U", environment["POSTGRES_USER"]]
+        for program, arguments, told in (
+            ("initdb", [*made, "-A", "scram-sha-256", f"--pwfile={password}"], b""),
+            ("postgres", ["--single", "-D", folder, "postgres"], create),
+        ):
+            subprocess.run(
+                [programs / program, *arguments],
+                input=told,
+                check=True,
+                capture_output=True,
+                env=environment,
+                user=user,
+            )
         address = ("-h", self.address["database"], "-k", str(folder))
         return [str(programs / "postgres"), "-D", str(folder), *address, "-c", "fsync=off"]
 
-    def _mount(self, name: str) -> None:
+    def mount(self, name: str) -> None:
         """Write the configuration files of a service to where it looks for them."""
         for config in SERVICES[name].get("configs", ()):
             path = Path(self._text(name, config["target"]))

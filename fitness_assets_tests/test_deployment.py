@@ -5,22 +5,23 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from playwright.sync_api import expect
 
-from fitness_assets.definitions import build_defs
 from fitness_assets.months import between
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
+from fitness_assets.storage.lake import Lake
+from fitness_assets_tests.browser import chromium
 from fitness_assets_tests.composed import (
     COMPOSE,
     DEPLOY,
@@ -29,23 +30,61 @@ from fitness_assets_tests.composed import (
     SERVICES,
     Composed,
     find_postgres,
+    stage,
 )
-from fitness_assets_tests.test_served import wait_for
+from fitness_assets_tests.test_served import free_port, wait_for
 
 MONTHS = between("2023-04", "2023-09")
-IN_PROGRESS = ("STARTING", "STARTED")
 PARENT = "dagster/parent_run_id"
 LOGIN = ("anna", "correct horse")
 DOTENV = {
     # Characters that a URL, a shell or YAML would trip over.
-    "POSTGRES_PASSWORD": "p@ss: $w/ord#%&",
-    "FITNESS_SITE": "http://proxy:8081",
+    "POSTGRES_PASSWORD": "p@ss: $w/ord#%&",  # pragma: allowlist secret
+    "FITNESS_SITE": "none",
     "FITNESS_USER": LOGIN[0],
-    # Of the password above, at the least cost there is.
-    "FITNESS_PASSWORD_HASH": "",
+    "FITNESS_PASSWORD_HASH": "none",
     "FITNESS_COHORT_USERS": "30",
     "FITNESS_SPARK_MEMORY": "512m",
 }
+
+
+SETTINGS = set(re.findall(r"``((?:FITNESS|DAGSTER)_\w+)", Settings.__doc__ or ""))
+
+
+def test_no_secret_has_a_default_and_the_example_names_them_all() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    required = {found[1] for found in REQUIRED.finditer(text)}
+    assert REQUIRED.sub("", text).count("$") == 0
+    example = (DEPLOY / "env.example").read_text()
+    named = dict(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
+    assert named == dict.fromkeys(required, "")
+    for ignored in (".gitignore", ".dockerignore"):
+        assert "deploy/.env" in (ROOT / ignored).read_text().splitlines()
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_is_confined_and_knows_its_settings(name: str) -> None:
+    service = SERVICES[name]
+    assert service["user"] == "1000:1000"
+    assert service["cap_drop"] == ["ALL"]
+    assert "mem_limit" in service
+    assert [volume.split(":")[0] for volume in service["volumes"]] == ["state"]
+    assert ("ports" in service) == (name == "proxy")
+    assert service["restart"] == ("no" if name == "state" else "unless-stopped")
+    assert "healthcheck" in service or "HEALTHCHECK" in stage(name)
+    variables = {each for each in service.get("environment", {}) if each.startswith("FITNESS_")}
+    login = {"FITNESS_SITE", "FITNESS_USER", "FITNESS_PASSWORD_HASH"}
+    assert variables - login <= SETTINGS
+    for config in service.get("configs", ()):
+        assert (DEPLOY / COMPOSE["configs"][config["source"]]["file"]).is_file()
+
+
+def test_every_setting_reaches_the_service_it_is_for() -> None:
+    known = {each for each in SERVICES["code"]["environment"] if each.startswith("FITNESS_")}
+    of_serve = {"FITNESS_HOST", "FITNESS_DAGSTER_PORT", "FITNESS_DASHBOARD_PORT"}
+    of_the_dashboard = {each for each in SERVICES["dashboard"]["environment"] if each in SETTINGS}
+    settings = {each for each in SETTINGS if each.startswith("FITNESS_")}
+    assert settings - known - of_the_dashboard == {*of_serve, "FITNESS_UPLOAD_FOLDER"}
 
 
 @pytest.fixture
@@ -60,26 +99,22 @@ def folder() -> Iterator[Path]:
 class Dagster:
     """Dagster's GraphQL, at the address `url`."""
 
-    def __init__(self, url: str, login: tuple[str, str] | None = None) -> None:
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._headers = {"Content-Type": "application/json"}
-        if login:
-            told = base64.b64encode(":".join(login).encode()).decode()
-            self._headers["Authorization"] = f"Basic {told}"
 
     def ask(self, query: str) -> Any:
         document = json.dumps({"query": query}).encode()
-        request = urllib.request.Request(self._url, document, self._headers)
+        request = urllib.request.Request(self._url, document, {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             told = json.load(answer)
         assert "errors" not in told, told
         return told["data"]
 
-    def launch(self, asset: str) -> str:
+    def launch(self, asset: str, months: list[str]) -> str:
         data = self.ask(
             f"mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: "
             f'{{path: ["{asset}"]}}, '
-            f"partitionNames: {json.dumps(MONTHS)}}}) {{ "
+            f"partitionNames: {json.dumps(months)}}}) {{ "
             "... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"
         )
         return str(data["launchPartitionBackfill"]["backfillId"])
@@ -99,23 +134,18 @@ class Dagster:
         return [
             run | {"tags": {tag["key"]: tag["value"] for tag in run["tags"]}}
             for run in data["runsOrError"]["results"]
-            if run["status"] in statuses
+            if run["status"] in statuses or not statuses
         ]
 
-    def on_spark(self) -> str | None:
-        """The run whose Spark job is under way, if there is one."""
-        for run in self.runs("STARTED"):
-            for step in run["stepStats"]:
-                if step["stepKey"] == "daily_activity" and step["startTime"]:
-                    return str(run["id"])
-        return None
+    def working(self) -> list[str]:
+        """The runs in progress whose worker has started."""
+        return [run["id"] for run in self.runs("STARTING", "STARTED") if self.worker(run["id"])]
 
-    def worker(self, run: str) -> int:
-        """Id of the process that executes `run`."""
+    def worker(self, run: str) -> int | None:
+        """Id of the process that executes `run`, once it has one."""
         told = " ".join(self.messages(run))
         found = re.search(r"Started process for run \(pid: (\d+)\)", told)
-        assert found, told
-        return int(found[1])
+        return int(found[1]) if found else None
 
     def messages(self, run: str) -> list[str]:
         data = self.ask(
@@ -138,59 +168,114 @@ class Dagster:
         ]
 
 
-def assert_each_month_once(dagster: Dagster, home: Path) -> None:
-    """One materialization a month, of what the lake holds, and no run that has not ended."""
-    lake = Workspace.of(Settings.from_env({"FITNESS_HOME": str(home)})).daily
-    assert sorted(dagster.materializations("daily_activity")) == [
-        (month, lake.published(month).data_version) for month in MONTHS
+def assert_each_month_once(dagster: Dagster, asset: str, months: list[str], lake: Lake) -> None:
+    """One materialization a month, of what the lake holds."""
+    published = {month: lake.published(month) for month in months}
+    assert sorted(dagster.materializations(asset)) == [
+        (month, manifest.data_version) for month, manifest in published.items()
     ]
-    assert all(lake.published(month).info["rows"] > 0 for month in MONTHS)
+    assert all(manifest.info["rows"] > 0 for manifest in published.values())
     assert not list(lake.root.rglob("_staging-*"))
-    assert dagster.runs("QUEUED", "NOT_STARTED", "CANCELING", *IN_PROGRESS) == []
 
 
-def assert_one_at_a_time(runs: list[dict[str, Any]]) -> None:
-    """Spark jobs, that is, and not runs."""
-    spans = sorted(
-        (step["startTime"], step["endTime"])
-        for run in runs
-        for step in run["stepStats"]
-        if step["stepKey"] == "daily_activity"
+def crash(composed: Composed, dagster: Dagster, run: str) -> None:
+    """Kill the daemon and the worker of `run` with -9, and start the daemon again."""
+    composed.kill("daemon")
+    worker = psutil.Process(dagster.worker(run) or pytest.fail(f"{run} has no worker"))
+    assert worker.pid in composed.descendants("code")
+    jvms = worker.children(recursive=True)
+    worker.kill()
+    wait_for("the crash", lambda: run in [each["id"] for each in dagster.runs("FAILURE")], 30)
+    _, alive = psutil.wait_procs(jvms, timeout=20)
+    assert alive == []
+    composed.start("daemon")
+
+
+@pytest.mark.skipif(shutil.which("caddy") is None, reason="no Caddy (scripts/install-services)")
+def test_who_logs_in_sees_the_dashboard_and_nobody_else_sees_anything(folder: Path) -> None:
+    port = free_port()
+    made = subprocess.run(
+        ["caddy", "hash-password", "--plaintext", LOGIN[1]],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HOME": str(folder)},
     )
-    assert len(spans) == len(MONTHS)
-    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+    login = {
+        "FITNESS_SITE": f"http://proxy:{port}",
+        "FITNESS_PASSWORD_HASH": made.stdout.strip(),
+    }
+    with Composed(folder, DOTENV | login) as composed:
+        composed.up("dashboard")
+        composed.wait("dashboard")
+        composed.start("proxy")
+        site = f"http://{composed.address['proxy']}:{port}"
+
+        def answer(path: str, *login: str) -> int:
+            request = urllib.request.Request(site + path, headers=basic(*login) if login else {})
+            try:
+                with urllib.request.urlopen(request, timeout=20) as page:
+                    return int(page.status)
+            except urllib.error.HTTPError as error:
+                return error.code
+            except urllib.error.URLError:
+                return 0
+
+        wait_for("the proxy", lambda: answer("/") != 0, 20)
+        for path in ("/", "/_stcore/health", "/dagster", "/dagster/graphql"):
+            assert answer(path) == 401
+        assert answer("/", LOGIN[0], "wrong") == 401
+        assert answer("/_stcore/health", *LOGIN) == 200
+        assert answer("/dagster/graphql", *LOGIN) == 502, "it is not running here"
+        with chromium() as browser:
+            page = browser.new_context(
+                http_credentials={"username": LOGIN[0], "password": LOGIN[1]}
+            ).new_page()
+            page.goto(site)
+            # What is drawn comes over a web socket.
+            expect(page.get_by_text("No month has been released yet")).to_be_visible()
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL (scripts/install-services)")
-def test_a_backfill_outlives_its_daemon_and_a_worker(folder: Path) -> None:
+def test_backfills_outlive_their_daemon_and_a_worker(folder: Path) -> None:
     with Composed(folder, DOTENV) as composed:
         composed.up("webserver", "spark-worker", "dashboard")
-        composed.wait("webserver")
-        composed.run("code", "fitness", "backfill", "--select", "raw_telemetry")
+        for name in ("webserver", "spark-worker", "dashboard"):
+            composed.wait(name)
         dagster = Dagster(f"http://{composed.address['webserver']}:3000/dagster/graphql")
-        backfill = dagster.launch("daily_activity")
-        composed.up("daemon")
+        workspace = Workspace.of(Settings.from_env({"FITNESS_HOME": f"{folder}/state"}))
 
-        wait_for("a Spark job", lambda: dagster.on_spark() is not None, 120)
-        wait_for("four runs", lambda: len(dagster.runs(*IN_PROGRESS)) == 4, 60)
-        victim = dagster.on_spark()
-        assert victim is not None
-        composed.kill("daemon")
-        worker = composed.descendants("code")[dagster.worker(victim)]
-        jvms = worker.children(recursive=True)
-        assert jvms
-        worker.kill()
-        wait_for("the crash", lambda: dagster.runs("FAILURE") != [], 30)
+        landing = dagster.launch("raw_telemetry", MONTHS)
         composed.start("daemon")
+        wait_for("four runs", lambda: len(dagster.working()) == 4, 60)
+        first = dagster.working()[0]
+        crash(composed, dagster, first)
+        wait_for("the landing", lambda: dagster.status(landing) != "REQUESTED", 200)
+        assert dagster.status(landing) == "COMPLETED_SUCCESS"
+        assert_each_month_once(dagster, "raw_telemetry", MONTHS, workspace.raw)
 
-        wait_for("the backfill", lambda: dagster.status(backfill) != "REQUESTED", 400)
-        assert dagster.status(backfill) == "COMPLETED_SUCCESS"
+        cleaning = dagster.launch("daily_activity", MONTHS[:2])
+        wait_for("a Spark job", lambda: list(folder.glob("state/spark/app-*/0")) != [], 90)
+        (second,) = dagster.working()
+        crash(composed, dagster, second)
+        wait_for("the cleaning", lambda: dagster.status(cleaning) != "REQUESTED", 200)
+        assert dagster.status(cleaning) == "COMPLETED_SUCCESS"
+        assert_each_month_once(dagster, "daily_activity", MONTHS[:2], workspace.daily)
+
+        assert {run["id"] for run in dagster.runs("FAILURE")} == {first, second}
+        succeeded = dagster.runs("SUCCESS")
+        assert {run["tags"].get(PARENT) for run in succeeded} == {None, first, second}
+        assert len(dagster.runs()) == len(succeeded) + 2, "none is stuck"
+        cleaned = sorted(
+            (run["startTime"], run["endTime"])
+            for run in succeeded
+            if run["stepStats"][0]["stepKey"] == "daily_activity"
+        )
+        assert len(cleaned) == 2
+        assert cleaned[0][1] <= cleaned[1][0], "one Spark job at a time"
         composed.wait("daemon")
-        assert_each_month_once(dagster, composed.folder / "state")
-        (crashed,) = dagster.runs("FAILURE")
-        assert crashed["id"] == victim
-        (again,) = [run for run in dagster.runs("SUCCESS") if PARENT in run["tags"]]
-        assert again["tags"][PARENT] == victim
-        assert not any(jvm.is_running() for jvm in jvms)
-        assert_one_at_a_time(dagster.runs("SUCCESS"))

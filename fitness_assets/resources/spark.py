@@ -47,8 +47,7 @@ class SparkResource(LazyPySparkResource):
                 jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
             os.environ.update(jvm)  # noqa: TID251 - for the script, not for us
             archive = " ".join(class_archive.options(java))
-            for end in ("driver", "executor"):
-                self.spark_config[f"spark.{end}.extraJavaOptions"] += f" {archive}"
+            self.spark_config["spark.driver.extraJavaOptions"] += f" {archive}"
         super()._init_session()
 
 
@@ -83,15 +82,6 @@ def spark_resource(settings: Settings) -> SparkResource:
         }
         # On few cores the serial collector takes the least memory, and no more time.
         java_options.append("-XX:+UseSerialGC")
-    else:
-        # A run goes on after its Spark job, and would hold the cluster until its end.
-        config |= {
-            "spark.dynamicAllocation.enabled": "true",
-            "spark.dynamicAllocation.shuffleTracking.enabled": "true",
-            "spark.dynamicAllocation.initialExecutors": "1",
-            "spark.dynamicAllocation.executorIdleTimeout": "10s",
-            "spark.dynamicAllocation.shuffleTracking.timeout": "10s",
-        }
     config["spark.driver.extraJavaOptions"] = " ".join(java_options)
     config["spark.executor.extraJavaOptions"] = "-XX:-DontCompileHugeMethods"
     return SparkResource(

@@ -318,7 +318,7 @@ class DriveEmulator:
             },
             "authorized_user": {
                 "client_id": "a client",
-                "client_secret": "a secret",
+                "client_secret": "a secret",  # pragma: allowlist secret
                 "refresh_token": "a refresh token",
             },
         }
