@@ -66,7 +66,6 @@ def _postgres() -> Iterator[dict[str, str]]:
         with Composed(Path(folder), dotenv) as composed:
             composed.up("database")
             composed.wait("database")
-            composed.mount("code")
             yield composed.environment("code")
 
 

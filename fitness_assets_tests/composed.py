@@ -95,7 +95,7 @@ class Composed:
             command = self._make_database()
         else:
             command = self._here(name, self._command(name))
-        self.mount(name)
+        self._mount(name)
         with (self._logs / name).open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 command,
@@ -108,7 +108,7 @@ class Composed:
                 user=_postgres_user() if name == "database" else None,
             )
         if SERVICES[name].get("restart") == "no":
-            assert self._processes[name].wait(30) == 0, self.log(name)
+            assert self._processes[name].wait(120) == 0, self.log(name)
 
     def wait(self, name: str, seconds: float = 120) -> None:
         """Wait until the health check of the service `name` passes."""
@@ -204,7 +204,7 @@ class Composed:
         address = ("-h", self.address["database"], "-k", str(folder))
         return [str(programs / "postgres"), "-D", str(folder), *address, "-c", "fsync=off"]
 
-    def mount(self, name: str) -> None:
+    def _mount(self, name: str) -> None:
         """Write the configuration files of a service to where it looks for them."""
         for config in SERVICES[name].get("configs", ()):
             path = Path(self._text(name, config["target"]))

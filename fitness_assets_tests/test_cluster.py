@@ -3,17 +3,14 @@
 import os
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pyspark
-
-from fitness_assets.resources.java import find_java
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 from fitness_assets_tests.conftest import MONTHS, USERS, MakeSettings
+from fitness_assets_tests.test_cli import FITNESS
 from fitness_assets_tests.test_served import free_port, wait_for
 
 WORKERS = 2
@@ -25,18 +22,18 @@ def cluster(settings: Settings, folder: Path) -> Iterator[str]:
     port = free_port()
     environment = {
         **os.environ,
-        "JAVA_HOME": str(find_java(settings.java_home, settings.home / "java").home),
+        "FITNESS_HOME": str(settings.home),
         "SPARK_DAEMON_MEMORY": "256m",
         "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_MASTER_WEBUI_PORT": "0",
+        "SPARK_WORKER_WEBUI_PORT": "0",
     }
-    start = str(Path(pyspark.__file__).parent / "bin" / "spark-class")
-    place = ("--host", "127.0.0.1", "--webui-port", "0")
+    start = [str(FITNESS), "spark"]
+    place = ("--host", "127.0.0.1")
     url = f"spark://127.0.0.1:{port}"
-    worker = ("--cores", "1", "--memory", "1g", "--work-dir", str(folder), *place, url)
-    package = "org.apache.spark.deploy"
     commands = [
-        [start, f"{package}.master.Master", "--port", str(port), *place],
-        *[[start, f"{package}.worker.Worker", *worker]] * WORKERS,
+        [*start, "master", "--port", str(port), *place],
+        *[[*start, "worker", "--cores", "1", "--memory", "1g", *place, url]] * WORKERS,
     ]
     log = folder / "daemons.log"
     with ExitStack() as stack:
@@ -66,7 +63,7 @@ def test_a_cluster_writes_what_local_mode_writes(
     with cluster(settings, tmp_path) as url:
         run = subprocess.run(
             [
-                Path(sys.executable).with_name("fitness"),
+                FITNESS,
                 *("backfill", *MONTHS, "--select", "+daily_activity"),
             ],
             check=False,
@@ -82,7 +79,7 @@ def test_a_cluster_writes_what_local_mode_writes(
             },
         )
     assert run.returncode == 0, run.stdout + run.stderr
-    executed = [path for path in tmp_path.glob("app-*/*") if path.is_dir()]
+    executed = [path for path in settings.home.glob("spark/app-*/*") if path.is_dir()]
     assert len(executed) == WORKERS, "each worker started an executor"
     local, distributed = (Workspace.of(each).daily for each in (released, settings))
     for month in MONTHS:

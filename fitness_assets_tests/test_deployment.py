@@ -36,6 +36,8 @@ from fitness_assets_tests.test_served import free_port, wait_for
 
 MONTHS = between("2023-04", "2023-09")
 PARENT = "dagster/parent_run_id"
+#: The services that do something once.
+ENDING = ("state", "pools")
 LOGIN = ("anna", "correct horse")
 DOTENV = {
     # Characters that a URL, a shell or YAML would trip over.
@@ -70,7 +72,7 @@ def test_a_service_is_confined_and_knows_its_settings(name: str) -> None:
     assert "mem_limit" in service
     assert [volume.split(":")[0] for volume in service["volumes"]] == ["state"]
     assert ("ports" in service) == (name == "proxy")
-    assert service["restart"] == ("no" if name == "state" else "unless-stopped")
+    assert service["restart"] == ("no" if name in ENDING else "unless-stopped")
     assert "healthcheck" in service or "HEALTHCHECK" in stage(name)
     variables = {each for each in service.get("environment", {}) if each.startswith("FITNESS_")}
     login = {"FITNESS_SITE", "FITNESS_USER", "FITNESS_PASSWORD_HASH"}
@@ -185,7 +187,7 @@ def crash(composed: Composed, dagster: Dagster, run: str) -> None:
     assert worker.pid in composed.descendants("code")
     jvms = worker.children(recursive=True)
     worker.kill()
-    wait_for("the crash", lambda: run in [each["id"] for each in dagster.runs("FAILURE")], 30)
+    wait_for("the crash", lambda: run in [each["id"] for each in dagster.runs("FAILURE")], 60)
     _, alive = psutil.wait_procs(jvms, timeout=20)
     assert alive == []
     composed.start("daemon")
@@ -240,11 +242,11 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL (scripts/install-services)")
 def test_backfills_outlive_their_daemon_and_a_worker(folder: Path) -> None:
     with Composed(folder, DOTENV) as composed:
-        composed.up("webserver", "spark-worker", "dashboard")
+        composed.up("webserver", "spark-worker", "dashboard", "pools")
         for name in ("webserver", "spark-worker", "dashboard"):
             composed.wait(name)
         dagster = Dagster(f"http://{composed.address['webserver']}:3000/dagster/graphql")
@@ -252,18 +254,18 @@ def test_backfills_outlive_their_daemon_and_a_worker(folder: Path) -> None:
 
         landing = dagster.launch("raw_telemetry", MONTHS)
         composed.start("daemon")
-        wait_for("four runs", lambda: len(dagster.working()) == 4, 60)
+        wait_for("four runs", lambda: len(dagster.working()) == 4, 120)
         first = dagster.working()[0]
         crash(composed, dagster, first)
-        wait_for("the landing", lambda: dagster.status(landing) != "REQUESTED", 200)
+        wait_for("the landing", lambda: dagster.status(landing) != "REQUESTED", 300)
         assert dagster.status(landing) == "COMPLETED_SUCCESS"
         assert_each_month_once(dagster, "raw_telemetry", MONTHS, workspace.raw)
 
         cleaning = dagster.launch("daily_activity", MONTHS[:2])
-        wait_for("a Spark job", lambda: list(folder.glob("state/spark/app-*/0")) != [], 90)
+        wait_for("a Spark job", lambda: list(folder.glob("state/spark/app-*/0")) != [], 200)
         (second,) = dagster.working()
         crash(composed, dagster, second)
-        wait_for("the cleaning", lambda: dagster.status(cleaning) != "REQUESTED", 200)
+        wait_for("the cleaning", lambda: dagster.status(cleaning) != "REQUESTED", 300)
         assert dagster.status(cleaning) == "COMPLETED_SUCCESS"
         assert_each_month_once(dagster, "daily_activity", MONTHS[:2], workspace.daily)
 
