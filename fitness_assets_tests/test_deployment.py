@@ -15,13 +15,12 @@ from typing import Any
 
 import psutil
 import pytest
-from playwright.sync_api import expect
 
 from fitness_assets.months import between
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake
-from fitness_assets_tests.browser import chromium
+from fitness_assets_tests.browser import chromium, expect
 from fitness_assets_tests.composed import (
     COMPOSE,
     DEPLOY,
