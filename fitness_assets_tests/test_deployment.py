@@ -43,7 +43,7 @@ DOTENV = {
     "POSTGRES_PASSWORD": "p@ss: $w/ord#%&",  # pragma: allowlist secret
     "FITNESS_SITE": "none",
     "FITNESS_USER": LOGIN[0],
-    "FITNESS_PASSWORD_HASH": "none",
+    "FITNESS_PASSWORD_HASH": "none",  # pragma: allowlist secret
     "FITNESS_COHORT_USERS": "30",
     "FITNESS_SPARK_MEMORY": "512m",
 }
