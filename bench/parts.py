@@ -197,7 +197,9 @@ def _window() -> pd.DataFrame:
         pa.Table.from_batches(Cohort(USERS, SEED).read(month))
         for month in between("2023-04", "2023-09")
     ]
-    records = pa.concat_tables(tables).sort_by([("user_id", "ascending"), ("date", "ascending")])
+    # Of two deliveries of a day the later counts; of two at once the one that names an activity.
+    order = [("user_id", "ascending"), ("date", "ascending"), ("ingested_at", "descending")]
+    records = pa.concat_tables(tables).sort_by([*order, ("activity_type", "ascending")])
     days = with_baselines(one_record_a_day(records)).to_pandas()
     return days.assign(
         date=pd.to_datetime(days["date"]),
