@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import psutil
 import pyarrow as pa
 from rich.table import Table
+from sklearn.metrics import adjusted_rand_score
 
 from bench.dashboard import dashboard
 from bench.event_log import event_log
@@ -24,8 +26,9 @@ from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.features import RANGES
 from fitness_assets.etl.sequence import one_record_a_day
-from fitness_assets.learning import activity, calories, segments
+from fitness_assets.learning import activity, calories, evaluation, segments
 from fitness_assets.learning.compression import story
+from fitness_assets.learning.datasets import held_out
 from fitness_assets.months import between
 from fitness_assets.resources.spark import spark_resource
 from fitness_assets.settings import Settings
@@ -122,6 +125,69 @@ def etl() -> Iterator[Table]:
             },
         )
         resource.spark_session.stop()
+    yield table
+
+
+def cohort() -> Iterator[Table]:
+    """How long the synthetic source takes, and how many user-days there are."""
+    table = Table("the cohort", "user-days", "records", "seconds", "ratio", title="cohort")
+    months = between("2023-04", "2023-09")
+    first: float | None = None
+    runs = {
+        f"{USERS:,} users, six months": (Cohort(USERS, SEED), months),
+        "a million user-days, one month": (Cohort(1_000_000 // 30 + 1, SEED), months[:1]),
+    }
+    for name, (source, some) in runs.items():
+        keys, records = set(), 0
+        seconds = 0.0
+        for month in some:
+            began = time.perf_counter()
+            read = pa.Table.from_batches(source.read(month))
+            seconds += time.perf_counter() - began
+            records += read.num_rows
+            users = read["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
+            days = read["date"].cast(pa.int32()).to_numpy()
+            keys.update(np.unique(users.astype(np.int64) << 32 | days).tolist())
+        first = first or seconds
+        table.add_row(
+            name, f"{len(keys):,}", f"{records:,}", f"{seconds:.1f}", f"{seconds / first:.2f}"
+        )
+    yield table
+
+
+def truth() -> Iterator[Table]:
+    """How near the models come to what can be known of people they have not seen."""
+    table = Table(
+        f"six months of {USERS:,} users", "model", "best", "no model", "ratio", title="truth"
+    )
+    source, days = Cohort(USERS, SEED), _window()
+    truths = [source.truth(month) for month in between("2023-04", "2023-09")]
+    people = truths[0].people.to_pandas().set_index("user_id")
+
+    _, members, _ = segments.learn(days, pd.Timestamp("2023-09-01"))
+    found = adjusted_rand_score(people.loc[members["user_id"], "persona"], members["segment"])
+    table.add_row("segments and personas, adjusted Rand", f"{found:.4f}", "1", "0", f"{found:.4f}")
+
+    best = pd.concat([truth.best.to_pandas() for truth in truths])
+    best["date"] = pd.to_datetime(best["date"])
+    unseen = days[days["worn"] & held_out(days["user_id"])]
+    unseen = unseen.merge(best, on=["user_id", "date"], suffixes=("", "_best"))
+
+    def compare(name: str, told: dict[str, Any], measure: str, value: float) -> None:
+        model, none = told[measure], told[f"baseline_{measure}"]
+        table.add_row(
+            name, *(f"{each:.4f}" for each in (model, value, none)), f"{model / value:.4f}"
+        )
+
+    _, told = activity.learn(days, 10**6)
+    right = (unseen["activity_type"] == unseen["activity_type_best"]).mean()
+    compare("activity, accuracy", told, "accuracy", right)
+    _, told = calories.learn(days, 38_000)
+    known = evaluation.regression(
+        unseen["calories_burned"].to_numpy(), unseen["calories_burned_best"].to_numpy()
+    )
+    compare("kcal, R2", told, "r2", known["r2"])
+    compare("kcal, RMSE", told, "rmse", known["rmse"])
     yield table
 
 
@@ -268,7 +334,9 @@ def loading() -> Iterator[Table]:
 PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "pipeline": pipeline,
     "etl": etl,
+    "cohort": cohort,
     "models": models,
+    "truth": truth,
     "compression": compression,
     "import": exports,
     "startup": startup,
