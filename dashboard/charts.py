@@ -24,6 +24,8 @@ STATES = {
     "refused": _BAD,
     "not released": _INK,
 }
+#: Of kinds beside one another: each reads on light and on dark, and to who sees few colours.
+_KINDS = ["#2b7bba", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8f9d", "#9a6b3f", "#56b4e9"]
 _HEIGHT = 260
 _WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 #: A named scheme of one hue from faint to full, which reads on both backgrounds.
@@ -115,7 +117,7 @@ def shares(parts: Mapping[str, float], title: str) -> alt.Chart:
         alt.Chart(frame)
         .mark_bar(cornerRadiusEnd=3)
         .encode(
-            y=alt.Y("name:N", sort="-x", title=None, axis=alt.Axis(labelOverlap=False)),
+            y=alt.Y("name:N", sort="-x", title=None),
             x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
             tooltip=["name", alt.Tooltip("share:Q", format=".1%")],
         )
@@ -136,9 +138,7 @@ def bars(values: Mapping[str, float], title: str, axis: str | None = None) -> al
                 "name:N",
                 sort=None,
                 title=None,
-                axis=alt.Axis(
-                    labelOverlap=False, labelLimit=160, labelExpr=_LINES, labelOffset=-6 * lines
-                ),
+                axis=alt.Axis(labelLimit=160, labelExpr=_LINES, labelOffset=-6 * lines),
             ),
             x=alt.X("value:Q", title=axis, axis=alt.Axis(tickCount=5)),
             tooltip=["name", alt.Tooltip("value:Q", format=",.4~g")],
@@ -199,13 +199,14 @@ def spread_by_activity(spreads: pd.DataFrame, name: str, units: Units) -> alt.La
         **{mark: spreads[mark] * units.factor(name) for mark in marks},
     ).sort_values("p50", ascending=False)
     base = alt.Chart(shown).encode(
-        y=alt.Y("name:N", sort=list(shown["name"]), title=None, axis=alt.Axis(labelOverlap=False)),
+        y=alt.Y("name:N", sort=list(shown["name"]), title=None),
         tooltip=["name", *(alt.Tooltip(f"{mark}:Q", format=",.1f") for mark in marks)],
     )
     scale = alt.Scale(zero=False)
     return layered(
         base.mark_rule(color=_INK).encode(
-            x=alt.X("p5:Q", title=units.title(name), scale=scale), x2="p95:Q"
+            x=alt.X("p5:Q", title=units.title(name), scale=scale, axis=alt.Axis(tickCount=6)),
+            x2="p95:Q",
         ),
         base.mark_bar(size=14).encode(x=alt.X("p25:Q", scale=scale), x2="p75:Q"),
         base.mark_tick(color="white", thickness=2, size=14).encode(x=alt.X("p50:Q", scale=scale)),
@@ -262,7 +263,7 @@ def _grid(
     """Signed values as coloured cells with their figures; columns with the order of their names."""
     (x, columns), (y, rows) = across, down
     most = max(1.0, float(cells[value].abs().max()) if len(cells) else 1.0)
-    names = alt.Axis(labelAngle=-40, labelLimit=140, labelExpr=_LINES, labelOverlap=False)
+    names = alt.Axis(labelAngle=-40, labelLimit=140, labelExpr=_LINES)
     base = alt.Chart(cells).encode(
         x=alt.X(f"{x}:N", sort=columns, title=None, axis=names),
         y=alt.Y(f"{y}:N", sort=rows, title=None, axis=alt.Axis(labelLimit=150)),
@@ -298,11 +299,15 @@ def projection(people: pd.DataFrame, explained: Sequence[float]) -> alt.Chart:
         alt.Chart(people[[name for name in ("x", "y", "name") if name in people]])
         .mark_circle(opacity=0.6, size=26)
         .encode(
-            x=alt.X("x:Q", title=f"First axis ({explained[0]:.0%} of the differences)"),
+            x=alt.X(
+                "x:Q",
+                title=f"First axis ({explained[0]:.0%} of the differences)",
+                axis=alt.Axis(tickCount=8),
+            ),
             y=alt.Y("y:Q", title=f"Second axis ({explained[1]:.0%})"),
             tooltip=["name"] if "name" in people else [],
         )
-        .properties(height=520, title="Users, seen from two sides")
+        .properties(height=620, title="Users, seen from two sides")
     )
     if "name" in people:
         chart = chart.encode(
@@ -328,7 +333,7 @@ def moves(movement: pd.DataFrame) -> alt.LayerChart:
     shown = movement.assign(
         share=movement["users"] / movement.groupby("before")["users"].transform("sum")
     )
-    names: dict[str, Any] = {"labelLimit": 150, "labelExpr": _LINES, "labelOverlap": False}
+    names: dict[str, Any] = {"labelLimit": 150, "labelExpr": _LINES}
     base = alt.Chart(shown).encode(
         x=alt.X("segment:N", title="This month", axis=alt.Axis(labelAngle=-40, **names)),
         y=alt.Y("before:N", title="Month before", axis=alt.Axis(labelOffset=-6, **names)),
@@ -485,7 +490,7 @@ def confusion(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> alt.Lay
             "recognised:N",
             sort=names,
             title="Recognised as",
-            axis=alt.Axis(labelAngle=-40, labelOverlap=False),
+            axis=alt.Axis(labelAngle=-40),
         ),
         y=alt.Y("was:N", sort=names, title="Was"),
         tooltip=[
@@ -618,7 +623,7 @@ def sizes(steps: pd.DataFrame, chosen: str) -> alt.LayerChart:
         The step that is told of.
     """
     base = alt.Chart(steps).encode(
-        y=alt.Y("step:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False, labelLimit=150)),
+        y=alt.Y("step:N", sort=None, title=None, axis=alt.Axis(labelLimit=150)),
         yOffset="where:N",
     )
     return layered(
@@ -644,7 +649,7 @@ def completeness(parts: pd.DataFrame) -> alt.Chart:
         alt.Chart(parts)
         .mark_bar()
         .encode(
-            y=alt.Y("number:N", sort=None, title=None, axis=alt.Axis(labelOverlap=False)),
+            y=alt.Y("number:N", sort=None, title=None),
             x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
             color=alt.Color(
                 "part:N",
@@ -670,7 +675,7 @@ def drift(indices: pd.DataFrame, shifted: float) -> alt.LayerChart:
         alt.Chart(indices)
         .mark_bar(cornerRadiusEnd=3)
         .encode(
-            y=alt.Y("number:N", sort="-x", title=None, axis=alt.Axis(labelOverlap=False)),
+            y=alt.Y("number:N", sort="-x", title=None),
             x=alt.X("index:Q", title="Population stability index", axis=alt.Axis(tickCount=5)),
             tooltip=["number", alt.Tooltip("index:Q", format=".4f")],
         ),
@@ -696,3 +701,13 @@ def delivered(days: pd.DataFrame) -> alt.LayerChart:
 def layered(*charts: Any) -> alt.LayerChart:
     """`charts` on one another."""
     return cast("alt.LayerChart", alt.layer(*charts))
+
+
+def themed(chart: Any) -> Any:
+    """`chart` with what of Streamlit's theme does not suit it set right.
+
+    The theme moves the first and the last name of an axis off their bars and leaves out names that
+    are close, and some of its colours for kinds are faint on light or on dark.
+    """
+    names = {"labelFlush": False, "labelOverlap": False}
+    return chart.configure_axisBand(**names).configure_range(category=_KINDS)

@@ -47,7 +47,7 @@ def figure(draw: Callable[..., Any], *told: Any) -> None:
 @st.cache_data(max_entries=96, show_spinner=False, hash_funcs={Units: lambda units: units.system})
 def _drawn(name: str, told: Any) -> tuple[str, dict[str, Any]]:
     """Its title and its specification: Altair takes longer to make one than all else on a page."""
-    chart = getattr(charts, name)(*told)
+    chart = charts.themed(getattr(charts, name)(*told))
     with alt.data_transformers.disable_max_rows():
         return str(chart.title), chart.to_dict(validate=False)
 
@@ -60,15 +60,22 @@ def figures(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -
 
 
 def table(rows: Any, columns: Mapping[str, Any], told: str) -> None:
-    """Those columns of a table; `told` is what it is, for who cannot see it."""
+    """Those columns of a table, the first always in view; `told` tells who cannot see it."""
     frame = pd.DataFrame(rows)
+    first, *others = columns
+    named = st.column_config.TextColumn(columns[first], pinned=True)
     st.dataframe(
         frame[[name for name in columns if name in frame]],
         hide_index=True,
         height="content",
-        column_config=dict(columns),
+        column_config={first: named, **{name: columns[name] for name in others}},
         alt=told,
     )
+
+
+def number(label: str, decimals: int = 0) -> Any:
+    """A column of numbers, with commas between the thousands."""
+    return st.column_config.NumberColumn(label, format=f"%,.{decimals}f")
 
 
 def verdicts(told: Sequence[Mapping[str, Any]]) -> None:

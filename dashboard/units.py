@@ -74,3 +74,13 @@ class Units:
         return frame.assign(
             **{name: frame[name] * self.factor(name) for name in NUMBERS if name in frame}
         )
+
+
+def called(name: str) -> str:
+    """What `name`, an input of a model, is called."""
+    if name in NUMBERS:
+        return NUMBERS[name].label
+    number, mean, days = name.partition("_mean_")
+    if mean and number in NUMBERS:
+        return f"Usual {NUMBERS[number].label.lower()} ({days.removesuffix('d')} days)"
+    return name.replace("_", " ").capitalize()

@@ -117,19 +117,18 @@ def _sizes(steps: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _table(steps: list[dict[str, Any]]) -> None:
-    number = st.column_config.NumberColumn
     page.table(
         steps,
         {
             "step": "Step",
-            "trees": "Trees",
-            "nodes": number("Nodes", format="localized"),
-            "bytes": number("Bytes on disk", format="localized"),
-            "memory_bytes": number("Bytes in memory", format="localized"),
-            "fit_seconds": number("Seconds to train", format="%.1f"),
-            "predict_seconds": number("Seconds for 50,000 days", format="%.3f"),
-            "r2": number("R²", format="%.4f"),
-            "rmse": number("RMS error, kcal", format="%.1f"),
+            "trees": page.number("Trees"),
+            "nodes": page.number("Nodes"),
+            "bytes": page.number("Bytes on disk"),
+            "memory_bytes": page.number("Bytes in memory"),
+            "fit_seconds": page.number("Seconds to train", 1),
+            "predict_seconds": page.number("Seconds for 50,000 days", 3),
+            "r2": page.number("R²", 4),
+            "rmse": page.number("RMS error, kcal", 1),
         },
         "Every step with its sizes, times and scores",
     )

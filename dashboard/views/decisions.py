@@ -118,15 +118,15 @@ def _loading(release: Release, metrics: dict[str, Any]) -> None:
     measured = {
         "The release": f"{len(files)} files, {page.size(release.manifest.bytes)}",
         f"Its largest file, {largest.name}": page.size(largest.bytes),
-        "This process may hold": page.size(Settings.from_env().memory),
     }
     if loaded is not None:
         told = [served(metrics[name]) for name, model in loaded.models.items() if model]
         size = sum(each["memory_bytes"] for each in told if each)
         measured["The models in memory"] = page.size(size)
         held = loaded.steps[-1].resident
+        may = page.size(Settings.from_env().memory)
         if held:
-            measured["Held once they were loaded"] = page.size(held)
+            measured["This process, models loaded"] = f"{page.size(held)} of {may}"
     _choice(
         "4. Google Drive, and loading by the memory there is",
         "A release is a folder of files that Drive serves by public link, each verified by its "

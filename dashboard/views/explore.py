@@ -88,12 +88,10 @@ def _activities(release: Release) -> None:
         units.of(table).assign(activity=[charts.readable(n) for n in table["activity_type"]]),
         {
             "activity": "Activity",
-            "days": st.column_config.NumberColumn("Days", format="localized"),
-            "users": st.column_config.NumberColumn("Users", format="localized"),
+            "days": page.number("Days"),
+            "users": page.number("Users"),
             **{
-                name: st.column_config.NumberColumn(
-                    units.title(name), format=f"%.{NUMBERS[name].decimals}f"
-                )
+                name: page.number(units.title(name), NUMBERS[name].decimals)
                 for name in ("steps", "calories_burned", "heart_rate_avg", "sleep_hours")
             },
         },

@@ -56,7 +56,7 @@ def show(release: Release) -> None:
             ],
             {
                 "step": "Step",
-                "megabytes": st.column_config.NumberColumn("MB in memory", format="%.1f"),
+                "megabytes": page.number("MB in memory", 1),
             },
             "Memory after each step of loading",
         )

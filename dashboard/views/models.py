@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, page
+from dashboard.units import called
 from fitness_assets.storage.release import Release
 
 _FORESTS = {"Activity classifier": "activity_classifier", "Calorie regressor": "calorie_regressor"}
@@ -43,7 +44,7 @@ def show(release: Release) -> None:
     with left:
         worth = dict(sorted(told["importances"].items(), key=lambda item: -item[1])[:12])
         score = "balanced accuracy" if name == "activity_classifier" else "R²"
-        shown = {charts.readable(feature): value for feature, value in worth.items()}
+        shown = {called(feature): value for feature, value in worth.items()}
         page.figure(charts.bars, shown, "What it goes by", f"{score.capitalize()} lost")
         st.caption(
             f"How much {score} falls when one input is shuffled among unseen users. Inputs that "
@@ -109,9 +110,7 @@ def _scores(told: dict[str, Any], scores: dict[str, str], beside: dict[str, str]
         {
             "model": "Model",
             **{
-                name: st.column_config.NumberColumn(
-                    label, format="%.0f" if "kcal" in label else "%.3f"
-                )
+                name: page.number(label, 0 if "kcal" in label else 3)
                 for name, label in scores.items()
             },
         },
@@ -138,13 +137,9 @@ def _slices(told: dict[str, Any], name: str) -> None:
         ),
         {
             "slice": chosen,
-            "rows": st.column_config.NumberColumn("Days", format="localized"),
+            "rows": page.number("Days"),
             score: st.column_config.NumberColumn(label, format=shape),
-            **(
-                {}
-                if score == "recall"
-                else {"r2": st.column_config.NumberColumn("R²", format="%.3f")}
-            ),
+            **({} if score == "recall" else {"r2": page.number("R²", 3)}),
         },
         f"Scores by {chosen.lower()}",
     )

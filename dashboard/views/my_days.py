@@ -101,8 +101,8 @@ def _goals(days: pd.DataFrame) -> None:
         reached, longest, lasting = personal.streaks(days, name, goal)
         st.write(
             f"**{NUMBERS[name].label}**: {reached} of {len(days)} days reach "
-            f"{units.text(name, goal)}. The longest streak is {_days(longest)}, the one that "
-            f"lasts to the end of the month {_days(lasting)}."
+            f"{units.text(name, goal)}. Longest streak: {_days(longest)}; at the end of the month: "
+            f"{_days(lasting) if lasting else 'none'}."
         )
     usual = days.assign(usual=days["steps_mean_28d"])
     page.figure(charts.against_usual, usual, "steps", units, float(steps))

@@ -88,31 +88,29 @@ def _months() -> None:
     releases = data.releases()
     calendar = data.calendar(releases, st.session_state.get("refused", {}))
     table = data.summaries(releases)
-    left, right = st.columns([1, 2], gap="medium")
-    with left:
-        page.figure(charts.months, calendar)
-        for row in calendar.itertuples():
-            if row.state != "released":
-                st.caption(f"{row.month} is {row.state}: {row.told}.")
+    page.figure(charts.months, calendar)
+    for row in calendar.itertuples():
+        if row.state != "released":
+            st.caption(f"{row.month} is {row.state}: {row.told}.")
+    if (calendar["state"] == "outdated").any():
         st.caption(
             "Outdated is a month whose models have learned from days that were made again since."
         )
-    with right:
-        page.table(
-            table.iloc[::-1],
-            {
-                "month": "Month",
-                "records": st.column_config.NumberColumn("Records", format="localized"),
-                "users": st.column_config.NumberColumn("Users", format="localized"),
-                "days": "Days",
-                "mean_steps": st.column_config.NumberColumn("Mean steps", format="%.0f"),
-                "mean_kcal": st.column_config.NumberColumn("Mean kcal", format="%.0f"),
-                "models": "Models",
-                "checks": "Checks passed",
-                "data_version": "Data version",
-            },
-            "Months released, with their records, users and checks",
-        )
+    page.table(
+        table.iloc[::-1],
+        {
+            "month": "Month",
+            "records": page.number("Records"),
+            "users": page.number("Users"),
+            "days": "Days",
+            "mean_steps": page.number("Mean steps"),
+            "mean_kcal": page.number("Mean kcal"),
+            "models": "Models",
+            "checks": "Checks passed",
+            "data_version": "Data version",
+        },
+        "Months released, with their records, users and checks",
+    )
 
 
 def _pipeline(release: Release, metrics: dict[str, Any]) -> str:

@@ -85,41 +85,33 @@ def _drift(checks: list[dict[str, Any]], shifted: float) -> None:
 
 
 def _ranges(table: pd.DataFrame) -> None:
-    units, number = data.units(), st.column_config.NumberColumn
+    units = data.units()
     marks = ["allowed_low", "allowed_high", "least", "q1", "median", "q3", "greatest"]
     factors = [units.factor(name) for name in table["number"]]
     shown = table.assign(
         name=[units.title(name) for name in table["number"]],
         **{mark: table[mark] * factors for mark in marks},
     )
-    titles = [
-        "Allowed from",
-        "to",
-        "Least",
-        "First quartile",
-        "Median",
-        "Third quartile",
-        "Greatest",
-    ]
+    titles = ["Allowed from", "to", "Least", "Q1", "Median", "Q3", "Greatest"]
     page.table(
         shown,
         {
             "name": "Number",
-            "known": number("Known", format="localized"),
-            "missing": number("Missing", format="localized"),
-            "not_worn": number("Not worn", format="localized"),
-            "out_of_range": number("Out of range", format="localized"),
-            "outliers": number("Outliers", format="localized"),
+            "known": page.number("Known"),
+            "missing": page.number("Missing"),
+            "not_worn": page.number("Not worn"),
+            "out_of_range": page.number("Out of range"),
+            "outliers": page.number("Outliers"),
             **{
-                mark: number(title, format="%.4g")
+                mark: st.column_config.NumberColumn(title, format="%,.4g")
                 for mark, title in zip(marks, titles, strict=True)
             },
         },
         "Each number with what is known of it, its range and its outliers",
     )
     st.caption(
-        "Outliers lie further than three interquartile ranges outside the quartiles (Tukey, 1977). "
-        "They are kept: a marathon is one."
+        "Half of the values lie between the quartiles Q1 and Q3. Outliers lie more than three "
+        "times that distance outside of them (Tukey, 1977). They are kept: a marathon is one."
     )
 
 

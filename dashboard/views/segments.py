@@ -12,11 +12,11 @@ from fitness_assets.learning.verdicts import STABILITY_PARTS, habit_advice, segm
 from fitness_assets.storage.release import Release
 
 _MEASURES = {
-    "steps": ("Steps", "%.0f"),
-    "active_minutes": ("Active min", "%.0f"),
-    "resting_heart_rate": ("Resting bpm", "%.0f"),
-    "sleep": ("Sleep h", "%.1f"),
-    "calories": ("kcal", "%.0f"),
+    "steps": ("Steps", 0),
+    "active_minutes": ("Active min", 0),
+    "resting_heart_rate": ("Resting bpm", 0),
+    "sleep": ("Sleep h", 1),
+    "calories": ("kcal", 0),
 }
 
 
@@ -58,7 +58,7 @@ def _groups(told: dict[str, Any]) -> None:
         "Means of each group. Advice changes habits only, towards the nearest group that is better "
         "in resting heart rate, steps or sleep and worse in none of them."
     )
-    shown = {name: shape for name, shape in _MEASURES.items() if name in told["features"]}
+    shown = {name: measure for name, measure in _MEASURES.items() if name in told["features"]}
     page.table(
         [
             {
@@ -70,11 +70,8 @@ def _groups(told: dict[str, Any]) -> None:
         ],
         {
             "name": "Segment",
-            "users": st.column_config.NumberColumn("Users", format="localized"),
-            **{
-                name: st.column_config.NumberColumn(label, format=shape)
-                for name, (label, shape) in shown.items()
-            },
+            "users": page.number("Users"),
+            **{name: page.number(label, decimals) for name, (label, decimals) in shown.items()},
         },
         "Segments with their users and means",
     )
