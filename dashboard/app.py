@@ -1,7 +1,7 @@
 """Entry point: navigation, and the month and the units that every view shows."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import streamlit as st
@@ -57,12 +57,7 @@ def main() -> None:
     except FitnessError as error:
         st.error(f"{error}", icon=":material/settings:")
         st.stop()
-    for month, reason in state.refused.items():
-        st.warning(
-            f"The newest {month if month == LATEST else f'release of {month}'} was refused, what "
-            f"was there before is shown: {reason}",
-            icon=":material/block:",
-        )
+    _tell_of(state.refused)
     st.session_state["months"] = state.months
     st.session_state["refused"] = state.refused
     if state.months:
@@ -78,6 +73,25 @@ def _page(show: Callable[[], None], title: str, icon: str) -> "st.Page":
     return st.Page(
         show, title=title, icon=f":material/{icon}:", url_path=title.lower().replace(" ", "-")
     )
+
+
+def _tell_of(refused: Mapping[str, str]) -> None:
+    """What was refused and why, in one place: who pins one release refuses every other."""
+    if len(refused) > 1:
+        st.warning(
+            f"The newest releases of {', '.join(refused)} were refused, what was there before is "
+            "shown.",
+            icon=":material/block:",
+        )
+        with st.expander("Why they were refused"):
+            st.markdown("\n".join(f"- {reason}" for reason in refused.values()))
+        return
+    for month, reason in refused.items():
+        st.warning(
+            f"The newest {month if month == LATEST else f'release of {month}'} was refused, what "
+            f"was there before is shown: {reason}",
+            icon=":material/block:",
+        )
 
 
 def _chosen(name: str, label: str, options: Sequence[str], default: str) -> None:

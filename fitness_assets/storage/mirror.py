@@ -24,6 +24,8 @@ from fitness_assets.storage.release import LATEST, MANIFEST, SCHEMA_VERSION, Poi
 #: The most that is ever read of a pointer, of a manifest, and of the files of one release.
 _POINTER_BYTES, _MANIFEST_BYTES, _RELEASE_BYTES = 1_000_000, 1_000_000, 200_000_000
 _LOCK = "_mirror"
+#: Seconds to wait for another's first copy.
+_FIRST = 60
 _LINK = re.compile(r"https://drive\.google\.com/(?:file/d/|(?:uc|open)\?(?:.*&)?id=)([\w-]+)")
 
 
@@ -188,8 +190,9 @@ class Mirror:
         refused: dict[str, str] = {}
         try:
             root.mkdir(parents=True, exist_ok=True)
-            # Whoever comes second shows what is there; it need not wait for the other's download.
-            with FileLock(root / _LOCK, timeout=0):
+            # Whoever comes second need not wait for the other's download, unless there is nothing
+            # else to show yet.
+            with FileLock(root / _LOCK, timeout=0 if self._accepted() else _FIRST):
                 refused = self._take()
         except Timeout:
             pass

@@ -12,6 +12,7 @@ from fitness_assets.learning.verdicts import segments_verdict
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 from fitness_assets.storage.release import ReleaseStore
+from fitness_assets_tests.conftest import MONTHS
 from fitness_assets_tests.dashboard.opening import open_app, releases
 
 
@@ -151,6 +152,20 @@ def test_a_damaged_release_is_refused_and_the_others_are_shown(
     assert not app.exception
     assert "The newest latest.json was refused" in app.warning[0].value
     assert app.sidebar.selectbox[0].options == ["2023-04"], "what was there before is shown"
+
+
+def test_releases_that_are_not_pinned_are_told_of_in_one_place(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_DIGESTS", "0" * 64)
+    app = open_app(releases(released), monkeypatch).run()
+    assert not app.exception
+    (warning,) = app.warning
+    assert "The newest releases of 2023-04, 2023-05 were refused" in warning.value
+    reasons = app.expander[0].markdown[0].value
+    for month in MONTHS:
+        assert f"the release of {month} has the digest" in reasons
+    assert "Releases are pinned" in app.sidebar.caption[0].value
 
 
 def test_a_copy_that_is_damaged_later_is_not_shown(

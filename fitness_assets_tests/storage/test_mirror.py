@@ -6,11 +6,13 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import joblib
 import pytest
+from filelock import FileLock
 
 from fitness_assets.errors import ReleaseError, StorageError
 from fitness_assets.storage import publication
@@ -78,6 +80,23 @@ def test_a_new_release_replaces_its_month_alone(origin: ReleaseStore, mirror: Mi
     assert mirror.refresh().refused == {}
     assert content(mirror.store) == content(origin)
     assert {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()} == april
+
+
+def test_who_comes_second_shows_what_is_there_and_waits_where_nothing_is(
+    origin: ReleaseStore, mirror: Mirror
+) -> None:
+    mirror.store.root.mkdir()
+    taken = FileLock(mirror.store.root / "_mirror")
+    with ThreadPoolExecutor(1) as second:
+        with taken:
+            state = second.submit(mirror.refresh)
+            with pytest.raises(TimeoutError):
+                state.result(timeout=0.3)
+        assert state.result(timeout=30).months == MONTHS
+        origin.publish("2023-06", {"metrics.json": b"new"}, INFO)
+        with taken:
+            assert second.submit(mirror.refresh).result(timeout=30).months == MONTHS
+        assert mirror.refresh().months == (*MONTHS, "2023-06")
 
 
 def test_going_back_to_an_older_month_is_followed(origin: ReleaseStore, mirror: Mirror) -> None:
