@@ -19,7 +19,7 @@ _GOOD, _FAIR, _BAD = "#21a366", "#e0912f", "#e5484d"
 #: What a month can be in, and its colour.
 STATES = {
     "released": _GOOD,
-    "with a stand-in": _FAIR,
+    "with a stand-in": "#2b7bba",
     "outdated": _FAIR,
     "refused": _BAD,
     "not released": _INK,
@@ -61,10 +61,15 @@ def months(calendar: pd.DataFrame) -> alt.LayerChart:
         color=alt.Color(
             "state:N",
             scale=alt.Scale(domain=present, range=[STATES[state] for state in present]),
-            legend=alt.Legend(title=None, orient="bottom"),
+            legend=alt.Legend(title=None, orient="bottom", columns=3),
         )
     )
-    names = base.mark_text(color=_ON_STRONG, fontSize=11).encode(text="name:N")
+    names = base.mark_text(fontSize=11).encode(
+        text="name:N",
+        color=alt.condition(
+            alt.datum["state"] == "outdated", alt.value(_ON_FAINT), alt.value(_ON_STRONG)
+        ),
+    )
     return layered(tiles, names).properties(
         height=100 + 46 * table["year"].nunique(), title="Calendar"
     )

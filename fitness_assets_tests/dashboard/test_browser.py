@@ -103,11 +103,11 @@ def open_page(
 def choose(page: "Page", label: str, option: str, number: int = 0) -> None:
     """Choose from the list with this label, or that number of them."""
     offered = page.get_by_role("option", name=option, exact=True)
-    for _ in range(8):
+    for _ in range(20):
         page.get_by_role("combobox", name=label, exact=True).nth(number).click()
         # A list closes when the page below it is laid out anew, as by a chart that has arrived.
         with suppress(Error):
-            offered.click(timeout=1_000)
+            offered.click(timeout=400)
             rerun(page)
             return
     raise AssertionError(f"{label} does not offer {option}")
