@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dashboard import charts, page, personal
-from dashboard.units import IMPERIAL, Units
+from dashboard.units import IMPERIAL, Units, called
 
 
 def days(steps: Sequence[float | None], usual: float = 5_000) -> pd.DataFrame:
@@ -64,6 +64,18 @@ def test_units_convert_there_and_names_say_so() -> None:
     assert units.text("weight_kg", 100) == "220.5 lb"
     assert Units().title("distance_km") == "Distance (km)"
     assert units.title("steps") == "Steps"
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("heart_rate_avg", "Mean heart rate"),
+        ("calories_burned_mean_28d", "Usual energy (28 days)"),
+        ("steps_above_usual", "Steps above usual"),
+    ],
+)
+def test_inputs_of_a_model_are_called_as_people_would(name: str, label: str) -> None:
+    assert called(name) == label
 
 
 def test_a_calendar_puts_each_day_into_its_week() -> None:
