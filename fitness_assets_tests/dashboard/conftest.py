@@ -1,5 +1,6 @@
 """What the tests of the dashboard share."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,3 +13,5 @@ def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path / "cache"))
     st.cache_data.clear()
     st.cache_resource.clear()
+    # AppTest leaves its script behind as the main module, which spawned processes would run.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
