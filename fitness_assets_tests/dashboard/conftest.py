@@ -1,6 +1,7 @@
 """What the tests of the dashboard share."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import streamlit as st
 
 
 @pytest.fixture(autouse=True)
-def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Forget what another test has loaded and copied, as a new server would have."""
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path / "cache"))
     st.cache_data.clear()
     st.cache_resource.clear()
+    main = sys.modules["__main__"]
+    yield
     # AppTest leaves its script behind as the main module, which spawned processes would run.
-    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+    sys.modules["__main__"] = main

@@ -108,9 +108,9 @@ def test_a_release_of_another_version_is_refused_in_words(
     store = ReleaseStore(tmp_path)
     source = release(released)
     outdated = source.manifest.info | {"schema_version": 1}
-    monkeypatch.setattr("fitness_assets.storage.release.SCHEMA_VERSION", 1)
-    store.publish(source.month, {"metrics.json": b"{}"}, outdated)
-    monkeypatch.undo()
+    with monkeypatch.context() as older:
+        older.setattr("fitness_assets.storage.release.SCHEMA_VERSION", 1)
+        store.publish(source.month, {"metrics.json": b"{}"}, outdated)
     view = open_view("explore", tmp_path, monkeypatch)
     assert not view.exception
     assert "has schema version 1" in view.error[0].value
