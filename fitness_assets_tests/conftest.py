@@ -1,4 +1,4 @@
-"""What tests share: one Spark session, and one small cohort taken through every stage."""
+"""What tests share: a Spark session, and one small cohort taken through every stage."""
 
 import os
 import re
@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 from xdist.scheduler import LoadScopeScheduling
@@ -20,36 +21,44 @@ from fitness_assets.settings import Settings
 hypothesis_settings.register_profile("deterministic", derandomize=True, database=None)
 hypothesis_settings.load_profile("deterministic")
 
+# A JVM that is started for one small month ends before its optimizing compiler has paid off.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
+
 MONTHS = ("2023-04", "2023-05")
 USERS = 90
 
 
 _TESTS = Path(__file__).parent
-#: The modules whose tests share the Spark session, told by the fixtures that they name.
+#: The modules whose tests need a Spark session, told by the fixtures that they name.
 _ON_SPARK = {
     path.relative_to(_TESTS.parent).as_posix()
     for path in _TESTS.rglob("test_*.py")
-    if re.search(
-        r"\b(spark: SparkSession|released: Settings|usefixtures\(.spark.\))", path.read_text()
-    )
+    if re.search(r"\b(spark: SparkSession|usefixtures\(.spark.\))", path.read_text())
 }
 
 
-class _OneSession(LoadScopeScheduling):  # type: ignore[misc]
-    """Keep what shares the Spark session in one process, so that there is one session."""
+class _FewSessions(LoadScopeScheduling):  # type: ignore[misc]
+    """Keep a module that needs Spark in one process, so that few processes start a session."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "spark" if nodeid.partition("::")[0] in _ON_SPARK else nodeid
+        module = nodeid.partition("::")[0]
+        return module if module in _ON_SPARK else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _OneSession(config, log)
+    return _FewSessions(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, so that nothing waits for it at the end."""
-    items.sort(key=lambda item: "test_served" not in item.nodeid)
+    longest = ("test_served", "test_backfills_outlive", "test_a_cluster", "test_browser")
+
+    def place(item: pytest.Item) -> int:
+        found = (number for number, name in enumerate(longest) if name in item.nodeid)
+        return next(found, len(longest))
+
+    items.sort(key=place)
 
 
 MakeSettings = Callable[..., Settings]
@@ -95,15 +104,25 @@ def materialize(
 
 @pytest.fixture(scope="session")
 def released(
+    request: pytest.FixtureRequest,
     make_settings: MakeSettings,
-    spark: SparkSession,  # noqa: ARG001 - the session outlives every run
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
-    """Settings of a home with both months taken through every stage. Do not write to it."""
-    settings = make_settings(tmp_path_factory.mktemp("released"))
-    with dg.DagsterInstance.ephemeral() as instance:
-        for month in MONTHS:
-            assert materialize(settings, month, instance).success
+    """Settings of a home with both months taken through every stage. Do not write to it.
+
+    The process that asks first makes it, for all the processes of this run.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):
+        folder = folder.parent  # below which each process has its own
+    settings = make_settings(folder / "released")
+    with FileLock(folder / "released.lock"):
+        if not (folder / "released.complete").exists():
+            request.getfixturevalue("spark")  # it outlives every run
+            with dg.DagsterInstance.ephemeral() as instance:
+                for month in MONTHS:
+                    assert materialize(settings, month, instance).success
+            (folder / "released.complete").touch()
     return settings
 
 

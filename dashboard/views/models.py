@@ -130,10 +130,12 @@ def _slices(told: dict[str, Any], name: str) -> None:
     score, label = (
         ("recall", "Recognised") if name == "activity_classifier" else ("mae", "kcal off")
     )
-    shape = "percent" if score == "recall" else "%.0f"
+    factor, shape = (100, "%.1f%%") if score == "recall" else (1, "%.0f")
+    rows = pd.DataFrame(told[kinds[chosen]])
     page.table(
-        pd.DataFrame(told[kinds[chosen]]).assign(
-            slice=lambda rows: [charts.readable(part) for part in rows["slice"]]
+        rows.assign(
+            slice=[charts.readable(part) for part in rows["slice"]],
+            **{score: rows[score] * factor},
         ),
         {
             "slice": chosen,

@@ -8,8 +8,11 @@ from typing import Any
 
 from fitness_assets.verdict import Verdict
 
-#: Score of each model that is compared from month to month, and by how much it may fall.
-COMPARED = {"activity_classifier": ("macro_f1", 0.05), "calorie_regressor": ("r2", 0.05)}
+#: Score of each model that is compared from month to month, its name, how much it may fall.
+COMPARED = {
+    "activity_classifier": ("macro_f1", "macro F1", 0.05),
+    "calorie_regressor": ("r2", "R²", 0.05),
+}
 
 
 def of(name: str) -> list[str]:
@@ -68,12 +71,12 @@ def no_worse_than_before(
     check = "no_worse_than_before"
     if before is None:
         return Verdict(check, True, "no model of the month before to compare with")
-    score, most = COMPARED[name]
+    score, title, most = COMPARED[name]
     now, then = metrics[score], before[score]
     return Verdict(
         check,
         now >= then - most,
-        f"{score} {now:.3f}, the month before {then:.3f}; it may fall by {most}",
+        f"{title} {now:.3f}, the month before {then:.3f}; it may fall by {most}",
         {"now": now, "before": then},
     )
 
