@@ -24,6 +24,8 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+#: Another container of a service, as `docker compose up --scale` makes it.
+SECOND = "spark-worker.2"
 #: What compose.yaml takes from .env and has no default for.
 REQUIRED = re.compile(r"\$\{(\w+):\?[^}]+\}")
 
@@ -63,7 +65,7 @@ class Composed:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         # A network of our own, so that ports are what they are in containers.
         network = f"127.{64 + os.getpid() // 250 % 128}.{1 + os.getpid() % 250}"
-        self.address = {name: f"{network}.{1 + i}" for i, name in enumerate(SERVICES)}
+        self.address = {name: f"{network}.{1 + i}" for i, name in enumerate([*SERVICES, SECOND])}
 
     def __enter__(self) -> Self:
         self._logs.mkdir()
@@ -82,7 +84,7 @@ class Composed:
     def up(self, *names: str) -> None:
         """Start services, each after what it depends on; every one is waited for."""
         for name in names:
-            for other, needed in SERVICES[name].get("depends_on", {}).items():
+            for other, needed in _service(name).get("depends_on", {}).items():
                 if other not in self._processes:
                     self.up(other)
                 if needed["condition"] == "service_healthy":
@@ -107,13 +109,13 @@ class Composed:
                 start_new_session=True,
                 user=_postgres_user() if name == "database" else None,
             )
-        if SERVICES[name].get("restart") == "no":
+        if _service(name).get("restart") == "no":
             assert self._processes[name].wait(120) == 0, self.log(name)
 
     def wait(self, name: str, seconds: float = 120) -> None:
         """Wait until the health check of the service `name` passes."""
         deadline = time.monotonic() + seconds
-        own = SERVICES[name].get("healthcheck", {}).get("test")
+        own = _service(name).get("healthcheck", {}).get("test")
         check = own[1:] if own else stage(name)["HEALTHCHECK"]
         while True:
             told = subprocess.run(
@@ -128,7 +130,7 @@ class Composed:
                 return
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
                 pytest.fail(f"{name} is not healthy: {told.stderr[-500:]}\n{self.log(name)}")
-            time.sleep(0.5)
+            time.sleep(1)
 
     def kill(self, name: str) -> None:
         """Kill the service and all that it has started, with -9."""
@@ -154,7 +156,7 @@ class Composed:
         path = [str(Path(sys.executable).parent), *([str(postgres)] if postgres else [])]
         said = {
             variable: self._dotenv.get(variable) if value is None else str(value)
-            for variable, value in SERVICES[name].get("environment", {}).items()
+            for variable, value in _service(name).get("environment", {}).items()
         }
         return {
             **{variable: os.environ[variable] for variable in kept & os.environ.keys()},
@@ -172,7 +174,7 @@ class Composed:
         }
 
     def _command(self, name: str) -> list[str]:
-        service = SERVICES[name]
+        service = _service(name)
         if "command" in service:
             return list(service["command"])
         entry = stage(name)["ENTRYPOINT"]
@@ -206,7 +208,7 @@ class Composed:
 
     def _mount(self, name: str) -> None:
         """Write the configuration files of a service to where it looks for them."""
-        for config in SERVICES[name].get("configs", ()):
+        for config in _service(name).get("configs", ()):
             path = Path(self._text(name, config["target"]))
             path.parent.mkdir(parents=True, exist_ok=True)
             source = DEPLOY / COMPOSE["configs"][config["source"]]["file"]
@@ -237,6 +239,10 @@ class Composed:
         )
         value = re.sub(r"(?<![\w.])(0\.0\.0\.0|127\.0\.0\.1)(?![\w.])", self.address[name], value)
         return re.sub(r"(?<![\w.:/])/(state|etc|tmp)(?=/|$)", rf"{self.folder}/\1", value)
+
+
+def _service(name: str) -> dict[str, Any]:
+    return SERVICES[name.partition(".")[0]]
 
 
 def _postgres_user() -> str | None:

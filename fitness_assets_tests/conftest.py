@@ -52,7 +52,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest, so that nothing waits for it at the end."""
-    longest = ("test_served", "test_backfills_outlive", "test_a_cluster", "test_browser")
+    longest = ("test_served", "test_backfills_outlive", "test_browser")
 
     def place(item: pytest.Item) -> int:
         found = (number for number, name in enumerate(longest) if name in item.nodeid)

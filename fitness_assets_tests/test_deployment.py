@@ -26,11 +26,13 @@ from fitness_assets_tests.composed import (
     DEPLOY,
     REQUIRED,
     ROOT,
+    SECOND,
     SERVICES,
     Composed,
     find_postgres,
     stage,
 )
+from fitness_assets_tests.conftest import USERS
 from fitness_assets_tests.test_served import free_port, wait_for
 
 MONTHS = between("2023-04", "2023-09")
@@ -44,7 +46,7 @@ DOTENV = {
     "FITNESS_SITE": "none",
     "FITNESS_USER": LOGIN[0],
     "FITNESS_PASSWORD_HASH": "none",  # pragma: allowlist secret
-    "FITNESS_COHORT_USERS": "30",
+    "FITNESS_COHORT_USERS": str(USERS),
     "FITNESS_SPARK_MEMORY": "512m",
 }
 
@@ -243,10 +245,12 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL (scripts/install-services)")
-def test_backfills_outlive_their_daemon_and_a_worker(folder: Path) -> None:
+def test_backfills_outlive_their_daemon_and_a_worker(
+    folder: Path, request: pytest.FixtureRequest
+) -> None:
     with Composed(folder, DOTENV) as composed:
-        composed.up("webserver", "spark-worker", "dashboard", "pools")
-        for name in ("webserver", "spark-worker", "dashboard"):
+        composed.up("webserver", "spark-worker", SECOND, "dashboard", "pools")
+        for name in ("webserver", "spark-worker", SECOND, "dashboard"):
             composed.wait(name)
         dagster = Dagster(f"http://{composed.address['webserver']}:3000/dagster/graphql")
         workspace = Workspace.of(Settings.from_env({"FITNESS_HOME": f"{folder}/state"}))
@@ -279,4 +283,10 @@ def test_backfills_outlive_their_daemon_and_a_worker(folder: Path) -> None:
         )
         assert len(cleaned) == 2
         assert cleaned[0][1] <= cleaned[1][0], "one Spark job at a time"
+        workers = [set(app.iterdir()) for app in folder.glob("state/spark/app-*")]
+        assert any(len(executors) == 2 for executors in workers), "each worker has executed"
         composed.wait("daemon")
+
+    local = Workspace.of(request.getfixturevalue("released")).daily
+    for month in MONTHS[:2]:
+        assert workspace.daily.published(month) == local.published(month)
