@@ -27,8 +27,7 @@ setup: .venv/.complete ## Make the environment in .venv, Java included
 	.uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 demo: setup ## Materialize FIRST to LAST (2023-04 to 2023-09) of the default cohort, every asset
-	$(BIN)/fitness backfill $(FIRST) $(LAST)
-	$(BIN)/fitness backfill $(LAST) --select 'compression_report*'
+	$(BIN)/fitness backfill $(FIRST) $(LAST) --report
 	$(BIN)/fitness status
 
 up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C

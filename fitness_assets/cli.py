@@ -64,7 +64,8 @@ def cli() -> None:
     "selection",
     help="Assets, in Dagster's selection syntax.  [default: those of the monthly job]",
 )
-def backfill(first: str | None, last: str | None, selection: str | None) -> None:
+@click.option("--report", is_flag=True, help="Make the last month's compression report as well.")
+def backfill(first: str | None, last: str | None, selection: str | None, report: bool) -> None:
     """Materialize the months FROM to TO, in order, in one process.
 
     TO is FROM unless given; without either it is every month of the configured range. Each month
@@ -79,7 +80,11 @@ def backfill(first: str | None, last: str | None, selection: str | None) -> None
     assets = select(settings, selection)
     if any(key.to_user_string() == "raw_telemetry" for key in assets):
         configured(settings).check()
-    _materialize(settings, dict.fromkeys(months, assets))
+    plan = dict.fromkeys(months, assets)
+    if report:
+        also = select(settings, "compression_report")
+        plan[months[-1]] = [*assets, *(key for key in also if key not in assets)]
+    _materialize(settings, plan)
 
 
 def _materialize(settings: Settings, plan: "Plan") -> None:

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -93,24 +94,41 @@ def load_models(
     return Loaded(models, steps)
 
 
-def measured(folder: Path, month: str, budget: int) -> list[Step]:
-    """The steps of loading the release of `month` in a new process, which predicts once at the end.
+@contextmanager
+def measuring(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
+    """Start a process that loads one release and predicts once; it imports until it is told which.
 
-    Raises
+    Parameters
+    ----------
+    budget : int
+        Bytes that the process may hold.
+
+    Yields
     ------
-    StorageError
-        With what the process said, if it could not.
+    callable
+        Given the folder of the releases and a month: the steps. It raises `StorageError`, with
+        what the process said, if it could not load that release.
     """
-    run = subprocess.run(
-        [sys.executable, "-m", __name__, str(folder), month, str(budget)],
-        check=False,
-        capture_output=True,
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__, str(budget)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    if run.returncode:
-        told = run.stderr.strip().splitlines() or ["it ended without a word"]
-        raise StorageError(f"the release of {month} cannot be loaded by itself: {told[-1]}")
-    return [Step(**step) for step in json.loads(run.stdout)]
+
+    def measure(folder: Path, month: str) -> list[Step]:
+        found, complaint = process.communicate(json.dumps([str(folder), month]))
+        if process.returncode:
+            told = complaint.strip().splitlines() or ["it ended without a word"]
+            raise StorageError(f"the release of {month} cannot be loaded by itself: {told[-1]}")
+        return [Step(**step) for step in json.loads(found)]
+
+    with process:
+        try:
+            yield measure
+        finally:
+            process.kill()
 
 
 def _steps(folder: Path, month: str, budget: int) -> Iterator[Step]:
@@ -137,5 +155,6 @@ def _steps(folder: Path, month: str, budget: int) -> Iterator[Step]:
 
 
 if __name__ == "__main__":
-    found = [asdict(step) for step in _steps(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))]
+    place, of = json.load(sys.stdin)
+    found = [asdict(step) for step in _steps(Path(place), of, int(sys.argv[1]))]
     sys.stdout.write(json.dumps(found))

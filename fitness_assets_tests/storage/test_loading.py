@@ -7,7 +7,7 @@ import pytest
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.resources.workspace import MODELS
 from fitness_assets.settings import Settings
-from fitness_assets.storage.loading import load_models, measured
+from fitness_assets.storage.loading import load_models, measuring
 from fitness_assets.storage.release import ReleaseStore
 from fitness_assets_tests.conftest import MONTHS
 
@@ -34,9 +34,10 @@ def test_a_model_that_would_not_fit_is_not_loaded(released: Settings) -> None:
 
 
 def test_a_process_of_its_own_loads_and_predicts(released: Settings) -> None:
-    steps = measured(released.home / "releases", MONTHS[-1], 690_000_000)
+    with measuring(690_000_000) as measure:
+        steps = measure(released.home / "releases", MONTHS[-1])
     assert steps[-1].step == "one prediction each"
     held = [step.resident or 0 for step in steps]
     assert 0 < held[0] <= max(held) < 400_000_000
-    with pytest.raises(StorageError, match="needs about"):
-        measured(released.home / "releases", MONTHS[-1], 1)
+    with measuring(1) as measure, pytest.raises(StorageError, match="needs about"):
+        measure(released.home / "releases", MONTHS[-1])
