@@ -26,7 +26,7 @@ from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.features import RANGES
 from fitness_assets.etl.sequence import one_record_a_day
-from fitness_assets.learning import activity, calories, evaluation, segments
+from fitness_assets.learning import activity, calories, evaluation, footprint, segments
 from fitness_assets.learning.compression import story
 from fitness_assets.learning.datasets import held_out
 from fitness_assets.months import between
@@ -241,7 +241,9 @@ def compression() -> Iterator[Table]:
         title="compression",
     )
     first: int | None = None
-    for step in story(calories.split(_window()), calories.SHAPES[0]):
+    with footprint.measuring() as memory:
+        steps = list(story(calories.split(_window()), calories.SHAPES[0], memory))
+    for step in steps:
         first = first or step.bytes
         table.add_row(
             step.step,

@@ -16,7 +16,7 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
-from fitness_assets.learning import calories, compression
+from fitness_assets.learning import calories, compression, footprint
 from fitness_assets.learning.compression import Step
 from fitness_assets.learning.search import Shape
 from fitness_assets.partitions import trailing_window
@@ -61,11 +61,12 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             split = calories.split(days)
             chosen = next(trial for trial in learned["trials"] if trial["chosen"])
             shape = Shape(chosen["trees"], chosen["depth"], chosen["leaf"])
-            for step in compression.story(split, shape, _TREES_MEASURED):
-                context.log.info(f"{step.step}: {step.bytes:,} bytes, R2 {step.r2:.4f}")
-                steps.append(step)
-            model = load(content, f"{_MODEL} of {month}")
-            steps.append(compression.released(split, model, content, learned))
+            with footprint.measuring() as memory:
+                for step in compression.story(split, shape, memory, _TREES_MEASURED):
+                    context.log.info(f"{step.step}: {step.bytes:,} bytes, R2 {step.r2:.4f}")
+                    steps.append(step)
+                model = load(content, f"{_MODEL} of {month}")
+                steps.append(compression.released(split, model, content, learned, memory))
         metrics: dict[str, Any] = {"steps": [asdict(step) for step in steps]}
         metrics |= {"reason": reason} if reason else _headline(steps)
         manifest = reports.save(month, None, metrics)

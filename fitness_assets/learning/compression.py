@@ -68,15 +68,18 @@ class Step:
 
 @dataclass(frozen=True)
 class _Data:
-    """Encoded rows, as a forest gets them, and their kcal."""
+    """Encoded rows, as a forest gets them, their kcal, and what measures a forest's memory."""
 
     train: np.ndarray
     train_target: np.ndarray
     test: np.ndarray
     test_target: np.ndarray
+    memory: footprint.Memory
 
 
-def story(split: Split, shape: Shape, measured: int = TREES) -> Iterator[Step]:
+def story(
+    split: Split, shape: Shape, memory: footprint.Memory, measured: int = TREES
+) -> Iterator[Step]:
     """The steps, each as it is done.
 
     Parameters
@@ -85,10 +88,12 @@ def story(split: Split, shape: Shape, measured: int = TREES) -> Iterator[Step]:
         Of `calories.split`.
     shape : Shape
         Of the forest at the end.
+    memory : callable
+        Of `footprint.measuring`.
     measured : int
         Trees of the unbounded forest that are measured.
     """
-    data = _encoded(split)
+    data = _encoded(split, memory)
     leaf = max(1, math.ceil(shape.leaf * len(data.train)))
     yield _tree_by_tree("scikit-learn's default", {}, data, measured)
     depth = {"max_depth": shape.depth}
@@ -104,7 +109,13 @@ def story(split: Split, shape: Shape, measured: int = TREES) -> Iterator[Step]:
     yield _loaded("packed", packed, packed.to_bytes(), plain.fit_seconds, data)
 
 
-def released(split: Split, model: Pipeline, content: bytes, learned: Mapping[str, Any]) -> Step:
+def released(
+    split: Split,
+    model: Pipeline,
+    content: bytes,
+    learned: Mapping[str, Any],
+    memory: footprint.Memory,
+) -> Step:
     """The last step: the model that was chosen, with all that it is told of the person.
 
     Parameters
@@ -116,6 +127,8 @@ def released(split: Split, model: Pipeline, content: bytes, learned: Mapping[str
         Its file, with all that is around the forest.
     learned : mapping
         Its metrics.
+    memory : callable
+        Of `footprint.measuring`.
     """
     test = split.test[learned["features"]]
     rows = test.iloc[np.arange(ROWS) % len(test)]
@@ -129,7 +142,7 @@ def released(split: Split, model: Pipeline, content: bytes, learned: Mapping[str
         forest.tree_count,
         forest.node_count,
         len(content),
-        footprint.memory(forest.to_bytes(), "packed"),
+        memory(forest.to_bytes(), "packed"),
         None,
         predict_seconds,
         learned["r2"],
@@ -137,7 +150,7 @@ def released(split: Split, model: Pipeline, content: bytes, learned: Mapping[str
     )
 
 
-def _encoded(split: Split) -> _Data:
+def _encoded(split: Split, memory: footprint.Memory) -> _Data:
     features = known(split.train, {"day": calories.GROUPS["day"]})["day"]
     encoder = forests.pipeline(features, LinearRegression())[:-1]
     target = calories.TARGET
@@ -146,6 +159,7 @@ def _encoded(split: Split) -> _Data:
         split.train[target].to_numpy(),
         encoder.transform(split.test[features]).astype(np.float32),
         split.test[target].to_numpy(),
+        memory,
     )
 
 
@@ -206,7 +220,7 @@ def _loaded(step: str, forest: Any, content: bytes, fit_seconds: float | None, d
         forest.tree_count if packed else len(trees),
         forest.node_count if packed else sum(tree.node_count for tree in trees),
         len(content),
-        footprint.memory(content, "packed" if packed else "joblib"),
+        data.memory(content, "packed" if packed else "joblib"),
         fit_seconds,
         predict_seconds,
         **_scores(data, forest.predict(data.test)),

@@ -1,34 +1,45 @@
 """What a stored forest takes in memory, measured in a process that does nothing else.
 
-Run as a program it measures the file that it is given.
+Run as a program it measures the files that it is told of.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal, cast
 
 from fitness_assets.memory import give_back, resident
 
 Kind = Literal["joblib", "packed"]
+#: Bytes by which a new process grows when it loads a forest of this content and kind.
+Memory = Callable[[bytes, Kind], int]
 
 # One small forest is lost among the pages of a process, many are not.
 _COPIES_BYTES, _MOST_COPIES = 20_000_000, 30
 
 
-def memory(content: bytes, kind: Kind) -> int:
-    """Bytes by which a new process grows when it loads the forest in `content`."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(content)
-        file.flush()
-        told = subprocess.run(
-            [sys.executable, "-m", __name__, kind, file.name],
-            check=True,
-            capture_output=True,
-            text=True,
-        )
-    return int(told.stdout)
+@contextmanager
+def measuring() -> Iterator[Memory]:
+    """Start a process that imports once, and measures each forest in a fork of itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    tell, told = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+
+    def memory(content: bytes, kind: Kind) -> int:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            tell.write(f"{kind} {file.name}\n")
+            tell.flush()
+            return int(told.readline())
+
+    with process:
+        yield memory
 
 
 def _load(kind: str, path: Path) -> Any:
@@ -54,5 +65,20 @@ def _growth(kind: str, path: Path) -> int:
     return (after - before) // len(kept)
 
 
+def _serve() -> None:
+    import joblib  # noqa: F401 - what forks would each import
+
+    from fitness_assets.learning import packed  # noqa: F401
+
+    for line in sys.stdin:
+        kind, _, path = line.rstrip("\n").partition(" ")
+        if (fork := os.fork()) == 0:
+            sys.stdout.write(f"{_growth(kind, Path(path))}\n")
+            sys.stdout.flush()
+            os._exit(0)
+        if os.waitpid(fork, 0)[1]:
+            raise SystemExit(f"{path} could not be measured")
+
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{_growth(sys.argv[1], Path(sys.argv[2]))}\n")
+    _serve()
