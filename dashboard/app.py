@@ -1,7 +1,8 @@
 """Entry point: navigation, and the month and the units that every view shows."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
@@ -12,17 +13,6 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 
 from dashboard import data
 from dashboard.units import IMPERIAL, METRIC
-from dashboard.views import (
-    compression,
-    decisions,
-    explore,
-    inference,
-    models,
-    my_days,
-    overview,
-    quality,
-    segments,
-)
 from fitness_assets.errors import FitnessError
 from fitness_assets.storage.release import LATEST
 
@@ -35,19 +25,19 @@ def main() -> None:
     page = st.navigation(
         {
             "People": [
-                _page(overview.show, "Overview", "dashboard"),
-                _page(explore.show, "Explore", "query_stats"),
-                _page(segments.show, "Segments", "groups"),
-                _page(my_days.show, "My days", "calendar_month"),
+                _page("overview", "Overview", "dashboard"),
+                _page("explore", "Explore", "query_stats"),
+                _page("segments", "Segments", "groups"),
+                _page("my_days", "My days", "calendar_month"),
             ],
             "Models": [
-                _page(inference.show, "Live inference", "bolt"),
-                _page(models.show, "Models", "model_training"),
-                _page(compression.show, "Compression", "compress"),
+                _page("inference", "Live inference", "bolt"),
+                _page("models", "Models", "model_training"),
+                _page("compression", "Compression", "compress"),
             ],
             "Platform": [
-                _page(quality.show, "Data quality", "rule"),
-                _page(decisions.show, "Decisions", "balance"),
+                _page("quality", "Data quality", "rule"),
+                _page("decisions", "Decisions", "balance"),
             ],
         }
     )
@@ -69,7 +59,11 @@ def main() -> None:
     page.run()
 
 
-def _page(show: Callable[[], None], title: str, icon: str) -> "st.Page":
+def _page(view: str, title: str, icon: str) -> "st.Page":
+    def show() -> None:
+        # Not before: what models are read with takes longer to import than all of the overview.
+        import_module(f"dashboard.views.{view}").show()
+
     return st.Page(
         show, title=title, icon=f":material/{icon}:", url_path=title.lower().replace(" ", "-")
     )

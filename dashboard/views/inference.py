@@ -1,15 +1,17 @@
 """Live inference: recognise a day's activity, estimate its calories."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
-from sklearn.pipeline import Pipeline
 
 from dashboard import charts, data, page
 from dashboard.units import NUMBERS
 from fitness_assets.learning import activity, calories
 from fitness_assets.learning.prediction import asked, estimate_calories, recognise
 from fitness_assets.storage.release import Release
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: What a form asks for beside `NUMBERS`.
 _LABELS = {
@@ -62,7 +64,7 @@ def show(release: Release) -> None:
         )
 
 
-def _recognise(model: Pipeline, metrics: dict[str, Any]) -> None:
+def _recognise(model: "Pipeline", metrics: dict[str, Any]) -> None:
     answers = _form("activity", metrics, activity.GROUPS["day"])
     answer = recognise(model, metrics, answers)
     likeliest, probability = next(iter(answer.probabilities.items()))
@@ -71,7 +73,7 @@ def _recognise(model: Pipeline, metrics: dict[str, Any]) -> None:
     page.figure(charts.shares, answer.probabilities, "Probability of each activity")
 
 
-def _estimate(model: Pipeline, metrics: dict[str, Any]) -> None:
+def _estimate(model: "Pipeline", metrics: dict[str, Any]) -> None:
     answers = _form("calories", metrics, calories.GROUPS["day"])
     answer = estimate_calories(model, metrics, answers)
     st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")

@@ -7,8 +7,12 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from fitness_assets.learning.habits import WORDS
-from fitness_assets.learning.stability import STABLE
-from fitness_assets.learning.verdicts import STABILITY_PARTS, habit_advice, segments_verdict
+from fitness_assets.learning.verdicts import (
+    STABILITY_PARTS,
+    STABLE,
+    habit_advice,
+    segments_verdict,
+)
 from fitness_assets.storage.release import Release
 
 _MEASURES = {

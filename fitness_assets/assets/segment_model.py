@@ -14,8 +14,8 @@ from fitness_assets.assets.model import (
     materialize,
 )
 from fitness_assets.assets.presentation import BLUE, GREY, ORANGE, metric_table, picture, plot
-from fitness_assets.learning import segments, stability
-from fitness_assets.learning.verdicts import habit_advice, segments_verdict
+from fitness_assets.learning import segments
+from fitness_assets.learning.verdicts import STABLE, habit_advice, segments_verdict
 from fitness_assets.months import start
 from fitness_assets.resources.workspace import Workspace
 
@@ -88,7 +88,7 @@ def _stability(metrics: dict[str, Any]) -> "Figure":
         linestyle=":",
         label="gap",
     )
-    axes.axhline(stability.STABLE, color=GREY, linestyle="--", linewidth=1)
+    axes.axhline(STABLE, color=GREY, linestyle="--", linewidth=1)
     axes.axvline(metrics["k"], color=GREY, linewidth=6, alpha=0.25)
     axes.set(xlabel="segments", ylabel="adjusted Rand; gap", ylim=(-0.15, 1.05))
     axes.set_xticks(numbers)

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: Measure of a profile: how a segment that is high in it is described, and one that is low.
 WORDS = {
@@ -77,7 +79,7 @@ HABITS = {
 
 
 def describe(
-    table: pd.DataFrame, train: pd.DataFrame, model: Pipeline, features: Sequence[str]
+    table: pd.DataFrame, train: pd.DataFrame, model: "Pipeline", features: Sequence[str]
 ) -> list[dict[str, Any]]:
     """What sets each segment apart, and how to leave it for a better one.
 
@@ -162,7 +164,7 @@ def _names(distance: pd.DataFrame) -> dict[Any, str]:
 
 
 def _advice(
-    segment: Any, table: pd.DataFrame, means: pd.DataFrame, spread: pd.Series, model: Pipeline
+    segment: Any, table: pd.DataFrame, means: pd.DataFrame, spread: pd.Series, model: "Pipeline"
 ) -> dict[str, Any] | None:
     """The one or two changes that take most users of `segment` to a better one, or None.
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from fitness_assets.learning import activity, calories, evaluation, forests
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: What is known of a day and a person, by the names of the features. What is left out, or None, is
 #: taken to be as usual among the people learned from.
@@ -42,7 +44,7 @@ def asked(metrics: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def recognise(model: Pipeline, metrics: Mapping[str, Any], record: Record) -> Recognised:
+def recognise(model: "Pipeline", metrics: Mapping[str, Any], record: Record) -> Recognised:
     """Recognise the activity of a day.
 
     Parameters
@@ -66,7 +68,7 @@ def recognise(model: Pipeline, metrics: Mapping[str, Any], record: Record) -> Re
     )
 
 
-def estimate_calories(model: Pipeline, metrics: Mapping[str, Any], record: Record) -> Estimate:
+def estimate_calories(model: "Pipeline", metrics: Mapping[str, Any], record: Record) -> Estimate:
     """Estimate the energy of a day.
 
     Parameters
@@ -88,7 +90,7 @@ def estimate_calories(model: Pipeline, metrics: Mapping[str, Any], record: Recor
 
 
 def expect_calories(
-    model: Pipeline, metrics: Mapping[str, Any], days: pd.DataFrame
+    model: "Pipeline", metrics: Mapping[str, Any], days: pd.DataFrame
 ) -> pd.DataFrame:
     """What the energy of days is expected to be.
 

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.learning import habits, stability
 from fitness_assets.learning.datasets import held_out
+from fitness_assets.learning.verdicts import SMALLEST
 
 #: Measures of a profile with their units. They are of a mean day, and of near duplicates the first
 #: counts.
@@ -166,8 +167,8 @@ def _learn(
     judged = everyone.index[aside] if aside.sum() >= _FEWEST_JUDGED else everyone.index
     twice = halves[0].index.intersection(halves[1].index)
     fewest = min(len(train), (~_held_out(twice)).sum())
-    numbers = [k for k in CANDIDATES if k * stability.SMALLEST <= fewest]
-    if not numbers or len(judged.intersection(twice)) < stability.SMALLEST:
+    numbers = [k for k in CANDIDATES if k * SMALLEST <= fewest]
+    if not numbers or len(judged.intersection(twice)) < SMALLEST:
         raise NotLearnedError(
             f"too few users have {_FEWEST_DAYS} odd and {_FEWEST_DAYS} even worn days: {len(twice)}"
         )

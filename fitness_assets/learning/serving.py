@@ -4,12 +4,14 @@ Only `people` and `user_days` know of users, by the ids that the lake has.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: The numbers of a day that are described.
 NUMBERS = (
@@ -173,7 +175,7 @@ def sample(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def people(
-    model: Pipeline,
+    model: "Pipeline",
     table: pd.DataFrame,
     features: list[str],
     before: Mapping[str, str],

@@ -26,10 +26,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-#: Groups whose weakest index is below this are not the same when something else is looked at.
-STABLE = 0.55
-#: So many users make a group; fewer are outliers.
-SMALLEST = 5
+from fitness_assets.learning.verdicts import SMALLEST, STABLE
 
 # Further segments are to add more than this share to the gap: with thousands of users its standard
 # error is so small that cuts through a group would count.

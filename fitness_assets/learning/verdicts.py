@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from fitness_assets.learning.stability import SMALLEST, STABLE
-
+#: Groups whose weakest index is below this are not the same when something else is looked at.
+STABLE = 0.55
+#: So many users make a group; fewer are outliers.
+SMALLEST = 5
 #: What is compared to tell whether segments are stable.
 STABILITY_PARTS = {
     "bootstrap": "between resamples of the users",

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from sklearn.pipeline import Pipeline
+from typing import TYPE_CHECKING
 
 from fitness_assets import memory
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.storage.release import Release, ReleaseStore, served
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: The largest comes last, when what the others needed while they were read has been given back.
 _FIRST, _LAST = ("segment_model", "activity_classifier"), "calorie_regressor"
@@ -36,7 +38,7 @@ class Step:
 class Loaded:
     """The models by name, None where the release has none, and what each step took."""
 
-    models: dict[str, Pipeline | None]
+    models: "dict[str, Pipeline | None]"
     steps: list[Step]
 
 
@@ -78,11 +80,7 @@ def load_models(
         models[name] = release.model(name)
         steps.append(Step(name, held()))
 
-    # What the models are made of and read with is imported once, whatever their size.
-    import skops.io  # noqa: F401
-
-    from fitness_assets.learning import forests, stability  # noqa: F401
-
+    _import_libraries()
     steps.append(Step("libraries", held()))
     for name in _FIRST:
         load(name)
@@ -92,6 +90,13 @@ def load_models(
     steps.append(Step("malloc_trim", held()))
     load(_LAST)
     return Loaded(models, steps)
+
+
+def _import_libraries() -> None:
+    """Import what models are made of and read with, once, whatever their size."""
+    import skops.io  # noqa: F401
+
+    from fitness_assets.learning import forests, stability  # noqa: F401
 
 
 @contextmanager
@@ -155,6 +160,7 @@ def _steps(folder: Path, month: str, budget: int) -> Iterator[Step]:
 
 
 if __name__ == "__main__":
+    _import_libraries()
     place, of = json.load(sys.stdin)
     found = [asdict(step) for step in _steps(Path(place), of, int(sys.argv[1]))]
     sys.stdout.write(json.dumps(found))

@@ -9,17 +9,19 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage.publication import Manifest, Writer, read_bytes, read_manifest
+
+# skops and scikit-learn take seconds to import, and most processes neither write nor load a model.
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 #: Types, beyond those that skops itself trusts, that a model of ours is made of. No tree of
 #: scikit-learn's among them, which follows its nodes wherever they lead: forests come packed, and
@@ -39,9 +41,9 @@ _MOST_UNPACKED = 200_000_000
 _STAMP = (1980, 1, 1, 0, 0, 0)
 
 
-def dump(model: Pipeline) -> bytes:
+def dump(model: "Pipeline") -> bytes:
     """`model` as a compressed skops file. Equal models give equal bytes."""
-    import skops.io  # takes seconds, and most processes neither write nor load a model
+    import skops.io
 
     plain = skops.io.dumps(model)
     names: dict[str, str] = {}
@@ -70,7 +72,7 @@ def dump(model: Pipeline) -> bytes:
     return packed.getvalue()
 
 
-def load(content: bytes, name: str) -> Pipeline:
+def load(content: bytes, name: str) -> "Pipeline":
     """The model in `content`.
 
     Raises
@@ -80,6 +82,7 @@ def load(content: bytes, name: str) -> Pipeline:
         the allow-list. Then nothing of it was built.
     """
     import skops.io
+    from sklearn.pipeline import Pipeline
 
     try:
         _refuse_bomb(content)
@@ -101,6 +104,8 @@ def _refuse_bomb(content: bytes) -> None:
 
 def array_bytes(model: Any) -> int:
     """Bytes of the arrays that `model` and its parts hold in memory."""
+    from sklearn.base import BaseEstimator
+
     if isinstance(model, np.ndarray):
         # An array of objects holds references, and its strings are few.
         return model.nbytes

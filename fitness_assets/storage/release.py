@@ -8,11 +8,10 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 import pyarrow.parquet as pq
-from sklearn.pipeline import Pipeline
 
 from fitness_assets import months
 from fitness_assets.errors import ReleaseError, StorageError
@@ -26,6 +25,9 @@ from fitness_assets.storage.publication import (
     read_manifest,
     write_atomically,
 )
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 MANIFEST = "manifest.json"
 LATEST = "latest.json"
@@ -195,7 +197,7 @@ class Release:
         files = {file.name: file for file in self.manifest.files}
         return files.get(f"{name}.skops")
 
-    def model(self, name: str) -> Pipeline | None:
+    def model(self, name: str) -> "Pipeline | None":
         """The model called `name`, or None where the release has none."""
         file = self.model_file(name)
         return load(self._read(file.name), f"{self.month} {file.name}") if file else None

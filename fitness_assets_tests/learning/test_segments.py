@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.learning import habits, segments, stability
 from fitness_assets.learning.datasets import held_out
-from fitness_assets.learning.verdicts import habit_advice, segments_verdict
+from fitness_assets.learning.verdicts import STABLE, habit_advice, segments_verdict
 from fitness_assets.telemetry import cohort, lives
 from fitness_assets_tests.conftest import original_lake
 
@@ -100,7 +100,7 @@ def test_no_groups_are_found_in_noise(seed: int) -> None:
 def test_resamples_of_users_alone_would_call_noise_stable() -> None:
     _, _, metrics = learned(400, days=61)
     two = metrics["candidates"][0]
-    assert two["bootstrap"] > stability.STABLE
+    assert two["bootstrap"] > STABLE
     assert two["silhouette"] > 0.1
     assert max(two["odd_even"], two["months"]) < 0.2
     assert metrics["stable"] is False
