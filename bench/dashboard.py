@@ -161,8 +161,7 @@ def _serving(
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "streamlit", "run", str(_APP), "--server.port", str(port)),
-            *("--server.address", "127.0.0.1", "--server.headless", "true"),
-            *("--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"),
+            *("--server.address", "127.0.0.1"),
         ],
         env=_environment(
             FITNESS_RELEASE_SOURCE=str(source),

@@ -94,8 +94,6 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
         "dashboard": [
             *(sys.executable, "-m", "streamlit", "run", str(app)),
             *("--server.address", host, "--server.port", str(settings.dashboard_port)),
-            *("--server.headless", "true", "--browser.gatherUsageStats", "false"),
-            *("--client.toolbarMode", "viewer", "--logger.level", "warning"),
         ],
     }
 

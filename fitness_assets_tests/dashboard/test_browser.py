@@ -42,9 +42,7 @@ def serving(source: Path, cache: Path) -> Iterator[str]:
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)),
-            *("--server.address", "127.0.0.1", "--server.headless", "true"),
-            *("--browser.gatherUsageStats", "false", "--client.toolbarMode", "viewer"),
-            *("--server.fileWatcherType", "none"),
+            *("--server.address", "127.0.0.1"),
         ],
         env=kept | {"FITNESS_RELEASE_SOURCE": str(source), "FITNESS_RELEASE_CACHE": str(cache)},
         cwd=APP.parents[1],
