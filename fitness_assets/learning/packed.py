@@ -54,6 +54,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -192,6 +193,10 @@ class PackedForest(BaseEstimator):  # type: ignore[misc]
             If the names of the features and classes are beyond the bounds of the format.
         """
         check_is_fitted(self)
+        return self._encoded
+
+    @cached_property
+    def _encoded(self) -> bytes:
         leaf = self._features == self.n_features_in_
         value, threshold = self._branches["threshold"][leaf], self._branches["threshold"][~leaf]
         names = getattr(self, "feature_names_in_", None)
