@@ -316,10 +316,8 @@ def loading() -> Iterator[Table]:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([fitness, "backfill", "2023-09"], check=True, env=environment, **quiet)
         told = subprocess.run(
-            [
-                *(sys.executable, "-c", as_dashboard % loader.__name__),
-                *(f"{home}/releases", "2023-09", str(690_000_000)),
-            ],
+            [sys.executable, "-c", as_dashboard % loader.__name__, str(690_000_000)],
+            input=json.dumps([f"{home}/releases", "2023-09"]),
             check=True,
             capture_output=True,
             text=True,
