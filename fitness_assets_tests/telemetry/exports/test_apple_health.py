@@ -277,13 +277,10 @@ def test_what_no_phone_writes_does_not_fill_the_memory(tmp_path: Path, text: str
         take(tmp_path / "export.xml")
 
 
-RECORD_BYTES = 280
-
-
 def test_records_are_not_kept(tmp_path: Path) -> None:
     def peak(records: int) -> int:
         path = write(tmp_path, *[record("StepCount", 1, "count")] * records)
-        assert path.stat().st_size > RECORD_BYTES * records
+        assert path.stat().st_size > 280 * records
         gc.collect()
         tracemalloc.start()
         try:
@@ -295,8 +292,8 @@ def test_records_are_not_kept(tmp_path: Path) -> None:
         return most
 
     peak(1_000)  # takes what is kept between exports: imports, and compiled expressions
-    few, many = 5_000, 20_000
-    assert peak(many) - peak(few) < RECORD_BYTES * (many - few) / 2
+    # Either is longer than two of the reader's buffers, which may be held at once.
+    assert peak(25_000) - peak(10_000) < 1_000_000
 
 
 def test_an_export_that_is_cut_short_gives_nothing(tmp_path: Path) -> None:
