@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ from fitness_assets.settings import Settings, zone_of
 if TYPE_CHECKING:
     from fitness_assets.backfill import Plan
     from fitness_assets.resources.workspace import Workspace
+    from fitness_assets.status import Cell
     from fitness_assets.telemetry.imports import Import
 
 # Dagster, Spark and scikit-learn take seconds to import; each command imports what it needs.
@@ -88,8 +89,9 @@ def backfill(first: str | None, last: str | None, selection: str | None, report:
 
 
 def _materialize(settings: Settings, plan: "Plan") -> None:
-    """Run `plan`, and say of each month how it went; exit status 1 if one failed."""
+    """Run `plan` and say how each month went and what came of it; exit status 1 if one failed."""
     from fitness_assets.backfill import peak_memory, run_months
+    from fitness_assets.status import status
 
     began = time.monotonic()
     with _progress() as bar:
@@ -105,6 +107,9 @@ def _materialize(settings: Settings, plan: "Plan") -> None:
         click.echo(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {told}")
         for warning in outcome.warnings:
             click.echo(f"{outcome.month}  {'warns':<6}  {warning}")
+    made = {key.to_user_string() for assets in plan.values() for key in assets}
+    cells = status(settings, sorted(plan))
+    _tell({name: months for name, months in cells.items() if name in made})
     peak = peak_memory()
     click.echo(
         f"{sum(o.error is None for o in outcomes)} of {len(plan)} months "
@@ -113,6 +118,33 @@ def _materialize(settings: Settings, plan: "Plan") -> None:
     )
     if any(outcome.error for outcome in outcomes):
         raise click.exceptions.Exit(1)
+
+
+def _tell(assets: "Mapping[str, Mapping[str, Cell]]") -> None:
+    """Print the headline figure of each asset and month."""
+    from fitness_assets.status import HEADLINE
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("asset")
+    table.add_column("figure")
+    for month in next(iter(assets.values())):
+        table.add_column(month, justify="right")
+    for name, cells in assets.items():
+        headline = HEADLINE.get(name)
+        shown = []
+        for cell in cells.values():
+            value = cell["metrics"].get(headline) if headline else cell["rows"]
+            if not cell["materialized"]:
+                shown.append("-")
+            elif not cell["metrics"].get("released", True):
+                shown.append("not released")
+            elif value is None:
+                shown.append("none")
+            else:
+                shown.append(f"{value:.3f}" if isinstance(value, float) else f"{value:,}")
+        table.add_row(name, headline or "rows", *shown)
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width).print(table)
 
 
 def _progress() -> Progress:
@@ -296,27 +328,7 @@ def status(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"assets": assets}, indent=2))
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("asset")
-    table.add_column("figure")
-    for month in months:
-        table.add_column(month, justify="right")
-    for name, cells in assets.items():
-        headline = report.HEADLINE.get(name)
-        shown = []
-        for cell in cells.values():
-            value = cell["metrics"].get(headline) if headline else cell["rows"]
-            if not cell["materialized"]:
-                shown.append("-")
-            elif not cell["metrics"].get("released", True):
-                shown.append("not released")
-            elif value is None:
-                shown.append("none")
-            else:
-                shown.append(f"{value:.3f}" if isinstance(value, float) else f"{value:,}")
-        table.add_row(name, headline or "rows", *shown)
-    width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+    _tell(assets)
 
 
 @cli.group()

@@ -88,8 +88,10 @@ def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: P
         FITNESS_SOURCE_PATH=str(source),
     )
     assert run.returncode == 1
-    april, may, total = run.stdout.splitlines()
+    april, may, heads, landed_rows, total = run.stdout.splitlines()
     assert april.startswith("2023-04  ok")
+    assert heads.split() == ["asset", "figure", "2023-04", "2023-05"]
+    assert landed_rows.split() == ["raw_telemetry", "rows", "1", "-"]
     path = source / "year=2023" / "month=05" / "x.csv"
     assert may == f"2023-05  FAILED  raw_telemetry: {path} lacks the column steps"
     assert total.startswith("1 of 2 months")
@@ -103,6 +105,8 @@ def test_backfill_then_status(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert "1 of 1 months" in run.stdout
     assert "GB with the JVM" in run.stdout
+    (row,) = [line for line in run.stdout.splitlines() if line.startswith("daily_activity")]
+    assert row.split() == ["daily_activity", "rows", "1,800"]
 
     run = fitness(tmp_path, "status", "--json")
     assert run.returncode == 0, run.stderr

@@ -128,9 +128,15 @@ def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> di
     test : DataFrame
         Rows of `frame`, of users that it has not seen.
     """
-    truth, labels = test[TARGET].to_numpy(), [str(label) for label in model.classes_]
     # Nobody here may have done what others did; it is then unknown, as it is of a first day.
     probabilities = model.predict_proba(test.reindex(columns=learned["features"]))
+    return _scores([str(label) for label in model.classes_], probabilities, learned, test)
+
+
+def _scores(
+    labels: list[str], probabilities: np.ndarray, learned: Mapping[str, Any], test: pd.DataFrame
+) -> dict[str, Any]:
+    truth = test[TARGET].to_numpy()
     always = np.tile([learned["shares"][label] for label in labels], (len(truth), 1))
     predicted = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
     baseline = evaluation.classification(truth, always, labels)
@@ -161,11 +167,12 @@ def _measure(split: Split, choice: Choice) -> dict[str, Any]:
         "shares": {str(name): float(share) for name, share in shares.items()},
         "commonest": str(shares.idxmax()),
     }
+    labels = [str(label) for label in choice.model.classes_]
     probabilities = choice.model.predict_proba(test[features])
     right = choice.model.classes_[probabilities.argmax(axis=1)] == test[TARGET].to_numpy()
     return {
         **evaluation.counts(split),
-        **score(choice.model, learned, test),
+        **_scores(labels, probabilities, learned, test),
         "reliability": evaluation.reliability(right, probabilities.max(axis=1)),
         "trials": choice.told(),
         "importances": evaluation.importances(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
+from sklearn.utils.parallel import Parallel, delayed
 
 from fitness_assets.learning.datasets import some_users, validation
 from fitness_assets.learning.forests import packed
@@ -182,9 +183,11 @@ def choose(
         return Trial(list(names), features, shape, size, task.score(days, predicted), predicted)
 
     names = list(groups)
-    told = [run(names[: n + 1], shapes[0]) for n in range(len(names))]
+    # Trees are grown outside the interpreter's lock; what is between them is not.
+    jobs = Parallel(n_jobs=-1, prefer="threads")
+    told = jobs(delayed(run)(names[: n + 1], shapes[0]) for n in range(len(names)))
     enough = _as_good(told, task.tolerance, by=lambda trial: len(trial.groups))
-    shaped = [enough, *(run(enough.groups, shape) for shape in shapes[1:])]
+    shaped = [enough, *jobs(delayed(run)(enough.groups, shape) for shape in shapes[1:])]
     # Where there are many users some are left to calibrate on, where there are few all must teach.
     folds = list(validation(train))
     rows = folds[0].train if len(folds) == 1 else train
