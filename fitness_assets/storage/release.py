@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from fitness_assets import months
 from fitness_assets.errors import ReleaseError, StorageError
-from fitness_assets.storage.models import METRICS, load
+from fitness_assets.storage.models import METRICS, load, verify
 from fitness_assets.storage.publication import (
     Manifest,
     StoredFile,
@@ -324,18 +324,23 @@ class ReleaseStore:
                 if path.read_bytes() != content:
                     raise StorageError(f"{path} does not read back as it was written")
                 if path.suffix == ".skops":
-                    load(content, f"{month} {name}")
+                    verify(content, f"{month} {name}")
             writer.publish({"schema_version": SCHEMA_VERSION, "month": month, **info})
         return self.open(month)
 
     def publish(self, month: str, files: Mapping[str, bytes], info: Mapping[str, Any]) -> Release:
         """Publish the release of `month`, then point to it if it is new and the newest.
 
+        Each model is loaded once before.
+
         Raises
         ------
         StorageError
-            As `keep`.
+            As `keep`, or if a model cannot be loaded.
         """
+        for name, content in files.items():
+            if name.endswith(".skops"):
+                load(content, f"{month} {name}")
         release = self.keep(month, files, info)
 
         def published(before: Pointer | None) -> Pointer:

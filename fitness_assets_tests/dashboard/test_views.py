@@ -11,8 +11,10 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import charts
 from dashboard.units import NUMBERS, Units
+from fitness_assets.learning.forests import packed
 from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
+from fitness_assets.storage.models import load
 from fitness_assets.storage.publication import StoredFile, read_bytes
 from fitness_assets.storage.release import ReleaseStore
 from fitness_assets_tests.conftest import MONTHS
@@ -26,6 +28,7 @@ from fitness_assets_tests.dashboard.opening import (
     releases,
     without_models,
 )
+from fitness_assets_tests.storage.test_models import rewritten
 
 
 # Frames are Any here: what pandas' types allow of a cell is not what is asserted.
@@ -100,6 +103,25 @@ def test_a_view_of_a_damaged_release_shows_nothing_of_it(
     assert not view.exception
     assert f"The release of {MONTHS[-1]} was refused" in view.error[0].value
     assert "fitness backfill" in view.error[0].value
+
+
+def test_a_forest_that_is_broken_is_refused_where_it_is_used(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = release(released)
+    files = {file.name: read_bytes(source.folder, file) for file in source.manifest.files}
+    model = load(files["calorie_regressor.skops"], "x")
+    forest = packed(model).to_bytes()
+    files["calorie_regressor.skops"] = rewritten(
+        files["calorie_regressor.skops"], lambda part: part.replace(forest, forest[:-1] + b"x")
+    )
+    ReleaseStore(tmp_path).keep(source.month, files, source.manifest.info)
+    view = open_view("inference", tmp_path, monkeypatch)
+    assert not view.exception
+    assert "not a packed forest" in view.error[0].value
+    view = open_view("overview", tmp_path, monkeypatch)
+    assert not view.exception
+    assert not view.error
 
 
 def test_a_release_of_another_version_is_refused_in_words(

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from fitness_assets.errors import StorageError
 from fitness_assets.learning import forests
 from fitness_assets.learning.offset import OffsetRegressor
 from fitness_assets.learning.packed import PackedForest
-from fitness_assets.storage.models import array_bytes, dump, load
+from fitness_assets.storage.models import array_bytes, dump, load, verify
 
 _GENERATOR = np.random.default_rng(0)
 DAYS = pd.DataFrame(
@@ -138,12 +139,52 @@ def test_a_packed_forest_that_was_tampered_with_is_refused() -> None:
     packed = PackedForest.of(forest.fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 2, 3]))
     content = dump(Pipeline([("forest", packed)]))
     own = packed.to_bytes()
-    hostile = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(hostile, "w") as target:
-        for name in source.namelist():
-            target.writestr(name, source.read(name).replace(own, own[:-1] + b"x"))
+    hostile = rewritten(content, lambda part: part.replace(own, own[:-1] + b"x"))
+    verify(hostile, "x.skops")  # its parts are ours
     with pytest.raises(StorageError, match="not a packed forest"):
-        load(hostile.getvalue(), "x.skops")
+        load(hostile, "x.skops")
+
+
+@pytest.mark.parametrize("name", ["activity", "calories", "usual", "segments"])
+def test_a_model_of_ours_is_verified_without_scikit_learn(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "model.skops"
+    path.write_bytes(dump(models()[name][0]))
+    script = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from fitness_assets.storage.models import verify\n"
+        "verify(Path(sys.argv[1]).read_bytes(), 'x')\n"
+        "print([name for name in ('skops', 'sklearn') if name in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script, str(path)], check=True, capture_output=True, text=True
+    )
+    assert run.stdout.strip() == "[]"
+
+
+def rewritten(model: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """The model with every file in it changed."""
+    changed = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(model)) as source, zipfile.ZipFile(changed, "w") as target:
+        for name in source.namelist():
+            target.writestr(name, change(source.read(name)))
+    return changed.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"StandardScaler"', '"Popen"'),
+        ('"sklearn.preprocessing._data"', '"subprocess"'),
+        ('"ObjectNode"', '"ReduceNode"'),
+        ('"protocol": 2', '"protocol": 99'),
+    ],
+)
+def test_what_is_not_of_our_parts_is_left_to_skops(old: str, new: str) -> None:
+    model, _ = models()["calories"]
+    content = rewritten(dump(model), lambda part: part.replace(old.encode(), new.encode()))
+    with pytest.raises(StorageError, match="may be loaded"):
+        verify(content, "x.skops")
 
 
 def test_stray_bytes_are_refused_in_one_line() -> None:
