@@ -19,7 +19,12 @@ _OURS_BY_NAME = {name: ours for ours, names in _OURS.items() for name in names.s
 
 
 def activity(name: str) -> str | None:
-    """Our name of an activity, else the device's own in lower snake case; None for blank."""
+    """Our name of an activity, else the device's own in lower snake case; None for blank.
+
+    Of several, told as a program prints a list, the first is taken for the main one.
+    """
+    if name.startswith("["):
+        name, *_ = name.strip("[]").split(",")
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     snake = re.sub(r"[^a-z0-9]+", "_", words).strip("_")
     return _OURS_BY_NAME.get(snake, snake) or None

@@ -10,6 +10,7 @@ user_id = "Participant"
 date = "Day"
 distance_km = { column = "Miles", unit = "mi" }
 calories_burned = "Energy"
+age = { column = "Age", values = { "<30" = 25, ">=30" = 40 } }   # of codes what they mean
 
 [constants]                          # what no column says
 calories_kind = "total"
@@ -17,7 +18,7 @@ calories_kind = "total"
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,8 @@ class Layout:
         By canonical name, the file's column and the factor to our unit.
     constants : mapping
         Values of canonical columns that no column of the file says.
+    values : mapping
+        By canonical name, what the codes in the file's column mean, in our unit.
     date_format : str or None
         As `datetime.strptime` has it; None for ``2023-04-30``.
     delimiter : str
@@ -65,6 +68,7 @@ class Layout:
 
     columns: Mapping[str, tuple[str, float]]
     constants: Mapping[str, Any]
+    values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     date_format: str | None = None
     delimiter: str = ","
     missing: frozenset[str] = _MISSING
@@ -108,7 +112,10 @@ def parse(declared: Mapping[str, Any]) -> Layout:
     for name in tables["columns"].keys() & tables["constants"].keys():
         raise SourceError(f"constants.{name} is also a column")
     columns = {name: _column(name, told) for name, told in tables["columns"].items()}
-    constants = {name: _constant(name, told) for name, told in tables["constants"].items()}
+    constants = {
+        name: _of_type(f"constants.{name}", name, told)
+        for name, told in tables["constants"].items()
+    }
     if "date" not in columns:
         raise SourceError("columns.date is missing")
     if "calories_burned" in columns and "calories_kind" not in columns | constants:
@@ -122,6 +129,7 @@ def parse(declared: Mapping[str, Any]) -> Layout:
     return Layout(
         columns=columns,
         constants=constants,
+        values={name: _codes(name, told) for name, told in tables["columns"].items()},
         date_format=None if date_format is None else _of(date_format, str, "date_format"),
         delimiter=delimiter,
         missing=_MISSING | _texts(declared, "missing"),
@@ -133,7 +141,7 @@ def _column(name: str, told: Any) -> tuple[str, float]:
     key = f"columns.{name}"
     if isinstance(told, str):
         return told, 1.0
-    _known(f"{key}.", _of(told, dict, key), {"column", "unit"})
+    _known(f"{key}.", _of(told, dict, key), {"column", "unit", "values"})
     if "column" not in told:
         raise SourceError(f"{key}.column is missing")
     units = UNITS.get(name, {})
@@ -145,14 +153,20 @@ def _column(name: str, told: Any) -> tuple[str, float]:
     return _of(told["column"], str, f"{key}.column"), units.get(unit, 1.0)
 
 
-def _constant(name: str, told: Any) -> Any:
+def _codes(name: str, told: Any) -> dict[str, Any]:
+    key = f"columns.{name}.values"
+    codes = {} if isinstance(told, str) else _of(told.get("values", {}), dict, key)
+    return {code: _of_type(f"{key}.{code}", name, value) for code, value in codes.items()}
+
+
+def _of_type(key: str, name: str, told: Any) -> Any:
+    kind = SCHEMA.field(name).type
     try:
-        value = pa.scalar(told, SCHEMA.field(name).type).as_py()
+        value = pa.scalar(told, kind).as_py()
     except (pa.ArrowException, TypeError, ValueError) as error:
-        kind = SCHEMA.field(name).type
-        raise SourceError(f"constants.{name} is {told!r}, not {kind}") from error
+        raise SourceError(f"{key} is {told!r}, not {kind}") from error
     if name == "calories_kind" and value not in {"total", "active"}:
-        raise SourceError(f"constants.calories_kind is {told!r}, not total or active")
+        raise SourceError(f"{key} is {told!r}, not total or active")
     return value
 
 

@@ -95,10 +95,14 @@ def _converted(
 
 
 def _value(name: str, factor: float, layout: Layout, value: Any) -> Any:
+    if isinstance(value, str):
+        value = value.strip()
+        codes = layout.values.get(name, {})
+        if value in codes:
+            return codes[value]
+        value = None if value in layout.missing else value
     # Not-a-number is how some writers spell a missing value.
     if value is None or value != value:  # noqa: PLR0124
-        return None
-    if isinstance(value, str) and value.strip() in layout.missing:
         return None
     try:
         read = _READ.get(name)

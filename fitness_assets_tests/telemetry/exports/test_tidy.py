@@ -88,8 +88,30 @@ def test_csv_and_parquet_with_our_own_names_need_no_layout(tmp_path: Path) -> No
     }
 
 
+def test_codes_are_what_the_layout_says_they_mean(tmp_path: Path) -> None:
+    layout = parse(
+        {
+            "columns": {
+                "user_id": "id",
+                "date": "date",
+                "age": {"column": "age", "values": {"<30": 25, ">=30": 40, "NA": 50}},
+                "sex": {"column": "gender", "values": {"F": "female"}},
+                "activity_type": {"column": "did", "values": {"3": "rowing"}},
+            }
+        }
+    )
+    rows = "7,2023-04-02,<30,F,3\n7,2023-04-03,33,M,4\n7,2023-04-04,NA,,\n7,2023-04-05,<40,F,3\n"
+    put(tmp_path, {"x.csv": "id,date,age,gender,did\n" + rows})
+    found = take(tmp_path / "x.csv", layout=layout)
+    told = [found.of(f"2023-04-0{day}", "7") for day in (2, 3, 4)]
+    assert [day["age"] for day in told] == [25, 33, 50]
+    assert [day.get("sex") for day in told] == ["female", "M", None]
+    assert [day.get("activity_type") for day in told] == ["rowing", "4", None]
+    assert found.refused == [("x.csv", "line 5", "age: '<40' is not an amount")]
+
+
 def test_activities_get_the_names_that_every_export_has(tmp_path: Path) -> None:
-    rows = "7,2023-04-02,\"['Walk']\"\n7,2023-04-03,Trail Running\n7,2023-04-04,Curling\n"
+    rows = "7,2023-04-02,\"['Walk', 'Bike']\"\n7,2023-04-03,Trail Running\n7,2023-04-04,Curling\n"
     put(tmp_path, {"x.csv": "user_id,date,activity_type\n" + rows})
     found = take(tmp_path / "x.csv")
     named = [found.of(f"2023-04-0{day}", "7")["activity_type"] for day in (2, 3, 4)]
@@ -141,6 +163,14 @@ def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, rea
         (
             {"columns": {"distance_km": {"column": "d", "unit": "furlong"}}},
             "columns.distance_km.unit is 'furlong', not one of km, m, cm, mi",
+        ),
+        (
+            {"columns": {"date": "d", "age": {"column": "a", "values": 5}}},
+            "columns.age.values is 5, not a ta",
+        ),
+        (
+            {"columns": {"date": "d", "age": {"column": "a", "values": {"<30": "young"}}}},
+            "columns.age.values.<30 is 'young', not",
         ),
         ({"columns": {"steps": "n"}}, "columns.date is missing"),
         (
