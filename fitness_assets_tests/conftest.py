@@ -41,8 +41,11 @@ class _FewSessions(LoadScopeScheduling):  # type: ignore[misc]
     """Keep a module that needs Spark in one process, so that few processes start a session."""
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return module if module in _ON_SPARK else nodeid
+        return _module(nodeid) if _module(nodeid) in _ON_SPARK else nodeid
+
+
+def _module(nodeid: str) -> str:
+    return nodeid.partition("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -56,7 +59,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     def place(item: pytest.Item) -> int:
         found = (number for number, name in enumerate(longest) if name in item.nodeid)
-        return next(found, len(longest))
+        return next(found, len(longest) + (_module(item.nodeid) not in _ON_SPARK))
 
     items.sort(key=place)
 
