@@ -53,7 +53,7 @@ def show(release: Release) -> None:
             "of one is too little to speak of."
         )
     if own:
-        _movement(release)
+        _movement(release, metrics)
 
 
 def _groups(told: dict[str, Any]) -> None:
@@ -146,7 +146,7 @@ def _distances(told: dict[str, Any]) -> pd.DataFrame:
     )
 
 
-def _movement(release: Release) -> None:
+def _movement(release: Release, metrics: dict[str, Any]) -> None:
     st.subheader("Movement since the month before")
     movement = data.table(release, "movement") if release.has_table("movement") else None
     if movement is None or movement.empty:
@@ -158,7 +158,13 @@ def _movement(release: Release) -> None:
     stayed = int(movement.loc[movement["before"] == movement["segment"], "users"].sum())
     everyone = int(movement["users"].sum())
     st.write(
-        f"{stayed:,} of {everyone:,} users ({stayed / everyone:.0%}) are in a group of the same "
-        "name as the month before."
+        f"{stayed:,} of {everyone:,} users ({stayed / everyone:.0%}) are in the same group as the "
+        "month before."
     )
     page.figure(charts.moves, movement)
+    renamed = [f"“{now}” was “{then}”" for now, then in metrics.get("formerly", {}).items()]
+    told = f" By the name it had then {', '.join(renamed)}." if renamed else ""
+    st.caption(
+        "Groups of two months are the same if they share the most users, whatever they are called."
+        + told
+    )

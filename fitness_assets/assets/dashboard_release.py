@@ -192,19 +192,27 @@ def _tables(days: pd.DataFrame) -> dict[str, bytes]:
 
 
 def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict[str, bytes]:
-    """The files of what is told of the month's segments; adds ``projection`` to `metrics`."""
+    """The files of what is told of the month's segments.
+
+    Adds ``projection`` to `metrics`, and ``formerly``: by name, what a segment was called before.
+    """
     store = workspace.models["segment_model"]
     model, table = store.read(month, MODEL), store.table(month, "segments")
     if model is None or table is None:
         return {}
     told = metrics["segment_model"]
+    before = segment_names(workspace, shift(month, -1))
+    names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
+    called = serving.called_now(before, segment_names(workspace, month))
+    metrics["formerly"] = {
+        now: then for then, now in called.items() if now != then and now in names.values()
+    }
     placed, metrics["projection"] = serving.people(
         load(model, f"{month} segment_model"),
         table,
         told["features"],
-        segment_names(workspace, shift(month, -1)),
+        {user: called[name] for user, name in before.items()},
     )
-    names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
     return {
         "segments.parquet": store.read(month, "segments.parquet") or b"",
         "people.parquet": _parquet(placed),

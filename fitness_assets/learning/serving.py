@@ -191,7 +191,7 @@ def people(
     features : list of str
         What the model goes by.
     before : mapping
-        Name of the segment that a user was in the month before, by user_id.
+        The segment that a user was in the month before, by user_id, as it is called now.
 
     Returns
     -------
@@ -229,6 +229,40 @@ def people(
         },
     }
     return placed, told
+
+
+def called_now(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
+    """What each segment of the month before is called now.
+
+    Segments of two months are the same if they are paired where pairs share the most users
+    (Kuhn, Nav Res Logist Q 2:83, 1955), and share more than half of those of the earlier one that
+    are still there. A name says what sets a segment apart most, which may change while its users
+    stay together.
+
+    Parameters
+    ----------
+    before, now : mapping
+        Name of each user's segment, by user_id.
+
+    Returns
+    -------
+    dict
+        By name of the month before. A segment that is no more keeps its name, or, where another
+        has taken that, the name and "(then)".
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    both = pd.DataFrame({"before": pd.Series(before), "now": pd.Series(now)}).dropna()
+    shared = pd.crosstab(both["before"], both["now"])
+    users = shared.to_numpy()
+    same = {
+        str(shared.index[row]): str(shared.columns[column])
+        for row, column in zip(*linear_sum_assignment(users, maximize=True), strict=True)
+        if 2 * users[row, column] > users[row].sum()
+    }
+    taken = set(now.values())
+    gone = {name: f"{name} (then)" if name in taken else name for name in set(before.values())}
+    return gone | same
 
 
 def movement(placed: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
