@@ -77,14 +77,17 @@ def _estimate(model: "Pipeline", metrics: dict[str, Any]) -> None:
     answers = _form("calories", metrics, calories.GROUPS["day"])
     answer = estimate_calories(model, metrics, answers)
     st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")
-    # The interval is that of people of whom all is known.
+    told = metrics
+    if "without_past" in metrics and answers.get(calories.OFFSET) is None:
+        told = metrics["without_past"]
+        st.caption("By a forest that has never been told of a past, since none is told here.")
+    # The interval is that of people of whom all else is known.
     within = "Nine of ten such days lie"
-    if None in answers.values():
-        within = "If all that is left empty is as usual, nine of ten such days lie"
+    if any(answers[name] is None for name in answers.keys() - calories.GROUPS["history"]):
+        within = "If all else that is left empty is as usual, nine of ten such days lie"
     st.caption(
-        f"{within} between {answer.low:,.0f} and {answer.high:,.0f} kcal. "
-        f"Where all is known it is off by {metrics['mae']:.0f} kcal on average, for users it has "
-        "not seen."
+        f"{within} between {answer.low:,.0f} and {answer.high:,.0f} kcal. Where that is known it "
+        f"is off by {told['mae']:.0f} kcal on average, for users it has not seen."
     )
     _warn(answer.extrapolated, metrics["seen"])
 
@@ -96,7 +99,10 @@ def _form(form: str, metrics: dict[str, Any], required: list[str]) -> Answers:
     others = [name for name in names if name not in required]
     if others:
         with st.expander("What else is known of the day and the person"):
-            st.caption("What is left empty is taken to be as usual among the people learned from.")
+            st.caption(
+                "What is left empty is taken to be as usual among the people learned from, and "
+                "kcal are told without a past where none is given."
+            )
             answers |= {name: _input(form, name, metrics, known=False) for name in others}
     return answers
 

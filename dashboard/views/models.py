@@ -75,11 +75,13 @@ def _classifier(told: dict[str, Any]) -> None:
 
 
 def _regressor(told: dict[str, Any]) -> None:
-    linear = {f"linear_{name}": value for name, value in told["linear"].items()}
+    beside = {"This model, of who has no past": "without_past", "Linear model": "linear"}
+    rows = {name: told[key] for name, key in beside.items() if key in told}
+    scores = {f"{name}: {score}": value for name in rows for score, value in rows[name].items()}
     _scores(
-        told | linear,
+        told | scores,
         _REGRESSOR_SCORES,
-        {"Linear model": "linear_", "Always the mean": "baseline_"},
+        {**{name: f"{name}: " for name in rows}, "Always the mean": "baseline_"},
     )
     better = "better" if told["r2"] >= told["linear"]["r2"] else "worse"
     st.caption(

@@ -34,6 +34,8 @@ _FEATURES = 8
 TOLERANCE = 0.001
 #: Shapes that are tried.
 SHAPES = (Shape(10, 12, 0.001), Shape(10, 10, 0.002), Shape(30, 10, 0.005))
+#: Shape of the forest for who has no past.
+WITHOUT_PAST = Shape(10, 8, 0.005)
 
 
 def frame(days: pd.DataFrame) -> pd.DataFrame:
@@ -54,10 +56,18 @@ def split(days: pd.DataFrame) -> Split:
 
 def train(rows: pd.DataFrame, features: list[str], shape: Shape) -> Pipeline:
     """The trained pipeline, its forest packed."""
-    # Half of many features, but all of a few.
-    among = min(1.0, _FEATURES / len(features))
-    regressor = RandomForestRegressor(**shape.parameters(len(rows), among))
-    model = _pipeline(features, regressor).fit(rows[features], rows[TARGET])
+    past = _past(features)
+
+    def forest(shape: Shape, rows: int, features: int) -> RandomForestRegressor:
+        # Half of many features, but all of a few.
+        return RandomForestRegressor(**shape.parameters(rows, min(1.0, _FEATURES / features)))
+
+    told = int(rows[OFFSET].notna().sum()) if past else 0
+    model = _pipeline(
+        features,
+        forest(shape, told or len(rows), len(features)),
+        forest(WITHOUT_PAST, len(rows), len(features) - len(past)),
+    ).fit(rows[features], rows[TARGET])
     forests.pack(model)
     return model
 
@@ -105,12 +115,12 @@ def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> di
     ----------
     model : Pipeline
     learned : mapping
-        Its metrics: ``features``, ``interval`` and ``baseline``.
+        Its metrics: ``features``, the intervals and ``baseline``.
     test : DataFrame
         Rows of `frame`, of users that it has not seen.
     """
     truth, predicted = test[TARGET].to_numpy(), model.predict(test[learned["features"]])
-    low, high = evaluation.interval(learned["interval"], predicted)
+    low, high = bounds(learned, test, predicted)
     always = learned["baseline"]
     mean = np.full(len(truth), always["mean"])
     baseline = {
@@ -127,9 +137,37 @@ def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> di
     }
 
 
+def bounds(
+    learned: Mapping[str, Any], rows: pd.DataFrame, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper bound around each prediction, wider for who has no past.
+
+    Parameters
+    ----------
+    learned : mapping
+        The metrics of the model.
+    rows : DataFrame
+        What it was told.
+    predicted : ndarray of shape (n,)
+    """
+    low, high = evaluation.interval(learned["interval"], predicted)
+    if "without_past" in learned:
+        none = rows[OFFSET].isna().to_numpy()
+        widely = evaluation.interval(learned["without_past"]["interval"], predicted[none])
+        low[none], high[none] = widely
+    return low, high
+
+
+def forgotten(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` as of people of whose past nothing is known."""
+    return rows.assign(**{name: np.nan for name in GROUPS["history"] if name in rows})
+
+
 def _measure(split: Split, choice: Choice) -> dict[str, Any]:
     rows, test, features = split.train, split.test, choice.trial.features
-    linear = _pipeline(features, LinearRegression()).fit(rows[features], rows[TARGET])
+    linear = _pipeline(features, LinearRegression(), LinearRegression())
+    linear.fit(rows[features], rows[TARGET])
+    truth, calibrated = test[TARGET].to_numpy(), choice.days[TARGET].to_numpy()
     outside = (1 - evaluation.COVERAGE) / 2
     always = {
         "mean": float(rows[TARGET].mean()),
@@ -138,30 +176,40 @@ def _measure(split: Split, choice: Choice) -> dict[str, Any]:
     }
     learned = {
         **forests.inputs(rows, features),
-        "interval": evaluation.calibrate(choice.days[TARGET].to_numpy(), choice.predicted),
+        "interval": evaluation.calibrate(calibrated, choice.predicted[:, 0]),
         "baseline": always,
     }
+    if _past(features):
+        learned["without_past"] = {
+            **evaluation.regression(truth, choice.model.predict(forgotten(test[features]))),
+            "interval": evaluation.calibrate(calibrated, choice.predicted[:, 1]),
+        }
     return {
         **evaluation.counts(split),
         **score(choice.model, learned, test),
-        "agreement": evaluation.agreement(
-            test[TARGET].to_numpy(), choice.model.predict(test[features])
-        ),
-        "linear": evaluation.regression(test[TARGET].to_numpy(), linear.predict(test[features])),
+        "agreement": evaluation.agreement(truth, choice.model.predict(test[features])),
+        "linear": evaluation.regression(truth, linear.predict(test[features])),
         "trials": choice.told(),
         "importances": evaluation.importances(choice.model, test[features], test[TARGET], "r2"),
         **learned,
     }
 
 
-def _pipeline(features: list[str], regressor: Any) -> Pipeline:
-    return forests.pipeline(features, regressor, OFFSET if OFFSET in features else None)
+def _past(features: list[str]) -> list[str]:
+    """Those that only a past tells, if there are the offset and any others."""
+    past = [name for name in features if name in GROUPS["history"]]
+    return past if OFFSET in past and len(past) < len(features) else []
+
+
+def _pipeline(features: list[str], regressor: Any, without: Any) -> Pipeline:
+    return forests.pipeline(features, regressor, _past(features), without)
 
 
 def _predict(model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
-    predicted: np.ndarray = model.predict(rows[list(model.feature_names_in_)])
-    return predicted
+    """Of each row the prediction, and the one that it would have without a past."""
+    told = rows[list(model.feature_names_in_)]
+    return np.column_stack([model.predict(told), model.predict(forgotten(told))])
 
 
 def _score(rows: pd.DataFrame, predicted: np.ndarray) -> float:
-    return float(r2_score(rows[TARGET], predicted))
+    return float(r2_score(rows[TARGET], predicted[:, 0]))

@@ -135,14 +135,15 @@ def released(
     began = time.process_time()
     model.predict(rows)
     predict_seconds = time.process_time() - began
-    forest = forests.packed(model)
+    parts = forests.packed(model)
+    trees = sum(forest.tree_count for forest in parts)
     return Step(
         "as released",
-        forest.tree_count,
-        forest.tree_count,
-        forest.node_count,
+        trees,
+        trees,
+        sum(forest.node_count for forest in parts),
         len(content),
-        memory(forest.to_bytes(), "packed"),
+        sum(memory(forest.to_bytes(), "packed") for forest in parts),
         None,
         predict_seconds,
         learned["r2"],

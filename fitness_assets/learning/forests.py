@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -30,7 +31,9 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     return days.assign(**names, steps_above_usual=days["steps"] - days["steps_mean_28d"])
 
 
-def pipeline(features: Sequence[str], estimator: Any, offset: str | None = None) -> Pipeline:
+def pipeline(
+    features: Sequence[str], estimator: Any, past: Sequence[str] = (), without: Any = None
+) -> Pipeline:
     """The untrained pipeline from `features` to `estimator`.
 
     Parameters
@@ -38,8 +41,11 @@ def pipeline(features: Sequence[str], estimator: Any, offset: str | None = None)
     features : sequence of str
         Columns of `frame`.
     estimator : estimator
-    offset : str, optional
-        One of `features` in the unit of the target, from which the deviation is learned.
+    past : sequence of str, optional
+        Those of `features` that only a past tells. The last is in the unit of the target: the
+        deviation from it is learned where it is known.
+    without : estimator, optional
+        Learns the target for who has no past.
     """
     number = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
     # A form that offers the model's own categories never meets one that it has not seen; in a
@@ -50,35 +56,39 @@ def pipeline(features: Sequence[str], estimator: Any, offset: str | None = None)
             ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
         ]
     )
+    numbers = [name for name in features if name not in CATEGORIES and name not in past]
     columns = [
         ("categories", category, [name for name in features if name in CATEGORIES]),
-        ("numbers", number, [n for n in features if n not in CATEGORIES and n != offset]),
+        ("numbers", number, numbers),
     ]
-    if offset is not None:
-        # Last, and in its own unit.
-        columns.append(("offset", SimpleImputer(strategy="median"), [offset]))
-        estimator = OffsetRegressor(estimator)
+    if past:
+        *others, offset = past
+        as_it_is = StandardScaler(with_mean=False, with_std=False)
+        columns += [("past", clone(number), others), ("offset", as_it_is, [offset])]
+        estimator = OffsetRegressor(estimator, without, len(past))
     # An unused step could not be stored, for it is never trained.
     columns = [column for column in columns if column[2]]
     return Pipeline([("features", ColumnTransformer(columns)), ("estimator", estimator)])
 
 
-def pack(model: Pipeline) -> PackedForest:
-    """Put the packed form of its forest in place of the forest at the end of `model`."""
+def pack(model: Pipeline) -> None:
+    """Put the packed form of its forests in place of the forests at the end of `model`."""
     last = model[-1]
     if isinstance(last, OffsetRegressor):
-        packed = last.regressor = PackedForest.of(last.regressor)
+        last.regressor, last.without = map(PackedForest.of, (last.regressor, last.without))
     else:
-        packed = PackedForest.of(last)
-        model.steps[-1] = (model.steps[-1][0], packed)
-    return packed
+        model.steps[-1] = (model.steps[-1][0], PackedForest.of(last))
 
 
-def packed(model: Pipeline) -> PackedForest:
-    """The packed forest at the end of `model`."""
+def packed(model: Pipeline) -> tuple[PackedForest, ...]:
+    """The packed forests at the end of `model`: one, or also one for who has no past."""
     last = model[-1]
-    forest: PackedForest = last.regressor if isinstance(last, OffsetRegressor) else last
-    return forest
+    return (last.regressor, last.without) if isinstance(last, OffsetRegressor) else (last,)
+
+
+def packed_bytes(model: Pipeline) -> int:
+    """Bytes of `packed` on disk."""
+    return sum(len(forest.to_bytes()) for forest in packed(model))
 
 
 def inputs(train: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fitness_assets.learning import activity, calories, evaluation, forests
+from fitness_assets.learning import activity, calories, forests
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 #: What is known of a day and a person, by the names of the features. What is left out, or None, is
-#: taken to be as usual among the people learned from.
+#: taken to be as usual among the people learned from; of a past it is taken that there is none.
 Record = Mapping[str, float | str | None]
 
 
@@ -83,8 +83,9 @@ def estimate_calories(model: "Pipeline", metrics: Mapping[str, Any], record: Rec
     ValueError
         If a category is not one that the model has learned.
     """
-    predicted = model.predict(_row(metrics, record))
-    low, high = evaluation.interval(metrics["interval"], predicted)
+    row = _row(metrics, record)
+    predicted = model.predict(row)
+    low, high = calories.bounds(metrics, row, predicted)
     outside = _outside(record, metrics["seen"])
     return Estimate(float(predicted[0]), float(low[0]), float(high[0]), outside)
 
@@ -109,7 +110,7 @@ def expect_calories(
     """
     rows = calories.frame(days).reindex(columns=metrics["features"])
     predicted = model.predict(rows.astype(dict.fromkeys(metrics["seen"], float)))
-    low, high = evaluation.interval(metrics["interval"], predicted)
+    low, high = calories.bounds(metrics, rows, predicted)
     return pd.DataFrame({"expected": predicted, "low": low, "high": high}, index=days.index)
 
 

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
 from fitness_assets.learning.datasets import some_users, validation
-from fitness_assets.learning.forests import packed
+from fitness_assets.learning.forests import packed_bytes
 
 #: Rows that a choice is made on; more cost time and change little.
 _ROWS = 10_000
@@ -74,7 +74,7 @@ class Trial:
         The features of these groups.
     shape : Shape
     bytes : int
-        Size of its forest on disk.
+        Size of its forests on disk.
     score : float
         Greater is better.
     predicted : ndarray
@@ -179,7 +179,7 @@ def choose(
         predicted = np.concatenate(
             [task.predict(model, split.test) for model, split in zip(models, splits, strict=True)]
         )
-        size = len(packed(models[0]).to_bytes())
+        size = packed_bytes(models[0])
         return Trial(list(names), features, shape, size, task.score(days, predicted), predicted)
 
     names = list(groups)
@@ -198,7 +198,7 @@ def choose(
         # It is larger than in the search, where it had fewer rows to tell apart.
         model = task.train(rows, best.features, best.shape)
         smaller = [trial for trial in candidates if trial.bytes < best.bytes]
-        if not smaller or len(packed(model).to_bytes()) <= budget:
+        if not smaller or packed_bytes(model) <= budget:
             break
         candidates = smaller
     predicted = best.predicted

@@ -113,7 +113,7 @@ def test_a_forest_that_is_broken_is_refused_where_it_is_used(
     source = release(released)
     files = {file.name: read_bytes(source.folder, file) for file in source.manifest.files}
     model = load(files["calorie_regressor.skops"], "x")
-    forest = packed(model).to_bytes()
+    forest = packed(model)[0].to_bytes()
     files["calorie_regressor.skops"] = rewritten(
         files["calorie_regressor.skops"], lambda part: part.replace(forest, forest[:-1] + b"x")
     )

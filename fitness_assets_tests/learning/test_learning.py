@@ -16,7 +16,7 @@ from fitness_assets.learning.datasets import (
     split_by_user,
     validation,
 )
-from fitness_assets.learning.forests import packed
+from fitness_assets.learning.forests import packed, packed_bytes
 from fitness_assets.learning.prediction import asked, estimate_calories, recognise
 
 APRIL = pd.Timestamp("2023-04-01")
@@ -201,6 +201,40 @@ def test_a_person_is_told_by_their_past_where_few_teach() -> None:
     assert large - small == pytest.approx(1_000, abs=150)
 
 
+def test_who_has_no_past_is_told_by_what_else_is_known() -> None:
+    days = burnt_by_person(100)
+    days["calories_burned"] += 0.1 * (days["steps"] - 8_000)
+    model, metrics = calories.learn(days, BUDGET)
+    assert calories.OFFSET in metrics["features"]
+    assert len(packed(model)) == 2
+    day = {"heart_rate_avg": 80.0, "sleep_hours": 7.0}
+    few, many = (
+        estimate_calories(model, metrics, day | {"steps": steps}) for steps in (6_500.0, 9_500.0)
+    )
+    assert many.kcal - few.kcal == pytest.approx(300, abs=100)
+    known = estimate_calories(model, metrics, day | {"steps": 8_000.0, calories.OFFSET: 2_400.0})
+    assert few.high - few.low > 3 * (known.high - known.low), "people differ in what they burn"
+    test = split_by_user(calories.frame(days), [calories.TARGET]).test
+    rows = calories.forgotten(test[metrics["features"]])
+    told, truth = model.predict(rows), test[calories.TARGET].to_numpy()
+    assert metrics["without_past"]["mae"] == pytest.approx(np.abs(told - truth).mean())
+    held = evaluation.coverage(truth, *calories.bounds(metrics, rows, told))
+    assert held == pytest.approx(evaluation.COVERAGE, abs=0.08), "of 20 people"
+
+
+def test_one_person_with_a_past_teaches_no_less_than_none() -> None:
+    days = burnt_by_person(40)
+    days.loc[days["user_id"] != "u0", calories.OFFSET] = np.nan
+    model, metrics = calories.learn(days, BUDGET)
+    assert np.isfinite(model.predict(calories.frame(days)[metrics["features"]])).all()
+    days[[name for name in calories.COLUMNS if name.startswith("steps")]] = np.nan
+    days[["heart_rate_avg", "sleep_hours", "activity_type", "day_of_week"]] = np.nan
+    past = burnt_by_person(40)[calories.OFFSET]
+    model, metrics = calories.learn(days.assign(**{calories.OFFSET: past}), BUDGET)
+    assert metrics["features"] == [calories.OFFSET], "and nothing to tell those by who have none"
+    assert "without_past" not in metrics
+
+
 def test_scores_are_of_the_model_that_is_returned() -> None:
     days = burnt_by_activity(100)
     model, metrics = calories.learn(days, BUDGET)
@@ -232,7 +266,7 @@ def test_the_smallest_that_is_about_as_good_is_chosen_within_the_budget() -> Non
     (chosen,) = (trial for trial in metrics["trials"] if trial["chosen"])
     assert chosen["score"] >= best - calories.TOLERANCE
     tight, scores = calories.learn(days, chosen["bytes"] - 1)
-    assert len(packed(tight).to_bytes()) < len(packed(model).to_bytes()) or scores["r2"] < best
+    assert packed_bytes(tight) < packed_bytes(model) or scores["r2"] < best
 
 
 def test_an_interval_holds_as_many_days_as_it_says() -> None:

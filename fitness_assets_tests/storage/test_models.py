@@ -51,7 +51,8 @@ def models() -> dict[str, tuple[Pipeline, pd.DataFrame]]:
     segments = Pipeline([("scale", StandardScaler()), ("k-means", KMeans(3, random_state=0))])
     activity.fit(numbers, DAYS["activity_type"])
     calories.fit(DAYS, DAYS["calories_burned"])
-    offset = OffsetRegressor(RandomForestRegressor(5, max_depth=4, random_state=0))
+    one, other = (RandomForestRegressor(5, max_depth=4, random_state=seed) for seed in (0, 1))
+    offset = OffsetRegressor(one, other, 1)
     usual = Pipeline([("impute", SimpleImputer()), ("offset", offset)])
     usual.fit(numbers, DAYS["calories_burned"])
     for model in (activity, calories, usual):
@@ -128,9 +129,16 @@ def test_a_tree_of_scikit_learn_is_refused() -> None:
         load(dump(model), "x.skops")
 
 
+def test_an_offset_of_another_version_is_refused() -> None:
+    model, _ = models()["usual"]
+    del model[-1].without
+    with pytest.raises(StorageError, match="OffsetRegressor of another version"):
+        load(dump(model), "x.skops")
+
+
 def test_arrays_are_counted_wherever_they_are() -> None:
     model, _ = models()["usual"]
-    own = forests.packed(model).nbytes
+    own = sum(forest.nbytes for forest in forests.packed(model))
     assert own < array_bytes(model) < own + 1_000
 
 
