@@ -52,7 +52,7 @@ _PARTS = {
     "DictNode": {"builtins.dict"},
     "JsonNode": {"builtins.str"},
     "ListNode": {"builtins.list"},
-    "NdArrayNode": {"numpy.float64", "numpy.ndarray"},
+    "NdArrayNode": {"numpy.float64", "numpy.int64", "numpy.ndarray"},
     "SliceNode": {"builtins.slice"},
     "TupleNode": {"builtins.tuple"},
     "TypeNode": {"builtins.str", "numpy.float64"},

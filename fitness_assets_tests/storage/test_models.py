@@ -20,7 +20,6 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fitness_assets.errors import StorageError
 from fitness_assets.learning import forests
-from fitness_assets.learning.offset import OffsetRegressor
 from fitness_assets.learning.packed import PackedForest
 from fitness_assets.storage.models import array_bytes, dump, load, verify
 
@@ -38,11 +37,12 @@ DAYS = pd.DataFrame(
 
 def models() -> dict[str, tuple[Pipeline, pd.DataFrame]]:
     """A trained pipeline of each kind that the platform makes, and features for it."""
-    numbers = DAYS[["steps", "heart_rate_avg", "sleep_hours"]]
+    names = ["steps", "heart_rate_avg", "sleep_hours"]
+    numbers = DAYS[names]
     scaled = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
     category = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     features = ColumnTransformer(
-        [("category", category, ["activity_type"]), ("numbers", scaled, list(numbers))]
+        [("category", category, ["activity_type"]), ("numbers", scaled, names)]
     )
     classifier = RandomForestClassifier(5, max_depth=4, random_state=0)
     regressor = RandomForestRegressor(5, max_depth=4, random_state=0)
@@ -52,15 +52,15 @@ def models() -> dict[str, tuple[Pipeline, pd.DataFrame]]:
     activity.fit(numbers, DAYS["activity_type"])
     calories.fit(DAYS, DAYS["calories_burned"])
     one, other = (RandomForestRegressor(5, max_depth=4, random_state=seed) for seed in (0, 1))
-    offset = OffsetRegressor(one, other, 1)
-    usual = Pipeline([("impute", SimpleImputer()), ("offset", offset)])
-    usual.fit(numbers, DAYS["calories_burned"])
+    usual = forests.pipeline(names, one, ["sleep_hours"], other)
+    some = numbers.assign(sleep_hours=numbers["sleep_hours"].where(numbers["steps"] % 3 > 0))
+    usual.fit(some, DAYS["calories_burned"])
     for model in (activity, calories, usual):
         forests.pack(model)
     return {
         "activity": (activity, numbers),
         "calories": (calories, DAYS),
-        "usual": (usual, numbers),
+        "usual": (usual, some),
         "segments": (segments.fit(numbers), numbers),
     }
 
