@@ -22,6 +22,7 @@ from bench.dashboard import dashboard
 from bench.event_log import event_log
 from bench.exports import exports
 from bench.packed import packed
+from bench.people import people
 from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.features import RANGES
@@ -337,6 +338,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "cohort": cohort,
     "models": models,
     "truth": truth,
+    "people": people,
     "compression": compression,
     "import": exports,
     "startup": startup,

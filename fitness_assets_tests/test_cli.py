@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from fitness_assets.resources.workspace import MODELS
+from fitness_assets.settings import Settings
 from fitness_assets.storage.release import ReleaseStore
+from fitness_assets_tests.conftest import USERS
 
 FITNESS = Path(sys.executable).with_name("fitness")
 
@@ -24,11 +26,21 @@ def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.Completed
         env={
             **kept,
             "FITNESS_HOME": str(home),
-            "FITNESS_COHORT_USERS": "60",
+            "FITNESS_COHORT_USERS": str(USERS),
             "FITNESS_LAST_MONTH": "2023-06",
             **environ,
         },
     )
+
+
+def files_of(month: str, home: Path) -> dict[Path, bytes]:
+    """Content of each file of a month below `home`, locks apart."""
+    folder = f"month={month[-2:]}"
+    return {
+        path.relative_to(home): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file() and path.name != "_lock" and {month, folder} & set(path.parts)
+    }
 
 
 @pytest.mark.parametrize(
@@ -100,13 +112,13 @@ def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: P
     assert "month=04" in landed[0].as_posix()
 
 
-def test_backfill_then_status(tmp_path: Path) -> None:
+def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     run = fitness(tmp_path, "backfill", "2023-04")
     assert run.returncode == 0, run.stderr
     assert "1 of 1 months" in run.stdout
     assert "GB with the JVM" in run.stdout
     (row,) = [line for line in run.stdout.splitlines() if line.startswith("daily_activity")]
-    assert row.split() == ["daily_activity", "rows", "1,800"]
+    assert row.split() == ["daily_activity", "rows", f"{USERS * 30:,}"]
 
     run = fitness(tmp_path, "status", "--json")
     assert run.returncode == 0, run.stderr
@@ -122,8 +134,14 @@ def test_backfill_then_status(tmp_path: Path) -> None:
             assert set(cell) == {"materialized", "rows", "data_version", "run_id", "metrics"}
     runs = {months["2023-04"]["run_id"] for months in assets.values()}
     assert len(runs) == 1, "a month is one run"
-    assert assets["daily_activity"]["2023-04"]["rows"] == 60 * 30
+    assert assets["daily_activity"]["2023-04"]["rows"] == USERS * 30
     assert 0 < assets["activity_classifier"]["2023-04"]["metrics"]["accuracy"] <= 1
+
+    ours, theirs = (files_of("2023-04", home) for home in (tmp_path, released.home))
+    assert ours.keys() == theirs.keys(), "made from nothing by another process"
+    assert [path for path in ours if ours[path] != theirs[path]] == []
+    stages = {"raw_telemetry", "daily_activity", "model_backtest", "releases", "drive", *MODELS}
+    assert stages <= {part for path in ours for part in path.parts}
 
     # The record is a claim about the store: without the files the month is not materialized.
     for manifest in (tmp_path / "lake" / "daily_activity").rglob("_manifest.json"):

@@ -63,7 +63,7 @@ def train(rows: pd.DataFrame, features: list[str], shape: Shape) -> Pipeline:
         return RandomForestRegressor(**shape.parameters(rows, min(1.0, _FEATURES / features)))
 
     told = int(rows[OFFSET].notna().sum()) if past else 0
-    model = _pipeline(
+    model = pipeline(
         features,
         forest(shape, told or len(rows), len(features)),
         forest(WITHOUT_PAST, len(rows), len(features) - len(past)),
@@ -98,14 +98,14 @@ def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
         If there are too few users with kcal.
     """
     both = split(days)
-    choice = choose(
-        Task(train, _predict, _score, TOLERANCE),
-        both.train,
-        known(both.train, GROUPS),
-        SHAPES,
-        budget,
-    )
+    choice = search(both.train, budget)
     return choice.model, _measure(both, choice)
+
+
+def search(rows: pd.DataFrame, budget: int) -> Choice:
+    """Choose features and shape on some of the users of `rows`, rows of `frame`, and train."""
+    task = Task(train, _predict, _score, TOLERANCE)
+    return choose(task, rows, known(rows, GROUPS), SHAPES, budget)
 
 
 def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def forgotten(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _measure(split: Split, choice: Choice) -> dict[str, Any]:
     rows, test, features = split.train, split.test, choice.trial.features
-    linear = _pipeline(features, LinearRegression(), LinearRegression())
+    linear = pipeline(features, LinearRegression(), LinearRegression())
     linear.fit(rows[features], rows[TARGET])
     truth, calibrated = test[TARGET].to_numpy(), choice.days[TARGET].to_numpy()
     outside = (1 - evaluation.COVERAGE) / 2
@@ -201,7 +201,8 @@ def _past(features: list[str]) -> list[str]:
     return past if OFFSET in past and len(past) < len(features) else []
 
 
-def _pipeline(features: list[str], regressor: Any, without: Any) -> Pipeline:
+def pipeline(features: list[str], regressor: Any, without: Any) -> Pipeline:
+    """The untrained pipeline; `without` learns for who has no past, where features tell one."""
     return forests.pipeline(features, regressor, _past(features), without)
 
 

@@ -1,0 +1,110 @@
+"""Real people: what the calorie regressor is worth for those it has not seen.
+
+They are looked for where the tests look: below FITNESS_SHARED_DATA, else beside the repository.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import pandas as pd
+    from rich.table import Table
+
+_FOLDS = 5
+_BUDGET = 38_000
+_MONTHS = ("2016-04", "2016-05")
+
+
+def people() -> "Iterator[Table]":
+    """Real Fitbit users, each predicted by models that have not seen them: five folds by user."""
+    from rich.table import Table
+    from sklearn.linear_model import LinearRegression
+
+    from fitness_assets.learning import calories, evaluation
+
+    table = Table("kcal of a day", "users", "days", "R2", "MAE kcal", "ratio", title="people")
+    folder = _folder()
+    if not folder.is_dir():
+        table.add_row(f"no real data: {folder} does not exist", "", "", "", "", "")
+        yield table
+        return
+    days = calories.frame(_imported(folder))
+    days = days[days["worn"] & days[calories.TARGET].notna()].reset_index(drop=True)
+    truth = days[calories.TARGET].to_numpy()
+    by_user = np.random.default_rng(0).permutation(days["user_id"].nunique()) % _FOLDS
+    user_folds = by_user[days["user_id"].factorize()[0]]
+    row_folds = np.random.default_rng(0).integers(_FOLDS, size=len(days))
+
+    def mean(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
+        return test[calories.OFFSET].fillna(train[calories.TARGET].mean())
+
+    def linear(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
+        features = calories.search(train, _BUDGET).trial.features
+        model = calories.pipeline(features, LinearRegression(), LinearRegression())
+        return model.fit(train[features], train[calories.TARGET]).predict(test[features])
+
+    def ours(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
+        model = calories.search(train, _BUDGET).model
+        return model.predict(test[list(model.feature_names_in_)])
+
+    def without(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
+        return ours(train, calories.forgotten(test))
+
+    runs: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
+        "the person's own past mean": (mean, user_folds),
+        "a linear model of the same inputs": (linear, user_folds),
+        "ours": (ours, user_folds),
+        "ours, of who has no past": (without, user_folds),
+        "ours, rows split at random and not people": (ours, row_folds),
+    }
+    first: float | None = None
+    for name, (predict, folds) in runs.items():
+        predicted = np.empty(len(days))
+        for fold in range(_FOLDS):
+            test = folds == fold
+            predicted[test] = predict(days[~test], days[test])
+        scores = evaluation.regression(truth, predicted)
+        first = first or scores["r2"]
+        table.add_row(
+            name,
+            f"{days['user_id'].nunique()}",
+            f"{len(days):,}",
+            f"{scores['r2']:.3f}",
+            f"{scores['mae']:.0f}",
+            f"{scores['r2'] / first:.2f}",
+        )
+    yield table
+
+
+def _folder() -> Path:
+    declared = os.environ.get("FITNESS_SHARED_DATA")
+    beside = Path(__file__).parents[2] / "shared" / "data"
+    return (Path(declared) if declared else beside) / "fitabase"
+
+
+def _imported(folder: Path) -> "pd.DataFrame":
+    """The days of the export as the lake has them."""
+    from fitness_assets.learning import calories
+    from fitness_assets.storage.lake import Lake
+
+    with tempfile.TemporaryDirectory() as home:
+        settings = {
+            "FITNESS_HOME": home,
+            "FITNESS_SOURCE": "exports",
+            "FITNESS_FIRST_MONTH": _MONTHS[0],
+            "FITNESS_LAST_MONTH": _MONTHS[-1],
+        }
+        fitness = Path(sys.executable).with_name("fitness")
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        command = [fitness, "import", str(folder)]
+        subprocess.run(command, check=True, env=os.environ | settings, **quiet)
+        lake = Lake(Path(home, "lake", "daily_activity"))
+        return lake.scan(list(_MONTHS), calories.COLUMNS).table.to_pandas()
