@@ -173,7 +173,7 @@ def histogram(
         .encode(
             x=alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(tickCount=6)),
             x2="high:Q",
-            y=alt.Y("days:Q", title="Days", axis=alt.Axis(format="~s")),
+            y=alt.Y("days:Q", title="Days", axis=alt.Axis(format=",")),
             tooltip=[
                 alt.Tooltip("low:Q", format=",.1f", title="from"),
                 alt.Tooltip("high:Q", format=",.1f", title="to"),
@@ -584,7 +584,7 @@ def residuals(edges: Sequence[float], rows: Sequence[int]) -> alt.Chart:
                 axis=alt.Axis(tickCount=6),
             ),
             x2="high:Q",
-            y=alt.Y("days:Q", title="Days", axis=alt.Axis(format="~s")),
+            y=alt.Y("days:Q", title="Days", axis=alt.Axis(format=",")),
             tooltip=[
                 alt.Tooltip("low:Q", title="from", format=",.0f"),
                 alt.Tooltip("high:Q", title="to", format=",.0f"),

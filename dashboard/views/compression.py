@@ -36,7 +36,7 @@ _TRADES = {
     ),
     "as released": (
         "The packed forest that is served, told also of the device, the person and their past.",
-        "The inputs bring the score; a form must ask for more, or take it as usual.",
+        "The inputs bring the score; a form must ask for more, or do without.",
     ),
 }
 
