@@ -191,7 +191,7 @@ def use_compression(page: "Page") -> None:
     expect_whole(page)
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path: Path) -> None:
     with chromium() as browser, serving(source, tmp_path / "copy") as address:
         page, wrong = open_page(browser, "light", 1400, 950)
