@@ -6,7 +6,6 @@ own.
 
 import json
 import random
-import resource
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fitness_assets import memory
 from fitness_assets.telemetry.exports.reading import read
 from fitness_assets.telemetry.exports.told import Told
 
@@ -126,8 +126,7 @@ def main(path: Path) -> None:
     told = Told(user="bench")
     days = sum(batch.num_rows for batch in read(path, told, print))
     seconds = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"days": days, "seconds": seconds, "peak": peak}))
+    print(json.dumps({"days": days, "seconds": seconds, "peak": memory.peak()}))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 import psutil
 
-from fitness_assets import errors
+from fitness_assets import errors, memory
 from fitness_assets.definitions import MONTHLY, build_defs, known_unstable
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.instance import open_instance
@@ -34,6 +33,8 @@ class Outcome:
         None if it succeeded, else one line that says which asset failed and why.
     warnings : list of str
         A line for each check that did not pass and does not block.
+    interrupted : bool
+        Whether a signal ended it.
     """
 
     month: str
@@ -41,6 +42,7 @@ class Outcome:
     seconds: float
     error: str | None
     warnings: list[str]
+    interrupted: bool
 
 
 def select(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
@@ -103,6 +105,8 @@ def reached(settings: Settings, changed: Collection[str]) -> Plan:
 def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outcome]:
     """Materialize the assets of each month of `plan`, in order; a failure stays in its month.
 
+    After SIGINT or SIGTERM no further month is begun.
+
     Parameters
     ----------
     settings : Settings
@@ -126,8 +130,14 @@ def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outco
                 raise_on_error=False,
             )
             seconds = time.monotonic() - began
+            interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
             error = None if run.success else _failure(run)
-            outcomes.append(Outcome(month, run.run_id, seconds, error, _warnings(run)))
+            outcomes.append(Outcome(month, run.run_id, seconds, error, _warnings(run), interrupted))
+            if interrupted:
+                # A JVM that was being started does not end by itself.
+                for child in psutil.Process().children(recursive=True):
+                    child.kill()
+                break
     return outcomes
 
 
@@ -137,18 +147,11 @@ def peak_memory() -> int | None:
     The sum is an upper bound, since the peaks need not have been at the same time. None where the
     system does not keep the figure.
     """
-    me = psutil.Process()
-    total = 0
-    for process in [me, *me.children(recursive=True)]:
-        try:
-            with Path(f"/proc/{process.pid}/status").open() as status:
-                held = [line.split()[1] for line in status if line.startswith("VmHWM:")]
-        except OSError:
-            if process == me:
-                return None
-            continue
-        total += sum(int(kib) * 1024 for kib in held)
-    return total
+    own = memory.peak()
+    if own is None:
+        return None
+    children = psutil.Process().children(recursive=True)
+    return own + sum(memory.peak(child.pid) or 0 for child in children)
 
 
 def _progress_logger(progress: Progress) -> dg.LoggerDefinition:
@@ -178,22 +181,36 @@ def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
     ]
 
 
-def _failure(run: dg.ExecuteInProcessResult) -> str:
+def _causes(run: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str, str]]:
+    """What failed, and class and message of each error of its chain, the outermost first."""
     for event in run.all_events:
         if event.is_step_failure:
-            error = event.step_failure_data.error
-            while error is not None and error.cause is not None:
-                if error.cls_name in _OURS:
-                    break
-                error = error.cause
-            message = " ".join(error.message.split()) if error else "no reason recorded"
-            name, _, reason = message.partition(": ")
-            if name.rpartition(".")[2] in _OURS:
-                return f"{event.step_key}: {reason}"
-            return f"{event.step_key}: {message} (the log of run {run.run_id} has it all)"
-    return f"run {run.run_id} failed before its first step"
+            failed, error = str(event.step_key), event.step_failure_data.error
+        elif event.is_job_failure:
+            failed, error = "the run", event.job_failure_data.error
+        else:
+            continue
+        while error is not None:
+            yield failed, str(error.cls_name), " ".join(error.message.split())
+            error = error.cause
 
 
+def _failure(run: dg.ExecuteInProcessResult) -> str:
+    causes = list(_causes(run))
+    if not causes:
+        return f"run {run.run_id} failed before its first step"
+    first, _, _ = causes[0]
+    chain = [(kind, message) for failed, kind, message in causes if failed == first]
+    telling = (each for each in chain if each[0] in _OURS | _INTERRUPTED)
+    kind, message = next(telling, chain[-1])
+    if kind in _INTERRUPTED:
+        return f"{first} was interrupted"
+    if kind in _OURS:
+        return f"{first}: {message.partition(': ')[2]}"
+    return f"{first}: {message} (the log of run {run.run_id} has it all)"
+
+
+_INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
 _OURS = {
     name
     for name, kind in vars(errors).items()

@@ -89,7 +89,10 @@ def backfill(first: str | None, last: str | None, selection: str | None, report:
 
 
 def _materialize(settings: Settings, plan: "Plan") -> None:
-    """Run `plan` and say how each month went and what came of it; exit status 1 if one failed."""
+    """Run `plan` and say how each month went and what came of it.
+
+    The exit status is 1 if one failed, 130 if a signal ended it.
+    """
     from fitness_assets.backfill import peak_memory, run_months
     from fitness_assets.status import status
 
@@ -116,6 +119,8 @@ def _materialize(settings: Settings, plan: "Plan") -> None:
         f"in {time.monotonic() - began:.0f} s"
         + (f", peak memory {peak / 1e9:.2f} GB with the JVM" if peak else "")
     )
+    if outcomes[-1].interrupted:
+        raise click.Abort
     if any(outcome.error for outcome in outcomes):
         raise click.exceptions.Exit(1)
 

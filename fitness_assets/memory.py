@@ -18,6 +18,20 @@ def resident() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def peak(process: int | str = "self") -> int | None:
+    """Bytes of a process in memory at most, or None where the system does not say.
+
+    Unlike what `getrusage` gives, it does not count what the process was forked from.
+    """
+    try:
+        told = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return None
+    # Of a process that has ended and was not waited for nothing is said.
+    held = [line.split()[1] for line in told.splitlines() if line.startswith("VmHWM:")]
+    return int(held[0]) * 1024 if held else None
+
+
 def trim() -> None:
     """Hand what the allocator keeps of freed memory back to the system, where it can be asked to.
 

@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+import dagster as dg
+
 from fitness_assets.errors import FitnessError
 from fitness_assets.instance import open_instance
 from fitness_assets.settings import Settings
@@ -20,6 +22,13 @@ _START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 20.0
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - recognised, not bound
 _MODULE = "fitness_assets.definitions"
+_RUNNING = [
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+# On a run: where the server listened that started its process.
+_LAUNCHED_HERE = ".dagster/grpc_info"
 
 
 def serve(settings: Settings, tell: Callable[[str], None]) -> int:
@@ -49,6 +58,7 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> int:
     open_instance(settings).dispose()
     environment = settings.environment()
     with _stopped_by_signal() as stopped, ExitStack() as stack:
+        stack.callback(_cancel_runs, settings, tell)
         running = {
             name: stack.enter_context(_process(command, environment))
             for name, command in _commands(settings).items()
@@ -77,6 +87,17 @@ def serve(settings: Settings, tell: Callable[[str], None]) -> int:
             return 1
     tell("stopped")
     return 0
+
+
+def _cancel_runs(settings: Settings, tell: Callable[[str], None]) -> None:
+    """Mark what was running as canceled, once its process is gone. What is queued stays queued."""
+    with open_instance(settings) as instance:
+        for run in instance.get_runs(dg.RunsFilter(statuses=_RUNNING)):
+            # That of another command has no such tag, and may go on.
+            if _LAUNCHED_HERE in run.tags:
+                instance.report_run_canceled(run, "fitness serve was stopped while this ran")
+                month = run.tags.get("dagster/partition", "")
+                tell(f"canceled   {month} of {run.job_name}, run {run.run_id}".rstrip())
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import socket
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,20 @@ def released(
                     assert materialize(settings, month, instance).success
             (folder / "released.complete").touch()
     return settings
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} took more than {seconds:.0f} s")
+        time.sleep(0.5)
 
 
 def original_lake() -> Path:

@@ -2,16 +2,20 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import dagster as dg
+import psutil
 import pytest
 
 from fitness_assets.resources.workspace import MODELS
 from fitness_assets.settings import Settings
+from fitness_assets.storage.lake import Lake
 from fitness_assets.storage.release import ReleaseStore
-from fitness_assets_tests.conftest import USERS
+from fitness_assets_tests.conftest import USERS, wait_for
 
 FITNESS = Path(sys.executable).with_name("fitness")
 
@@ -149,6 +153,31 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     table = fitness(tmp_path, "status")
     (row,) = [line for line in table.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
+
+
+def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [FITNESS, "backfill", "2023-04", "2023-05"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=os.environ | {"FITNESS_HOME": str(tmp_path), "FITNESS_COHORT_USERS": str(USERS)},
+    )
+    raw = Lake(tmp_path / "lake" / "raw_telemetry")
+    wait_for("the first stage", lambda: raw.manifest("2023-04") is not None, 60)
+    wait_for("Spark", lambda: psutil.Process(process.pid).children() != [], 60)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.startswith("2023-04  FAILED  daily_activity was interrupted\n")
+    assert "0 of 2 months" in told
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+    assert raw.manifest("2023-04") is not None, "what was done stands"
+    assert not list(tmp_path.rglob("_staging-*"))
 
 
 def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:

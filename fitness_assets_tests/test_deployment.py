@@ -32,8 +32,7 @@ from fitness_assets_tests.composed import (
     find_postgres,
     stage,
 )
-from fitness_assets_tests.conftest import USERS
-from fitness_assets_tests.test_served import free_port, wait_for
+from fitness_assets_tests.conftest import USERS, free_port, wait_for
 
 MONTHS = between("2023-04", "2023-09")
 PARENT = "dagster/parent_run_id"

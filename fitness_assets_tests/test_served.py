@@ -4,22 +4,22 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import dagster as dg
 import psutil
 import pytest
 
 from fitness_assets.definitions import MONTHLY_JOB
 from fitness_assets_tests.browser import chromium, expect, expect_whole, screenshot
+from fitness_assets_tests.conftest import free_port, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -28,6 +28,20 @@ USERS = 60
 JOB = f"/locations/fitness_assets.definitions/jobs/{MONTHLY_JOB}/partitions"
 # A run that the UI launches starts a Python and a JVM of its own.
 RUN_TIMEOUT = 240.0
+LAUNCH = """
+mutation {
+  launchRun(executionParams: {
+    mode: "default"
+    selector: {
+      repositoryLocationName: "fitness_assets.definitions"
+      repositoryName: "__repository__"
+      pipelineName: "monthly_pipeline"
+    }
+    executionMetadata: {tags: [{key: "dagster/partition", value: "2023-04"}]}
+    runConfigData: {}
+  }) { __typename }
+}
+"""
 
 
 @dataclass
@@ -58,20 +72,6 @@ class Served:
         )
         found = data["partitionBackfillsOrError"]["results"]
         return [(backfill["status"], backfill["partitionNames"]) for backfill in found]
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} took more than {seconds:.0f} s")
-        time.sleep(0.5)
 
 
 @contextmanager
@@ -183,11 +183,14 @@ def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) 
         expect(graph.get_by_text("2023-06").first).to_be_visible()
         screenshot(graph, "dagster-segment-model")
 
-        stop_and_look(served)
+        stop_and_look(served, tmp_path / "home")
 
 
-def stop_and_look(served: Served) -> None:
-    """An interrupt ends all of it, and nothing that it had started stays."""
+def stop_and_look(served: Served, home: Path) -> None:
+    """An interrupt ends all of it, nothing that it had started stays, and its run says so."""
+    answer = served.graphql(LAUNCH)["launchRun"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    wait_for("another run", lambda: served.runs()[0] == "STARTED", 60)
     started = psutil.Process(served.process.pid).children(recursive=True)
     assert len(started) >= 3
     served.process.send_signal(signal.SIGINT)
@@ -197,3 +200,7 @@ def stop_and_look(served: Served) -> None:
     for url in (served.dagster, served.dashboard):
         with pytest.raises(OSError, match="refused"):
             urllib.request.urlopen(url, timeout=5)
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        last, *others = instance.get_runs()
+        assert last.status == dg.DagsterRunStatus.CANCELED
+        assert {run.status for run in others} == {dg.DagsterRunStatus.SUCCESS}

@@ -15,8 +15,8 @@ import pytest
 from fitness_assets.settings import Settings
 from fitness_assets.storage.release import ReleaseStore
 from fitness_assets_tests.browser import Error, chromium, expect, expect_whole, screenshot
+from fitness_assets_tests.conftest import free_port, wait_for
 from fitness_assets_tests.dashboard.opening import APP, STORY, changed, releases
-from fitness_assets_tests.test_served import free_port, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page
