@@ -176,7 +176,7 @@ def _measure(split: Split, choice: Choice) -> dict[str, Any]:
         "reliability": evaluation.reliability(right, probabilities.max(axis=1)),
         "trials": choice.told(),
         "importances": evaluation.importances(
-            choice.model, test[features], test[TARGET], "balanced_accuracy"
+            choice.model, test[features], test[TARGET], evaluation.BALANCED_ACCURACY
         ),
         **learned,
     }

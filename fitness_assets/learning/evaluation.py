@@ -8,11 +8,12 @@ import pandas as pd
 from sklearn.inspection import permutation_importance
 from sklearn.metrics import (
     accuracy_score,
-    balanced_accuracy_score,
     f1_score,
     log_loss,
+    make_scorer,
     mean_absolute_error,
     r2_score,
+    recall_score,
     root_mean_squared_error,
 )
 from sklearn.pipeline import Pipeline
@@ -66,11 +67,23 @@ def classification(
     known = np.isin(true, places)
     return {
         "accuracy": float(accuracy_score(true, predicted)),
-        "balanced_accuracy": float(balanced_accuracy_score(true, predicted)),
+        "balanced_accuracy": balanced_accuracy(true, predicted),
         "macro_f1": float(f1_score(true, predicted, average="macro", zero_division=0)),
         "log_loss": float(log_loss(true[known], probabilities[known], labels=places)),
         "calibration_error": calibration_error(predicted == true, probabilities.max(axis=1)),
     }
+
+
+def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean share that is recognised of each label that occurs.
+
+    scikit-learn's warns where a label is predicted that does not, as is common where days are few.
+    """
+    return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
+
+
+#: The same, to score a model by.
+BALANCED_ACCURACY = make_scorer(balanced_accuracy)
 
 
 def calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
@@ -252,7 +265,7 @@ def sliced(test: pd.DataFrame, score: Callable[[np.ndarray], dict[str, float]]) 
     return {"by_activity": parts("activity_type"), "by_segment": parts("segment")}
 
 
-def importances(model: Pipeline, days: pd.DataFrame, truth: pd.Series, scoring: str) -> Any:
+def importances(model: Pipeline, days: pd.DataFrame, truth: pd.Series, scoring: Any) -> Any:
     """How much of the score is lost when one input is shuffled among the rows of unseen users.
 
     Breiman (Machine Learning 45:5, 2001). Inputs that tell the same share what they are worth.

@@ -294,6 +294,14 @@ def test_a_gate_says_what_it_stopped() -> None:
     assert verdict.told == "2 of 1 bytes on disk, 1 of 1 in memory"
 
 
+def test_a_label_that_nobody_has_may_be_predicted() -> None:
+    truth, predicted = np.array(["a", "a", "b", "b"]), np.array(["a", "c", "b", "b"])
+    assert evaluation.balanced_accuracy(truth, predicted) == 0.75
+    shares = np.array([[0.9, 0.1, 0], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]])
+    told = evaluation.classification(truth.astype(object), shares, ["a", "b", "c"])
+    assert told["balanced_accuracy"] == 0.75
+
+
 def test_luck_on_few_people_is_no_gain() -> None:
     users = pd.Series(["a", "b", "c", "d", "e", "f"])
     loss = np.array([1.0, 9.0, 11.0, 9.0, 12.0, 9.5])
