@@ -33,7 +33,7 @@ COLUMNS = [
 #: No Brier score is given up for size: the budget is ample.
 TOLERANCE = 0.0
 #: Shapes that are tried.
-SHAPES = (Shape(10, 14, 0.0004), Shape(10, 10, 0.001), Shape(30, 16, 0.0004))
+SHAPES = (Shape(10, 14, 0.0004), Shape(30, 16, 0.001), Shape(30, 16, 0.0004))
 #: A share of a person's past days has this before the name of the activity.
 PAST = "past_"
 _KCAL = 10
