@@ -33,7 +33,12 @@ _FEATURES = 8
 #: A candidate within this much R2 of the best is as good.
 TOLERANCE = 0.001
 #: Shapes that are tried.
-SHAPES = (Shape(10, 12, 0.001), Shape(10, 10, 0.002), Shape(30, 10, 0.005))
+SHAPES = (
+    Shape(10, 12, 0.001),
+    Shape(10, 12, 0.0013),
+    Shape(10, 10, 0.002),
+    Shape(30, 10, 0.005),
+)
 #: Shape of the forest for who has no past.
 WITHOUT_PAST = Shape(10, 8, 0.005)
 
