@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
@@ -163,10 +164,17 @@ def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
         text=True,
         env=os.environ | {"FITNESS_HOME": str(tmp_path), "FITNESS_COHORT_USERS": str(USERS)},
     )
-    raw = Lake(tmp_path / "lake" / "raw_telemetry")
-    wait_for("the first stage", lambda: raw.manifest("2023-04") is not None, 60)
-    wait_for("Spark", lambda: psutil.Process(process.pid).children() != [], 60)
-    children = psutil.Process(process.pid).children(recursive=True)
+
+    def started() -> list[psutil.Process]:
+        return psutil.Process(process.pid).children(recursive=True)
+
+    def spark() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return any(child.name() == "java" for child in started())
+        return False
+
+    wait_for("Spark, which the second stage is the first to need", spark, 100)
+    children = started()
     process.send_signal(signal.SIGTERM)
     told, _ = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -176,6 +184,7 @@ def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
     assert alive == []
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+    raw = Lake(tmp_path / "lake" / "raw_telemetry")
     assert raw.manifest("2023-04") is not None, "what was done stands"
     assert not list(tmp_path.rglob("_staging-*"))
 
