@@ -21,20 +21,24 @@ from fitness_assets_tests.conftest import USERS, wait_for
 FITNESS = Path(sys.executable).with_name("fitness")
 
 
-def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+def environment(home: Path, **environ: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
+    return {
+        **kept,
+        "FITNESS_HOME": str(home),
+        "FITNESS_COHORT_USERS": str(USERS),
+        "FITNESS_LAST_MONTH": "2023-06",
+        **environ,
+    }
+
+
+def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [FITNESS, *arguments],
         check=False,
         capture_output=True,
         text=True,
-        env={
-            **kept,
-            "FITNESS_HOME": str(home),
-            "FITNESS_COHORT_USERS": str(USERS),
-            "FITNESS_LAST_MONTH": "2023-06",
-            **environ,
-        },
+        env=environment(home, **environ),
     )
 
 
@@ -162,7 +166,7 @@ def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=os.environ | {"FITNESS_HOME": str(tmp_path), "FITNESS_COHORT_USERS": str(USERS)},
+        env=environment(tmp_path),
     )
 
     def started() -> list[psutil.Process]:
