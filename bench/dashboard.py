@@ -39,7 +39,7 @@ def dashboard() -> "Iterator[Table]":
     """The dashboard in 690 MB of memory: ten sessions, all views, a new release in the middle."""
     from rich.table import Table
 
-    from fitness_assets.storage.release import ReleaseStore
+    from fitness_assets.release.store import ReleaseStore
 
     with tempfile.TemporaryDirectory() as folder:
         home, source, cache = (Path(folder, name) for name in ("home", "source", "cache"))

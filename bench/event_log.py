@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from fitness_assets_tests.composed import Composed, find_postgres
+from fitness_assets_tests.support.composed import Composed, find_postgres
 
 _RUNS = (1, 4, 8)
 _MONTHS = 60

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitness_assets import memory
-from fitness_assets.telemetry.exports.reading import read
-from fitness_assets.telemetry.exports.told import Told
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.reader import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,7 +123,7 @@ def exports() -> "Iterator[Table]":
 def main(path: Path) -> None:
     """Import `path` and print what it took, as JSON; the peak is that of the whole process."""
     began = time.perf_counter()
-    told = Told(user="bench")
+    told = ImportOptions(user="bench")
     days = sum(batch.num_rows for batch in read(path, told, print))
     seconds = time.perf_counter() - began
     print(json.dumps({"days": days, "seconds": seconds, "peak": memory.peak()}))

@@ -65,13 +65,13 @@ def _load_skops(content: bytes) -> Predict:
 
 
 def _dump_packed(forest: Any) -> bytes:
-    from fitness_assets.learning.packed import PackedForest
+    from fitness_assets.models.forests.packed.estimator import PackedForest
 
     return PackedForest.of(forest).to_bytes()
 
 
 def _load_packed(content: bytes) -> Predict:
-    from fitness_assets.learning.packed import PackedRegressor
+    from fitness_assets.models.forests.packed.estimator import PackedRegressor
 
     return PackedRegressor.from_bytes(content).predict
 
@@ -173,7 +173,7 @@ def _forest() -> tuple[Any, np.ndarray]:
     from sklearn.preprocessing import StandardScaler
 
     from fitness_assets.months import between
-    from fitness_assets.telemetry.cohort import Cohort
+    from fitness_assets.sources.cohort.source import Cohort
 
     numbers = ["steps", "heart_rate_avg", "sleep_hours"]
     cohort = Cohort(USERS, SEED)

@@ -25,19 +25,21 @@ from bench.packed import packed
 from bench.people import people
 from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
-from fitness_assets.etl.features import RANGES
-from fitness_assets.etl.sequence import one_record_a_day
-from fitness_assets.learning import activity, calories, evaluation, footprint, segments
-from fitness_assets.learning.compression import story
-from fitness_assets.learning.datasets import held_out
+from fitness_assets.etl.dedupe import one_record_a_day
+from fitness_assets.models import evaluation, memory_probe
+from fitness_assets.models.compression import story
+from fitness_assets.models.datasets import held_out
+from fitness_assets.models.forests import activity, calories
+from fitness_assets.models.segments import segmentation
 from fitness_assets.months import between
-from fitness_assets.resources.spark import spark_resource
+from fitness_assets.record.daily import RANGES
+from fitness_assets.record.raw import SCHEMA
+from fitness_assets.release import model_loader as loader
 from fitness_assets.settings import Settings
-from fitness_assets.storage import loading as loader
+from fitness_assets.sources.cohort.source import Cohort
+from fitness_assets.spark.session import spark_resource
 from fitness_assets.storage.lake import Lake, describe, part, write_rows
 from fitness_assets.storage.models import dump
-from fitness_assets.telemetry.cohort import Cohort
-from fitness_assets.telemetry.schema import SCHEMA
 
 USERS, SEED = 1959, 1
 
@@ -92,7 +94,7 @@ def pipeline() -> Iterator[Table]:
 
 def etl() -> Iterator[Table]:
     """One month of raw telemetry through Spark, from a cold start and warm."""
-    from fitness_assets.etl import daily
+    from fitness_assets.etl import clean
 
     table = Table("one month of 1,959 users", "seconds", "ratio", title="etl")
     with tempfile.TemporaryDirectory() as folder:
@@ -105,10 +107,10 @@ def etl() -> Iterator[Table]:
 
         def job(name: str) -> float:
             began = time.perf_counter()
-            raw = daily.read_raw(resource.spark_session, lake.files("2023-04"))
+            raw = clean.read_raw(resource.spark_session, lake.files("2023-04"))
             out = Path(folder) / name
             out.mkdir()
-            daily.write_files(daily.daily_activity(raw), out, write_rows)
+            clean.write_files(clean.daily_activity(raw), out, write_rows)
             return time.perf_counter() - began
 
         def session() -> float:
@@ -165,7 +167,7 @@ def truth() -> Iterator[Table]:
     truths = [source.truth(month) for month in between("2023-04", "2023-09")]
     people = truths[0].people.to_pandas().set_index("user_id")
 
-    _, members, _ = segments.learn(days, pd.Timestamp("2023-09-01"))
+    _, members, _ = segmentation.learn(days, pd.Timestamp("2023-09-01"))
     found = adjusted_rand_score(people.loc[members["user_id"], "persona"], members["segment"])
     table.add_row("segments and personas, adjusted Rand", f"{found:.4f}", "1", "0", f"{found:.4f}")
 
@@ -242,7 +244,7 @@ def compression() -> Iterator[Table]:
         title="compression",
     )
     first: int | None = None
-    with footprint.measuring() as memory:
+    with memory_probe.measuring() as memory:
         steps = list(story(calories.split(_window()), calories.SHAPES[0], memory))
     for step in steps:
         first = first or step.bytes
@@ -279,7 +281,7 @@ def _window() -> pd.DataFrame:
 
 
 def _segments(days: pd.DataFrame) -> tuple[Any, dict[str, Any]]:
-    model, _, metrics = segments.learn(days, pd.Timestamp("2023-09-01"))
+    model, _, metrics = segmentation.learn(days, pd.Timestamp("2023-09-01"))
     return model, metrics
 
 
@@ -299,7 +301,7 @@ def startup() -> Iterator[Table]:
         table,
         {
             "dagster": fresh("dagster"),
-            "the fitness command": fresh("fitness_assets.cli"),
+            "the fitness command": fresh("fitness_assets.cli.main"),
             "the dashboard's reader": fresh("dashboard.data"),
             "the definitions": fresh("fitness_assets.definitions"),
         },

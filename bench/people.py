@@ -28,7 +28,8 @@ def people() -> "Iterator[Table]":
     from rich.table import Table
     from sklearn.linear_model import LinearRegression
 
-    from fitness_assets.learning import calories, evaluation
+    from fitness_assets.models import evaluation
+    from fitness_assets.models.forests import calories
 
     table = Table("kcal of a day", "users", "days", "R2", "MAE kcal", "ratio", title="people")
     folder = _folder()
@@ -92,7 +93,7 @@ def _folder() -> Path:
 
 def _imported(folder: Path) -> "pd.DataFrame":
     """The days of the export as the lake has them."""
-    from fitness_assets.learning import calories
+    from fitness_assets.models.forests import calories
     from fitness_assets.storage.lake import Lake
 
     with tempfile.TemporaryDirectory() as home:

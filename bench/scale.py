@@ -63,7 +63,7 @@ class Run:
 
 def scale() -> "Iterator[Table]":
     """Six months at each size, in every engine."""
-    from fitness_assets.etl.features import RANGES
+    from fitness_assets.record.daily import RANGES
 
     if rivals.RANGES != RANGES:
         raise ValueError("the ranges of bench.rivals are not those of etl.features")
@@ -124,9 +124,9 @@ def _generate(users: int, raw: Path) -> int:
 
 
 def _generate_month(users: int, raw: Path, month: str) -> int:
+    from fitness_assets.record.raw import SCHEMA
+    from fitness_assets.sources.cohort.source import Cohort
     from fitness_assets.storage.lake import Lake, describe, part, write_rows
-    from fitness_assets.telemetry.cohort import Cohort
-    from fitness_assets.telemetry.schema import SCHEMA
 
     with Lake(raw).writer(month) as writer:
         write_rows(writer.staging / part(0), Cohort(users, SEED).read(month), SCHEMA)
@@ -230,25 +230,25 @@ def _days(folder: Path) -> "pa.Table":
 
 def _ours() -> Clean:
     """As the asset `daily_activity` does it, without Dagster and what comes after Spark."""
-    from fitness_assets.etl import daily
-    from fitness_assets.resources.spark import spark_resource
+    from fitness_assets.etl import clean as etl
     from fitness_assets.settings import Settings
+    from fitness_assets.spark.session import spark_resource
     from fitness_assets.storage.lake import Lake, part, write_rows
 
     session = spark_resource(Settings.from_env()).spark_session
 
     def clean(month: Month, folder: Path) -> None:
         lake = Lake(month.raw)
-        records = daily.read_raw(session, lake.pin(month.key, folder / "raw"))
+        records = etl.read_raw(session, lake.pin(month.key, folder / "raw"))
         earlier = None
         if month.earlier:
             pinned = lake.pin(months.shift(month.key, -1), folder / "raw")
-            earlier = daily.history(daily.read_raw(session, pinned))
-        files = 1 + lake.published(month.key).info["rows"] // daily.ROWS_PER_FILE
+            earlier = etl.history(etl.read_raw(session, pinned))
+        files = 1 + lake.published(month.key).info["rows"] // etl.ROWS_PER_FILE
         scratch = folder / "spark"
         scratch.mkdir()
-        days = daily.daily_activity(records, earlier, files)
-        for number, path in enumerate(daily.write_files(days, scratch, write_rows)):
+        days = etl.daily_activity(records, earlier, files)
+        for number, path in enumerate(etl.write_files(days, scratch, write_rows)):
             path.rename(folder / part(number))
 
     return clean

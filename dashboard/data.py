@@ -10,11 +10,11 @@ import streamlit as st
 from dashboard.units import METRIC, Units
 from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
-from fitness_assets.learning.verdicts import not_released
+from fitness_assets.models.explanations import not_released
+from fitness_assets.release.mirror import Mirror, State, origin_of
+from fitness_assets.release.model_loader import Loaded, load_models
+from fitness_assets.release.store import LATEST, Release, ReleaseStore, served
 from fitness_assets.settings import Settings
-from fitness_assets.storage.loading import Loaded, load_models
-from fitness_assets.storage.mirror import Mirror, State, origin_of
-from fitness_assets.storage.release import LATEST, Release, ReleaseStore, served
 
 #: Seconds between two looks at a link; a folder is looked at on every rerun.
 _LOOK = 300

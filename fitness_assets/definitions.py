@@ -6,7 +6,6 @@ from contextlib import contextmanager
 
 import dagster as dg
 
-from fitness_assets import automation
 from fitness_assets.assets import (
     activity_classifier,
     calorie_regressor,
@@ -18,10 +17,11 @@ from fitness_assets.assets import (
     raw_telemetry,
     segment_model,
 )
-from fitness_assets.partitions import monthly
-from fitness_assets.resources.spark import spark_resource
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.orchestration import automation
+from fitness_assets.orchestration.partitions import monthly
 from fitness_assets.settings import Settings
+from fitness_assets.spark.session import spark_resource
+from fitness_assets.workspace import Workspace
 
 #: The job that takes one month through every stage.
 MONTHLY_JOB = "monthly_pipeline"

@@ -2,9 +2,7 @@
 
 import os
 import re
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +13,9 @@ from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 from xdist.scheduler import LoadScopeScheduling
 
-from fitness_assets.definitions import MONTHLY_JOB, build_defs
-from fitness_assets.resources.spark import spark_resource
 from fitness_assets.settings import Settings
+from fitness_assets.spark.session import spark_resource
+from fitness_assets_tests.support.platform import MONTHS, USERS, MakeSettings, materialize
 
 # The same examples on every run, and no database of them in the source tree.
 hypothesis_settings.register_profile("deterministic", derandomize=True, database=None)
@@ -25,9 +23,6 @@ hypothesis_settings.load_profile("deterministic")
 
 # A JVM that is started for one small month ends before its optimizing compiler has paid off.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
-
-MONTHS = ("2023-04", "2023-05")
-USERS = 90
 
 
 _TESTS = Path(__file__).parent
@@ -66,9 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-MakeSettings = Callable[..., Settings]
-
-
 @pytest.fixture(scope="session")
 def make_settings() -> MakeSettings:
     """Settings of a small cohort below a home, with other environment variables as asked."""
@@ -95,18 +87,6 @@ def spark(
     session.stop()
 
 
-def materialize(
-    settings: Settings,
-    month: str,
-    instance: dg.DagsterInstance,
-    assets: list[str] | None = None,
-) -> dg.ExecuteInProcessResult:
-    """Run the monthly job for real; a failure is raised."""
-    selection = [dg.AssetKey(name) for name in assets] if assets else None
-    job = build_defs(settings).resolve_job_def(MONTHLY_JOB)
-    return job.execute_in_process(instance=instance, partition_key=month, asset_selection=selection)
-
-
 @pytest.fixture(scope="session")
 def released(
     request: pytest.FixtureRequest,
@@ -129,27 +109,3 @@ def released(
                     assert materialize(settings, month, instance).success
             (folder / "released.complete").touch()
     return settings
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not ready():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} took more than {seconds:.0f} s")
-        time.sleep(0.5)
-
-
-def original_lake() -> Path:
-    """The original project's raw data, or a skip that says where it was looked for."""
-    declared = os.environ.get("FITNESS_SHARED_DATA")
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    folder = (Path(declared) if declared else beside) / "original-lake"
-    if not folder.is_dir():
-        pytest.skip(f"no real data: {folder} does not exist (set FITNESS_SHARED_DATA)")
-    return folder

@@ -17,11 +17,11 @@ import psutil
 import pytest
 
 from fitness_assets.months import between
-from fitness_assets.resources.workspace import Workspace
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake
-from fitness_assets_tests.browser import chromium, expect
-from fitness_assets_tests.composed import (
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.browser import chromium, expect
+from fitness_assets_tests.support.composed import (
     COMPOSE,
     DEPLOY,
     REQUIRED,
@@ -32,7 +32,7 @@ from fitness_assets_tests.composed import (
     find_postgres,
     stage,
 )
-from fitness_assets_tests.conftest import USERS, free_port, wait_for
+from fitness_assets_tests.support.platform import USERS, free_port, wait_for
 
 MONTHS = between("2023-04", "2023-09")
 PARENT = "dagster/parent_run_id"

@@ -12,15 +12,15 @@ import pytest
 
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
-from fitness_assets.learning import backtest
-from fitness_assets.learning.datasets import held_out
-from fitness_assets.learning.forests import packed
-from fitness_assets.learning.verdicts import not_released
-from fitness_assets.resources.workspace import MODELS, Workspace
+from fitness_assets.models import backtest
+from fitness_assets.models.datasets import held_out
+from fitness_assets.models.explanations import not_released
+from fitness_assets.models.forests.pipelines import packed
+from fitness_assets.release.store import ReleaseStore, served
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
-from fitness_assets.storage.release import ReleaseStore, served
-from fitness_assets_tests.conftest import (
+from fitness_assets.workspace import MODELS, Workspace
+from fitness_assets_tests.support.platform import (
     MONTHS,
     USERS,
     MakeSettings,

@@ -7,8 +7,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data, page
+from fitness_assets.release.store import Release, served
 from fitness_assets.settings import Settings
-from fitness_assets.storage.release import Release, served
 
 
 @page.of_release("Decisions")

@@ -6,9 +6,9 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from dashboard.units import NUMBERS
-from fitness_assets.learning import activity, calories
-from fitness_assets.learning.prediction import asked, estimate_calories, recognise
-from fitness_assets.storage.release import Release
+from fitness_assets.models.forests import activity, calories
+from fitness_assets.models.prediction import asked, estimate_calories, recognise
+from fitness_assets.release.store import Release
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from dashboard.units import called
-from fitness_assets.storage.release import Release
+from fitness_assets.release.store import Release
 
 _FORESTS = {"Activity classifier": "activity_classifier", "Calorie regressor": "calorie_regressor"}
 _CLASSIFIER_SCORES = {

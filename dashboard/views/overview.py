@@ -6,8 +6,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import charts, data, page
-from fitness_assets.learning.verdicts import segments_verdict
-from fitness_assets.storage.release import Release
+from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.release.store import Release
 
 #: The stages in order, what each makes, and what of it a release carries.
 _STAGES = [

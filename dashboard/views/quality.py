@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from dashboard.units import NUMBERS
-from fitness_assets.storage.release import Release
+from fitness_assets.release.store import Release
 
 _PARTS = {
     "known": "Known",

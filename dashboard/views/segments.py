@@ -6,14 +6,14 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, page
-from fitness_assets.learning.habits import WORDS
-from fitness_assets.learning.verdicts import (
+from fitness_assets.models.explanations import (
     STABILITY_PARTS,
     STABLE,
     habit_advice,
     segments_verdict,
 )
-from fitness_assets.storage.release import Release
+from fitness_assets.models.segments.advice import WORDS
+from fitness_assets.release.store import Release
 
 _MEASURES = {
     "steps": ("Steps", 0),

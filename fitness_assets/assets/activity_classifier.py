@@ -17,8 +17,8 @@ from fitness_assets.assets.model import (
     materialize,
 )
 from fitness_assets.assets.presentation import picture, plot
-from fitness_assets.learning import activity
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.models.forests import activity
+from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,8 +15,8 @@ from fitness_assets.assets.model import (
     forest_budget,
     materialize,
 )
-from fitness_assets.learning import calories
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.models.forests import calories
+from fitness_assets.workspace import Workspace
 
 
 def build(months: dg.PartitionsDefinition[str], disk: int, memory: int) -> dg.AssetsDefinition:

@@ -16,12 +16,13 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
-from fitness_assets.learning import calories, compression, footprint
-from fitness_assets.learning.compression import Step
-from fitness_assets.learning.search import Shape
-from fitness_assets.partitions import trailing_window
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.models import compression, memory_probe
+from fitness_assets.models.compression import Step
+from fitness_assets.models.forests import calories
+from fitness_assets.models.model_selection import Hyperparameters
+from fitness_assets.orchestration.partitions import trailing_window
 from fitness_assets.storage.models import MODEL, load
+from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,8 +61,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             days, _ = days_of(workspace, learned["window"], calories.COLUMNS)
             split = calories.split(days)
             chosen = next(trial for trial in learned["trials"] if trial["chosen"])
-            shape = Shape(chosen["trees"], chosen["depth"], chosen["leaf"])
-            with footprint.measuring() as memory:
+            shape = Hyperparameters(chosen["trees"], chosen["depth"], chosen["leaf"])
+            with memory_probe.measuring() as memory:
                 for step in compression.story(split, shape, memory, _TREES_MEASURED):
                     context.log.info(f"{step.step}: {step.bytes:,} bytes, R2 {step.r2:.4f}")
                     steps.append(step)

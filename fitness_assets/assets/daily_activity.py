@@ -9,7 +9,6 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fitness_assets import checks
 from fitness_assets.assets.presentation import (
     BLUE,
     ONE_RUN_A_MONTH,
@@ -22,10 +21,11 @@ from fitness_assets.assets.presentation import (
 )
 from fitness_assets.etl import quality
 from fitness_assets.months import shift
-from fitness_assets.partitions import month_and_before
-from fitness_assets.resources.spark import SparkResource
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.orchestration import checks
+from fitness_assets.orchestration.partitions import month_and_before
+from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.lake import describe, part, read_staged, write_rows
+from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -97,20 +97,20 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
 def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:
     """Clean the raw records of `month` into files in `staging`."""
     # Spark is imported by the run that needs it, not by every process that loads the assets.
-    from fitness_assets.etl import daily
+    from fitness_assets.etl import clean
 
     previous = shift(month, -1)
     session = spark.spark_session
-    raw = daily.read_raw(session, workspace.raw.pin(month, staging / "raw"))
+    raw = clean.read_raw(session, workspace.raw.pin(month, staging / "raw"))
     earlier = None
     if workspace.raw.manifest(previous):
         pinned = workspace.raw.pin(previous, staging / "raw")
-        earlier = daily.history(daily.read_raw(session, pinned))
+        earlier = clean.history(clean.read_raw(session, pinned))
     rows = workspace.raw.published(month).info["rows"]
-    cleaned = daily.daily_activity(raw, earlier, files=1 + rows // daily.ROWS_PER_FILE)
+    cleaned = clean.daily_activity(raw, earlier, files=1 + rows // clean.ROWS_PER_FILE)
     scratch = staging / "spark"
     scratch.mkdir()
-    for number, path in enumerate(daily.write_files(cleaned, scratch, write_rows)):
+    for number, path in enumerate(clean.write_files(cleaned, scratch, write_rows)):
         path.rename(staging / part(number))
 
 

@@ -15,18 +15,18 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fitness_assets import checks
 from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
-from fitness_assets.etl.features import RANGES
 from fitness_assets.etl.quality import SHIFTED
-from fitness_assets.learning import backtest, serving
+from fitness_assets.models import backtest
 from fitness_assets.months import shift, trailing
-from fitness_assets.partitions import TRAILING_WINDOW, month_and_before
-from fitness_assets.resources.workspace import MODELS, REPORTS, Workspace
-from fitness_assets.storage import loading
+from fitness_assets.orchestration import checks
+from fitness_assets.orchestration.partitions import TRAILING_WINDOW, month_and_before
+from fitness_assets.record.daily import RANGES
+from fitness_assets.release import model_loader, tables
 from fitness_assets.storage.models import METRICS, MODEL, ModelStore, load
+from fitness_assets.workspace import MODELS, REPORTS, Workspace
 
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
 _FORESTS = tuple(backtest.FORESTS)
@@ -73,7 +73,7 @@ def build(
         small host's memory is measured by loading them in a process of their own.
         """
         # It starts while the tables are made.
-        with loading.measuring(budget) as measure:
+        with model_loader.measuring(budget) as measure:
             return _publish(workspace, context.partition_key, least_complete, measure)
 
     return dashboard_release
@@ -83,10 +83,10 @@ def _publish(
     workspace: Workspace,
     month: str,
     least_complete: float,
-    measure: Callable[[Path, str], list[loading.Step]],
+    measure: Callable[[Path, str], list[model_loader.Step]],
 ) -> dg.MaterializeResult[None]:
     lake = workspace.daily
-    scan = lake.scan([month], serving.COLUMNS)
+    scan = lake.scan([month], tables.COLUMNS)
     days = scan.table.to_pandas()
     made, delivered = lake.published(month), workspace.raw.published(month).info
     verdicts = checks.examine(
@@ -117,11 +117,11 @@ def _publish(
         "bytes": made.bytes,
         "bytes_read": scan.bytes_read,
         "columns": len(made.info["columns"]),
-        "columns_read": len(serving.COLUMNS),
+        "columns_read": len(tables.COLUMNS),
     }
     files[METRICS] = json.dumps(metrics, sort_keys=True, allow_nan=False).encode()
     info = {
-        "summary": serving.summary(days),
+        "summary": tables.summary(days),
         "upstream": {
             name: found.data_version
             for name in ("raw_telemetry", "daily_activity", *MODELS, *REPORTS)
@@ -178,16 +178,16 @@ def _last_good(store: ModelStore, month: str) -> tuple[bytes, dict[str, Any]] | 
 def _tables(days: pd.DataFrame) -> dict[str, bytes]:
     """The files of what is told of the month's days."""
     return {
-        "days.parquet": _parquet(serving.by_day(days)),
-        "weekdays.parquet": _parquet(serving.by_weekday(days)),
-        "activities.parquet": _parquet(serving.by_activity(days)),
-        "spreads.parquet": _parquet(serving.spreads(days)),
-        "histograms.parquet": _parquet(serving.histograms(days)),
-        "correlations.parquet": _parquet(serving.correlations(days)),
-        "trends.parquet": _parquet(serving.trends(days)),
-        "sample.parquet": _parquet(serving.sample(days)),
-        "quality.parquet": _parquet(serving.quality(days, RANGES)),
-        "user_days.parquet": _parquet(serving.user_days(days), _ROW_GROUP),
+        "days.parquet": _parquet(tables.by_day(days)),
+        "weekdays.parquet": _parquet(tables.by_weekday(days)),
+        "activities.parquet": _parquet(tables.by_activity(days)),
+        "spreads.parquet": _parquet(tables.spreads(days)),
+        "histograms.parquet": _parquet(tables.histograms(days)),
+        "correlations.parquet": _parquet(tables.correlations(days)),
+        "trends.parquet": _parquet(tables.trends(days)),
+        "sample.parquet": _parquet(tables.sample(days)),
+        "quality.parquet": _parquet(tables.quality(days, RANGES)),
+        "user_days.parquet": _parquet(tables.user_days(days), _ROW_GROUP),
     }
 
 
@@ -203,11 +203,11 @@ def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict
     told = metrics["segment_model"]
     before = segment_names(workspace, shift(month, -1))
     names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
-    called = serving.called_now(before, segment_names(workspace, month))
+    called = tables.called_now(before, segment_names(workspace, month))
     metrics["formerly"] = {
         now: then for then, now in called.items() if now != then and now in names.values()
     }
-    placed, metrics["projection"] = serving.people(
+    placed, metrics["projection"] = tables.people(
         load(model, f"{month} segment_model"),
         table,
         told["features"],
@@ -216,7 +216,7 @@ def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict
     return {
         "segments.parquet": store.read(month, "segments.parquet") or b"",
         "people.parquet": _parquet(placed),
-        "movement.parquet": _parquet(serving.movement(placed, names)),
+        "movement.parquet": _parquet(tables.movement(placed, names)),
     }
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.workspace import Workspace
 
 
 def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

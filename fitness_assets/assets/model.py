@@ -8,14 +8,14 @@ import dagster as dg
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from fitness_assets import checks
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import NotLearnedError
-from fitness_assets.learning import gates
+from fitness_assets.models import gates
 from fitness_assets.months import shift, trailing
-from fitness_assets.partitions import TRAILING_WINDOW, trailing_window
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.orchestration import checks
+from fitness_assets.orchestration.partitions import TRAILING_WINDOW, trailing_window
 from fitness_assets.storage.models import array_bytes, dump
+from fitness_assets.workspace import Workspace
 
 #: What the pipeline around a forest takes on disk at most: its imputers, scaler and categories.
 _AROUND_A_FOREST = 12_000

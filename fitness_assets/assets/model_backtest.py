@@ -15,11 +15,11 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
-from fitness_assets.learning import backtest
+from fitness_assets.models import backtest
 from fitness_assets.months import shift, start, trailing
-from fitness_assets.partitions import month_before, trailing_window
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.orchestration.partitions import month_before, trailing_window
 from fitness_assets.storage.models import MODEL, ModelStore, load
+from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

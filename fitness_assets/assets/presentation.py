@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from fitness_assets.etl import features
+from fitness_assets.record import daily
 from fitness_assets.storage.publication import Manifest
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
 
 def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
     """Columns with their types, and their meaning where the canonical record declares it."""
-    meanings = {field.name: field.metadata[b"description"].decode() for field in features.SCHEMA}
+    meanings = {field.name: field.metadata[b"description"].decode() for field in daily.SCHEMA}
     return dg.TableSchema(
         [
             dg.TableColumn(name, kind, description=meanings.get(name))

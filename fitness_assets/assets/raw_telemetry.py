@@ -4,17 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from fitness_assets import checks
-from fitness_assets.assets.presentation import (
-    ONE_RUN_A_MONTH,
-    OWNERS,
-    column_schema,
-    result,
-)
+from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, column_schema, result
 from fitness_assets.etl import quality
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.orchestration import checks
+from fitness_assets.record.raw import SCHEMA
 from fitness_assets.storage.lake import describe, part, write_rows
-from fitness_assets.telemetry.schema import SCHEMA
+from fitness_assets.workspace import Workspace
 
 
 def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:

@@ -14,10 +14,10 @@ from fitness_assets.assets.model import (
     materialize,
 )
 from fitness_assets.assets.presentation import BLUE, GREY, ORANGE, metric_table, picture, plot
-from fitness_assets.learning import segments
-from fitness_assets.learning.verdicts import STABLE, habit_advice, segments_verdict
+from fitness_assets.models.explanations import STABLE, habit_advice, segments_verdict
+from fitness_assets.models.segments import segmentation
 from fitness_assets.months import start
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -38,10 +38,10 @@ def build(months: dg.PartitionsDefinition[str], disk: int, memory: int) -> dg.As
 
         def learn(days: pd.DataFrame) -> Learned:
             month = pd.Timestamp(start(context.partition_key))
-            model, table, metrics = segments.learn(days, month)
+            model, table, metrics = segmentation.learn(days, month)
             return model, metrics, {"segments": table}
 
-        recipe = Recipe(segments.COLUMNS, learn, _show, disk, memory)
+        recipe = Recipe(segmentation.COLUMNS, learn, _show, disk, memory)
         yield from materialize(context, workspace, recipe)
 
     return segment_model

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 from scipy.special import chdtri
 
 from fitness_assets import months
-from fitness_assets.etl.features import RANGES, SCHEMA
-from fitness_assets.verdict import Verdict
+from fitness_assets.record.check_result import CheckResult
+from fitness_assets.record.daily import RANGES, SCHEMA
 
 #: Reads columns of a month's days.
 Read = Callable[[Sequence[str]], pa.Table]
@@ -59,7 +59,7 @@ def examine(
     month: str,
     before: Before | None,
     least: float,
-) -> list[Verdict]:
+) -> list[CheckResult]:
     """Every check of a month's days; of one that is empty or misshapen, that alone.
 
     Parameters
@@ -87,7 +87,7 @@ def examine(
     ]
 
 
-def every_file_read(unread: Mapping[str, str]) -> Verdict:
+def every_file_read(unread: Mapping[str, str]) -> CheckResult:
     """No file of the source was set aside.
 
     Parameters
@@ -96,15 +96,15 @@ def every_file_read(unread: Mapping[str, str]) -> Verdict:
         Files that could not be read, with the reason.
     """
     told = "; ".join(unread.values()) or "every file was read"
-    return Verdict("every_file_read", not unread, told, {"files": len(unread)})
+    return CheckResult("every_file_read", not unread, told, {"files": len(unread)})
 
 
-def not_empty(rows: int) -> Verdict:
+def not_empty(rows: int) -> CheckResult:
     """At least one day."""
-    return Verdict("not_empty", rows > 0, f"{rows:,} user-days", {"rows": rows})
+    return CheckResult("not_empty", rows > 0, f"{rows:,} user-days", {"rows": rows})
 
 
-def right_schema(columns: Mapping[str, str]) -> Verdict:
+def right_schema(columns: Mapping[str, str]) -> CheckResult:
     """The columns of `SCHEMA`, of their types, and no others."""
     declared = {field.name: str(field.type) for field in SCHEMA}
     wrong = [
@@ -114,21 +114,21 @@ def right_schema(columns: Mapping[str, str]) -> Verdict:
     ]
     wrong += [f"{name} is unknown" for name in columns if name not in declared]
     told = "; ".join(wrong) or f"{len(columns)} columns as declared"
-    return Verdict("right_schema", not wrong, told)
+    return CheckResult("right_schema", not wrong, told)
 
 
-def unique_days(read: Read) -> Verdict:
+def unique_days(read: Read) -> CheckResult:
     """One record a user and day."""
     days = read(["user_id", "date"])
     users = days["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     keys = users.astype(np.int64) << 32 | days["date"].cast(pa.int32()).to_numpy()
     repeated = len(keys) - len(np.unique(keys))
-    return Verdict(
+    return CheckResult(
         "unique_days", repeated == 0, f"{repeated:,} repeated user-days", {"repeated": repeated}
     )
 
 
-def dates_inside(read: Read, month: str) -> Verdict:
+def dates_inside(read: Read, month: str) -> CheckResult:
     """Every day lies in `month`."""
     dates = read(["date"])["date"]
     inside = pc.and_(
@@ -136,12 +136,12 @@ def dates_inside(read: Read, month: str) -> Verdict:
         pc.less(dates, pa.scalar(months.end(month))),
     )
     outside = len(dates) - (pc.sum(inside).as_py() or 0)
-    return Verdict(
+    return CheckResult(
         "dates_inside", outside == 0, f"{outside:,} days outside {month}", {"outside": outside}
     )
 
 
-def values_in_range(read: Read) -> Verdict:
+def values_in_range(read: Read) -> CheckResult:
     """Every value known lies in its range of `RANGES`."""
     outside = {}
     for name, (low, high) in RANGES.items():
@@ -151,24 +151,24 @@ def values_in_range(read: Read) -> Verdict:
         outside[name] = len(values) - values.null_count - (pc.sum(inside).as_py() or 0)
     wrong = {name: count for name, count in outside.items() if count}
     told = ", ".join(f"{count:,} of {name}" for name, count in wrong.items())
-    return Verdict("values_in_range", not wrong, told or "no value out of range", dict(wrong))
+    return CheckResult("values_in_range", not wrong, told or "no value out of range", dict(wrong))
 
 
-def complete(read: Read, month: str, before: Before | None, least: float) -> Verdict:
+def complete(read: Read, month: str, before: Before | None, least: float) -> CheckResult:
     """The people of the month before delivered their days again, at least the share `least`.
 
     The roster of a month is who delivered in the month before. As many days a month are expected
     of each as then.
     """
     if before is None:
-        return Verdict("complete", True, "no month before to take a roster from")
+        return CheckResult("complete", True, "no month before to take a roster from")
     then = pc.value_counts(before.read(["user_id"])["user_id"])
     now = pc.value_counts(read(["user_id"])["user_id"])
     kept = pc.is_in(now.field("values"), value_set=then.field("values"))
     delivered = pc.sum(now.field("counts").filter(kept)).as_py() or 0
     expected = before.rows * len(months.days(month)) / len(months.days(before.month))
     share = min(delivered / expected, 1.0) if expected else 1.0
-    return Verdict(
+    return CheckResult(
         "complete",
         share >= least,
         f"{share:.0%} of the days expected of the {len(then):,} people of {before.month} "
@@ -177,7 +177,7 @@ def complete(read: Read, month: str, before: Before | None, least: float) -> Ver
     )
 
 
-def steady(read: Read, before: Before | None) -> Verdict:
+def steady(read: Read, before: Before | None) -> CheckResult:
     """Each number is distributed as in the month before, by its population stability index.
 
     The index is the sum of (p - q) ln(p / q) over tenths of the month before, with a bin for what
@@ -185,7 +185,7 @@ def steady(read: Read, before: Before | None) -> Verdict:
     (1/n + 1/m), which bounds what chance alone makes of small months.
     """
     if before is None:
-        return Verdict("steady", True, "no month before to compare with")
+        return CheckResult("steady", True, "no month before to compare with")
     indices, shifted = {}, []
     for name in DRIFTING:
         then = before.distributions[name]
@@ -200,7 +200,7 @@ def steady(read: Read, before: Before | None) -> Verdict:
         if index > max(SHIFTED, chance):
             shifted.append(f"{name} {index:.2f}")
     told = f"shifted since {before.month}: {', '.join(shifted)}" if shifted else "no number shifted"
-    return Verdict("steady", not shifted, told, dict(indices))
+    return CheckResult("steady", not shifted, told, dict(indices))
 
 
 def distributions(read: Read) -> dict[str, Distribution]:

@@ -27,18 +27,18 @@ if TYPE_CHECKING:
 #: scikit-learn's among them, which follows its nodes wherever they lead: forests come packed, and
 #: check their own bytes.
 TRUSTED = [
-    "fitness_assets.learning.offset.OffsetRegressor",
-    "fitness_assets.learning.packed.PackedClassifier",
-    "fitness_assets.learning.packed.PackedRegressor",
+    "fitness_assets.models.forests.residual_regressor.ResidualRegressor",
+    "fitness_assets.models.forests.packed.estimator.PackedClassifier",
+    "fitness_assets.models.forests.packed.estimator.PackedRegressor",
     "numpy.dtype",
 ]
 
 # All that a model of ours consists of: types by skops' name of how they are read.
 _PARTS = {
     "ObjectNode": {
-        "fitness_assets.learning.offset.OffsetRegressor",
-        "fitness_assets.learning.packed.PackedClassifier",
-        "fitness_assets.learning.packed.PackedRegressor",
+        "fitness_assets.models.forests.residual_regressor.ResidualRegressor",
+        "fitness_assets.models.forests.packed.estimator.PackedClassifier",
+        "fitness_assets.models.forests.packed.estimator.PackedRegressor",
         "sklearn.cluster._kmeans.KMeans",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.impute._base.SimpleImputer",

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 import pytest
 
+from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
-from fitness_assets.storage.release import ReleaseStore
-from fitness_assets_tests.browser import Error, chromium, expect, expect_whole, screenshot
-from fitness_assets_tests.conftest import free_port, wait_for
-from fitness_assets_tests.dashboard.opening import APP, STORY, changed, releases
+from fitness_assets_tests.support.browser import Error, chromium, expect, expect_whole, screenshot
+from fitness_assets_tests.support.opening import APP, STORY, changed, releases
+from fitness_assets_tests.support.platform import free_port, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page

@@ -7,13 +7,13 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from fitness_assets.learning.prediction import estimate_calories, recognise
-from fitness_assets.learning.verdicts import segments_verdict
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.models.prediction import estimate_calories, recognise
+from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
-from fitness_assets.storage.release import ReleaseStore
-from fitness_assets_tests.conftest import MONTHS
-from fitness_assets_tests.dashboard.opening import open_app, releases
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.opening import open_app, releases
+from fitness_assets_tests.support.platform import MONTHS
 
 
 def _inference() -> None:

@@ -13,14 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import charts
 from dashboard.units import NUMBERS, Units
-from fitness_assets.learning.forests import packed
-from fitness_assets.resources.workspace import Workspace
+from fitness_assets.models.forests.pipelines import packed
+from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
 from fitness_assets.storage.publication import StoredFile, read_bytes
-from fitness_assets.storage.release import ReleaseStore
-from fitness_assets_tests.conftest import MONTHS
-from fitness_assets_tests.dashboard.opening import (
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.storage.test_models import rewritten
+from fitness_assets_tests.support.opening import (
     STORY,
     VIEWS,
     changed,
@@ -30,7 +30,7 @@ from fitness_assets_tests.dashboard.opening import (
     releases,
     without_models,
 )
-from fitness_assets_tests.storage.test_models import rewritten
+from fitness_assets_tests.support.platform import MONTHS
 
 
 # Frames are Any here: what pandas' types allow of a cell is not what is asserted.
@@ -133,7 +133,7 @@ def test_a_release_of_another_version_is_refused_in_words(
     source = release(released)
     outdated = source.manifest.info | {"schema_version": 1}
     with monkeypatch.context() as older:
-        older.setattr("fitness_assets.storage.release.SCHEMA_VERSION", 1)
+        older.setattr("fitness_assets.release.store.SCHEMA_VERSION", 1)
         store.publish(source.month, {"metrics.json": b"{}"}, outdated)
     view = open_view("explore", tmp_path, monkeypatch)
     assert not view.exception
@@ -188,7 +188,7 @@ def test_explore_reads_the_chosen_month_and_says_how_much(
         read.append((folder.name, file.bytes))
         return read_bytes(folder, file)
 
-    monkeypatch.setattr("fitness_assets.storage.release.read_bytes", counted)
+    monkeypatch.setattr("fitness_assets.release.store.read_bytes", counted)
     view = open_view("explore", releases(released), monkeypatch)
     if part != "Distributions":
         read.clear()

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 
 from fitness_assets.etl import quality
-from fitness_assets.etl.features import SCHEMA
 from fitness_assets.etl.quality import Before, Read
+from fitness_assets.record.daily import SCHEMA
 
 APRIL = 30
 

@@ -11,14 +11,14 @@ import pytest
 
 from fitness_assets.storage.lake import Lake
 from fitness_assets.storage.publication import CrashPoint
-from fitness_assets_tests.storage import crash
+from fitness_assets_tests.support import crash
 
 MONTH = "2023-04"
 SIGKILLED = -9
 
 
 def start(lake: Lake, content: int, point: str = "never") -> subprocess.Popen[bytes]:
-    module = "fitness_assets_tests.storage.crash"
+    module = "fitness_assets_tests.support.crash"
     return subprocess.Popen([sys.executable, "-m", module, lake.root, MONTH, str(content), point])
 
 

@@ -19,8 +19,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fitness_assets.errors import StorageError
-from fitness_assets.learning import forests
-from fitness_assets.learning.packed import PackedForest
+from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests.packed.estimator import PackedForest
 from fitness_assets.storage.models import array_bytes, dump, load, verify
 
 _GENERATOR = np.random.default_rng(0)
@@ -52,11 +52,11 @@ def models() -> dict[str, tuple[Pipeline, pd.DataFrame]]:
     activity.fit(numbers, DAYS["activity_type"])
     calories.fit(DAYS, DAYS["calories_burned"])
     one, other = (RandomForestRegressor(5, max_depth=4, random_state=seed) for seed in (0, 1))
-    usual = forests.pipeline(names, one, ["sleep_hours"], other)
+    usual = pipelines.pipeline(names, one, ["sleep_hours"], other)
     some = numbers.assign(sleep_hours=numbers["sleep_hours"].where(numbers["steps"] % 3 > 0))
     usual.fit(some, DAYS["calories_burned"])
     for model in (activity, calories, usual):
-        forests.pack(model)
+        pipelines.pack(model)
     return {
         "activity": (activity, numbers),
         "calories": (calories, DAYS),
@@ -138,7 +138,7 @@ def test_an_offset_of_another_version_is_refused() -> None:
 
 def test_arrays_are_counted_wherever_they_are() -> None:
     model, _ = models()["usual"]
-    own = sum(forest.nbytes for forest in forests.packed(model))
+    own = sum(forest.nbytes for forest in pipelines.packed(model))
     assert own < array_bytes(model) < own + 1_000
 
 

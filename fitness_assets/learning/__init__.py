@@ -1,1 +1,0 @@
-"""The three models: datasets, splits, pipelines, evaluation, prediction. No paths, no Dagster."""

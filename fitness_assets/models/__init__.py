@@ -1,0 +1,1 @@
+"""Datasets, the three models, their selection, evaluation and gates."""

@@ -1,0 +1,1 @@
+"""The activity classifier and the calorie regressor."""

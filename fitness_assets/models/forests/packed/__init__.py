@@ -1,0 +1,1 @@
+"""Random forests packed into flat arrays."""

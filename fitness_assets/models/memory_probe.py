@@ -1,0 +1,84 @@
+"""What a stored forest takes in memory, measured in a process that does nothing else.
+
+Run as a program it measures the files that it is told of.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal, cast
+
+from fitness_assets.memory import give_back, resident
+
+Kind = Literal["joblib", "packed"]
+#: Bytes by which a new process grows when it loads a forest of this content and kind.
+Memory = Callable[[bytes, Kind], int]
+
+# One small forest is lost among the pages of a process, many are not.
+_COPIES_BYTES, _MOST_COPIES = 20_000_000, 30
+
+
+@contextmanager
+def measuring() -> Iterator[Memory]:
+    """Start a process that imports once, and measures each forest in a fork of itself."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    tell, told = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+
+    def memory(content: bytes, kind: Kind) -> int:
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(content)
+            file.flush()
+            tell.write(f"{kind} {file.name}\n")
+            tell.flush()
+            return int(told.readline())
+
+    with process:
+        yield memory
+
+
+def _load(kind: str, path: Path) -> Any:
+    if kind == "packed":
+        from fitness_assets.models.forests.packed.estimator import PackedForest
+
+        return PackedForest.from_bytes(path.read_bytes())
+    import joblib
+
+    return joblib.load(path)  # noqa: TID251 - of a file that `memory` has just written
+
+
+def _growth(kind: str, path: Path) -> int:
+    """Bytes by which this process grows for one copy of the forest in `path`."""
+    _load(kind, path)  # what is imported for the first is not the forest's
+    give_back()
+    copies = max(1, min(_MOST_COPIES, _COPIES_BYTES // path.stat().st_size))
+    before = resident()
+    kept = [_load(kind, path) for _ in range(copies)]
+    after = resident()
+    if before is None or after is None:
+        raise OSError("this system does not say what a process holds")
+    return (after - before) // len(kept)
+
+
+def _serve() -> None:
+    import joblib  # noqa: F401 - what forks would each import
+
+    from fitness_assets.models.forests.packed import estimator  # noqa: F401
+
+    for line in sys.stdin:
+        kind, _, path = line.rstrip("\n").partition(" ")
+        if (fork := os.fork()) == 0:
+            sys.stdout.write(f"{_growth(kind, Path(path))}\n")
+            sys.stdout.flush()
+            os._exit(0)
+        if os.waitpid(fork, 0)[1]:
+            raise SystemExit(f"{path} could not be measured")
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,1 @@
+"""User segments: K-Means, its stability, and advice."""

@@ -1,0 +1,1 @@
+"""What Dagster needs besides the assets: partitions, checks, automation, the instance."""

@@ -1,0 +1,1 @@
+"""The canonical record: its columns, units and ranges, names of activities, and check results."""

@@ -1,0 +1,1 @@
+"""The bundle a dashboard reads: build, publish, mirror and load."""

@@ -1,0 +1,1 @@
+"""Where a release can be published to."""

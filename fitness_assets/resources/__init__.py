@@ -1,1 +1,0 @@
-"""What assets are handed to work with: Spark, and the folders of the platform."""

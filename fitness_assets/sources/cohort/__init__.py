@@ -1,0 +1,1 @@
+"""The synthetic cohort: behaviour, devices and the ground truth."""

@@ -1,0 +1,1 @@
+"""The Spark session, its Java runtime and a standalone cluster."""

@@ -1,1 +1,0 @@
-"""Where records come from. Every source hands out the same canonical records."""

@@ -1,0 +1,59 @@
+"""Where each artifact lives below the configured home."""
+
+from dataclasses import dataclass
+
+from fitness_assets.release.store import ReleaseStore, Target
+from fitness_assets.release.targets.drive import DriveTarget
+from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import Source, configured
+from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.models import ModelStore
+from fitness_assets.storage.publication import Manifest
+
+MODELS = ("segment_model", "activity_classifier", "calorie_regressor")
+#: What is measured beside the models.
+REPORTS = ("model_backtest", "compression_report")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The configured source and stores, as assets and commands use them."""
+
+    source: Source
+    raw: Lake
+    daily: Lake
+    models: dict[str, ModelStore]
+    reports: dict[str, ModelStore]
+    releases: ReleaseStore
+    uploads: Target
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Workspace":
+        """The workspace that `settings` describe. Nothing is read or written yet."""
+        return cls(
+            source=configured(settings),
+            raw=Lake(settings.home / "lake" / "raw_telemetry"),
+            daily=Lake(settings.home / "lake" / "daily_activity"),
+            models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
+            reports={name: ModelStore(settings.home / "reports" / name) for name in REPORTS},
+            releases=ReleaseStore(settings.home / "releases"),
+            uploads=_uploads(settings),
+        )
+
+    def manifest(self, asset: str, month: str) -> Manifest | None:
+        """What is stored of `asset` for `month`, or None."""
+        stores: dict[str, Lake | ModelStore | Target] = {
+            "raw_telemetry": self.raw,
+            "daily_activity": self.daily,
+            "dashboard_release": self.releases,
+            "drive_upload": self.uploads,
+            **self.models,
+            **self.reports,
+        }
+        return stores[asset].manifest(month)
+
+
+def _uploads(settings: Settings) -> Target:
+    if settings.drive_folder is None or settings.drive_credentials is None:
+        return ReleaseStore(settings.upload_folder)
+    return DriveTarget(settings.drive_folder, settings.drive_credentials, settings.upload_folder)

@@ -1,0 +1,238 @@
+"""The `fitness` command as a user runs it: in a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import dagster as dg
+import psutil
+import pytest
+
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.settings import Settings
+from fitness_assets.storage.lake import Lake
+from fitness_assets.workspace import MODELS
+from fitness_assets_tests.support.platform import USERS, wait_for
+
+FITNESS = Path(sys.executable).with_name("fitness")
+
+
+def environment(home: Path, **environ: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
+    return {
+        **kept,
+        "FITNESS_HOME": str(home),
+        "FITNESS_COHORT_USERS": str(USERS),
+        "FITNESS_LAST_MONTH": "2023-06",
+        **environ,
+    }
+
+
+def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [FITNESS, *arguments],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(home, **environ),
+    )
+
+
+def files_of(month: str, home: Path) -> dict[Path, bytes]:
+    """Content of each file of a month below `home`, locks apart."""
+    folder = f"month={month[-2:]}"
+    return {
+        path.relative_to(home): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file() and path.name != "_lock" and {month, folder} & set(path.parts)
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environ", "told"),
+    [
+        (["backfill", "2024-01"], {}, "'2024-01' is not a month of the range 2023-04 to 2023-06"),
+        (["backfill", "April"], {}, "'April' is not a month of the range"),
+        (["backfill", "2023-05", "2023-04"], {}, "2023-04 comes before 2023-05"),
+        (["backfill", "--select", "nonsense"], {}, "--select 'nonsense'"),
+        (["status"], {"FITNESS_SOURCE": "fitbit"}, "FITNESS_SOURCE='fitbit' is not a source"),
+        (["status"], {"FITNESS_FIRST_MONTH": "soon"}, "FITNESS_FIRST_MONTH: 'soon'"),
+        (
+            ["backfill"],
+            {"FITNESS_SOURCE": "folder", "FITNESS_SOURCE_PATH": "/nowhere"},
+            "/nowhere is not a folder",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_writes_nothing(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], told: str
+) -> None:
+    run = fitness(tmp_path / "home", *arguments, **environ)
+    assert run.returncode != 0
+    assert run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("fitness: ")
+    assert told in line
+    assert not (tmp_path / "home").exists()
+
+
+def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    run = fitness(
+        tmp_path / "home",
+        "backfill",
+        FITNESS_SOURCE="folder",
+        FITNESS_SOURCE_PATH=str(empty),
+    )
+    assert run.returncode == 1
+    assert run.stderr == f"fitness: {empty} holds no .csv or .parquet file\n"
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
+    for month, column in (("04", "steps"), ("05", "paces")):
+        folder = source / "year=2023" / f"month={month}"
+        folder.mkdir(parents=True)
+        rows = [f"a,2023-{month}-01,1,2,60,7,yoga"]
+        (folder / "x.csv").write_text("\n".join([header.replace("steps", column), *rows]))
+    run = fitness(
+        tmp_path / "home",
+        *("backfill", "2023-04", "2023-05", "--select", "raw_telemetry"),
+        FITNESS_SOURCE="folder",
+        FITNESS_SOURCE_PATH=str(source),
+    )
+    assert run.returncode == 1
+    april, may, heads, landed_rows, total = run.stdout.splitlines()
+    assert april.startswith("2023-04  ok")
+    assert heads.split() == ["asset", "figure", "2023-04", "2023-05"]
+    assert landed_rows.split() == ["raw_telemetry", "rows", "1", "-"]
+    path = source / "year=2023" / "month=05" / "x.csv"
+    assert may == f"2023-05  FAILED  raw_telemetry: {path} lacks the column steps"
+    assert total.startswith("1 of 2 months")
+    landed = list((tmp_path / "home" / "lake").rglob("*.parquet"))
+    assert len(landed) == 1
+    assert "month=04" in landed[0].as_posix()
+
+
+def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
+    run = fitness(tmp_path, "backfill", "2023-04")
+    assert run.returncode == 0, run.stderr
+    assert "1 of 1 months" in run.stdout
+    assert "GB with the JVM" in run.stdout
+    (row,) = [line for line in run.stdout.splitlines() if line.startswith("daily_activity")]
+    assert row.split() == ["daily_activity", "rows", f"{USERS * 30:,}"]
+
+    run = fitness(tmp_path, "status", "--json")
+    assert run.returncode == 0, run.stderr
+    assets = json.loads(run.stdout)["assets"]
+    assert list(assets)[:2] == ["raw_telemetry", "daily_activity"]
+    assert set(assets) >= {*MODELS, "dashboard_release", "drive_upload"}
+    on_demand = assets.pop("compression_report")
+    assert not any(cell["materialized"] for cell in on_demand.values())
+    for months in assets.values():
+        assert list(months) == ["2023-04", "2023-05", "2023-06"]
+        assert [cell["materialized"] for cell in months.values()] == [True, False, False]
+        for cell in months.values():
+            assert set(cell) == {"materialized", "rows", "data_version", "run_id", "metrics"}
+    runs = {months["2023-04"]["run_id"] for months in assets.values()}
+    assert len(runs) == 1, "a month is one run"
+    assert assets["daily_activity"]["2023-04"]["rows"] == USERS * 30
+    assert 0 < assets["activity_classifier"]["2023-04"]["metrics"]["accuracy"] <= 1
+
+    ours, theirs = (files_of("2023-04", home) for home in (tmp_path, released.home))
+    assert ours.keys() == theirs.keys(), "made from nothing by another process"
+    assert [path for path in ours if ours[path] != theirs[path]] == []
+    stages = {"raw_telemetry", "daily_activity", "model_backtest", "releases", "drive", *MODELS}
+    assert stages <= {part for path in ours for part in path.parts}
+
+    # The record is a claim about the store: without the files the month is not materialized.
+    for manifest in (tmp_path / "lake" / "daily_activity").rglob("_manifest.json"):
+        manifest.unlink()
+    table = fitness(tmp_path, "status")
+    (row,) = [line for line in table.stdout.splitlines() if line.startswith("daily_activity")]
+    assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
+
+
+def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [FITNESS, "backfill", "2023-04", "2023-05"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment(tmp_path),
+    )
+
+    def started() -> list[psutil.Process]:
+        return psutil.Process(process.pid).children(recursive=True)
+
+    def spark() -> bool:
+        with suppress(psutil.NoSuchProcess):
+            return any(child.name() == "java" for child in started())
+        return False
+
+    wait_for("Spark, which the second stage is the first to need", spark, 100)
+    children = started()
+    process.send_signal(signal.SIGTERM)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.startswith("2023-04  FAILED  daily_activity was interrupted\n")
+    assert "0 of 2 months" in told
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert alive == []
+    with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+    raw = Lake(tmp_path / "lake" / "raw_telemetry")
+    assert raw.manifest("2023-04") is not None, "what was done stands"
+    assert not list(tmp_path.rglob("_staging-*"))
+
+
+def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:
+    here, there = ReleaseStore(tmp_path / "releases"), ReleaseStore(tmp_path / "drive")
+    info = {"not_released": {"calorie_regressor": "too few"}, "stand_ins": {}}
+    assert "holds no release yet" in fitness(tmp_path, "release", "list").stdout
+    for month in ("2023-04", "2023-05"):
+        there.receive(here.publish(month, {"metrics.json": b"{}"}, info))
+    run = fitness(tmp_path, "release", "rollback", "2023-04")
+    assert (run.returncode, run.stdout) == (0, "the release of 2023-04 is current\n")
+    for store in (here, there):
+        pointer = store.pointer()
+        assert pointer is not None
+        assert (pointer.month, pointer.serial) == ("2023-04", 3)
+    april, may = fitness(tmp_path, "release", "list").stdout.splitlines()
+    assert april.split()[:3] == ["2023-04", "current", f"{here.digest('2023-04')};"]
+    assert "calorie_regressor not released" in april
+    assert may.split()[:2] == ["2023-05", f"{here.digest('2023-05')};"]
+    run = fitness(tmp_path, "release", "rollback", "2023-06")
+    assert run.returncode == 1
+    assert run.stderr == "fitness: there is no release of 2023-06; there are 2023-04, 2023-05\n"
+
+
+def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> None:
+    header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
+    export = tmp_path / "days.csv"
+    export.write_text(f"{header}\nanna,2019-01-01,1,1800,70,7,yoga\nanna,soon,1,1800,70,7,yoga\n")
+    home, source = tmp_path / "home", {"FITNESS_SOURCE": "exports"}
+    run = fitness(home, "import", str(export), str(tmp_path / "missing.zip"), **source)
+    assert run.returncode == 1
+    first, second = run.stdout.splitlines()
+    assert first == (
+        "days.csv  tidy: 1 user-days of 1 people, 2019-01 to 2019-01; "
+        "1 entries left out (fitness quarantine)"
+    )
+    assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
+    assert second.endswith("2019-01")
+    assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
+    (entry, total) = fitness(home, "quarantine").stdout.splitlines()
+    assert entry.startswith("days.csv  days.csv, ")
+    assert total == "1 entries left out"
+    run = fitness(home, "forget", "--yes", "bert")
+    assert run.stderr == "fitness: nothing is held about anyone called 'bert'\n"
+    run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))
+    assert "--timezone='Mars/Crater' is not a time zone" in run.stderr

@@ -1,0 +1,151 @@
+"""From the inbox to the release, and a person out of all of it again."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fitness_assets.cli.backfill import Outcome, Plan, reached, run_months
+from fitness_assets.cli.personal_data import export, forget
+from fitness_assets.definitions import build_defs
+from fitness_assets.errors import SourceError
+from fitness_assets.months import between
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.settings import Settings
+from fitness_assets.sources import inbox
+from fitness_assets.sources.configured import imports_of, people_of
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.workspace import MODELS, Workspace
+from fitness_assets_tests.sources.test_imports import two_people, write
+from fitness_assets_tests.support.platform import MakeSettings
+
+pytestmark = pytest.mark.usefixtures("spark")
+
+
+def settings_of(make_settings: MakeSettings, home: Path, last: str = "2023-06") -> Settings:
+    # So few people never keep to their roster.
+    return make_settings(
+        home, FITNESS_SOURCE="exports", FITNESS_LAST_MONTH=last, FITNESS_LEAST_COMPLETE="0"
+    )
+
+
+def run(settings: Settings, plan: Plan) -> list[Outcome]:
+    return run_months(settings, plan, lambda *_: None)
+
+
+def requested(settings: Settings, sensor: str, instance: dg.DagsterInstance) -> list[str | None]:
+    """What the sensor asks for now: months, or None for what has none."""
+    defs = build_defs(settings)
+    context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+    tick = defs.resolve_sensor_def(sensor).evaluate_tick(context)
+    return [request.partition_key for request in tick.run_requests or []]
+
+
+def test_what_is_dropped_into_the_inbox_is_taken_in_and_its_months_are_asked_for(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(make_settings, tmp_path)
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert requested(settings, "inbox", instance) == []
+        path = two_people(tmp_path / "inbox")
+        assert requested(settings, "inbox", instance) == [], "it is still being copied"
+        monkeypatch.setattr(inbox.waiting, "__defaults__", (0.0,))
+        assert requested(settings, "inbox", instance) == [None]
+        job = build_defs(settings).resolve_job_def("import_inbox")
+        assert job.execute_in_process(instance=instance).success
+        assert not path.exists()
+        assert requested(settings, "imported_months", instance) == ["2023-04", "2023-05"]
+
+        raw = [dg.AssetKey("raw_telemetry")]
+        run(settings, {"2023-04": raw, "2023-05": raw})
+        assert requested(settings, "imported_months", instance) == []
+        write(path, "anna,2023-05-02,1,1800,70,7,walking")
+        assert job.execute_in_process(instance=instance).success
+        assert requested(settings, "imported_months", instance) == ["2023-05"]
+
+
+def test_two_months_of_twelve_are_made_again_with_what_they_reach_and_no_other(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings = settings_of(make_settings, tmp_path, "2024-03")
+    daily = Workspace.of(settings).daily
+    for month in settings.months():
+        with daily.writer(month) as writer:
+            writer.publish({})
+    plan = {
+        month: [key.to_user_string() for key in keys]
+        for month, keys in reached(settings, {"2023-04", "2023-05"}).items()
+    }
+    assert set(plan) == set(between("2023-04", "2023-12"))
+    whole = ["raw_telemetry", "daily_activity", *MODELS, "model_backtest", "dashboard_release"]
+    for month in ("2023-04", "2023-05"):
+        assert set(plan[month]) == {*whole, "drive_upload"}
+    assert set(plan["2023-06"]) == {*whole[1:], "drive_upload"}, "its baselines reach into May"
+    for month in between("2023-07", "2023-11"):
+        assert set(plan[month]) == {*whole[2:], "drive_upload"}
+    assert not {"daily_activity", *MODELS} & set(plan["2023-12"]), "it scores November's models"
+
+
+def held(home: Path) -> set[str]:
+    """The users in whatever Parquet file lies below `home`."""
+    found: set[str] = set()
+    for path in home.rglob("*.parquet"):
+        table = pq.read_table(io.BytesIO(path.read_bytes()))
+        if "user_id" in table.column_names:
+            found |= set(table["user_id"].to_pylist())
+    return found
+
+
+def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings = settings_of(make_settings, tmp_path / "home")
+    workspace = Workspace.of(settings)
+    exports = tmp_path / "exports"
+    two_people(exports)
+    write(exports / "carol.csv", "carol,2023-06-01,5000,2200,66,8,yoga")
+    for path in sorted(exports.iterdir()):
+        imports_of(settings).add(path, ImportOptions())
+    outcomes = run(settings, reached(settings, set(settings.months())))
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    anna, bert, carol = (people_of(settings).pseudonym(name) for name in ("anna", "bert", "carol"))
+    assert held(settings.home) == {anna, bert, carol}
+
+    tables = export(settings, "anna", tmp_path / "anna.zip")
+    assert tables == {"raw_telemetry": 2, "daily_activity": 2, "segments": 0}
+    with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
+        days = pd.read_csv(archive.open("daily_activity.csv"))
+    assert set(days["user_id"]) == {anna}
+    assert days["steps"].tolist() == [1000, 2000]
+
+    assert forget(settings, "carol") == set(), "June held no one else"
+    assert workspace.manifest("daily_activity", "2023-06") is None
+    for store in (workspace.releases, ReleaseStore(settings.upload_folder)):
+        pointer = store.pointer()
+        assert pointer is not None
+        assert pointer.month == "2023-05"
+    assert held(settings.home) == {anna, bert}
+
+    again = forget(settings, anna)
+    assert again == {"2023-05"}, "April held no one else"
+    outcomes = run(settings, reached(settings, again))
+    assert [outcome.error for outcome in outcomes] == [None]
+    assert held(settings.home) == {bert}
+    with pytest.raises(SourceError, match="nothing is held about anyone called 'anna'"):
+        forget(settings, "anna")
+    assert workspace.releases.open("2023-05").manifest.info["summary"]["users"] == 1
+
+
+def test_forgetting_works_on_any_source(make_settings: MakeSettings, tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3", FITNESS_LAST_MONTH="2023-04")
+    raw = {"2023-04": [dg.AssetKey("raw_telemetry")]}
+    run(settings, raw)
+    assert forget(settings, "u0000002") == {"2023-04"}
+    run(settings, raw)
+    table: pa.Table = Workspace.of(settings).raw.scan(["2023-04"], ["user_id"]).table
+    assert set(table["user_id"].to_pylist()) == {"u0000001", "u0000003"}

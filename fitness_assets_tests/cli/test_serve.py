@@ -1,0 +1,206 @@
+"""`fitness serve` as a person uses it: the Dagster UI and the dashboard, in a real browser."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+import psutil
+import pytest
+
+from fitness_assets.definitions import MONTHLY_JOB
+from fitness_assets_tests.support.browser import chromium, expect, expect_whole, screenshot
+from fitness_assets_tests.support.platform import free_port, wait_for
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+USERS = 60
+JOB = f"/locations/fitness_assets.definitions/jobs/{MONTHLY_JOB}/partitions"
+# A run that the UI launches starts a Python and a JVM of its own.
+RUN_TIMEOUT = 240.0
+LAUNCH = """
+mutation {
+  launchRun(executionParams: {
+    mode: "default"
+    selector: {
+      repositoryLocationName: "fitness_assets.definitions"
+      repositoryName: "__repository__"
+      pipelineName: "monthly_pipeline"
+    }
+    executionMetadata: {tags: [{key: "dagster/partition", value: "2023-04"}]}
+    runConfigData: {}
+  }) { __typename }
+}
+"""
+
+
+@dataclass
+class Served:
+    """A running `fitness serve`."""
+
+    process: subprocess.Popen[bytes]
+    dagster: str
+    dashboard: str
+
+    def graphql(self, query: str) -> Any:
+        request = urllib.request.Request(
+            f"{self.dagster}/graphql",
+            json.dumps({"query": query}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def runs(self) -> list[str]:
+        data = self.graphql("{ runsOrError { ... on Runs { results { status } } } }")
+        return [run["status"] for run in data["runsOrError"]["results"]]
+
+    def backfills(self) -> list[tuple[str, list[str]]]:
+        data = self.graphql(
+            "{ partitionBackfillsOrError { ... on PartitionBackfills "
+            "{ results { status partitionNames } } } }"
+        )
+        found = data["partitionBackfillsOrError"]["results"]
+        return [(backfill["status"], backfill["partitionNames"]) for backfill in found]
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Served]:
+    """Start it, wait until it says that all of it is up, and see that nothing outlives the test."""
+    ports = {"FITNESS_DAGSTER_PORT": free_port(), "FITNESS_DASHBOARD_PORT": free_port()}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
+    output = home.parent / "serve.log"
+    with output.open("wb") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("fitness"), "serve"],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env={
+                **kept,
+                **{name: str(port) for name, port in ports.items()},
+                "FITNESS_HOME": str(home),
+                "FITNESS_COHORT_USERS": str(USERS),
+                "FITNESS_LAST_MONTH": "2023-06",
+            },
+        )
+    try:
+        wait_for("start", lambda: "Ctrl-C stops all of it" in output.read_text(), 120)
+        dagster, dashboard = (f"http://127.0.0.1:{port}" for port in ports.values())
+        assert dagster in output.read_text()
+        assert dashboard in output.read_text()
+        yield Served(process, dagster, dashboard)
+    finally:
+        if process.poll() is None:
+            for child in psutil.Process(process.pid).children(recursive=True):
+                child.kill()
+            process.kill()
+            process.wait()
+
+
+def materialize(page: "Page", place: str, months: str, button: str) -> None:
+    """Open a page of Dagster, choose `months` and launch."""
+    page.goto(place)
+    page.get_by_role("button", name=re.compile("Materialize.*…")).click()
+    partitions = page.get_by_placeholder("ex: 2023-04, 2023-05")
+    confirm = page.get_by_role("button", name="Confirm")
+    expect(partitions.or_(confirm)).to_be_visible()
+    if confirm.is_visible():  # no report of the compression yet, which a release can do without
+        confirm.click()
+    partitions.fill(months)
+    partitions.press("Enter")
+    launch = page.get_by_role("button", name=button)
+    expect(launch).to_be_enabled()
+    screenshot(page, f"dagster-launch-{months[:7]}")
+    launch.click()
+    expect(launch).to_have_count(0)
+
+
+def months_offered(page: "Page", served: Served) -> list[str]:
+    """Reload the dashboard and open its list of months."""
+    page.goto(served.dashboard)
+    page.get_by_role("combobox", name="Month").click()
+    options = page.get_by_role("option")
+    expect(options.first).to_be_visible()
+    offered = options.all_inner_texts()
+    page.keyboard.press("Escape")
+    expect_whole(page)
+    return offered
+
+
+def open_pages(browser: "Browser") -> "tuple[Page, Page]":
+    context = browser.new_context(viewport={"width": 1500, "height": 950})
+    return context.new_page(), context.new_page()
+
+
+@pytest.mark.timeout(900)
+def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) -> None:
+    with chromium() as browser, serving(tmp_path / "home") as served:
+        graph, dashboard = open_pages(browser)
+        dashboard.goto(served.dashboard)
+        expect(dashboard.get_by_text("No month has been released yet")).to_be_visible()
+        expect_whole(dashboard)
+        screenshot(dashboard, "dashboard-empty")
+
+        materialize(graph, f"{served.dagster}/assets/raw_telemetry", "2023-04", "Launch 1 run")
+        wait_for("the run", lambda: served.runs() in (["SUCCESS"], ["FAILURE"]), RUN_TIMEOUT)
+        assert served.runs() == ["SUCCESS"]
+
+        # Of the job it is a run a month; of the graph it would be one a stage and month.
+        materialize(graph, f"{served.dagster}{JOB}", "2023-05, 2023-06", "Launch backfill")
+
+        def backfilled() -> bool:
+            status = [status for status, _ in served.backfills()]
+            return bool(status) and not status[0].startswith(("REQUESTED", "COMPLETING"))
+
+        wait_for("the backfill", backfilled, 2 * RUN_TIMEOUT)
+        assert served.backfills() == [("COMPLETED_SUCCESS", ["2023-05", "2023-06"])]
+        assert served.runs() == ["SUCCESS"] * 3
+        assert months_offered(dashboard, served) == ["2023-06", "2023-05"]
+        users = dashboard.get_by_test_id("stMetric").filter(has_text="Users")
+        expect(users).to_contain_text(str(USERS))
+        screenshot(dashboard, "dashboard-overview")
+
+        dashboard.get_by_role("link", name="Live inference").click()
+        expect(dashboard.get_by_text("Estimated energy of the day")).to_be_visible()
+        expect_whole(dashboard)
+        screenshot(dashboard, "dashboard-live-inference")
+        graph.goto(f"{served.dagster}/asset-groups")
+        expect(graph.get_by_text("telemetry").first).to_be_visible()
+        graph.keyboard.press("Alt+e")  # all groups opened
+        expect(graph.get_by_text("drive_upload").first).to_be_visible()
+        screenshot(graph, "dagster-asset-graph")
+        graph.goto(f"{served.dagster}/assets/segment_model?view=events")
+        expect(graph.get_by_text("2023-06").first).to_be_visible()
+        screenshot(graph, "dagster-segment-model")
+
+        stop_and_look(served, tmp_path / "home")
+
+
+def stop_and_look(served: Served, home: Path) -> None:
+    """An interrupt ends all of it, nothing that it had started stays, and its run says so."""
+    answer = served.graphql(LAUNCH)["launchRun"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    wait_for("another run", lambda: served.runs()[0] == "STARTED", 60)
+    started = psutil.Process(served.process.pid).children(recursive=True)
+    assert len(started) >= 3
+    served.process.send_signal(signal.SIGINT)
+    assert served.process.wait(60) == 0
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert alive == []
+    for url in (served.dagster, served.dashboard):
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(url, timeout=5)
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        last, *others = instance.get_runs()
+        assert last.status == dg.DagsterRunStatus.CANCELED
+        assert {run.status for run in others} == {dg.DagsterRunStatus.SUCCESS}

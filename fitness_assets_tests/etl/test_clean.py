@@ -1,0 +1,208 @@
+import errno
+import os
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from fitness_assets.errors import EtlError
+from fitness_assets.etl import clean
+from fitness_assets.etl.dedupe import one_record_a_day
+from fitness_assets.record.daily import SCHEMA as SCHEMA_OF_DAYS
+from fitness_assets.record.raw import SCHEMA
+from fitness_assets.storage.lake import write_rows
+
+DAY = date(2023, 4, 1)  # a Saturday
+
+
+def record(**values: Any) -> tuple[Any, ...]:
+    known = {"user_id": "a", "date": DAY, **values}
+    return tuple(known.get(name) for name in clean.RAW_SCHEMA.names)
+
+
+def frame(spark: SparkSession, *records: tuple[Any, ...]) -> DataFrame:
+    return spark.createDataFrame(list(records), clean.RAW_SCHEMA)
+
+
+def test_spark_reads_the_canonical_schema() -> None:
+    assert clean.RAW_SCHEMA.names == SCHEMA.names
+
+
+@pytest.mark.parametrize(
+    ("steps", "kcal", "expected"),
+    [
+        (0, 250.0, 0.0),
+        (0, 0.0, 0.0),
+        (1000, 250.0, 0.25),
+        (None, 250.0, None),
+        (1000, None, None),
+        (0, None, None),
+    ],
+)
+def test_calories_per_step(
+    spark: SparkSession, steps: int | None, kcal: float | None, expected: float | None
+) -> None:
+    days = clean.with_features(frame(spark, record(steps=steps, calories_burned=kcal)))
+    assert days.collect()[0].calories_per_step == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "kept"),
+    [
+        ("steps", -1, False),
+        ("steps", 0, True),
+        ("steps", 100_000, True),
+        ("steps", 100_001, False),
+        ("heart_rate_avg", 29.9, False),
+        ("heart_rate_avg", 30.0, True),
+        ("heart_rate_avg", 220.0, True),
+        ("heart_rate_avg", float("nan"), False),
+        ("sleep_hours", 24.0, True),
+        ("sleep_hours", 430.0, False),
+        ("calories_burned", 20_000.5, False),
+    ],
+)
+def test_a_value_out_of_range_is_nulled_and_flagged(
+    spark: SparkSession, column: str, value: float, kept: bool
+) -> None:
+    (row,) = clean.null_out_of_range(frame(spark, record(**{column: value}))).collect()
+    assert row[column] == (value if kept else None)
+    assert row.quality_flags == ([] if kept else [f"{column}_out_of_range"])
+
+
+def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[dict[str, Any]]:
+    in_order = clean.daily_activity(frame(spark, *records)).toArrow()
+    days: list[dict[str, Any]] = one_record_a_day(in_order).to_pylist()
+    return days
+
+
+def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) -> None:
+    early, late = (datetime(2023, 4, 2, hour, tzinfo=UTC) for hour in (3, 9))
+    records = [
+        record(steps=1, heart_rate_avg=70.0, sleep_hours=8.0, ingested_at=early),
+        record(steps=2, ingested_at=late),
+        record(steps=3, heart_rate_avg=71.0, ingested_at=late),
+        record(steps=4, heart_rate_avg=72.0, sleep_hours=9.0),
+    ]
+    for order in (records, records[::-1], records[2:] + records[:2]):
+        (row,) = _one_record_a_day(spark, *order)
+        assert row["steps"] == 3, "late before early and undated, fuller before emptier"
+
+
+def test_blank_text_does_not_make_a_record_fuller(spark: SparkSession) -> None:
+    blank = record(steps=1, activity_type="", sex=" ")
+    (row,) = _one_record_a_day(spark, blank, record(steps=2, sleep_hours=8.0))
+    assert row["steps"] == 2
+
+
+def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
+    tied: list[dict[str, Any]] = [
+        {"steps": 5, "sleep_hours": 8.0},
+        {"height_cm": 80.0},
+        {"weight_kg": 80.0},
+        {"age": 30, "steps": -1},  # differs from the next in the flag only
+        {"age": 30},
+    ]
+    pairs = [
+        record(user_id=f"{number}", **values)
+        for number, pair in enumerate(combinations(tied, 2))
+        for values in pair
+    ]
+    kept, kept_of_reversed = (
+        {row["user_id"]: row for row in _one_record_a_day(spark, *records)}
+        for records in (pairs, pairs[::-1])
+    )
+    assert len(kept) == 10
+    assert kept == kept_of_reversed
+
+
+def test_a_month_and_the_history_taken_of_it_choose_alike(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    last_day = date(2023, 3, 31)
+    tied = [
+        record(date=last_day, heart_rate_avg=90.0, resting_heart_rate=50.0),
+        record(date=last_day, heart_rate_avg=80.0, resting_heart_rate=60.0),
+    ]
+    march = frame(spark, *tied)
+    (day,) = one_record_a_day(clean.daily_activity(march).toArrow()).to_pylist()
+    april = clean.daily_activity(frame(spark, record()), clean.history(march))
+    (path,) = clean.write_files(april, tmp_path, write_rows)
+    assert pq.read_table(path)["resting_heart_rate_mean_7d"].to_pylist() == [
+        day["resting_heart_rate"]
+    ]
+
+
+def test_text_is_canonical(spark: SparkSession) -> None:
+    records = frame(spark, record(user_id=" a ", activity_type=" Gym Workout!", sex=""))
+    (row,) = clean.canonical_types(records).collect()
+    assert (row.user_id, row.activity_type, row.sex) == ("a", "gym_workout", None)
+
+
+def test_worn_and_calendar_features(spark: SparkSession) -> None:
+    records = frame(
+        spark,
+        record(user_id="moved", steps=10),
+        record(user_id="still", steps=0),
+        record(user_id="beating", steps=0, heart_rate_avg=60.0),
+        record(user_id="unknown"),
+    )
+    rows = {row.user_id: row for row in clean.with_features(records).collect()}
+    assert {user: row.worn for user, row in rows.items()} == {
+        "moved": True,
+        "still": False,
+        "beating": True,
+        "unknown": False,
+    }
+    assert rows["moved"].day_of_week == 6
+
+
+def test_files_hold_whole_users_in_order(spark: SparkSession) -> None:
+    records = frame(
+        spark,
+        *[
+            record(user_id=f"u{user}", date=date(2023, 4, day), steps=day)
+            for day in (3, 1, 2)
+            for user in range(20)
+        ],
+    )
+    parts = clean.daily_activity(records, files=3).rdd.glom().collect()
+    keys = [[(row.user_id, row.date) for row in part] for part in parts]
+    assert all(part == sorted(part) for part in keys)
+    users = [{user for user, _ in part} for part in keys]
+    assert sum(len(part) for part in users) == len(set.union(*users)) == 20
+
+
+def test_an_executor_without_room_is_told_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
+    def write(path: Path, _: Iterable[pa.RecordBatch], __: pa.Schema) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    days = clean.daily_activity(frame(spark, record(steps=1)))
+    with pytest.raises(EtlError) as error:
+        clean.write_files(days, tmp_path, write)
+    assert str(error.value).startswith("Spark: OSError: [Errno 28] No space left on device")
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_files_are_written_with_baselines_and_without_history(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    month = [record(user_id=user, date=date(2023, 4, day)) for user in "ab" for day in (1, 2)]
+    march = [record(date=date(2023, 3, day), steps=day) for day in (2, 3, 4, 31)]
+    earlier = clean.history(frame(spark, *march))
+    days = clean.daily_activity(frame(spark, *month), earlier, files=2)
+    paths = clean.write_files(days, tmp_path, write_rows)
+    table = pa.concat_tables([pq.read_table(path) for path in paths])
+    rows = {(row["user_id"], row["date"].day): row for row in table.to_pylist()}
+    assert set(rows) == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
+    # From the 4th of March on, 28 days before the 1st of April.
+    assert [rows["a", day]["steps_mean_28d"] for day in (1, 2)] == [17.5, 31.0]
+    assert rows["b", 2]["steps_mean_28d"] is None
+    assert table.schema.equals(SCHEMA_OF_DAYS)

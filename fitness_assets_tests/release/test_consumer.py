@@ -1,0 +1,187 @@
+"""From the platform to a consumer by way of Drive, and what may go wrong on the way down."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fitness_assets.months import between
+from fitness_assets.release.mirror import DriveOrigin, Mirror
+from fitness_assets.release.store import LATEST, MANIFEST, ReleaseStore
+from fitness_assets.release.targets.drive import DriveTarget
+from fitness_assets.settings import Settings
+from fitness_assets.storage.publication import read_bytes
+from fitness_assets.workspace import MODELS
+from fitness_assets_tests.support.drive_emulator import DriveEmulator, Fault
+from fitness_assets_tests.support.platform import MONTHS
+
+INFO: dict[str, Any] = {"summary": {}}
+#: What a consumer does: take over what is new, and have each model answer for one row.
+CONSUMER = """
+import json, sys
+import pandas as pd
+from pathlib import Path
+from fitness_assets.release.mirror import Mirror, origin_of
+mirror = Mirror(origin_of(sys.argv[1]), Path(sys.argv[2]))
+state = mirror.refresh()
+release = mirror.store.open(state.current)
+rows = pd.read_json(sys.argv[3])
+told = {
+    name: release.model(name).predict(rows[metrics["features"]]).tolist()
+    for name, metrics in release.metrics().items()
+    if release.model_file(name)
+}
+print(json.dumps({"months": state.months, "refused": state.refused, "told": told}))
+"""
+
+
+@pytest.fixture
+def target(drive: DriveEmulator, tmp_path: Path) -> DriveTarget:
+    credentials = drive.credentials(tmp_path, "authorized_user")
+    return DriveTarget(drive.folder, credentials, tmp_path / "state")
+
+
+def link(drive: DriveEmulator) -> str:
+    return f"https://drive.google.com/uc?id={drive.item(LATEST).id}"
+
+
+def test_six_months_reach_a_fresh_process_by_way_of_drive(
+    drive: DriveEmulator, target: DriveTarget, tmp_path: Path, released: Settings
+) -> None:
+    made = ReleaseStore(released.home / "releases").open(MONTHS[-1])
+    files = {file.name: read_bytes(made.folder, file) for file in made.manifest.files}
+    info = {
+        name: told
+        for name, told in made.manifest.info.items()
+        if name not in ("month", "schema_version")
+    }
+    store = ReleaseStore(tmp_path / "releases")
+    six = between("2023-04", "2023-09")
+    sent = [target.receive(store.publish(month, files, info)).sent for month in six]
+    assert sent == [made.manifest.bytes] * 6
+    address = link(drive)
+    mended = store.publish("2023-06", files | {"metrics.json": b"{}"}, info)
+    assert target.receive(mended).sent == 2
+    assert link(drive) == address, "the public link stays"
+
+    metrics = {name: made.metrics()[name] for name in MODELS}
+    # A day of medians, and one of which little is known.
+    known = dict.fromkeys((name for told in metrics.values() for name in told["features"]), 1.0)
+    for told in metrics.values():
+        known |= {name: values[1] for name, values in told.get("seen", {}).items()}
+    days = [
+        known | {"activity_type": "running", "sex": "female"},
+        dict.fromkeys(known) | {"activity_type": "yoga", "sex": "male"},
+    ]
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps(days))
+    run = subprocess.run(
+        [sys.executable, "-c", CONSUMER, address, str(tmp_path / "copy"), str(rows)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | drive.environment,
+    )
+    assert run.returncode == 0, run.stderr
+    told = json.loads(run.stdout)
+    assert (told["months"], told["refused"]) == (six, {})
+    for name in MODELS:
+        model = made.model(name)
+        assert model is not None
+        here = model.predict(pd.read_json(rows)[metrics[name]["features"]])
+        assert np.array_equal(told["told"][name], here), name
+    assert (tmp_path / "copy" / "2023-06" / MANIFEST).read_bytes() == (
+        mended.folder / MANIFEST
+    ).read_bytes()
+
+
+@pytest.fixture
+def mirror(drive: DriveEmulator, target: DriveTarget, tmp_path: Path) -> Iterator[Mirror]:
+    """A consumer's copy of two months, one of which has been released anew since."""
+    store = ReleaseStore(tmp_path / "releases")
+    for month in ("2023-04", "2023-05"):
+        files = {"metrics.json": month.encode(), "days.parquet": b"12345" * 100}
+        target.receive(store.publish(month, files, INFO))
+    origin = DriveOrigin(link(drive), timeout=1, deadline=4, retries=1)
+    mirror = Mirror(origin, tmp_path / "copy")
+    assert mirror.refresh().refused == {}
+    files = {"metrics.json": b"new", "days.parquet": b"54321" * 100}
+    target.receive(store.publish("2023-05", files, INFO))
+    yield mirror
+    # Whatever went wrong, once it is over the copy is whole and current.
+    drive.mend()
+    assert mirror.refresh().refused == {}
+    assert mirror.store.digest("2023-05") == store.digest("2023-05")
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        *("releases", "copy", "state", "authorized_user.json")
+    }
+
+
+FAULTS: list[tuple[Fault, str]] = [
+    ("not found", "cannot be had from Google Drive"),
+    ("quota page", "Too many users have viewed or downloaded this file recently"),
+    ("html", "cannot be had from Google Drive"),
+    ("attached html", "is not what its manifest says"),
+    ("truncate", "cannot be had from Google Drive"),
+    ("stall", "cannot be had from Google Drive"),
+    ("tamper", "is not what its manifest says"),
+    ("swap", "is not what its manifest says"),
+    ("unavailable", "cannot be had from Google Drive"),
+]
+
+
+@pytest.mark.parametrize(("fault", "told"), FAULTS)
+def test_a_file_that_does_not_come_as_it_was_sent_is_refused(
+    drive: DriveEmulator, mirror: Mirror, fault: Fault, told: str
+) -> None:
+    before = mirror.store.digest("2023-05")
+    (days,) = (path for path in drive.paths() if path.startswith("2023-05/days"))
+    (other,) = (path for path in drive.paths() if path.startswith("2023-04/days"))
+    drive.fail(fault, on="download", path=days, times=math.inf, instead=other)
+    began = time.monotonic()
+    state = mirror.refresh()
+    assert time.monotonic() - began < 15
+    assert list(state.refused) == ["2023-05"]
+    assert told in state.refused["2023-05"]
+    assert "\n" not in state.refused["2023-05"]
+    assert (state.months, mirror.store.digest("2023-05")) == (("2023-04", "2023-05"), before)
+
+
+def test_a_manifest_of_another_month_is_refused(drive: DriveEmulator, mirror: Mirror) -> None:
+    before = mirror.store.digest("2023-05")
+    drive.fail(
+        "swap",
+        path=f"2023-05/{MANIFEST}",
+        times=math.inf,
+        instead=f"2023-04/{MANIFEST}",
+    )
+    refused = mirror.refresh().refused
+    assert "is not the manifest that latest.json names" in refused["2023-05"]
+    assert mirror.store.digest("2023-05") == before
+
+
+def test_a_replayed_pointer_is_refused(drive: DriveEmulator, mirror: Mirror) -> None:
+    assert mirror.refresh().refused == {}
+    newest = mirror.store.digest("2023-05")
+    drive.fail("replay", path=LATEST, times=math.inf)
+    assert "it is an older one" in mirror.refresh().refused[LATEST]
+    assert mirror.store.digest("2023-05") == newest
+
+
+@pytest.mark.parametrize("fault", ["html", "stall", "truncate", "not found"])
+def test_without_the_pointer_what_is_here_is_shown(
+    drive: DriveEmulator, mirror: Mirror, fault: Fault
+) -> None:
+    drive.fail(fault, on="download", path=LATEST, times=math.inf)
+    state = mirror.refresh()
+    assert list(state.refused) == [LATEST]
+    assert (state.months, state.current) == (("2023-04", "2023-05"), "2023-05")

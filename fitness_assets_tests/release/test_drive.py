@@ -1,0 +1,425 @@
+import hashlib
+import math
+import os
+import subprocess
+import sys
+import time
+import traceback
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import certifi
+import gdown
+import pytest
+import requests
+
+from fitness_assets.errors import DriveError, ReleaseError, StorageError
+from fitness_assets.release.store import (
+    LATEST,
+    MANIFEST,
+    Pointer,
+    Release,
+    ReleaseStore,
+    UploadResult,
+)
+from fitness_assets.release.targets.drive import Drive, DriveTarget, Patience
+from fitness_assets_tests.support.drive_emulator import DriveEmulator, Fault
+
+#: Three chunks, no two parts of which are equal.
+DAYS = b"".join(number.to_bytes(4) for number in range(650_000))
+INFO: dict[str, Any] = {"summary": {}}
+
+
+@dataclass
+class Platform:
+    """Releases in a folder, and the target that they are sent to."""
+
+    drive: DriveEmulator
+    home: Path
+    timeout: float = 10.0
+    pauses: list[float] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(attempts=4, timeout=self.timeout, sleep=self.pauses.append)
+
+    @property
+    def target(self) -> DriveTarget:
+        credentials = self.drive.credentials(self.home, "authorized_user")
+        return DriveTarget(self.drive.folder, credentials, self.home / "state", self.patience)
+
+    def release(self, month: str = "2023-04", days: bytes = DAYS) -> Release:
+        files = {"metrics.json": b"{}", "days.parquet": days}
+        return ReleaseStore(self.home / "releases").publish(month, files, INFO)
+
+    def send(self, release: Release) -> UploadResult:
+        return self.target.receive(release, self.told.append)
+
+    def pointer(self) -> Pointer:
+        return Pointer.parse(self.drive.item(LATEST).content, LATEST)
+
+    def holds(self, *releases: Release) -> None:
+        """Assert that just these are on Drive, where the pointer says, for all to read."""
+        pointer = self.pointer()
+        for release in releases:
+            manifest = (release.folder / MANIFEST).read_bytes()
+            assert pointer.releases[release.month] == hashlib.sha256(manifest).hexdigest()
+            for name in [MANIFEST, *(file.path for file in release.manifest.files)]:
+                item = self.drive.item(f"{release.month}/{name}")
+                assert item.content == (release.folder / name).read_bytes()
+                assert item.public
+                assert pointer.ids[item.path] == item.id
+        assert self.drive.item(LATEST).public
+        assert self.drive.paths() == sorted([*pointer.ids, LATEST])
+
+
+@pytest.fixture
+def platform(drive: DriveEmulator, tmp_path: Path) -> Platform:
+    return Platform(drive, tmp_path)
+
+
+def test_a_release_arrives_whole_and_the_pointer_last(platform: Platform) -> None:
+    release = platform.release()
+    received = platform.send(release)
+    platform.holds(release)
+    drive = platform.drive
+    assert received.link == f"https://drive.google.com/uc?id={drive.item(LATEST).id}"
+    assert (received.sent, received.manifest) == (len(DAYS) + 2, release.manifest)
+    written = [path for kind, path in drive.log if kind in ("session", "share")]
+    assert written[-4:] == [f"2023-04/{MANIFEST}"] * 2 + [LATEST] * 2
+    days = f"2023-04/{release.manifest.file('days.parquet').path}"
+    assert f"sent 1,048,576 of 2,600,000 bytes of {days}" in platform.told
+    assert platform.target.manifest("2023-04") == release.manifest
+    assert platform.target.manifest("2023-05") is None
+
+
+def test_what_is_there_is_not_sent_again(platform: Platform) -> None:
+    release = platform.release()
+    platform.send(release)
+    before = platform.drive.received
+    assert platform.send(release).sent == 0
+    assert platform.drive.received == before
+    assert platform.drive.count("share") == 4
+    assert platform.pointer().serial == 1
+
+
+def test_new_content_keeps_the_links_and_the_old_goes_after_the_pointer_changed(
+    platform: Platform,
+) -> None:
+    drive = platform.drive
+    other = platform.release("2023-05", b"other")
+    platform.send(platform.release())
+    platform.send(other)
+    kept = [drive.item(path).id for path in (LATEST, f"2023-04/{MANIFEST}")]
+    drive.log.clear()
+    update = platform.release(days=b"new")
+    assert platform.send(update).sent == 3
+    platform.holds(update, other)
+    assert [drive.item(path).id for path in (LATEST, f"2023-04/{MANIFEST}")] == kept
+    last = [kind for kind, path in drive.log if kind in ("chunk", "delete")]
+    assert last == ["chunk", "chunk", "chunk", "delete"]
+
+
+def test_an_older_month_is_made_the_current_one(platform: Platform) -> None:
+    with pytest.raises(ReleaseError, match="holds no release yet"):
+        platform.target.show("2023-04")
+    releases = [platform.release("2023-04", b"old"), platform.release("2023-05", b"new")]
+    for release in releases:
+        platform.send(release)
+    platform.target.show("2023-04")
+    platform.holds(*releases)
+    assert (platform.pointer().month, platform.pointer().serial) == ("2023-04", 3)
+
+
+def test_a_pointer_that_cannot_be_read_is_made_anew_from_the_manifests(platform: Platform) -> None:
+    releases = [platform.release("2023-04", b"old"), platform.release("2023-05", b"new")]
+    for release in releases:
+        platform.send(release)
+    platform.drive.item(LATEST).contents.append(b"damaged")
+    platform.send(releases[0])
+    platform.holds(*releases)
+    assert platform.pointer().month == "2023-05"
+
+
+def test_a_release_that_is_damaged_or_was_replaced_is_not_sent(platform: Platform) -> None:
+    release = platform.release()
+    platform.release(days=b"new")
+    with pytest.raises(StorageError, match="was published anew"):
+        platform.send(release)
+    release = platform.release()
+    (release.folder / release.manifest.file("days.parquet").path).write_bytes(DAYS[::-1])
+    with pytest.raises(StorageError, match="is not what its manifest says"):
+        platform.send(release)
+    assert LATEST not in platform.drive.paths()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"fault": "308 without range"},
+        {"fault": "503 in mid-chunk"},
+        # The client tries again by itself once, and we after that.
+        {"fault": "lost answer", "times": 2},
+        {"fault": "lost answer", "times": math.inf},
+        {"fault": "lost answer", "on": "session", "times": 3},
+        {"fault": "lost answer", "on": "share", "times": 3},
+        {"fault": "lost answer", "on": "delete", "times": 3},
+        {"fault": "lost answer", "times": 2, "path": LATEST},
+        {"fault": "session gone"},
+        {"fault": "stall"},
+        {"fault": "stall", "on": "list"},
+        {"fault": "rate limit", "on": "permissions"},
+        {"fault": "user rate limit", "times": 3},
+        {"fault": "unavailable", "on": "list", "times": 3},
+        {"fault": "unauthorized", "times": 2},
+    ],
+    ids=lambda fault: " ".join(map(str, fault.values())),
+)
+def test_an_upload_comes_through_what_passes(platform: Platform, fault: dict[str, Any]) -> None:
+    platform.send(platform.release(days=b"old"))
+    platform.timeout = 0.5 if fault["fault"] == "stall" else 10
+    platform.drive.fail(**fault)
+    release = platform.release()
+    start = time.monotonic()
+    platform.send(release)
+    assert time.monotonic() - start < 10
+    platform.holds(release)
+
+
+@pytest.mark.parametrize("update", [False, True])
+def test_a_file_whose_last_answer_and_session_are_lost_is_looked_for(
+    platform: Platform, update: bool
+) -> None:
+    if update:
+        platform.send(platform.release(days=b"old"))
+    platform.drive.fail("lost answer", times=2, path=f"2023-04/{MANIFEST}")
+    platform.drive.fail("not found", on="state")
+    release = platform.release(days=b"new")
+    before = platform.drive.count("session")
+    platform.send(release)
+    platform.holds(release)
+    assert platform.drive.count("session") - before == (3 if update else 4)
+
+
+def test_a_break_costs_a_chunk_at_most(platform: Platform) -> None:
+    platform.drive.fail("503 in mid-chunk")
+    platform.drive.fail("lost answer", times=2)
+    platform.send(platform.release())
+    assert platform.drive.received < len(DAYS) + 2 * 1024 * 1024 + 10_000
+
+
+def test_the_server_says_how_long_to_wait(platform: Platform) -> None:
+    platform.drive.fail("rate limit")
+    platform.send(platform.release(days=b"small"))
+    assert platform.pauses == [7.0]
+    assert "trying again in 7 s" in platform.told[0]
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ({"fault": "unknown account"}, "does not accept the credentials in .*invalid_grant"),
+        ({"fault": "unauthorized"}, "says 401, Invalid Credentials; make .* anew"),
+        ({"fault": "forbidden", "on": "session"}, "says 403, .*; let the account manage"),
+        ({"fault": "forbidden", "on": "share"}, "cannot be shared: .* says 403"),
+        (
+            {"fault": "not found", "on": "session"},
+            "says 404, .* must reach folder 0AFitnessReleases",
+        ),
+        ({"fault": "storage quota"}, "says 403, .* owns no storage .* a shared drive"),
+        ({"fault": "rate limit"}, "says 429, .* tried 4 times"),
+        ({"fault": "user rate limit"}, "says 403, .* tried 4 times"),
+        ({"fault": "unavailable"}, "says 503, .* tried 4 times"),
+        ({"fault": "unavailable", "path": LATEST}, "latest.json cannot be .* says 503"),
+        (
+            {"fault": "lost answer", "on": "list"},
+            "cannot be reached: Remote end closed .* tried 4 times",
+        ),
+        ({"fault": "stall"}, "cannot be reached: .*timed out; tried 4 times"),
+        ({"fault": "308 without range"}, "kept nothing of what was sent; tried 4 times"),
+        ({"fault": "503 in mid-chunk"}, "says 503, .* tried 4 times"),
+        ({"fault": "session gone"}, "says 404, .* tried 4 times"),
+        ({"fault": "corrupt"}, "did not reach Google Drive as it was sent"),
+    ],
+    ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_what_does_not_pass_is_told_in_a_line_and_nothing_is_published(
+    platform: Platform, fault: dict[str, Any], message: str
+) -> None:
+    old = platform.release(days=b"old")
+    platform.send(old)
+    drive = platform.drive
+    pointed = drive.item(LATEST).content
+    files = {path: drive.item(path).content for path in drive.paths()}
+    new = platform.release()
+    platform.timeout = 0.3 if fault["fault"] == "stall" else 10
+    drive.fail(**fault, times=math.inf)
+    start = time.monotonic()
+    with pytest.raises(DriveError, match=message) as caught:
+        platform.send(new)
+    assert time.monotonic() - start < 10
+    assert "\n" not in str(caught.value)
+    assert drive.item(LATEST).content == pointed
+    for file in old.manifest.files:
+        assert drive.item(f"2023-04/{file.path}").content == files[f"2023-04/{file.path}"]
+    drive.mend()
+    platform.timeout = 10
+    platform.send(new)
+    platform.holds(new)
+
+
+def test_of_two_files_at_a_path_the_older_is_used_and_the_other_told_of(platform: Platform) -> None:
+    platform.send(platform.release(days=b"old"))
+    first = platform.drive.item(LATEST)
+    second = platform.drive.add(LATEST, b"by another writer")
+    link = platform.send(platform.release(days=b"new")).link
+    assert link.endswith(first.id)
+    assert Pointer.parse(first.content, LATEST).serial == 2
+    assert f"{LATEST} is on Drive twice; {first.id} is used, not {second}" in platform.told
+
+
+def test_a_folder_of_many_files_is_listed_page_by_page(platform: Platform) -> None:
+    release = platform.release(days=b"small")
+    platform.send(release)
+    platform.drive.page_size = 1
+    platform.drive.log.clear()
+    assert platform.send(release).sent == 0
+    assert platform.drive.count("list") == 8
+    platform.holds(release)
+
+
+@pytest.mark.parametrize("kind", ["service_account", "authorized_user"])
+def test_a_key_and_a_user_s_token_will_do(
+    drive: DriveEmulator, tmp_path: Path, kind: Literal["service_account", "authorized_user"]
+) -> None:
+    with Drive(drive.folder, drive.credentials(tmp_path, kind)) as client:
+        file = client.put("2023-04/empty", b"", None)
+        assert client.listing() == {"2023-04/empty": file}
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["not json", "[]", "{}", '{"type": "external_account"}', '{"type": "service_account"}'],
+)
+def test_other_credentials_are_refused_by_name(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "other.json"
+    with pytest.raises(DriveError, match=r"other\.json cannot be read: No such file"):
+        Drive("folder", path)
+    path.write_text(content)
+    with pytest.raises(
+        DriveError, match=r"other\.json is neither the key of a service account nor"
+    ):
+        Drive("folder", path)
+
+
+@pytest.mark.parametrize(
+    "fault", ["unknown account", "unauthorized", "unavailable", "session gone"]
+)
+def test_no_secret_is_told(
+    platform: Platform, caplog: pytest.LogCaptureFixture, fault: Fault
+) -> None:
+    caplog.set_level(0)
+    platform.drive.fail(fault, times=math.inf, on="chunk" if fault == "unavailable" else None)
+    with pytest.raises(DriveError) as caught:
+        platform.send(platform.release())
+    said = [*platform.told, *caplog.messages, *traceback.format_exception(caught.value)]
+    for secret in ("session-", "token-", "PRIVATE KEY"):
+        assert not [line for line in said if secret in line]
+
+
+def test_a_certificate_of_nobody_s_is_refused_at_once(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("httplib2.CA_CERTS", certifi.where())
+    with pytest.raises(DriveError, match="CERTIFICATE_VERIFY_FAILED"):
+        platform.send(platform.release())
+    assert platform.pauses == []
+
+
+def test_a_fresh_process_needs_nothing_but_the_environment(
+    drive: DriveEmulator, tmp_path: Path
+) -> None:
+    script = (
+        "import gdown, sys\n"
+        "from pathlib import Path\n"
+        "from fitness_assets.release.targets.drive import Drive\n"
+        "with Drive(sys.argv[1], Path(sys.argv[2])) as drive:\n"
+        "    file = drive.put('2023-04/days', b'content', None)\n"
+        "    drive.share(file)\n"
+        "gdown.download(id=file.id, output=sys.argv[3], quiet=True, use_cookies=False)\n"
+    )
+    output = tmp_path / "output"
+    subprocess.run(
+        [sys.executable, "-c", script, drive.folder, drive.credentials(tmp_path), output],
+        check=True,
+        env=os.environ | drive.environment,
+    )
+    assert output.read_bytes() == b"content"
+
+
+@pytest.mark.usefixtures("drive")
+def test_nothing_but_drive_is_reached() -> None:
+    with pytest.raises(requests.exceptions.ProxyError, match="502"):
+        requests.get("https://example.com", timeout=10)
+
+
+def fetched(file_id: str, output: Path, retries: int = 0) -> bytes:
+    gdown.download(
+        id=file_id,
+        output=str(output),
+        quiet=True,
+        use_cookies=False,
+        timeout=0.5,
+        retries=retries,
+    )
+    return output.read_bytes()
+
+
+@pytest.mark.parametrize("large", [1, len(DAYS) + 1], ids=["confirmed", "at once"])
+def test_gdown_fetches_what_is_shared(drive: DriveEmulator, tmp_path: Path, large: int) -> None:
+    drive.large = large
+    file_id = drive.add("days", DAYS)
+    assert fetched(file_id, tmp_path / "days") == DAYS
+    assert [kind for kind, _ in drive.log] == ["page", "download"]
+
+
+def test_gdown_goes_on_where_a_download_was_cut_off(drive: DriveEmulator, tmp_path: Path) -> None:
+    file_id = drive.add("days", DAYS)
+    drive.fail("truncate")
+    assert fetched(file_id, tmp_path / "days", retries=1) == DAYS
+    assert drive.count("download") == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (None, "Cannot retrieve the public link"),
+        ("quota page", "Too many users have viewed or downloaded"),
+        ("html", "Cannot retrieve the public link"),
+        ("truncate", "Download is incomplete: received"),
+        ("stall", "Read timed out"),
+    ],
+)
+def test_gdown_tells_when_it_gets_no_file(
+    drive: DriveEmulator, tmp_path: Path, fault: Fault | None, message: str
+) -> None:
+    file_id = drive.add("days", DAYS, public=fault is not None)
+    if fault:
+        drive.fail(fault)
+    errors = (gdown.exceptions.DownloadError, requests.RequestException)
+    with pytest.raises(errors, match=message):
+        fetched(file_id, tmp_path / "days")
+
+
+def test_gdown_takes_whatever_else_it_gets(drive: DriveEmulator, tmp_path: Path) -> None:
+    file_id = drive.add("days", b"first content")
+    drive.item("days").contents.append(b"later content")
+    drive.add("other", b"other content")
+    got = []
+    for fault in ("tamper", "swap", "replay", "attached html"):
+        drive.fail(fault, instead="other")
+        got.append(fetched(file_id, tmp_path / "days"))
+    html = b"<html><p>One moment, please.</p></html>"
+    assert got == [b"mater content", b"other content", b"first content", html]

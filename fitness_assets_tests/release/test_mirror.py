@@ -1,0 +1,349 @@
+"""A consumer's copy, and everything an origin may do to it."""
+
+import hashlib
+import io
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import joblib
+import pytest
+from filelock import FileLock
+
+from fitness_assets.errors import ReleaseError, StorageError
+from fitness_assets.release.mirror import FolderOrigin, Mirror, origin_of
+from fitness_assets.release.store import LATEST, MANIFEST, SCHEMA_VERSION, ReleaseStore
+from fitness_assets.storage import publication
+from fitness_assets.storage.models import load
+
+INFO = {"summary": {"records": 1}}
+MONTHS = ("2023-04", "2023-05")
+
+
+class Canary:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[Path]]:
+        return Path.touch, (self.path,)
+
+
+def released(root: Path) -> ReleaseStore:
+    store = ReleaseStore(root)
+    for month in MONTHS:
+        store.publish(month, {"metrics.json": month.encode(), "days.parquet": b"12345"}, INFO)
+    return store
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> ReleaseStore:
+    return released(tmp_path / "origin")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path, origin: ReleaseStore) -> Mirror:
+    return Mirror(FolderOrigin(origin.root), tmp_path / "copy")
+
+
+def content(store: ReleaseStore) -> dict[str, bytes]:
+    return {
+        path.relative_to(store.root).as_posix(): path.read_bytes()
+        for path in sorted(store.root.rglob("*"))
+        if path.is_file() and not path.name.startswith("_")
+    }
+
+
+def test_a_copy_is_the_same_and_taken_once(origin: ReleaseStore, mirror: Mirror) -> None:
+    state = mirror.refresh()
+    assert (state.months, state.current, state.refused) == (MONTHS, "2023-05", {})
+    assert content(mirror.store) == content(origin)
+    for path in origin.root.rglob("days-*"):
+        path.unlink()
+    assert mirror.refresh() == state, "what is here is not asked for again"
+
+
+def test_nothing_released_is_nothing_to_show(tmp_path: Path) -> None:
+    state = Mirror(FolderOrigin(tmp_path / "none"), tmp_path / "copy").refresh()
+    assert (state.months, state.current, state.refused) == ((), None, {})
+
+
+def test_a_new_release_replaces_its_month_alone(origin: ReleaseStore, mirror: Mirror) -> None:
+    mirror.refresh()
+    april = {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()}
+    origin.publish("2023-05", {"metrics.json": b"new"}, INFO)
+    assert mirror.refresh().refused == {}
+    assert content(mirror.store) == content(origin)
+    assert {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()} == april
+
+
+def test_who_comes_second_shows_what_is_there_and_waits_where_nothing_is(
+    origin: ReleaseStore, mirror: Mirror
+) -> None:
+    mirror.store.root.mkdir()
+    taken = FileLock(mirror.store.root / "_mirror")
+    with ThreadPoolExecutor(1) as second:
+        with taken:
+            state = second.submit(mirror.refresh)
+            with pytest.raises(TimeoutError):
+                state.result(timeout=0.3)
+        assert state.result(timeout=30).months == MONTHS
+        origin.publish("2023-06", {"metrics.json": b"new"}, INFO)
+        with taken:
+            assert second.submit(mirror.refresh).result(timeout=30).months == MONTHS
+        assert mirror.refresh().months == (*MONTHS, "2023-06")
+
+
+def test_going_back_to_an_older_month_is_followed(origin: ReleaseStore, mirror: Mirror) -> None:
+    mirror.refresh()
+    origin.show("2023-04")
+    state = mirror.refresh()
+    assert (state.current, state.months, state.refused) == ("2023-04", MONTHS, {})
+
+
+def test_a_replay_of_an_older_pointer_is_refused(origin: ReleaseStore, mirror: Mirror) -> None:
+    old = content(origin)
+    origin.publish("2023-05", {"metrics.json": b"mended"}, INFO)
+    mirror.refresh()
+    kept = content(mirror.store)
+    for name, data in old.items():
+        (origin.root / name).write_bytes(data)
+    state = mirror.refresh()
+    assert "it is an older one" in state.refused[LATEST]
+    assert (state.months, content(mirror.store)) == (MONTHS, kept)
+
+
+def test_a_withdrawn_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> None:
+    mirror.refresh()
+    origin.withdraw("2023-05")
+    state = mirror.refresh()
+    assert (state.months, state.current, state.refused) == (("2023-04",), "2023-04", {})
+    assert content(mirror.store) == content(origin)
+    origin.withdraw("2023-04")
+    state = mirror.refresh()
+    assert (state.months, state.current, state.refused) == ((), None, {})
+    assert list(content(mirror.store)) == [LATEST]
+    origin.publish("2023-06", {"metrics.json": b"{}"}, INFO)
+    assert mirror.refresh().current == "2023-06"
+
+
+def restated(origin: ReleaseStore) -> Path:
+    """Publish May anew; where its days are."""
+    origin.publish("2023-05", {"metrics.json": b"new", "days.parquet": b"54321"}, INFO)
+    (days,) = (origin.root / "2023-05").glob("days-*.parquet")
+    return days
+
+
+def swap_manifest(origin: ReleaseStore) -> None:
+    restated(origin)
+    (origin.root / "2023-05" / MANIFEST).write_bytes(
+        (origin.root / "2023-04" / MANIFEST).read_bytes()
+    )
+
+
+def change(manifest: Callable[[dict[str, Any]], None]) -> Callable[[ReleaseStore], None]:
+    """Give May a manifest that was tampered with and whose every digest is right."""
+
+    def apply(origin: ReleaseStore) -> None:
+        restated(origin)
+        path = origin.root / "2023-05" / MANIFEST
+        document = json.loads(path.read_text())
+        manifest(document)
+        files = tuple(publication.StoredFile(**file) for file in document["files"])
+        document["data_version"] = publication._data_version(files, document["info"])
+        path.write_text(json.dumps(document))
+        pointer = json.loads((origin.root / LATEST).read_text())
+        pointer["releases"]["2023-05"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        (origin.root / LATEST).write_text(json.dumps(pointer))
+
+    return apply
+
+
+def named(key: str, name: str) -> Callable[[ReleaseStore], None]:
+    return change(lambda document: document["files"][0].update({key: name}))
+
+
+FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
+    "tampered": (lambda o: restated(o).write_bytes(b"99999"), "is not what its manifest says"),
+    "truncated": (lambda o: restated(o).write_bytes(b"5432"), "is not what its manifest says"),
+    "longer": (lambda o: restated(o).write_bytes(b"543210"), "larger than the 5 bytes"),
+    "gone": (lambda o: restated(o).unlink(), "cannot be read: No such file"),
+    "swapped": (swap_manifest, "is not the manifest that latest.json names"),
+    "upwards": (named("path", "../../evil"), "not inside its folder"),
+    "absolute": (named("path", "/evil"), "not inside its folder"),
+    "name upwards": (named("name", "../../evil"), "not inside its folder"),
+    "name absolute": (named("name", "/evil"), "not inside its folder"),
+    "no name": (named("name", "a\0b"), "not inside its folder"),
+    "negative": (
+        change(lambda document: document["files"][0].update(bytes=-1)),
+        "was changed after it was written",
+    ),
+    "enormous": (
+        change(lambda document: document["files"][0].update(bytes=10**12)),
+        "more than 200,000,000",
+    ),
+    "another month": (
+        change(lambda document: document["info"].update(month="2023-04")),
+        "is of month 2023-04",
+    ),
+    "another version": (
+        change(lambda document: document["info"].update(schema_version=SCHEMA_VERSION + 1)),
+        f"schema version {SCHEMA_VERSION + 1}",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_month_that_is_not_what_it_says_is_refused_and_the_last_good_one_stays(
+    tmp_path: Path, origin: ReleaseStore, mirror: Mirror, fault: str
+) -> None:
+    mirror.refresh()
+    kept = content(mirror.store)
+    apply, told = FAULTS[fault]
+    apply(origin)
+    state = mirror.refresh()
+    assert list(state.refused) == ["2023-05"]
+    assert told in state.refused["2023-05"]
+    assert state.months == MONTHS
+    after = content(mirror.store)
+    assert {n: d for n, d in after.items() if n != LATEST} == {
+        n: d for n, d in kept.items() if n != LATEST
+    }
+    assert mirror.store.open("2023-05").manifest.info["month"] == "2023-05"
+    assert {path.name for path in tmp_path.iterdir()} == {"origin", "copy"}
+
+    origin.publish("2023-05", {"metrics.json": b"mended"}, INFO)
+    assert mirror.refresh().refused == {}
+    assert content(mirror.store)["2023-05/" + MANIFEST] == content(origin)["2023-05/" + MANIFEST]
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b"x" * 1_000_001])
+def test_a_pointer_that_cannot_be_read_changes_nothing(
+    origin: ReleaseStore, mirror: Mirror, damage: bytes
+) -> None:
+    before = mirror.refresh()
+    (origin.root / LATEST).write_bytes(damage)
+    state = mirror.refresh()
+    assert list(state.refused) == [LATEST]
+    assert (state.months, state.current) == (before.months, before.current)
+
+
+def test_only_what_is_pinned_is_taken(tmp_path: Path, origin: ReleaseStore) -> None:
+    digest = origin.digest("2023-04")
+    assert digest is not None
+    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", (digest,))
+    state = mirror.refresh()
+    assert (state.months, state.current) == (("2023-04",), "2023-04")
+    assert "which is not pinned" in state.refused["2023-05"]
+    # A copy made before the pin does not get round it.
+    Mirror(FolderOrigin(origin.root), tmp_path / "copy").refresh()
+    assert mirror.refresh().months == ("2023-04",)
+
+
+def bomb() -> bytes:
+    """A small zip that would unpack to far more than any model."""
+    buffer = io.BytesIO()
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("schema.json", "w", force_zip64=True) as member,
+    ):
+        for _ in range(250):
+            member.write(bytes(1_000_000))
+    return buffer.getvalue()
+
+
+def joblib_of(value: object) -> bytes:
+    buffer = io.BytesIO()
+    joblib.dump(value, buffer)
+    return buffer.getvalue()
+
+
+def skops_of(value: object) -> bytes:
+    """A skops file whose only node says that it is to be unpickled, as old numpy arrays were."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("1.npy", pickle.dumps(value))
+        node = {
+            "__class__": "ndarray",
+            "__module__": "numpy",
+            "__loader__": "NdArrayNode",
+            "__id__": 1,
+            "type": "numpy",
+            "file": "1.npy",
+            "protocol": 2,
+            "_skops_version": "0.14",
+        }
+        archive.writestr("schema.json", json.dumps(node))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("make", [pickle.dumps, joblib_of, skops_of, lambda _: bomb()])
+def test_a_hostile_model_executes_nothing(
+    tmp_path: Path, origin: ReleaseStore, mirror: Mirror, make: Callable[[object], bytes]
+) -> None:
+    canary = tmp_path / "canary"
+    hostile = make(Canary(canary))
+    mirror.refresh()
+    with pytest.raises(StorageError, match="may be loaded"):
+        load(hostile, "x")
+
+    def model(document: dict[str, Any]) -> None:
+        digest = hashlib.sha256(hostile).hexdigest()
+        path = f"calorie_regressor-{digest[:12]}.skops"
+        (origin.root / "2023-05" / path).write_bytes(hostile)
+        document["files"][0] = {
+            "name": "calorie_regressor.skops",
+            "path": path,
+            "sha256": digest,
+            "bytes": len(hostile),
+        }
+
+    change(model)(origin)
+    state = mirror.refresh()
+    assert "is not a model that may be loaded" in state.refused["2023-05"]
+    assert state.months == MONTHS
+    assert not canary.exists()
+
+
+def test_a_disk_that_is_full_changes_nothing(
+    origin: ReleaseStore, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = mirror.refresh()
+    kept = content(mirror.store)
+    restated(origin)
+
+    def full(_: Path, __: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "write_bytes", full)
+        state = mirror.refresh()
+    assert "No space left on device" in state.refused["2023-05"]
+    assert state.months == before.months
+    assert {n: d for n, d in content(mirror.store).items() if n != LATEST} == {
+        n: d for n, d in kept.items() if n != LATEST
+    }
+    assert mirror.refresh().refused == {}
+
+
+@pytest.mark.parametrize(
+    ("link", "known"),
+    [
+        ("https://drive.google.com/uc?id=1-aB_c", True),
+        ("https://drive.google.com/uc?export=download&id=1-aB_c", True),
+        ("https://drive.google.com/file/d/1-aB_c/view?usp=sharing", True),
+        ("https://drive.google.com.evil.org/uc?id=1", False),
+        ("https://example.org/latest.json", False),
+    ],
+)
+def test_a_link_is_one_of_google_drive(link: str, known: bool) -> None:
+    if known:
+        origin_of(link)
+        return
+    with pytest.raises(ReleaseError, match="is not the link of a file on Google Drive"):
+        origin_of(link)

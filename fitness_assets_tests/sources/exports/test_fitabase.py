@@ -1,0 +1,178 @@
+from pathlib import Path
+
+import pytest
+
+from fitness_assets.errors import SourceError
+from fitness_assets_tests.support.exports import put, take
+
+DAILY = (
+    "Id,ActivityDate,TotalSteps,TotalDistance,TrackerDistance,LoggedActivitiesDistance,"
+    "VeryActiveDistance,ModeratelyActiveDistance,LightActiveDistance,SedentaryActiveDistance,"
+    "VeryActiveMinutes,FairlyActiveMinutes,LightlyActiveMinutes,SedentaryMinutes,Calories"
+)
+
+
+def day(stamp: str, steps: int = 9000, sedentary: int = 700, user: str = "77") -> str:
+    active = 20 if steps else 0
+    return (
+        f"{user},{stamp},{steps},{steps / 1400},0,0,0,0,0,0,{active},{active // 2},200,"
+        f"{sedentary},{1500 + steps // 10}"
+    )
+
+
+def daily(*rows: str) -> str:
+    return "\n".join([DAILY, *rows]) + "\n"
+
+
+def test_a_day_of_every_measure(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "dailyActivity_merged.csv": daily(day("4/12/2016")),
+            "sleepDay_merged.csv": "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,"
+            "TotalTimeInBed\n77,4/12/2016 12:00:00 AM,1,327,346\n",
+            "weightLogInfo_merged.csv": "Id,Date,WeightKg,WeightPounds,Fat,BMI,IsManualReport,"
+            "LogId\n77,4/12/2016 11:59:59 PM,52.6,115.96,22,22.65,True,1\n",
+            "heartrate_seconds_merged.csv": "Id,Time,Value\n77,4/12/2016 7:21:00 AM,60\n"
+            "77,4/12/2016 7:21:05 AM,62\n77,4/12/2016 7:21:00 PM,101\n",
+        },
+    )
+    imported = take(tmp_path)
+    assert imported.refused == []
+    assert imported.of("2016-04-12", "77") == {
+        "steps": 9000,
+        "distance_km": pytest.approx(9000 / 1400, abs=1e-6),
+        "calories_burned": 2400.0,
+        "calories_kind": "total",
+        "active_minutes": 30,
+        "sedentary_minutes": 700,
+        "sleep_hours": 5.45,
+        # Two readings of the morning weigh as much as the one of the evening.
+        "heart_rate_avg": 81.0,
+        "weight_kg": 52.6,
+        "source": "fitabase",
+    }
+
+
+@pytest.mark.parametrize(
+    "stamps",
+    [
+        ["4/12/2016", "4/13/2016"],
+        ["4/12/16", "4/13/16"],
+        ["12/04/2016 0:00", "13/04/2016 0:00"],
+        ["2016-04-12", "2016-04-13"],
+        ["04/12/2016 00:00", "04/13/2016 23:59"],
+    ],
+)
+def test_the_style_of_dates_is_told_from_the_file(tmp_path: Path, stamps: list[str]) -> None:
+    put(tmp_path, {"dailyActivity_merged.csv": daily(*map(day, stamps))})
+    assert [str(when) for _, when in take(tmp_path).days] == ["2016-04-12", "2016-04-13"]
+
+
+def test_dates_that_fit_two_styles_are_those_that_follow_one_another(tmp_path: Path) -> None:
+    stamps = [f"{number:02d}/04/2016 0:00" for number in range(1, 13)]
+    put(tmp_path, {"dailyActivity_merged.csv": daily(*map(day, stamps))})
+    days = [when for _, when in take(tmp_path).days]
+    assert (str(min(days)), str(max(days))) == ("2016-04-01", "2016-04-12")
+
+
+def test_each_file_has_a_style_of_its_own(tmp_path: Path) -> None:
+    sleep = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n"
+    put(
+        tmp_path,
+        {
+            "dailyActivity_merged.csv": daily(day("4/12/16"), day("4/13/16")),
+            "sleepDay_merged.csv": f"{sleep}77,12/04/2016 0:00,1,300,1\n"
+            "77,13/04/2016 0:00,1,360,1\n",
+        },
+    )
+    imported = take(tmp_path)
+    assert len(imported.days) == 2
+    assert imported.of("2016-04-13", "77")["sleep_hours"] == 6
+
+
+def test_rows_of_commas_and_nights_delivered_twice_change_nothing(tmp_path: Path) -> None:
+    night = "77,4/12/2016 12:00:00 AM,1,300,320"
+    put(
+        tmp_path,
+        {
+            "dailyActivity_merged.csv": daily(day("4/12/2016"), "," * 14, "," * 14),
+            "sleepDay_merged.csv": "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,"
+            f"TotalTimeInBed\n{night}\n{night}\n,,,,\n",
+        },
+    )
+    imported = take(tmp_path)
+    assert imported.refused == []
+    assert len(imported.days) == 1
+    assert imported.of("2016-04-12", "77")["sleep_hours"] == 5
+
+
+def test_of_collection_periods_that_overlap_the_full_day_counts(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "Fitabase 3.12-4.12/dailyActivity_merged.csv": daily(day("4/12/2016", 900, 300)),
+            "Fitabase 4.12-5.12/dailyActivity_merged.csv": daily(day("4/12/2016", 9000, 700)),
+            "Fitabase 3.12-4.12/hourlySteps_merged.csv": "Id,ActivityHour,StepTotal\n"
+            "77,4/12/2016 1:00:00 AM,50\n77,4/13/2016 1:00:00 AM,50\n",
+            "Fitabase 4.12-5.12/hourlySteps_merged.csv": "Id,ActivityHour,StepTotal\n"
+            "77,4/12/2016 1:00:00 AM,50\n77,4/13/2016 1:00:00 AM,50\n",
+        },
+    )
+    imported = take(tmp_path)
+    full = imported.of("2016-04-12", "77")
+    assert (full["steps"], full["sedentary_minutes"]) == (9000, 700)
+    # No total is stated of the other day, and what two files say of one hour does not add up.
+    assert imported.of("2016-04-13", "77")["steps"] == 50
+
+
+def test_a_day_that_was_not_worn_is_there_and_says_nothing(tmp_path: Path) -> None:
+    put(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 1440))})
+    assert take(tmp_path).of("2016-04-13", "77") == {"source": "fitabase"}
+
+
+def test_a_day_of_no_step_in_which_someone_slept_was_worn(tmp_path: Path) -> None:
+    put(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 900))})
+    found = take(tmp_path).of("2016-04-13", "77")
+    assert (found["steps"], found["sedentary_minutes"]) == (0, 900)
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        (day("4/12/2016").replace("9000", "many"), "'many' is not an amount"),
+        (day("4/12/2016").replace("9000", "-3"), "'-3' is not an amount"),
+        (day("4/12/2016").replace("9000", "1e999"), "'1e999' is not an amount"),
+        (day("13/13/2016"), "'13/13/2016' is not a date"),
+        (day("4/12/1816"), "is not a date"),
+        (day("4/12/2016", user="1.50396E+09"), "Id '1.50396E+09' is not a number"),
+        ("77,4/12/2016,9000", "3 values for 15 columns"),
+    ],
+)
+def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, reason: str) -> None:
+    put(tmp_path, {"d.csv": daily(day("4/30/2016"), row, day("5/1/2016"))})
+    imported = take(tmp_path)
+    assert len(imported.days) == 2
+    ((file, place, told),) = imported.refused
+    assert (file, place) == ("d.csv", "line 3")
+    assert reason in told
+
+
+def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
+    put(tmp_path, {"d.csv": daily(day("4/30/2016"), *["77,x"] * 1000)})
+    refused = take(tmp_path).refused
+    assert len(refused) == 101
+    assert refused[-1] == ("d.csv", "", "900 more records of it")
+
+
+def test_a_file_without_the_column_of_ids_is_told_of(tmp_path: Path) -> None:
+    put(tmp_path, {"d_merged.csv": daily(day("4/30/2016")), "sleepDay_merged.csv": "?,SleepDay\n"})
+    assert take(tmp_path).refused == [
+        ("sleepDay_merged.csv", "", "sleepDay_merged.csv has no column Id")
+    ]
+
+
+def test_a_file_of_nothing_that_is_kept_is_named(tmp_path: Path) -> None:
+    put(tmp_path, {"a.csv": "Id,ActivityHour,TotalIntensity,AverageIntensity\n77,x,1,1\n"})
+    with pytest.raises(SourceError, match=r"a\.csv: it holds nothing that is kept"):
+        take(tmp_path / "a.csv")

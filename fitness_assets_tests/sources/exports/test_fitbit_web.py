@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import pytest
+
+from fitness_assets_tests.support.exports import put, take
+
+EXPORT = """Body
+"Date","Weight","BMI","Fat"
+"2019-01-01","{weight}","{bmi}","0"
+
+Foods
+"Date","Calories In"
+"2019-01-01","2,100"
+
+Activities
+"Date","Calories Burned","Steps","Distance","Floors","Minutes Sedentary",\
+"Minutes Lightly Active","Minutes Fairly Active","Minutes Very Active","Activity Calories"
+"2019-01-01","2,468","12,345","{distance}","5","700","200","15","30","1,200"
+"2019-01-02","1,500","0","0","0","1,440","0","0","0","0"
+"2019-01-03","2,000","8,000","{short}","5","800","200","10","0","600"
+"2019-01-04","1,500","0","0","0","1,440","0","0","0","0"
+
+Sleep
+"Start Time","End Time","Minutes Asleep","Minutes Awake","Number of Awakenings","Time in Bed",\
+"Minutes REM Sleep","Minutes Light Sleep","Minutes Deep Sleep"
+"2018-12-31 11:22PM","2019-01-01 7:04AM","420","40","20","460","90","250","80"
+"2019-01-01 2:00PM","2019-01-01 3:00PM","55","5","1","60","N/A","N/A","N/A"
+"""
+
+
+def export(**values: str) -> str:
+    return EXPORT.format(
+        **{"weight": "70.5", "bmi": "22.3", "distance": "8.9", "short": "5.8", **values}
+    )
+
+
+def test_a_month_of_sections(tmp_path: Path) -> None:
+    imported = take(put(tmp_path, {"anything.csv": export()}) / "anything.csv")
+    assert imported.refused == []
+    assert imported.of("2019-01-01") == {
+        "steps": 12345,
+        "distance_km": 8.9,
+        "calories_burned": 2468.0,
+        "calories_kind": "total",
+        "active_minutes": 45,
+        "sedentary_minutes": 700,
+        # The night before, to the day of waking, and the nap.
+        "sleep_hours": pytest.approx(475 / 60, abs=1e-6),
+        "weight_kg": 70.5,
+        "source": "fitbit_web",
+    }
+
+
+def test_days_that_were_not_worn_are_kept_and_days_to_come_are_not(tmp_path: Path) -> None:
+    imported = take(put(tmp_path, {"x.csv": export()}))
+    assert [when.day for _, when in imported.days] == [1, 2, 3]
+    assert imported.of("2019-01-02") == {"source": "fitbit_web", "weight_kg": 70.5}
+
+
+def test_pounds_and_miles_are_told_from_the_body_and_the_step(tmp_path: Path) -> None:
+    imported = take(put(tmp_path, {"x.csv": export(weight="155.4", distance="5.53", short="3.6")}))
+    found = imported.of("2019-01-01")
+    assert found["weight_kg"] == pytest.approx(70.5, abs=0.05)
+    assert found["distance_km"] == pytest.approx(8.9, abs=0.01)
+
+
+@pytest.mark.parametrize(("first", "second"), [("0", "1"), ("1", "0")])
+def test_exports_that_overlap_do_not_add_up(tmp_path: Path, first: str, second: str) -> None:
+    whole, cut = export(), export().replace('"12,345"', '"1,345"')
+    imported = take(put(tmp_path, {f"{first}.csv": whole, f"{second}.csv": cut}))
+    found = imported.of("2019-01-01")
+    assert found["steps"] == 12345
+    assert found["sleep_hours"] == pytest.approx(475 / 60, abs=1e-6)
+
+
+def test_day_first_dates_are_told_from_the_file(tmp_path: Path) -> None:
+    text = export()
+    for day in range(1, 5):
+        text = text.replace(f"2019-01-0{day}", f"{day + 20}-01-2019")
+    imported = take(put(tmp_path, {"x.csv": text.replace("2018-12-31", "20-01-2019")}))
+    assert imported.of("2019-01-21")["steps"] == 12345
+
+
+def test_a_section_without_its_date_is_told_of(tmp_path: Path) -> None:
+    good, bad = export(), export().replace('"Start Time",', '"Started",')
+    imported = take(put(tmp_path, {"a.csv": good, "b.csv": bad}))
+    assert imported.refused == [("b.csv", "", "b.csv, line 17: Sleep lacks Start Time")]
+    assert imported.of("2019-01-01")["steps"] == 12345
+
+
+def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path) -> None:
+    text = export().replace('"12,345"', '"12,34"').replace('"2019-01-01 7:04AM"', '"late"')
+    imported = take(put(tmp_path, {"x.csv": text}))
+    assert imported.refused == [
+        ("x.csv", "line 11", "'12,34' is not an amount"),
+        ("x.csv", "line 18", "'late' is not a date"),
+    ]
+    assert imported.of("2019-01-03")["steps"] == 8000

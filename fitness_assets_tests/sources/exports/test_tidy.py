@@ -1,0 +1,209 @@
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fitness_assets.errors import SourceError
+from fitness_assets.sources.exports.layout import load, parse
+from fitness_assets_tests.support.exports import put, take
+
+LAYOUT = """
+date_format = "%d.%m.%Y"
+delimiter = ";"
+missing = ["-1"]
+zero_is_missing = ["heart_rate_avg"]
+
+[columns]
+user_id = "Person"
+date = "Day"
+steps = "Steps"
+distance_km = { column = "Miles", unit = "mi" }
+calories_burned = { column = "Energy", unit = "kJ" }
+heart_rate_avg = "Pulse"
+sleep_hours = { column = "Asleep", unit = "min" }
+
+[constants]
+calories_kind = "total"
+sex = "female"
+"""
+
+
+def test_a_csv_by_its_layout(tmp_path: Path) -> None:
+    put(
+        tmp_path,
+        {
+            "layout.toml": LAYOUT,
+            "days.csv": "Person;Day;Steps;Miles;Energy;Pulse;Asleep;Place\n"
+            "bo;30.04.2023;9,000;10;8368;0;420;51.5\nbo;01.05.2023;-1;NA;;71.5;;51.5\n",
+        },
+    )
+    imported = take(tmp_path / "days.csv", layout=load(tmp_path / "layout.toml"))
+    assert imported.refused == []
+    assert imported.of("2023-04-30", "bo") == {
+        "steps": 9000,
+        "distance_km": pytest.approx(16.09344),
+        "calories_burned": pytest.approx(2000),
+        "calories_kind": "total",
+        "sleep_hours": pytest.approx(7),
+        "sex": "female",
+        "source": "tidy",
+    }
+    assert imported.of("2023-05-01", "bo").keys() == {
+        "heart_rate_avg",
+        "calories_kind",
+        "sex",
+        "source",
+    }
+
+
+def test_csv_and_parquet_with_our_own_names_need_no_layout(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "user_id": [7.0],
+            "date": [datetime(2023, 4, 2, 23, 30)],  # noqa: DTZ001
+            "steps": [1200.0],
+            "heart_rate_avg": [float("nan")],
+            "activity_type": pa.array(["walking"]).dictionary_encode(),
+            "source": ["lab"],
+            "ingested_at": [datetime(2023, 4, 3, tzinfo=UTC)],
+            "something_else": ["ignored"],
+        }
+    )
+    pq.write_table(table, tmp_path / "x.parquet")
+    text = (
+        "user_id,date,steps,heart_rate_avg,activity_type,source,ingested_at\n"
+        "7,2023-04-02T08:00,1200,,walking,lab,2023-04-03\n"
+    )
+    put(tmp_path, {"x.csv": text})
+    first, second = (take(tmp_path / f"x.{kind}") for kind in ("csv", "parquet"))
+    assert first.days == second.days
+    assert first.of("2023-04-02", "7") == {
+        "steps": 1200,
+        "activity_type": "walking",
+        "source": "lab",
+        "ingested_at": datetime(2023, 4, 3, tzinfo=UTC),
+    }
+
+
+def test_codes_are_what_the_layout_says_they_mean(tmp_path: Path) -> None:
+    layout = parse(
+        {
+            "columns": {
+                "user_id": "id",
+                "date": "date",
+                "age": {"column": "age", "values": {"<30": 25, ">=30": 40, "NA": 50}},
+                "sex": {"column": "gender", "values": {"F": "female"}},
+                "activity_type": {"column": "did", "values": {"3": "rowing"}},
+            }
+        }
+    )
+    rows = "7,2023-04-02,<30,F,3\n7,2023-04-03,33,M,4\n7,2023-04-04,NA,,\n7,2023-04-05,<40,F,3\n"
+    put(tmp_path, {"x.csv": "id,date,age,gender,did\n" + rows})
+    found = take(tmp_path / "x.csv", layout=layout)
+    told = [found.of(f"2023-04-0{day}", "7") for day in (2, 3, 4)]
+    assert [day["age"] for day in told] == [25, 33, 50]
+    assert [day.get("sex") for day in told] == ["female", "M", None]
+    assert [day.get("activity_type") for day in told] == ["rowing", "4", None]
+    assert found.refused == [("x.csv", "line 5", "age: '<40' is not an amount")]
+
+
+def test_activities_get_the_names_that_every_export_has(tmp_path: Path) -> None:
+    rows = "7,2023-04-02,\"['Walk', 'Bike']\"\n7,2023-04-03,Trail Running\n7,2023-04-04,Curling\n"
+    put(tmp_path, {"x.csv": "user_id,date,activity_type\n" + rows})
+    found = take(tmp_path / "x.csv")
+    named = [found.of(f"2023-04-0{day}", "7")["activity_type"] for day in (2, 3, 4)]
+    assert named == ["walking", "running", "curling"]
+
+
+def test_a_user_and_a_delivery_may_be_told(tmp_path: Path) -> None:
+    layout = parse({"columns": {"date": "day", "steps": "n"}})
+    put(tmp_path, {"x.csv": "day,n\n2023-04-02,5\n"})
+    made = datetime(2023, 5, 1, tzinfo=UTC)
+    found = take(tmp_path, layout=layout, delivered=made).of("2023-04-02")
+    assert (found["steps"], found["ingested_at"]) == (5, made)
+    with pytest.raises(SourceError, match=r"x\.csv, line 2: there is no user_id"):
+        take(tmp_path, layout=layout, user=None)
+    fixed = parse({"columns": {"date": "day"}, "constants": {"user_id": "bo", "age": 40}})
+    assert take(tmp_path, layout=fixed).of("2023-04-02", "bo")["age"] == 40
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("7,2023-04-02,many", "steps: 'many' is not an amount"),
+        ("7,2023-04-02,-5", "steps: '-5' is not an amount"),
+        ("7,2023-04-02,9999999999", "steps is 9999999999"),
+        ("7,02.04.2023,5", "date: '02.04.2023' is not a date"),
+        ("7,2023-02-30,5", "date: '2023-02-30' is not a date"),
+        ("7,,5", "there is no date"),
+        ("7,2023-04-02", "2 values for 3 columns"),
+    ],
+)
+def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, reason: str) -> None:
+    put(tmp_path, {"x.csv": f"user_id,date,steps\n7,2023-04-01,5\n{row}\n7,2023-04-03,5\n"})
+    imported = take(tmp_path)
+    assert len(imported.days) == 2
+    ((file, place, told),) = imported.refused
+    assert (file, place) == ("x.csv", "line 3")
+    assert told.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("declared", "told"),
+    [
+        ({"colums": {}}, "colums is unknown; there are columns, constants, date_format"),
+        ({"columns": 5}, "columns is 5, not a table"),
+        ({"columns": {"step": "n"}}, "columns.step is unknown; there are active_minutes"),
+        ({"columns": {"steps": 5}}, "columns.steps is 5, not a table"),
+        ({"columns": {"steps": {"unit": "count"}}}, "columns.steps.column is missing"),
+        ({"columns": {"steps": {"column": "n", "unit": "x"}}}, "columns.steps.unit: steps has no"),
+        (
+            {"columns": {"distance_km": {"column": "d", "unit": "furlong"}}},
+            "columns.distance_km.unit is 'furlong', not one of km, m, cm, mi",
+        ),
+        (
+            {"columns": {"date": "d", "age": {"column": "a", "values": 5}}},
+            "columns.age.values is 5, not a ta",
+        ),
+        (
+            {"columns": {"date": "d", "age": {"column": "a", "values": {"<30": "young"}}}},
+            "columns.age.values.<30 is 'young', not",
+        ),
+        ({"columns": {"steps": "n"}}, "columns.date is missing"),
+        (
+            {"columns": {"date": "d", "calories_burned": "k"}},
+            "constants.calories_kind is missing: say total or active",
+        ),
+        ({"columns": {"date": "d"}, "constants": {"age": "old"}}, "constants.age is 'old'"),
+        (
+            {"columns": {"date": "d"}, "constants": {"calories_kind": "net"}},
+            "constants.calories_kind is 'net', not total or active",
+        ),
+        ({"columns": {"age": "a"}, "constants": {"age": 5}}, "constants.age is also a column"),
+        ({"columns": {"date": "d"}, "delimiter": "::"}, "delimiter is '::', not one character"),
+        ({"columns": {"date": "d"}, "missing": [5]}, "missing is 5, not a text"),
+        ({"columns": {"date": "d"}, "zero_is_missing": ["x"]}, "zero_is_missing: x is unknown"),
+        ({"columns": {"date": "d"}, "date_format": 5}, "date_format is 5, not a text"),
+    ],
+)
+def test_a_wrong_layout_is_told_by_its_key(declared: dict[str, Any], told: str) -> None:
+    with pytest.raises(SourceError) as error:
+        parse(declared)
+    assert str(error.value).startswith(told)
+
+
+def test_a_layout_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    put(tmp_path, {"a.toml": "[columns", "b.toml": "[columns]\nday = 'x'\n"})
+    for name in ("a", "b", "missing"):
+        with pytest.raises(SourceError, match=rf"/{name}\.toml"):
+            load(tmp_path / f"{name}.toml")
+
+
+def test_a_file_that_lacks_what_the_layout_names_is_told_of(tmp_path: Path) -> None:
+    put(tmp_path, {"a.csv": "day,n\n2023-04-02,5\n", "b.csv": "date,n\n2023-04-03,5\n"})
+    imported = take(tmp_path, layout=parse({"columns": {"date": "day", "steps": "n"}}))
+    assert list(imported.days) == [("ann", date(2023, 4, 2))]
+    assert imported.refused == [("b.csv", "", "b.csv lacks the column day")]

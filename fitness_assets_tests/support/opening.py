@@ -1,0 +1,114 @@
+"""Open the dashboard, or one of its views, on releases as they are or as a test wants them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from fitness_assets.release.store import Release, ReleaseStore
+from fitness_assets.settings import Settings
+from fitness_assets.storage.publication import read_bytes
+from fitness_assets_tests.support.platform import MONTHS
+
+APP = Path(__file__).parents[2] / "dashboard" / "app.py"
+VIEWS = (
+    "overview",
+    "explore",
+    "segments",
+    "my_days",
+    "inference",
+    "models",
+    "compression",
+    "quality",
+    "decisions",
+)
+
+#: A story of two steps, told as `compression_report` tells it.
+STEP = {
+    "trees": 100,
+    "trees_measured": 5,
+    "nodes": 17_050_100,
+    "bytes": 1_227_774_500,
+    "memory_bytes": 1_227_607_200,
+    "fit_seconds": 57.2,
+    "predict_seconds": 3.3,
+    "r2": 0.207,
+    "rmse": 380.9,
+}
+STORY = {
+    "steps": [
+        {"step": "scikit-learn's default", **STEP},
+        {
+            **STEP,
+            "step": "as released",
+            "trees": 10,
+            "trees_measured": 10,
+            "bytes": 24_635,
+            "memory_bytes": 84_787,
+            "fit_seconds": None,
+            "r2": 0.926,
+        },
+    ]
+}
+
+Change = Callable[[dict[str, Any], dict[str, bytes]], object]
+
+
+def releases(settings: Settings) -> Path:
+    return settings.home / "releases"
+
+
+def release(settings: Settings, month: str = MONTHS[-1]) -> Release:
+    return ReleaseStore(releases(settings)).open(month)
+
+
+def open_app(source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    monkeypatch.setenv("FITNESS_RELEASE_SOURCE", str(source))
+    return AppTest.from_file(str(APP), default_timeout=60)
+
+
+def _view(name: str, months: list[str]) -> None:
+    import importlib
+
+    import streamlit as st
+
+    st.session_state.setdefault("month", months[-1])
+    st.session_state["months"] = months
+    importlib.import_module(f"dashboard.views.{name}").show()
+
+
+def open_view(name: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """One view on the releases in `source`, which it may not change."""
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(source))
+    months = ReleaseStore(source).months()
+    view = AppTest.from_function(_view, args=(name, months), default_timeout=60)
+    return view.run()
+
+
+def changed(settings: Settings, folder: Path, change: Change, month: str = MONTHS[-1]) -> Path:
+    """Releases in `folder`: that of `month` after `change` of its metrics and files."""
+    source = release(settings, month)
+    files = {file.name: read_bytes(source.folder, file) for file in source.manifest.files}
+    metrics = json.loads(files["metrics.json"])
+    change(metrics, files)
+    files["metrics.json"] = json.dumps(metrics).encode()
+    ReleaseStore(folder).publish(month, files, source.manifest.info)
+    return folder
+
+
+def without_models(metrics: dict[str, Any], files: dict[str, bytes]) -> None:
+    """As of a month with too few people to learn from."""
+    for name in ("segment_model", "activity_classifier", "calorie_regressor"):
+        metrics[name] = {
+            "learned": False,
+            "released": False,
+            "reason": "needs 20 users",
+            "gates": [],
+        }
+        del files[f"{name}.skops"]
+    for name in ("segments", "people", "movement"):
+        del files[f"{name}.parquet"]
+    metrics.pop("projection")

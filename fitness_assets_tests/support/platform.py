@@ -1,0 +1,54 @@
+"""A small cohort, runs of the monthly job, free ports and waiting."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from fitness_assets.definitions import MONTHLY_JOB, build_defs
+from fitness_assets.settings import Settings
+
+MONTHS = ("2023-04", "2023-05")
+USERS = 90
+
+MakeSettings = Callable[..., Settings]
+
+
+def materialize(
+    settings: Settings,
+    month: str,
+    instance: dg.DagsterInstance,
+    assets: list[str] | None = None,
+) -> dg.ExecuteInProcessResult:
+    """Run the monthly job for real; a failure is raised."""
+    selection = [dg.AssetKey(name) for name in assets] if assets else None
+    job = build_defs(settings).resolve_job_def(MONTHLY_JOB)
+    return job.execute_in_process(instance=instance, partition_key=month, asset_selection=selection)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            pytest.fail(f"{what} took more than {seconds:.0f} s")
+        time.sleep(0.5)
+
+
+def original_lake() -> Path:
+    """The original project's raw data, or a skip that says where it was looked for."""
+    declared = os.environ.get("FITNESS_SHARED_DATA")
+    beside = Path(__file__).parents[3] / "shared" / "data"
+    folder = (Path(declared) if declared else beside) / "original-lake"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: {folder} does not exist (set FITNESS_SHARED_DATA)")
+    return folder
