@@ -12,7 +12,7 @@ LAST ?= 2023-09
 QUICK := -XX:TieredStopAtLevel=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check audit requirements bench image clean
+.PHONY: help setup demo up test check docs audit requirements bench image clean
 
 help: ## List these verbs
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -49,6 +49,9 @@ check: setup ## Lint, import rules, types, whether Dagster loads the definitions
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/zizmor --offline --quiet .github/workflows
+
+docs: setup ## Write the documentation that is generated from the code
+	$(BIN)/python scripts/generate-docs
 
 audit: setup ## Look for known vulnerabilities in the lock file, and for secrets in the sources
 	$(UV) audit --locked

@@ -1,12 +1,12 @@
-"""Every knob of the platform: the only module that reads the environment, and only when asked."""
+"""The settings of the platform. Only this module reads the environment, and only on request."""
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_assets import months
@@ -14,176 +14,330 @@ from fitness_assets.errors import SettingsError
 
 SourceName = Literal["cohort", "folder", "exports"]
 
+#: Prefix of a default that is a path below the configured home.
+_BELOW_HOME = "HOME/"
+
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """The platform's configuration.
-
-    Each attribute is read from the environment variable in brackets.
+class Declaration:
+    """How one setting is read, and what it means.
 
     Attributes
     ----------
-    home : Path
-        All state lives below this folder [``FITNESS_HOME``, default ``.fitness``].
-    dagster_home : Path
-        Dagster's own storage and ``dagster.yaml`` [``DAGSTER_HOME``, default ``HOME/dagster``].
-    first_month, last_month : str
-        The range of months, both included [``FITNESS_FIRST_MONTH``, default ``2023-04``;
-        ``FITNESS_LAST_MONTH``, default ``2023-09``]. ``open`` as last means the last complete
-        month, and moves with the calendar.
-    source : {"cohort", "folder", "exports"}
-        Where telemetry comes from [``FITNESS_SOURCE``, default ``cohort``].
-    source_path : Path or None
-        The folder that the ``folder`` source reads [``FITNESS_SOURCE_PATH``].
-    timezone : ZoneInfo
-        Where people live whose exports do not say it [``FITNESS_TIMEZONE``, default ``UTC``].
-    cohort_users, cohort_seed : int
-        Size and seed of the synthetic cohort [``FITNESS_COHORT_USERS``, default 1959;
-        ``FITNESS_COHORT_SEED``, default 1].
-    spark_master : str
-        Spark master URL [``FITNESS_SPARK_MASTER``, default ``local[*]``].
-    spark_memory : str
-        Memory of the Spark driver, as Spark writes it [``FITNESS_SPARK_MEMORY``, default ``1g``].
-    least_complete : float
-        A month is refused if less than this share of the days expected of the people of the month
-        before was delivered [``FITNESS_LEAST_COMPLETE``, from 0 to 1, default 0.25].
-    segments_bytes, classifier_bytes, regressor_bytes : int
-        What a model may take on disk; one that takes more is not released
-        [``FITNESS_SEGMENTS_BYTES``, default 200000; ``FITNESS_CLASSIFIER_BYTES``, default 1000000;
-        ``FITNESS_REGRESSOR_BYTES``, default 50000].
-    model_memory : int
-        Bytes that any one model may take in memory [``FITNESS_MODEL_MEMORY``, default 4000000].
-    failure_webhook : str or None
-        URL that is told, by a POST of JSON, of each run that fails [``FITNESS_FAILURE_WEBHOOK``].
-    java_home : Path or None
-        The Java to run Spark on, if it is 17 or later [``JAVA_HOME``].
-    upload_folder : Path
-        The local folder that `drive_upload` publishes to, unless to Google Drive
-        [``FITNESS_UPLOAD_FOLDER``, default ``HOME/drive``].
-    drive_folder : str or None
-        Id of the folder on Google Drive that `drive_upload` publishes to
-        [``FITNESS_DRIVE_FOLDER``].
-    drive_credentials : Path or None
-        Service account or user token, a JSON file [``FITNESS_DRIVE_CREDENTIALS``].
-    release_source : str
-        Where the dashboard gets its releases: a folder, or the public link of ``latest.json`` on
-        Google Drive [``FITNESS_RELEASE_SOURCE``, default ``HOME/releases``].
-    release_digests : tuple of str
-        SHA-256 of the manifests of the releases that the dashboard may load; where there are none
-        it takes what its source points to [``FITNESS_RELEASE_DIGESTS``, separated by commas].
-    release_cache : Path
-        The dashboard's verified copy [``FITNESS_RELEASE_CACHE``, default ``HOME/cache``].
-    memory : int
-        Bytes that the dashboard's process may hold; a model that would pass them is not loaded
-        [``FITNESS_MEMORY``, default 690000000].
-    host : str
-        Address that `fitness serve` binds to [``FITNESS_HOST``, default ``127.0.0.1``].
-    dagster_port, dashboard_port : int
-        Ports of `fitness serve` [``FITNESS_DAGSTER_PORT``, default 3000;
-        ``FITNESS_DASHBOARD_PORT``, default 8501].
+    variable : str
+        Name of the environment variable.
+    default : str or None
+        Value of a variable that is not set or is empty, parsed like any other; ``HOME/x`` means
+        ``x`` below the configured home. None means that the setting is None.
+    meaning : str
+        One sentence for users, as in the README.
+    parse : callable
+        Converts the text. Raises ValueError with the rest of a sentence that begins with the
+        variable, such as ``is not a month``.
+    secret : bool
+        Whether the value must not appear in a message, a log or a `repr`.
     """
 
-    home: Path
-    dagster_home: Path
-    first_month: str
-    last_month: str
-    source: SourceName
-    source_path: Path | None
-    timezone: ZoneInfo
-    cohort_users: int
-    cohort_seed: int
-    spark_master: str
-    spark_memory: str
-    least_complete: float
-    segments_bytes: int
-    classifier_bytes: int
-    regressor_bytes: int
-    model_memory: int
-    failure_webhook: str | None
-    java_home: Path | None
-    upload_folder: Path
-    drive_folder: str | None
-    drive_credentials: Path | None
-    release_source: str
-    release_digests: tuple[str, ...]
-    release_cache: Path
-    memory: int
-    host: str
-    dagster_port: int
-    dashboard_port: int
+    variable: str
+    default: str | None
+    meaning: str
+    parse: Callable[[str], object]
+    secret: bool
+
+    def read(self, environ: Mapping[str, str], home: Path | None) -> object:
+        """The value in `environ`, or the default.
+
+        Raises
+        ------
+        SettingsError
+            If the value cannot be used. The message names the variable.
+        """
+        text = environ.get(self.variable, "").strip() or self.default
+        if text is None:
+            return None
+        if home is not None and text == self.default and text.startswith(_BELOW_HOME):
+            text = str(home / text.removeprefix(_BELOW_HOME))
+        try:
+            return self.parse(text)
+        except ValueError as error:
+            shown = self.variable if self.secret else f"{self.variable}={text!r}"
+            raise SettingsError(f"{shown} {error}") from None
+
+
+def _setting(
+    variable: str,
+    default: str | None,
+    meaning: str,
+    parse: Callable[[str], object] = str,
+    *,
+    secret: bool = False,
+) -> Any:
+    """A dataclass field that carries its `Declaration`."""
+    declaration = Declaration(
+        variable=variable, default=default, meaning=meaning, parse=parse, secret=secret
+    )
+    return field(repr=not secret, metadata={"declaration": declaration})
+
+
+def declarations(cls: "type[DashboardSettings]") -> dict[str, Declaration]:
+    """The declaration of each field of `cls`, by attribute name."""
+    return {each.name: each.metadata["declaration"] for each in fields(cls)}
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _url_or_path(text: str) -> str:
+    """A URL unchanged, or the absolute path of a folder."""
+    return text if text.startswith("https://") else str(_path(text))
+
+
+def _webhook(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("does not begin with http:// or https://")
+    return text
+
+
+def _month(text: str) -> str:
+    try:
+        months.start(text)
+    except ValueError:
+        raise ValueError("is not a month; write it as YYYY-MM, for example 2023-04") from None
+    return text
+
+
+def _month_or_open(text: str) -> str:
+    return text if text == "open" else _month(text)
+
+
+def _source(text: str) -> str:
+    if text not in get_args(SourceName):
+        raise ValueError(f"is not a source; choose one of {', '.join(get_args(SourceName))}")
+    return text
+
+
+def _timezone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("is not a time zone such as Europe/Berlin") from None
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or not low <= int(text) <= high:
+            raise ValueError(f"is not a whole number from {low} to {high:,}")
+        return int(text)
+
+    return parse
+
+
+def _share(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise ValueError("is not a number from 0 to 1")
+    return number
+
+
+def _digests(text: str) -> tuple[str, ...]:
+    values = tuple(part.strip().lower() for part in text.split(",") if part)
+    for value in values:
+        if not re.fullmatch(r"[0-9a-f]{64}", value):
+            raise ValueError(f"holds {value!r}, which is not a SHA-256 of 64 hexadecimal digits")
+    return values
+
+
+_BYTES = _integer(1, 10**9)
+_PORT = _integer(1, 65535)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardSettings:
+    """What the dashboard needs. It starts even if a setting of the platform is wrong."""
+
+    home: Path = _setting("FITNESS_HOME", ".fitness", "Folder that holds all state.", _path)
+    release_source: str = _setting(
+        "FITNESS_RELEASE_SOURCE",
+        "HOME/releases",
+        "Where the dashboard reads releases: a folder, or the public link of `latest.json` on "
+        "Google Drive.",
+        _url_or_path,
+    )
+    release_digests: tuple[str, ...] = _setting(
+        "FITNESS_RELEASE_DIGESTS",
+        "",
+        "The only releases that the dashboard may load: digests that `fitness release list` "
+        "prints, separated by commas. Without digests it loads what its source points to.",
+        _digests,
+    )
+    release_cache: Path = _setting(
+        "FITNESS_RELEASE_CACHE", "HOME/cache", "The dashboard's verified copy of releases.", _path
+    )
+    memory: int = _setting(
+        "FITNESS_MEMORY",
+        "690000000",
+        "Bytes of memory that the dashboard may use; a model that would exceed them is not loaded.",
+        _integer(1, 10**12),
+    )
 
     @classmethod
-    def from_env(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
         """Read the settings from `environ` (the process environment if None).
 
         Raises
         ------
         SettingsError
-            Naming the variable whose value cannot be used.
+            If a value cannot be used. The message names the variable.
         """
-        read = _Reader(os.environ if environ is None else environ)
-        home = read.path("FITNESS_HOME", Path(".fitness"))
-        first = read.month("FITNESS_FIRST_MONTH", "2023-04")
-        if read.text("FITNESS_LAST_MONTH", "2023-09") == "open":
-            last = "open"
-        else:
-            last = read.month("FITNESS_LAST_MONTH", "2023-09")
-            if last < first:
-                raise SettingsError(
-                    f"FITNESS_LAST_MONTH={last} comes before FITNESS_FIRST_MONTH={first}"
-                )
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for name, declaration in declarations(cls).items():
+            values[name] = declaration.read(environ, values.get("home"))
+        settings = cls(**values)
+        settings._check()
+        return settings
 
-        source = read.text("FITNESS_SOURCE", "cohort")
-        if source not in get_args(SourceName):
+    def _check(self) -> None:
+        """Raise SettingsError if two values contradict each other."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(DashboardSettings):
+    """All settings of the platform, the dashboard's included."""
+
+    dagster_home: Path = _setting(
+        "DAGSTER_HOME", "HOME/dagster", "Dagster's storage and its `dagster.yaml`.", _path
+    )
+    first_month: str = _setting(
+        "FITNESS_FIRST_MONTH", "2023-04", "First month of the range.", _month
+    )
+    last_month: str = _setting(
+        "FITNESS_LAST_MONTH",
+        "2023-09",
+        "Last month of the range; `open` means the last complete month.",
+        _month_or_open,
+    )
+    source: SourceName = _setting(
+        "FITNESS_SOURCE",
+        "cohort",
+        "Where telemetry comes from: `cohort` (synthetic), `exports` (imported) or `folder`.",
+        _source,
+    )
+    source_path: Path | None = _setting(
+        "FITNESS_SOURCE_PATH", None, "The folder that the source `folder` reads.", _path
+    )
+    timezone: ZoneInfo = _setting(
+        "FITNESS_TIMEZONE", "UTC", "Time zone of exports that do not state one.", _timezone
+    )
+    cohort_users: int = _setting(
+        "FITNESS_COHORT_USERS",
+        "1959",
+        "Number of users of the synthetic cohort.",
+        _integer(1, 10_000_000),
+    )
+    cohort_seed: int = _setting(
+        "FITNESS_COHORT_SEED",
+        "1",
+        "Random seed of the synthetic cohort.",
+        _integer(0, 2**32 - 1),
+    )
+    spark_master: str = _setting("FITNESS_SPARK_MASTER", "local[*]", "URL of the Spark master.")
+    spark_memory: str = _setting(
+        "FITNESS_SPARK_MEMORY", "1g", "Memory of the Spark driver, in Spark's notation."
+    )
+    least_complete: float = _setting(
+        "FITNESS_LEAST_COMPLETE",
+        "0.25",
+        "Smallest share of the expected days that a month must contain, from 0 to 1. Expected are "
+        "the days of every user of the previous month.",
+        _share,
+    )
+    segments_bytes: int = _setting(
+        "FITNESS_SEGMENTS_BYTES",
+        "200000",
+        "Largest size on disk of a segment model that is released.",
+        _BYTES,
+    )
+    classifier_bytes: int = _setting(
+        "FITNESS_CLASSIFIER_BYTES",
+        "1000000",
+        "Largest size on disk of an activity classifier that is released.",
+        _BYTES,
+    )
+    regressor_bytes: int = _setting(
+        "FITNESS_REGRESSOR_BYTES",
+        "50000",
+        "Largest size on disk of a calorie regressor that is released.",
+        _BYTES,
+    )
+    model_memory: int = _setting(
+        "FITNESS_MODEL_MEMORY",
+        "4000000",
+        "Largest size in memory, in bytes, of any model that is released.",
+        _BYTES,
+    )
+    failure_webhook: str | None = _setting(
+        "FITNESS_FAILURE_WEBHOOK",
+        None,
+        "URL that receives a JSON document by POST for each run that fails.",
+        _webhook,
+        secret=True,
+    )
+    java_home: Path | None = _setting(
+        "JAVA_HOME",
+        None,
+        "Java for Spark, used if it is version 17 or later. Otherwise Spark uses such a `java` on "
+        "the `PATH`, or the Java that is installed with the platform.",
+        _path,
+    )
+    upload_folder: Path = _setting(
+        "FITNESS_UPLOAD_FOLDER",
+        "HOME/drive",
+        "Local folder that `drive_upload` publishes to if no Google Drive folder is set.",
+        _path,
+    )
+    drive_folder: str | None = _setting(
+        "FITNESS_DRIVE_FOLDER",
+        None,
+        "Id of the Google Drive folder that `drive_upload` publishes to.",
+    )
+    drive_credentials: Path | None = _setting(
+        "FITNESS_DRIVE_CREDENTIALS",
+        None,
+        "JSON file of a service account or of a user's token for Google Drive.",
+        _path,
+    )
+    host: str = _setting("FITNESS_HOST", "127.0.0.1", "Address that `fitness serve` binds to.")
+    dagster_port: int = _setting(
+        "FITNESS_DAGSTER_PORT", "3000", "Port of the Dagster UI that `fitness serve` starts.", _PORT
+    )
+    dashboard_port: int = _setting(
+        "FITNESS_DASHBOARD_PORT",
+        "8501",
+        "Port of the dashboard that `fitness serve` starts.",
+        _PORT,
+    )
+
+    def _check(self) -> None:
+        if self.last_month != "open" and self.last_month < self.first_month:
             raise SettingsError(
-                f"FITNESS_SOURCE={source!r} is not a source; "
-                f"choose one of {', '.join(get_args(SourceName))}"
+                f"FITNESS_LAST_MONTH={self.last_month} comes before "
+                f"FITNESS_FIRST_MONTH={self.first_month}"
             )
-        source_path = read.optional_path("FITNESS_SOURCE_PATH")
-        if source == "folder" and source_path is None:
+        if self.source == "folder" and self.source_path is None:
             raise SettingsError("FITNESS_SOURCE=folder needs FITNESS_SOURCE_PATH, the folder")
-
-        drive_folder = read.text("FITNESS_DRIVE_FOLDER", "") or None
-        drive_credentials = read.optional_path("FITNESS_DRIVE_CREDENTIALS")
-        if drive_folder and drive_credentials is None:
+        if self.drive_folder and self.drive_credentials is None:
             raise SettingsError(
                 "FITNESS_DRIVE_FOLDER needs FITNESS_DRIVE_CREDENTIALS, a JSON file of a service "
                 "account or a user's token"
             )
 
-        return cls(
-            home=home,
-            dagster_home=read.path("DAGSTER_HOME", home / "dagster"),
-            first_month=first,
-            last_month=last,
-            source=cast("SourceName", source),
-            source_path=source_path,
-            timezone=read.zone("FITNESS_TIMEZONE", "UTC"),
-            cohort_users=read.integer("FITNESS_COHORT_USERS", 1959, 1, 10_000_000),
-            cohort_seed=read.integer("FITNESS_COHORT_SEED", 1, 0, 2**32 - 1),
-            spark_master=read.text("FITNESS_SPARK_MASTER", "local[*]"),
-            spark_memory=read.text("FITNESS_SPARK_MEMORY", "1g"),
-            least_complete=read.share("FITNESS_LEAST_COMPLETE", 0.25),
-            segments_bytes=read.integer("FITNESS_SEGMENTS_BYTES", 200_000, 1, 10**9),
-            classifier_bytes=read.integer("FITNESS_CLASSIFIER_BYTES", 1_000_000, 1, 10**9),
-            regressor_bytes=read.integer("FITNESS_REGRESSOR_BYTES", 50_000, 1, 10**9),
-            model_memory=read.integer("FITNESS_MODEL_MEMORY", 4_000_000, 1, 10**9),
-            failure_webhook=read.url("FITNESS_FAILURE_WEBHOOK"),
-            java_home=read.optional_path("JAVA_HOME"),
-            upload_folder=read.path("FITNESS_UPLOAD_FOLDER", home / "drive"),
-            drive_folder=drive_folder,
-            drive_credentials=drive_credentials,
-            release_source=read.place("FITNESS_RELEASE_SOURCE", home / "releases"),
-            release_digests=read.digests("FITNESS_RELEASE_DIGESTS"),
-            release_cache=read.path("FITNESS_RELEASE_CACHE", home / "cache"),
-            memory=read.integer("FITNESS_MEMORY", 690_000_000, 1, 10**12),
-            host=read.text("FITNESS_HOST", "127.0.0.1"),
-            dagster_port=read.integer("FITNESS_DAGSTER_PORT", 3000, 1, 65535),
-            dashboard_port=read.integer("FITNESS_DASHBOARD_PORT", 8501, 1, 65535),
-        )
-
     def environment(self) -> dict[str, str]:
-        """The process environment for a child that is to see these folders."""
+        """The environment of a child process that uses the same folders."""
         return os.environ | {
             "FITNESS_HOME": str(self.home),
             "DAGSTER_HOME": str(self.dagster_home),
@@ -199,71 +353,15 @@ class Settings:
         return months.between(self.first_month, last)
 
 
-def zone_of(name: str, value: str) -> ZoneInfo:
-    """The time zone called `value`; SettingsError, which calls the setting `name`, if none is."""
+def parse_timezone(name: str, value: str) -> ZoneInfo:
+    """The time zone called `value`.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such time zone. The message calls the setting `name`.
+    """
     try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise SettingsError(f"{name}={value!r} is not a time zone such as Europe/Berlin") from None
-
-
-class _Reader:
-    """Environment variables as typed values; SettingsError names the one that is wrong."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def text(self, name: str, default: str) -> str:
-        return self._environ.get(name, "").strip() or default
-
-    def optional_path(self, name: str) -> Path | None:
-        value = self.text(name, "")
-        return Path(value).expanduser().absolute() if value else None
-
-    def path(self, name: str, default: Path) -> Path:
-        return self.optional_path(name) or default.absolute()
-
-    def integer(self, name: str, default: int, low: int, high: int) -> int:
-        value = self.text(name, str(default))
-        if not value.isdecimal() or not low <= int(value) <= high:
-            raise SettingsError(f"{name}={value!r} is not a whole number from {low} to {high:,}")
-        return int(value)
-
-    def zone(self, name: str, default: str) -> ZoneInfo:
-        return zone_of(name, self.text(name, default))
-
-    def share(self, name: str, default: float) -> float:
-        value = self.text(name, str(default))
-        try:
-            number = float(value)
-        except ValueError:
-            number = -1.0
-        if not 0 <= number <= 1:
-            raise SettingsError(f"{name}={value!r} is not a number from 0 to 1")
-        return number
-
-    def place(self, name: str, default: Path) -> str:
-        """A link as it is, or the absolute path of a folder."""
-        value = self.text(name, "")
-        return value if value.startswith("https://") else str(self.path(name, default))
-
-    def digests(self, name: str) -> tuple[str, ...]:
-        values = tuple(part.strip().lower() for part in self.text(name, "").split(",") if part)
-        for value in values:
-            if not re.fullmatch(r"[0-9a-f]{64}", value):
-                raise SettingsError(f"{name}: {value!r} is not a SHA-256 of 64 hexadecimal digits")
-        return values
-
-    def url(self, name: str) -> str | None:
-        value = self.text(name, "")
-        if value and not value.startswith(("http://", "https://")):
-            raise SettingsError(f"{name} does not begin with http:// or https://")
-        return value or None
-
-    def month(self, name: str, default: str) -> str:
-        value = self.text(name, default)
-        try:
-            months.start(value)
-        except ValueError as error:
-            raise SettingsError(f"{name}: {error}") from None
-        return value
+        return _timezone(value)
+    except ValueError as error:
+        raise SettingsError(f"{name}={value!r} {error}") from None

@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from fitness_assets.months import between
-from fitness_assets.settings import Settings
+from fitness_assets.settings import Settings, declarations
 from fitness_assets.storage.lake import Lake
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.browser import chromium, expect
@@ -50,7 +50,7 @@ DOTENV = {
 }
 
 
-SETTINGS = set(re.findall(r"``((?:FITNESS|DAGSTER)_\w+)", Settings.__doc__ or ""))
+SETTINGS = {each.variable for each in declarations(Settings).values()}
 
 
 def test_no_secret_has_a_default_and_the_example_names_them_all() -> None:

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from fitness_assets.errors import FitnessError, SettingsError
-from fitness_assets.settings import Settings, zone_of
+from fitness_assets.settings import Settings, parse_timezone
 
 if TYPE_CHECKING:
     from fitness_assets.cli.backfill import Plan
@@ -200,9 +200,10 @@ def import_(
 
     told = ImportOptions(
         user=user,
-        zone=zone_of("--timezone", timezone) if timezone else settings.timezone,
+        zone=parse_timezone("--timezone", timezone) if timezone else settings.timezone,
         zones={
-            name: zone_of("--zone", zone) for name, _, zone in (z.partition("=") for z in zones)
+            name: parse_timezone("--zone", zone)
+            for name, _, zone in (z.partition("=") for z in zones)
         },
         layout=layouts.load(layout) if layout else None,
     )

@@ -60,7 +60,7 @@ def files_of(month: str, home: Path) -> dict[Path, bytes]:
         (["backfill", "2023-05", "2023-04"], {}, "2023-04 comes before 2023-05"),
         (["backfill", "--select", "nonsense"], {}, "--select 'nonsense'"),
         (["status"], {"FITNESS_SOURCE": "fitbit"}, "FITNESS_SOURCE='fitbit' is not a source"),
-        (["status"], {"FITNESS_FIRST_MONTH": "soon"}, "FITNESS_FIRST_MONTH: 'soon'"),
+        (["status"], {"FITNESS_FIRST_MONTH": "soon"}, "FITNESS_FIRST_MONTH='soon'"),
         (
             ["backfill"],
             {"FITNESS_SOURCE": "folder", "FITNESS_SOURCE_PATH": "/nowhere"},
