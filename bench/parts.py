@@ -165,7 +165,7 @@ def truth() -> Iterator[Table]:
     )
     source, days = Cohort(USERS, SEED), _window()
     truths = [source.truth(month) for month in between("2023-04", "2023-09")]
-    people = truths[0].people.to_pandas().set_index("user_id")
+    people = truths[0].users.to_pandas().set_index("user_id")
 
     _, members, _ = segmentation.learn(days, pd.Timestamp("2023-09-01"))
     found = adjusted_rand_score(people.loc[members["user_id"], "persona"], members["segment"])

@@ -1,1 +1,1 @@
-"""The synthetic cohort: behaviour, devices and the ground truth."""
+"""The synthetic cohort: population, behaviour, devices and the ground truth."""

@@ -1,12 +1,12 @@
-"""A synthetic cohort: people with habits, and devices with faults.
+"""The synthetic cohort as a source: users with habits, and devices with measurement errors.
 
-People differ by persona and as individuals, and stay themselves from month to month
-(see `lives`). A record is what a device would deliver: days it was not worn, readings that it does
-not take or that are missing, steps that it does not count, slips of unit, days that come late, in
-part or twice are all in it, for the ETL to deal with. What really happened is `Cohort.truth`.
+Users differ by persona and individually, and their traits are the same in every month (module
+`behaviour`). A record is what a device would deliver. The records include, for the ETL to handle,
+days on which the device was not worn, missing readings, uncounted steps, wrong units, and days that
+are delivered late, partially or twice. `Cohort.truth` gives what really happened.
 
-Any month is generated alone, and a user's records depend on the seed, the user and the month only:
-not on how many users there are, nor on what was generated before.
+Each month is generated independently. A user's records depend on the seed, the user and the month
+only: neither on the number of users nor on the months generated before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,22 +18,24 @@ import pyarrow as pa
 from fitness_assets import months
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 from fitness_assets.sources.cohort import behaviour
-from fitness_assets.sources.cohort.behaviour import Days, Draws, People
-from fitness_assets.sources.cohort.ground_truth import Truth
+from fitness_assets.sources.cohort.behaviour import CohortUsers, UserDays
+from fitness_assets.sources.cohort.ground_truth import GroundTruth, ground_truth
+from fitness_assets.sources.cohort.population import ACTIVITIES
+from fitness_assets.sources.cohort.random_streams import RandomStreams
 
-# Chance per day of what goes wrong between a person and the platform. All are assumed.
+# Probabilities per day of errors between the user and the platform. All are assumed.
 _NOT_WORN = 0.04
 _NO_SLEEP_READING = 0.05
-_DELIVERED_TWICE = 0.01
-_DELIVERED_IN_PART, _PART_HELD_BACK = 0.02, 0.005
-# A device remembers so many days; it is synced before it forgets.
-_LONGEST_WAIT = 14
-# The hour, in UTC, at which a day is delivered, and how much later it comes again.
-_DELIVERED_AT, _AGAIN_AFTER = 3, 6
-# A day in part is as it stood between noon and ten in the evening. People wake from 8 to 23, and an
-# hour later for each standard deviation of chronotype.
-_PART_FROM, _PART_HOURS = 12.0, 10.0
-_AWAKE_FROM, _AWAKE_HOURS, _HOUR_LATER = 8.0, 15.0, 1.0
+_DUPLICATE = 0.01
+_PARTIAL, _PARTIAL_DELAYED = 0.02, 0.005
+# A device stores this many days and is always synced before they are lost.
+_MAX_SYNC_DELAY_DAYS = 14
+# Hour (UTC) of delivery, and hours until the duplicate.
+_DELIVERY_HOUR, _DUPLICATE_DELAY_HOURS = 3, 6
+# A partial day ends at a time from 12:00 to 22:00. Users are awake from 8:00 to 23:00, and an hour
+# later for each standard deviation of chronotype.
+_PARTIAL_FROM, _PARTIAL_HOURS = 12.0, 10.0
+_AWAKE_FROM, _AWAKE_HOURS, _CHRONOTYPE_HOURS = 8.0, 15.0, 1.0
 _ROWS_PER_BATCH = 131_072
 _HOUR = 3_600_000_000  # in microseconds
 
@@ -44,202 +46,204 @@ class Cohort:
     Parameters
     ----------
     users : int
-        Number of people. A larger cohort begins with the people of a smaller one.
+        Number of users. A larger cohort starts with the users of a smaller one.
     seed : int
-        Another seed gives other people.
+        Another seed gives other users.
     """
 
     def __init__(self, users: int, seed: int) -> None:
-        self._users = users
-        self._draws = Draws(seed)
+        self._user_count = users
+        self._streams = RandomStreams(seed)
 
     def check(self) -> None:
-        """A cohort can always be read."""
+        """Do nothing: a cohort can always be read."""
 
     def version(self, month: str) -> None:
-        """Not known without reading."""
+        """Return None: the version is not known without reading."""
 
     def read(
         self,
         month: str,
-        set_aside: ReportUnreadable | None = None,  # noqa: ARG002 - there is no file to set aside
+        report_unreadable: ReportUnreadable | None = None,  # noqa: ARG002 - there are no files
         /,
     ) -> Iterator[pa.RecordBatch]:
-        """The records of `month`, by user and day; then days in part, and those that come again.
+        """Read the records of `month` by user and day, then partial days, then duplicates.
 
-        All that was ever delivered of the month is there, some of it after its end.
+        The records are all that was ever delivered for the month, some of it after its end.
         """
-        people = self._people
-        days = behaviour.live(people, month, self._draws)
+        users = self._users
+        days = behaviour.simulate_month(users, month, self._streams)
         shape = days.steps.shape
 
-        def happens(what: str, chance: np.ndarray | float) -> np.ndarray:
-            return self._draws.uniform(f"{what} {month}", shape) < chance
+        def happens(name: str, probability: np.ndarray | float) -> np.ndarray:
+            return self._streams.uniform(f"{name} {month}", shape) < probability
 
-        def of_device(attribute: str) -> np.ndarray:
-            return people.of_device(attribute)[:, None]
+        def device_attribute(name: str) -> np.ndarray:
+            return users.device_attribute(name)[:, None]
 
         worn = ~happens("not worn", _NOT_WORN)
-        minutes = happens("sleep in minutes", of_device("sleep_in_minutes"))
-        metres = happens("distance in metres", of_device("distance_in_metres"))
-        steps = days.steps * people.steps_counted[:, None]
-        readings = _readings(people, days, steps) | {
-            "distance_km": _distance(people, steps) * np.where(metres, 1000, 1),
-            "sleep_hours": np.round(days.sleep * np.where(minutes, 60, 1), 2),
+        in_minutes = happens("sleep in minutes", device_attribute("sleep_in_minutes"))
+        in_metres = happens("distance in metres", device_attribute("distance_in_metres"))
+        steps = days.steps * users.counted_share[:, None]
+        readings = _readings(users, days, steps) | {
+            "distance_km": _distance(users, steps) * np.where(in_metres, 1000, 1),
+            "sleep_hours": np.round(days.sleep_hours * np.where(in_minutes, 60, 1), 2),
         }
-        pulse = worn & of_device("heart_rate")
-        slept = worn & of_device("sleep") & ~happens("no sleep reading", _NO_SLEEP_READING)
-        known = dict.fromkeys(readings, worn) | {
-            "heart_rate_avg": pulse,
-            "resting_heart_rate": pulse,
-            "sleep_hours": slept,
+        has_heart_rate = worn & device_attribute("heart_rate")
+        has_sleep = (
+            worn & device_attribute("sleep") & ~happens("no sleep reading", _NO_SLEEP_READING)
+        )
+        measured = dict.fromkeys(readings, worn) | {
+            "heart_rate_avg": has_heart_rate,
+            "resting_heart_rate": has_heart_rate,
+            "sleep_hours": has_sleep,
         }
-        arrived = self._arrived(month)
-        whole = _records(people, month, readings, known, arrived)
-        yield from whole.to_batches(max_chunksize=_ROWS_PER_BATCH)
+        delivered = self._delivery_times(month)
+        complete = _records(users, month, readings, measured, delivered)
+        yield from complete.to_batches(max_chunksize=_ROWS_PER_BATCH)
 
-        chance = self._draws.uniform(f"in part {month}", shape)
-        hours = _PART_FROM + _PART_HOURS * self._draws.uniform(f"in part at {month}", shape)
-        rows = np.nonzero(worn & (chance < _DELIVERED_IN_PART))
-        late = _HOUR_LATER * people.chronotype[rows[0]]
-        by_then = _midnights(month)[rows[1]] + (hours[rows] * _HOUR).astype(np.int64)
-        yield from _in_part(
-            whole.take(np.ravel_multi_index(rows, shape)),
+        draw = self._streams.uniform(f"in part {month}", shape)
+        hours = _PARTIAL_FROM + _PARTIAL_HOURS * self._streams.uniform(f"in part at {month}", shape)
+        rows = np.nonzero(worn & (draw < _PARTIAL))
+        shift = _CHRONOTYPE_HOURS * users.chronotype[rows[0]]
+        same_day = _midnights(month)[rows[1]] + (hours[rows] * _HOUR).astype(np.int64)
+        yield from _partial_days(
+            complete.take(np.ravel_multi_index(rows, shape)),
             hours[rows],
-            np.clip((hours[rows] - _AWAKE_FROM - late) / _AWAKE_HOURS, 0.05, 0.95),
-            # Held back by a phone without a connection, it comes with the whole day.
-            np.where(chance[rows] < _PART_HELD_BACK, arrived[rows], by_then),
+            np.clip((hours[rows] - _AWAKE_FROM - shift) / _AWAKE_HOURS, 0.05, 0.95),
+            # A partial day that a phone without a connection delays arrives with the complete day.
+            np.where(draw[rows] < _PARTIAL_DELAYED, delivered[rows], same_day),
         ).to_batches()
 
-        # A second, later delivery of the same day, with the same readings.
-        twice = np.flatnonzero(happens("delivered twice", _DELIVERED_TWICE))
-        again = arrived.ravel()[twice] + _AGAIN_AFTER * _HOUR
-        yield from _with(whole.take(twice), {"ingested_at": again}).to_batches()
+        # A second, later delivery of the same day with the same readings.
+        duplicated = np.flatnonzero(happens("delivered twice", _DUPLICATE))
+        later = delivered.ravel()[duplicated] + _DUPLICATE_DELAY_HOURS * _HOUR
+        yield from _with_columns(complete.take(duplicated), {"ingested_at": later}).to_batches()
 
-    def truth(self, month: str) -> Truth:
-        """What really happened in `month`, which no record that `read` gives tells."""
-        people = self._people
-        days = behaviour.live(people, month, self._draws)
-        readings = _readings(people, days, days.steps)
-        known = dict.fromkeys(readings, np.ones(days.steps.shape, bool))
-        clean = _records(people, month, readings, known, None)
-        return Truth.of(people, days, clean)
+    def truth(self, month: str) -> GroundTruth:
+        """What really happened in `month`; the records that `read` gives do not contain it."""
+        users = self._users
+        days = behaviour.simulate_month(users, month, self._streams)
+        readings = _readings(users, days, days.steps)
+        measured = dict.fromkeys(readings, np.ones(days.steps.shape, bool))
+        return ground_truth(users, days, _records(users, month, readings, measured, None))
 
     @cached_property
-    def _people(self) -> People:
-        return behaviour.people(self._users, self._draws)
+    def _users(self) -> CohortUsers:
+        return behaviour.sample_users(self._user_count, self._streams)
 
-    def _arrived(self, month: str) -> np.ndarray:
+    def _delivery_times(self, month: str) -> np.ndarray:
         """When each day is delivered, in microseconds: in the night after the next sync."""
-        chance = self._people.of_device("synced")
+        probability = self._users.device_attribute("sync_probability")
         day = np.arange(len(months.days(month)))
-        synced = self._draws.uniform(f"synced {month}", (self._users, len(day))) < chance[:, None]
-        # Of the days after the month only the first on which it is synced matters.
-        tries = np.log(self._draws.uniform(f"synced after {month}", (self._users,)))
-        after = len(day) + np.floor(tries / np.log1p(-chance))
-        then = np.where(synced, day, after[:, None])
-        then = np.minimum.accumulate(then[:, ::-1], axis=1)[:, ::-1]
-        wait = np.minimum(then - day, _LONGEST_WAIT).astype(np.int64)
-        nights = (wait + 1) * 24 + _DELIVERED_AT
-        arrived: np.ndarray = _midnights(month) + nights * _HOUR
-        return arrived
+        shape = (self._user_count, len(day))
+        synced = self._streams.uniform(f"synced {month}", shape) < probability[:, None]
+        # After the month only the first day with a sync matters.
+        draws = np.log(self._streams.uniform(f"synced after {month}", (self._user_count,)))
+        first_after = len(day) + np.floor(draws / np.log1p(-probability))
+        next_sync = np.where(synced, day, first_after[:, None])
+        next_sync = np.minimum.accumulate(next_sync[:, ::-1], axis=1)[:, ::-1]
+        delay = np.minimum(next_sync - day, _MAX_SYNC_DELAY_DAYS).astype(np.int64)
+        hours = (delay + 1) * 24 + _DELIVERY_HOUR
+        delivered: np.ndarray = _midnights(month) + hours * _HOUR
+        return delivered
 
 
-def _readings(people: People, days: Days, steps: np.ndarray) -> dict[str, np.ndarray]:
-    """What a device shows of `days` when it has counted `steps`."""
+def _readings(users: CohortUsers, days: UserDays, steps: np.ndarray) -> dict[str, np.ndarray]:
+    """The readings of `days` by a device that counted `steps`."""
     return {
         "steps": np.round(steps),
-        "distance_km": _distance(people, steps),
+        "distance_km": _distance(users, steps),
         "calories_burned": np.round(days.calories),
         "heart_rate_avg": np.round(days.heart_rate, 1),
-        "resting_heart_rate": np.round(days.resting),
-        "sleep_hours": np.round(days.sleep, 2),
+        "resting_heart_rate": np.round(days.resting_heart_rate),
+        "sleep_hours": np.round(days.sleep_hours, 2),
         "active_minutes": np.round(days.active_minutes),
         "sedentary_minutes": np.round(days.sedentary_minutes),
         "activity_type": days.activity,
     }
 
 
-def _distance(people: People, steps: np.ndarray) -> np.ndarray:
-    kilometres: np.ndarray = np.round(steps * people.stride_km[:, None], 2)
+def _distance(users: CohortUsers, steps: np.ndarray) -> np.ndarray:
+    kilometres: np.ndarray = np.round(steps * users.step_length_km[:, None], 2)
     return kilometres
 
 
 def _records(
-    people: People,
+    users: CohortUsers,
     month: str,
     readings: Mapping[str, np.ndarray],
-    known: Mapping[str, np.ndarray],
-    arrived: np.ndarray | None,
+    measured: Mapping[str, np.ndarray],
+    delivered: np.ndarray | None,
 ) -> pa.Table:
-    """Canonical records of readings of shape (users, days), as far as they are known."""
+    """Canonical records of `readings` of shape (users, days), null where not `measured`."""
     days = np.array(months.days(month), "datetime64[D]")
-    users = len(people.user_id)
-    rows = users * len(days)
+    count = len(users.user_id)
+    rows = count * len(days)
     columns = {
-        name: pa.array(values.ravel(), mask=~known[name].ravel())
+        name: pa.array(values.ravel(), mask=~measured[name].ravel())
         for name, values in readings.items()
     }
 
-    def each_user(values: np.ndarray) -> pa.Array:
+    def per_user(values: np.ndarray) -> pa.Array:
         return pa.array(np.repeat(values, len(days)))
 
-    def words(values: Sequence[str] | np.ndarray, which: pa.Array) -> pa.Array:
-        return pa.array(values).take(which)
+    def labels(values: Sequence[str] | np.ndarray, index: pa.Array) -> pa.Array:
+        return pa.array(values).take(index)
 
     columns |= {
-        "user_id": words(people.user_id, each_user(np.arange(users))),
-        "date": pa.array(np.tile(days, users)),
+        "user_id": labels(users.user_id, per_user(np.arange(count))),
+        "date": pa.array(np.tile(days, count)),
         "calories_kind": pa.repeat("total", rows),
-        "activity_type": words(behaviour.ACTIVITIES, columns["activity_type"]),
-        "age": each_user(people.age),
-        "sex": words(["female", "male"], each_user(people.male.astype(int))),
-        "height_cm": each_user(people.height_cm),
-        "weight_kg": each_user(people.weight_kg),
+        "activity_type": labels(ACTIVITIES, columns["activity_type"]),
+        "age": per_user(users.age),
+        "sex": labels(["female", "male"], per_user(users.male.astype(int))),
+        "height_cm": per_user(users.height_cm),
+        "weight_kg": per_user(users.weight_kg),
         "source": pa.repeat("cohort", rows),
-        "ingested_at": pa.nulls(rows) if arrived is None else pa.array(arrived.ravel()),
+        "ingested_at": pa.nulls(rows) if delivered is None else pa.array(delivered.ravel()),
     }
     return pa.table([columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA)
 
 
-def _in_part(
-    whole: pa.Table, hours: np.ndarray, share: np.ndarray, arrived: np.ndarray
+def _partial_days(
+    complete: pa.Table, hours: np.ndarray, awake_share: np.ndarray, delivered: np.ndarray
 ) -> pa.Table:
-    """Days as they stood at `hours`, when `share` of the waking day was over.
+    """Records of the first `hours` of days, when `awake_share` of the waking day was over.
 
-    The main activity and the resting heart rate are told when a day is over.
+    The main activity and the resting heart rate are known only when a day is over.
     """
 
-    def so_far(name: str, of_it: np.ndarray, decimals: int = 0) -> np.ndarray:
-        values: np.ndarray = np.round(whole[name].to_numpy() * of_it, decimals)
+    def scaled(name: str, share: np.ndarray, decimals: int = 0) -> np.ndarray:
+        values: np.ndarray = np.round(complete[name].to_numpy() * share, decimals)
         return values
 
-    return _with(
-        whole,
+    return _with_columns(
+        complete,
         {
-            "steps": so_far("steps", share),
-            "distance_km": so_far("distance_km", share, 2),
-            # Most of the energy is spent by the clock.
-            "calories_burned": so_far("calories_burned", hours / 24),
-            "active_minutes": so_far("active_minutes", share),
-            "sedentary_minutes": so_far("sedentary_minutes", share),
+            "steps": scaled("steps", awake_share),
+            "distance_km": scaled("distance_km", awake_share, 2),
+            # Most of the energy is used at a constant rate over the 24 hours.
+            "calories_burned": scaled("calories_burned", hours / 24),
+            "active_minutes": scaled("active_minutes", awake_share),
+            "sedentary_minutes": scaled("sedentary_minutes", awake_share),
             "resting_heart_rate": None,
             "activity_type": None,
-            "ingested_at": arrived,
+            "ingested_at": delivered,
         },
     )
 
 
-def _with(records: pa.Table, values: Mapping[str, np.ndarray | None]) -> pa.Table:
-    """`records` with other values in some columns."""
+def _with_columns(records: pa.Table, values: Mapping[str, np.ndarray | None]) -> pa.Table:
+    """`records` with some columns replaced; None replaces a column by nulls."""
     for name, array in values.items():
         column = pa.nulls(len(records)) if array is None else pa.array(array)
         field = SCHEMA.field(name)
-        place = SCHEMA.get_field_index(name)
-        records = records.set_column(place, field, column.cast(field.type))
+        position = SCHEMA.get_field_index(name)
+        records = records.set_column(position, field, column.cast(field.type))
     return records
 
 
 def _midnights(month: str) -> np.ndarray:
-    """The beginning of each day, in microseconds, UTC."""
+    """The start of each day in UTC, in microseconds."""
     return np.array(months.days(month), "datetime64[us]").astype(np.int64)

@@ -18,7 +18,8 @@ from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import STABLE, habit_advice, segments_verdict
 from fitness_assets.models.segments import advice, segmentation, stability
-from fitness_assets.sources.cohort import behaviour, source
+from fitness_assets.sources.cohort import source
+from fitness_assets.sources.cohort.population import PERSONAS
 from fitness_assets_tests.support.platform import original_lake
 
 APRIL, MAY = pd.Timestamp("2023-04-01"), pd.Timestamp("2023-05-01")
@@ -140,8 +141,8 @@ def test_personas_are_recovered() -> None:
     _, table, metrics = segmentation.learn(days, pd.Timestamp("2023-06-01"))
     assert metrics["stable"]
     assert metrics["distinct"]
-    assert metrics["k"] == len(behaviour.PERSONAS)
-    truth = people.truth("2023-06").people.to_pandas().set_index("user_id")["persona"]
+    assert metrics["k"] == len(PERSONAS)
+    truth = people.truth("2023-06").users.to_pandas().set_index("user_id")["persona"]
     assert adjusted_rand_score(truth.loc[table["user_id"]], table["segment"]) > 0.6
 
 

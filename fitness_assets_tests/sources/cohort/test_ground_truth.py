@@ -1,4 +1,4 @@
-"""How near the platform comes to what is true of the cohort."""
+"""The ETL and the models compared with the ground truth of the cohort."""
 
 import numpy as np
 import pandas as pd
@@ -13,22 +13,21 @@ from fitness_assets_tests.support.platform import MONTHS, USERS
 
 @pytest.fixture(scope="module")
 def both(released: Settings) -> pd.DataFrame:
-    """Days as the ETL made them; with ``_clean``, as they were; with ``_best``, as expected."""
-    made = Workspace.of(released).daily.scan(MONTHS).table.to_pandas()
+    """Days from the ETL, with the true values (``_clean``) and the best predictions (``_best``)."""
+    days = Workspace.of(released).daily.scan(MONTHS).table.to_pandas()
     cohort = Cohort(USERS, released.cohort_seed)
-    for month in MONTHS:
-        assert len(cohort.truth(month).days) == (made["date"].astype(str).str[:7] == month).sum()
-    truths = [cohort.truth(month) for month in MONTHS]
-    for name in ("days", "best"):
-        known = pd.concat([getattr(truth, name).to_pandas() for truth in truths])
-        suffix = "_clean" if name == "days" else "_best"
-        made = made.merge(known, on=["user_id", "date"], suffixes=("", suffix), validate="1:1")
-    people = truths[0].people.to_pandas()[["user_id", "steps_counted"]]
-    whole: pd.DataFrame = made.merge(people, on="user_id", validate="m:1")
-    return whole
+    truths = {month: cohort.truth(month) for month in MONTHS}
+    for month, truth in truths.items():
+        assert len(truth.days) == (days["date"].astype(str).str[:7] == month).sum()
+    for name, suffix in (("days", "_clean"), ("best", "_best")):
+        true = pd.concat([getattr(truth, name).to_pandas() for truth in truths.values()])
+        days = days.merge(true, on=["user_id", "date"], suffixes=("", suffix), validate="1:1")
+    users = truths[MONTHS[0]].users.to_pandas()[["user_id", "counted_share"]]
+    joined: pd.DataFrame = days.merge(users, on="user_id", validate="m:1")
+    return joined
 
 
-def test_the_etl_gives_back_what_happened(both: pd.DataFrame) -> None:
+def test_the_etl_recovers_the_true_values(both: pd.DataFrame) -> None:
     worn = both[both["worn"]]
     assert 0.94 < len(worn) / len(both) < 0.98
     always = ["calories_burned", "active_minutes", "sedentary_minutes", "activity_type"]
@@ -37,18 +36,18 @@ def test_the_etl_gives_back_what_happened(both: pd.DataFrame) -> None:
         known = worn[name].notna()
         assert (worn.loc[known, name] == worn.loc[known, f"{name}_clean"]).all(), name
         assert known.all() if name in always else 0.7 < known.mean() < 0.95, name
-    counted = worn["steps_clean"] * worn["steps_counted"]
-    assert ((worn["steps"] - counted).abs() <= 1).all(), "no day is one in part"
+    counted = worn["steps_clean"] * worn["counted_share"]
+    assert ((worn["steps"] - counted).abs() <= 1).all(), "no partial day is left"
     flagged = worn["quality_flags"].explode().dropna()
     assert set(flagged) == {"sleep_hours_out_of_range", "distance_km_out_of_range"}
-    walked = worn["distance_km_clean"] * worn["steps_counted"]
+    walked = worn["distance_km_clean"] * worn["counted_share"]
     known = worn["distance_km"].notna()
     assert known.mean() > 0.99
     assert ((worn["distance_km"] - walked).abs()[known] < 0.02).all()
     assert both.loc[~both["worn"], ["steps", *always, *sometimes]].isna().all(axis=None)
 
 
-def test_models_come_near_what_can_be_known_and_not_past_it(
+def test_model_scores_are_near_the_best_possible_and_not_above(
     both: pd.DataFrame, released: Settings
 ) -> None:
     models = Workspace.of(released).models
@@ -56,8 +55,8 @@ def test_models_come_near_what_can_be_known_and_not_past_it(
 
     calories = models["calorie_regressor"].metrics(MONTHS[-1])
     assert calories["heldout_rows"] == len(days)
-    chance = days["calories_burned"] - days["calories_burned_best"]
-    irreducible = float(np.sqrt((chance**2).mean()))
+    noise = days["calories_burned"] - days["calories_burned_best"]
+    irreducible = float(np.sqrt((noise**2).mean()))
     assert irreducible < calories["rmse"] < 2.5 * irreducible
 
     activity = models["activity_classifier"].metrics(MONTHS[-1])

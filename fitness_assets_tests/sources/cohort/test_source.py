@@ -1,3 +1,5 @@
+"""The synthetic cohort: records, devices and the ground truth."""
+
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
@@ -10,7 +12,7 @@ import pytest
 from fitness_assets import months
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.settings import Settings
-from fitness_assets.sources.cohort.behaviour import ACTIVITIES, DEVICES, PERSONAS, Device, Persona
+from fitness_assets.sources.cohort.population import ACTIVITIES, DEVICES, PERSONAS, Device, Persona
 from fitness_assets.sources.cohort.source import Cohort
 
 
@@ -29,12 +31,12 @@ def test_records_are_canonical_and_complete() -> None:
     days = table.select(["user_id", "date"]).group_by(["user_id", "date"]).aggregate([])
     assert days.num_rows == 40 * 30
     assert set(days["date"].to_pylist()) == set(months.days("2023-04"))
-    assert table.num_rows > days.num_rows, "some records are delivered twice"
+    assert table.num_rows > days.num_rows, "some records are duplicates"
     assert set(table["activity_type"].drop_null().to_pylist()) <= set(ACTIVITIES)
     assert table["steps"].null_count > 0, "on some days the device was not worn"
 
 
-def test_the_default_is_the_cohort_that_was_asked_for() -> None:
+def test_the_default_cohort_has_the_documented_size() -> None:
     settings = Settings.from_env({})
     cohort = Cohort(settings.cohort_users, settings.cohort_seed)
     assert settings.last_month is not None
@@ -48,12 +50,12 @@ def test_the_default_is_the_cohort_that_was_asked_for() -> None:
     assert days == 358_497
 
 
-def test_a_users_records_depend_on_the_user_alone() -> None:
+def test_records_of_a_user_do_not_depend_on_the_number_of_users() -> None:
     small, large = (read(Cohort(users, seed=1), "2023-05") for users in (7, 50))
     assert first_users(large, 7).equals(small.combine_chunks())
 
 
-def test_months_are_generated_alone_and_seeds_differ() -> None:
+def test_months_are_independent_and_seeds_differ() -> None:
     cohort = Cohort(10, seed=1)
     cohort.truth("2023-05")
     read(cohort, "2023-04")
@@ -61,17 +63,17 @@ def test_months_are_generated_alone_and_seeds_differ() -> None:
     assert not read(Cohort(10, seed=2), "2023-05").equals(read(cohort, "2023-05"))
 
 
-def test_processes_agree_whatever_their_number_and_order() -> None:
-    cohort, some = Cohort(30, seed=1), ("2023-04", "2023-05", "2023-06")
-    here = {month: read(cohort, month) for month in some}
+def test_parallel_processes_give_the_same_records_in_any_order() -> None:
+    cohort, selected = Cohort(30, seed=1), ("2023-04", "2023-05", "2023-06")
+    here = {month: read(cohort, month) for month in selected}
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        there = pool.map(read, [Cohort(30, seed=1)] * 3, reversed(some))
-        for month, table in zip(reversed(some), there, strict=True):
+        there = pool.map(read, [Cohort(30, seed=1)] * 3, reversed(selected))
+        for month, table in zip(reversed(selected), there, strict=True):
             assert table.equals(here[month])
 
 
-def test_people_stay_themselves() -> None:
-    """Users' means of two months agree far better than users who are noise would."""
+def test_traits_are_stable_across_months() -> None:
+    """Users' means of two months are correlated, which those of random users would not be."""
     means = []
     for month in ("2023-04", "2023-06"):
         table = read(Cohort(300, seed=1), month)
@@ -82,35 +84,35 @@ def test_people_stay_themselves() -> None:
 
 
 @pytest.mark.parametrize("kinds", [PERSONAS, DEVICES])
-def test_shares_make_a_whole(kinds: tuple[Persona | Device, ...]) -> None:
+def test_shares_sum_to_one(kinds: tuple[Persona | Device, ...]) -> None:
     assert sum(kind.share for kind in kinds) == pytest.approx(1)
 
 
 def delivered(users: int = 400, month: str = "2023-04") -> tuple[pd.DataFrame, pd.DataFrame]:
-    """What arrived, with the device and the traits of each user; and the clean days."""
+    """The delivered records with the device and traits of each user, and the true days."""
     cohort = Cohort(users, seed=1)
     truth = cohort.truth(month)
     records = read(cohort, month).to_pandas()
-    people = truth.people.to_pandas().set_index("user_id")
-    return records.join(people[["device", "chronotype", "steps_counted"]], on="user_id"), (
+    users_table = truth.users.to_pandas().set_index("user_id")
+    return records.join(users_table[["device", "chronotype", "counted_share"]], on="user_id"), (
         truth.days.to_pandas()
     )
 
 
-def test_records_come_late_in_part_and_again() -> None:
+def test_records_include_late_partial_and_duplicate_deliveries() -> None:
     records, _ = delivered()
     records = records[records["steps"].notna()]
     day = pd.to_datetime(records["date"]).dt.tz_localize("UTC")
     waited = (records["ingested_at"] - day) / pd.Timedelta(days=1)
     part = records["activity_type"].isna()
     assert 0.01 < part.mean() < 0.03
-    assert (waited[part] < 1).mean() > 0.6, "most are told before the day is over"
-    assert (waited[part] > 1).any(), "some are held back and come with the whole day"
+    assert (waited[part] < 1).mean() > 0.6, "most partial days are delivered before the day is over"
+    assert (waited[part] > 1).any(), "some are delayed and arrive with the complete day"
     assert (waited[~part] > 1).all()
-    assert 0.03 < (waited[~part] > 2).mean() < 0.2, "some wait for the next sync"
+    assert 0.03 < (waited[~part] > 2).mean() < 0.2, "some days wait for the next sync"
     assert waited.max() < 16
     after = records["ingested_at"] >= pd.Timestamp("2023-05-02", tz="UTC")
-    assert after.any(), "of the last days some come when the month is long over"
+    assert after.any(), "some of the last days arrive after the month"
 
     by_day = records.groupby(["user_id", "date"])
     whole = by_day["steps"].transform("max")
@@ -118,20 +120,20 @@ def test_records_come_late_in_part_and_again() -> None:
     assert (records["steps"] == whole)[~part].all()
     last = records["ingested_at"] == by_day["ingested_at"].transform("max")
     alone = part & last & (by_day["activity_type"].transform("count") == 0)
-    assert not alone.any(), "the whole of each day arrives, and not before its part"
+    assert not alone.any(), "each complete day arrives, and not before its partial record"
     assert (~part & last).groupby([records["user_id"], records["date"]]).any().all()
 
 
-def test_devices_have_faults_of_their_own() -> None:
+def test_devices_have_their_own_measurement_errors() -> None:
     records, clean = delivered()
     once = records[records["activity_type"].notna()].drop_duplicates(["user_id", "date"])
     both = once.merge(clean, on=["user_id", "date"], suffixes=("", "_clean"))
     counted = (both["steps"] / both["steps_clean"]).groupby(both["user_id"]).median()
-    told = both.groupby("user_id")["steps_counted"].first()
-    assert counted.to_numpy() == pytest.approx(told.to_numpy(), rel=0.002)
+    expected = both.groupby("user_id")["counted_share"].first()
+    assert counted.to_numpy() == pytest.approx(expected.to_numpy(), rel=0.002)
     by_device = counted.groupby(both.groupby("user_id")["device"].first()).median()
     assert by_device.to_dict() == pytest.approx(
-        {device.name: device.counts for device in DEVICES}, rel=0.02
+        {device.name: device.counted_share for device in DEVICES}, rel=0.02
     )
     for device in DEVICES:
         own = both[both["device"] == device.name]
@@ -141,7 +143,7 @@ def test_devices_have_faults_of_their_own() -> None:
         assert (own["distance_km"] > 300).any() == (device.distance_in_metres > 0)
 
 
-def test_late_types_sleep_in_at_weekends() -> None:
+def test_late_chronotypes_sleep_longer_on_weekends() -> None:
     records, _ = delivered()
     records = records[records["sleep_hours"] <= 24]
     weekend = pd.to_datetime(records["date"]).dt.weekday >= 5
@@ -153,32 +155,37 @@ def test_late_types_sleep_in_at_weekends() -> None:
     assert abs(((5 * working + 2 * free) / 7).corr(late)) < 0.15
 
 
-def test_the_truth_is_complete_and_is_not_delivered() -> None:
+def test_ground_truth_is_complete_and_not_in_the_records() -> None:
     cohort = Cohort(60, seed=1)
     april, may = cohort.truth("2023-04"), cohort.truth("2023-05")
-    assert april.people.equals(may.people), "people stay themselves"
-    assert april.people.num_rows == 60
+    assert april.users.equals(may.users), "traits are the same in every month"
+    assert april.users.num_rows == 60
     assert april.days.schema.equals(SCHEMA)
     assert april.days.num_rows == april.best.num_rows == 60 * 30
     nulls = {name: april.days[name].null_count for name in SCHEMA.names}
     assert {name for name, count in nulls.items() if count} == {"ingested_at"}
-    words = {column for column in SCHEMA.names if pa.types.is_string(SCHEMA.field(column).type)}
-    told = {text for name in words for text in read(cohort, "2023-04")[name].unique().to_pylist()}
-    secret = {kind.name for kind in (*PERSONAS, *DEVICES)}
-    assert not told & secret
+    text_columns = {
+        column for column in SCHEMA.names if pa.types.is_string(SCHEMA.field(column).type)
+    }
+    records = read(cohort, "2023-04")
+    delivered = {text for name in text_columns for text in records[name].unique().to_pylist()}
+    hidden = {kind.name for kind in (*PERSONAS, *DEVICES)}
+    assert not delivered & hidden
 
 
-def test_what_can_be_known_is_what_the_days_bear_out() -> None:
+def test_best_predictions_are_calibrated_and_unbiased() -> None:
     truth = Cohort(600, seed=1).truth("2023-04")
     days, best = truth.days.to_pandas(), truth.best.to_pandas()
-    right = days["activity_type"] == best["activity_type"]
-    sure = best["activity_chance"]
-    assert right.mean() == pytest.approx(sure.mean(), abs=0.005), "chances are what they say"
+    correct = days["activity_type"] == best["activity_type"]
+    probability = best["activity_probability"]
+    assert correct.mean() == pytest.approx(probability.mean(), abs=0.005), (
+        "probabilities are calibrated"
+    )
     for low, high in ((0.3, 0.7), (0.7, 0.9), (0.9, 0.999)):
-        some = (sure > low) & (sure <= high)
-        assert right[some].mean() == pytest.approx(sure[some].mean(), abs=0.03)
-    off = days["calories_burned"] / best["calories_burned"] - 1
-    assert off.mean() == pytest.approx(0, abs=0.001)
-    assert off.std() == pytest.approx(0.03, abs=0.001)
-    told = days[["steps", "active_minutes", "heart_rate_avg", "weight_kg", "age"]]
-    assert told.corrwith(off).abs().max() < 0.03, "nothing that is read explains it"
+        selected = (probability > low) & (probability <= high)
+        assert correct[selected].mean() == pytest.approx(probability[selected].mean(), abs=0.03)
+    residual = days["calories_burned"] / best["calories_burned"] - 1
+    assert residual.mean() == pytest.approx(0, abs=0.001)
+    assert residual.std() == pytest.approx(0.03, abs=0.001)
+    features = days[["steps", "active_minutes", "heart_rate_avg", "weight_kg", "age"]]
+    assert features.corrwith(residual).abs().max() < 0.03, "no feature explains it"
