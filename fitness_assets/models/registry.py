@@ -1,0 +1,191 @@
+"""The models, one `ModelSpec` each, from which assets, gates, backtest and loader are derived.
+
+No scikit-learn here: the module that implements a model is imported when it is needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from fitness_assets.models.reports import (
+    ClassifierMetrics,
+    Evaluation,
+    Metrics,
+    RegressorMetrics,
+    SegmentMetrics,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained pipeline, its metrics, and the tables that are stored with it, by name."""
+
+    model: "Pipeline"
+    metrics: Metrics
+    tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
+
+
+class Implementation(Protocol):
+    """What the module of a model provides."""
+
+    #: Columns of `daily_activity` that training reads.
+    COLUMNS: Sequence[str]
+
+    def train_month(self, days: "pd.DataFrame", month: "pd.Timestamp", budget: int, /) -> Trained:
+        """Train and evaluate the model of a month.
+
+        Parameters
+        ----------
+        days : DataFrame
+            `COLUMNS` of the trailing window, which ends with `month`; for a forest also the
+            ``segment`` of each day's user.
+        month : Timestamp
+            Its first day.
+        budget : int
+            Bytes that the model may take on disk.
+
+        Raises
+        ------
+        NotLearnedError
+            If the days do not suffice to train it.
+        """
+        ...
+
+
+class Forest(Implementation, Protocol):
+    """What the module of a supervised model provides."""
+
+    #: The column that the model predicts.
+    TARGET: str
+
+    def frame(self, days: "pd.DataFrame", /) -> "pd.DataFrame":
+        """The rows that features are taken from."""
+        ...
+
+    def evaluate(self, model: "Pipeline", metrics: Any, test: "pd.DataFrame", /) -> Evaluation:
+        """Scores of `model`, which has these metrics, on rows of `frame` of held-out users."""
+        ...
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The score that a gate compares with that of the month before.
+
+    Attributes
+    ----------
+    score : str
+        Its name in `ModelHeadline.scores`.
+    title : str
+    tolerance : float
+        How much it may fall.
+    """
+
+    score: str
+    title: str
+    tolerance: float
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model.
+
+    Attributes
+    ----------
+    name : str
+        Of its asset, and of its folder in a home.
+    title : str
+    kind : str
+        Its Dagster kind.
+    description : str
+        Of its asset.
+    module : str
+        The module that implements it: an `Implementation`, or a `Forest` where `compared` is set.
+    metrics : type
+        Of the metrics in its `ModelReport`.
+    headline : str
+        The score of `ModelHeadline.scores` that ``fitness status`` shows.
+    budget : str
+        The field of the settings with the bytes that it may take on disk.
+    dependencies : tuple of str
+        Other models of the same month that it is evaluated with.
+    compared : Comparison or None
+        None for a model that predicts nothing, and so is neither compared with a baseline and with
+        the month before, nor backtested.
+    """
+
+    name: str
+    title: str
+    kind: str
+    description: str
+    module: str
+    metrics: type[Metrics]
+    headline: str
+    budget: str
+    dependencies: tuple[str, ...] = ()
+    compared: Comparison | None = None
+
+    def implementation(self) -> Implementation:
+        """The module of the model."""
+        return cast("Implementation", import_module(self.module))
+
+    def forest(self) -> Forest:
+        """The module of a model that has `compared`."""
+        return cast("Forest", import_module(self.module))
+
+
+#: In the order in which a dashboard loads them: the largest last, after the memory that reading the
+#: others took has been returned.
+MODELS = (
+    ModelSpec(
+        name="segment_model",
+        title="User segments",
+        kind="kmeans",
+        description="K-Means on the profiles of users over the window, and the segment of each user "
+        "of the month.\n\nStability is measured between resamples of the users, between odd and even "
+        "days, and between months. Segments that are not stable are not named and get no advice.",
+        module="fitness_assets.models.segments.segmentation",
+        metrics=SegmentMetrics,
+        headline="stability",
+        budget="segments_bytes",
+    ),
+    ModelSpec(
+        name="activity_classifier",
+        title="Activity classifier",
+        kind="randomforest",
+        description="Random forest: predicts the activity of a day from its readings and the user's "
+        "history.\n\nEvaluated on held-out users, compared with a constant baseline that predicts the "
+        "class shares of the training days. The smallest forest that scores about as well as the "
+        "best is selected and packed. A model that fails a gate is not released.",
+        module="fitness_assets.models.forests.activity",
+        metrics=ClassifierMetrics,
+        headline="macro_f1",
+        budget="classifier_bytes",
+        dependencies=("segment_model",),
+        compared=Comparison("macro_f1", "macro F1", 0.05),
+    ),
+    ModelSpec(
+        name="calorie_regressor",
+        title="Calorie regressor",
+        kind="randomforest",
+        description="Random forest: predicts the kcal of a day, with an interval, from the day, the "
+        "device, the person and their history.\n\nEvaluated on held-out users, compared with the mean of "
+        "the training days and with a linear model. The smallest forest that scores about as well "
+        "as the best is selected and packed. A model that fails a gate is not released.",
+        module="fitness_assets.models.forests.calories",
+        metrics=RegressorMetrics,
+        headline="r2",
+        budget="regressor_bytes",
+        dependencies=("segment_model",),
+        compared=Comparison("r2", "R²", 0.05),
+    ),
+)
+
+#: The same by name.
+BY_NAME = {spec.name: spec for spec in MODELS}
+#: The models that predict, and so can be scored on a later month.
+FORESTS = tuple(spec for spec in MODELS if spec.compared)
