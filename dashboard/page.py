@@ -82,9 +82,9 @@ def verdicts(told: Sequence[Mapping[str, Any]]) -> None:
     """What each check found, in the order given."""
     rows = [
         {
-            "Check": verdict["check"].replace("_", " ").capitalize(),
+            "Check": verdict["name"].replace("_", " ").capitalize(),
             "": "✓\N{NO-BREAK SPACE}passed" if verdict["passed"] else "✗\N{NO-BREAK SPACE}failed",
-            "What it saw": verdict["told"],
+            "What it saw": verdict["message"],
         }
         for verdict in told
     ]

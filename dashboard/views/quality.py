@@ -70,12 +70,13 @@ def _parts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drift(checks: list[dict[str, Any]], shifted: float) -> None:
-    steady = next((check for check in checks if check["check"] == "steady"), None)
-    if steady is None or not steady["figures"]:
+    no_drift = next((check for check in checks if check["name"] == "no_drift"), None)
+    if no_drift is None or not no_drift["values"]:
         st.info("There is no month before to compare with.", icon=":material/info:")
         return
     indices = [
-        {"number": NUMBERS[name].label, "index": index} for name, index in steady["figures"].items()
+        {"number": NUMBERS[name].label, "index": index}
+        for name, index in no_drift["values"].items()
     ]
     page.figure(charts.drift, pd.DataFrame(indices), shifted)
     st.caption(

@@ -69,9 +69,9 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
             _stage(workspace, spark, month, writer.staging)
             described = describe(writer.staging)
             read = partial(read_staged, writer.staging)
-            verdicts = checks.examine(lake, month, read, described, least_complete)
-            yield from checks.results(verdicts)
-            checks.refuse_failed(verdicts, month)
+            results = checks.run_checks(lake, month, read, described, least_complete)
+            yield from checks.report(results)
+            checks.refuse_failed(results, month)
             manifest = writer.publish(described | {"distributions": quality.distributions(read)})
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
-from fitness_assets.etl.quality import SHIFTED
+from fitness_assets.etl.quality import DRIFT_THRESHOLD
 from fitness_assets.models import backtest
 from fitness_assets.months import shift, trailing
 from fitness_assets.orchestration import checks
@@ -89,7 +90,7 @@ def _publish(
     scan = lake.scan([month], tables.COLUMNS)
     days = scan.table.to_pandas()
     made, delivered = lake.published(month), workspace.raw.published(month).info
-    verdicts = checks.examine(
+    results = checks.run_checks(
         lake,
         month,
         lambda columns: lake.scan([month], columns).table,
@@ -111,8 +112,8 @@ def _publish(
     metrics["daily_activity"] = {
         "delivered": delivered["rows"],
         "set_aside": delivered["unread"],
-        "checks": [asdict(verdict) for verdict in verdicts],
-        "shifted": SHIFTED,
+        "checks": msgspec.to_builtins(results),
+        "shifted": DRIFT_THRESHOLD,
         "rows": made.info["rows"],
         "bytes": made.bytes,
         "bytes_read": scan.bytes_read,
@@ -128,7 +129,7 @@ def _publish(
             if (found := workspace.manifest(name, month))
         },
         "learned_from": {name: told["learned_from"] for name, told in models.items()},
-        "checks": {verdict.check: verdict.passed for verdict in verdicts},
+        "checks": {check.name: check.passed for check in results},
         "backtest": _headlines(metrics.get("model_backtest", {})),
         "not_released": {
             name: told["reason"] for name, told in models.items() if not told["released"]

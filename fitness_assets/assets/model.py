@@ -1,10 +1,11 @@
 """What the assets of the three models share: learn from the window, judge, store, tell."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import msgspec
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
@@ -113,23 +114,23 @@ def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe:
     except NotLearnedError as reason:
         context.log.warning(f"not learned: {reason}")
         metrics |= {"learned": False, "released": False, "reason": str(reason)}
-        verdicts = gates.not_learned(name, str(reason))
+        results = gates.not_learned(name, str(reason))
     else:
         content = dump(model)
         metrics |= measured | {"bytes": len(content), "memory_bytes": array_bytes(model)}
         shown = recipe.show(metrics)
         previous = store.manifest(shift(month, -1))
         before = previous.info if previous and previous.info.get("released") else None
-        verdicts = gates.examine(name, metrics, before, recipe.disk, recipe.memory)
-        failed = [verdict for verdict in verdicts if not verdict.passed]
+        results = gates.examine(name, metrics, before, recipe.disk, recipe.memory)
+        failed = [check for check in results if not check.passed]
         metrics |= {"learned": True, "released": not failed}
         if failed:
             content = None
-            metrics["reason"] = "; ".join(f"{v.check} ({v.told})" for v in failed)
+            metrics["reason"] = "; ".join(f"{check.name} ({check.message})" for check in failed)
             context.log.warning(f"not released: {metrics['reason']}")
-    metrics["gates"] = [asdict(verdict) for verdict in verdicts]
+    metrics["gates"] = msgspec.to_builtins(results)
     manifest = store.save(month, content, metrics, tables)
-    yield from checks.results(verdicts)
+    yield from checks.report(results)
     plain = {k: v for k, v in metrics.items() if isinstance(v, bool | int | float | str)}
     rows = metrics.get("users", metrics.get("train_rows"))
     yield result(

@@ -41,7 +41,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 describe(writer.staging) | {"unread": unread, "source_version": version}
             )
         context.log.info(f"landed {manifest.info['rows']:,} records of {month}")
-        yield from checks.results([quality.every_file_read(unread)])
+        yield from checks.report([quality.every_file_read(unread)])
         yield result(
             manifest,
             **{

@@ -20,7 +20,7 @@ from fitness_assets.record.daily import RANGES, SCHEMA
 Read = Callable[[Sequence[str]], pa.Table]
 
 #: A population stability index above it counts as a shift (Siddiqi, Credit Risk Scorecards, 2006).
-SHIFTED = 0.25
+DRIFT_THRESHOLD = 0.25
 # How often chance alone may exceed what is put down to chance.
 _CHANCE = 0.001
 _TENTHS = np.arange(0.1, 1.0, 0.1)
@@ -34,7 +34,7 @@ Distribution = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
-class Before:
+class PreviousMonth:
     """The month before, as the lake has it.
 
     Attributes
@@ -53,11 +53,11 @@ class Before:
     distributions: Mapping[str, Distribution]
 
 
-def examine(
+def run_checks(
     read: Read,
     described: Mapping[str, Any],
     month: str,
-    before: Before | None,
+    previous: PreviousMonth | None,
     least: float,
 ) -> list[CheckResult]:
     """Every check of a month's days; of one that is empty or misshapen, that alone.
@@ -69,21 +69,21 @@ def examine(
     described : mapping
         The number of ``rows``, and ``columns``: their types, by name.
     month : str
-    before : Before or None
+    previous : PreviousMonth or None
         The month before, if there is one.
     least : float
         Share of the days expected below which a month is not `complete`.
     """
-    shape = [not_empty(described["rows"]), right_schema(described["columns"])]
-    if not all(verdict.passed for verdict in shape):
-        return shape
+    schema_results = [not_empty(described["rows"]), right_schema(described["columns"])]
+    if not all(result.passed for result in schema_results):
+        return schema_results
     return [
-        *shape,
+        *schema_results,
         unique_days(read),
         dates_inside(read, month),
         values_in_range(read),
-        complete(read, month, before, least),
-        steady(read, before),
+        complete(read, month, previous, least),
+        no_drift(read, previous),
     ]
 
 
@@ -154,53 +154,55 @@ def values_in_range(read: Read) -> CheckResult:
     return CheckResult("values_in_range", not wrong, told or "no value out of range", dict(wrong))
 
 
-def complete(read: Read, month: str, before: Before | None, least: float) -> CheckResult:
+def complete(read: Read, month: str, previous: PreviousMonth | None, least: float) -> CheckResult:
     """The people of the month before delivered their days again, at least the share `least`.
 
     The roster of a month is who delivered in the month before. As many days a month are expected
     of each as then.
     """
-    if before is None:
+    if previous is None:
         return CheckResult("complete", True, "no month before to take a roster from")
-    then = pc.value_counts(before.read(["user_id"])["user_id"])
+    then = pc.value_counts(previous.read(["user_id"])["user_id"])
     now = pc.value_counts(read(["user_id"])["user_id"])
     kept = pc.is_in(now.field("values"), value_set=then.field("values"))
     delivered = pc.sum(now.field("counts").filter(kept)).as_py() or 0
-    expected = before.rows * len(months.days(month)) / len(months.days(before.month))
+    expected = previous.rows * len(months.days(month)) / len(months.days(previous.month))
     share = min(delivered / expected, 1.0) if expected else 1.0
     return CheckResult(
         "complete",
         share >= least,
-        f"{share:.0%} of the days expected of the {len(then):,} people of {before.month} "
+        f"{share:.0%} of the days expected of the {len(then):,} people of {previous.month} "
         f"(at least {least:.0%})",
         {"completeness": share, "roster": len(then)},
     )
 
 
-def steady(read: Read, before: Before | None) -> CheckResult:
+def no_drift(read: Read, previous: PreviousMonth | None) -> CheckResult:
     """Each number is distributed as in the month before, by its population stability index.
 
     The index is the sum of (p - q) ln(p / q) over tenths of the month before, with a bin for what
     is missing. For two samples of one population it is about a chi-squared variable times
     (1/n + 1/m), which bounds what chance alone makes of small months.
     """
-    if before is None:
-        return CheckResult("steady", True, "no month before to compare with")
+    if previous is None:
+        return CheckResult("no_drift", True, "no month before to compare with")
     indices, shifted = {}, []
     for name in DRIFTING:
-        then = before.distributions[name]
+        then = previous.distributions[name]
         values = _numbers(read, name)
-        now_rows, then_rows = max(len(values), 1), max(before.rows, 1)
+        now_rows, then_rows = max(len(values), 1), max(previous.rows, 1)
         # Half a row in an empty bin, or the index would be infinite.
         p = np.maximum(_shares(values, np.array(then["edges"])), 0.5 / now_rows)
         q = np.maximum(then["shares"], 0.5 / then_rows)
         index = float(np.sum((p - q) * np.log(p / q)))
         indices[name] = index
         chance = chdtri(len(p) - 1, _CHANCE) * (1 / now_rows + 1 / then_rows)
-        if index > max(SHIFTED, chance):
+        if index > max(DRIFT_THRESHOLD, chance):
             shifted.append(f"{name} {index:.2f}")
-    told = f"shifted since {before.month}: {', '.join(shifted)}" if shifted else "no number shifted"
-    return CheckResult("steady", not shifted, told, dict(indices))
+    message = "no number shifted"
+    if shifted:
+        message = f"shifted since {previous.month}: {', '.join(shifted)}"
+    return CheckResult("no_drift", not shifted, message, dict(indices))
 
 
 def distributions(read: Read) -> dict[str, Distribution]:

@@ -1,4 +1,4 @@
-"""The asset checks, and how their verdicts reach Dagster.
+"""The asset checks, and how their results reach Dagster.
 
 They judge a month while it is staged. One that fails a blocking check is never published: there is
 nothing for this run or a later one to learn from, and what was published of it before stands.
@@ -44,7 +44,7 @@ def of_daily_activity(months: dg.PartitionsDefinition[str]) -> list[dg.AssetChec
     told = "Each number is distributed as in the month before (population stability index)."
     return [
         *(_spec(name, _DAILY, months, text, blocking=True) for name, text in _BLOCKING.items()),
-        _spec("steady", _DAILY, months, told, blocking=False),
+        _spec("no_drift", _DAILY, months, told, blocking=False),
     ]
 
 
@@ -54,7 +54,7 @@ def of_model(name: str, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCh
     return [_spec(gate, name, months, _GATES[gate], blocking=False) for gate in gates.of(name)]
 
 
-def examine(
+def run_checks(
     lake: Lake, month: str, read: quality.Read, described: Mapping[str, Any], least: float
 ) -> list[CheckResult]:
     """Every check of the days of `month`, beside what `lake` has published of the month before.
@@ -72,40 +72,40 @@ def examine(
     """
     before = None
     if manifest := lake.manifest(shift(month, -1)):
-        before = quality.Before(
+        before = quality.PreviousMonth(
             shift(month, -1),
             lambda columns: lake.scan([shift(month, -1)], columns).table,
             manifest.info["rows"],
             manifest.info["distributions"],
         )
-    return quality.examine(read, described, month, before, least)
+    return quality.run_checks(read, described, month, before, least)
 
 
-def results(verdicts: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
-    """Each verdict as Dagster records it; one that does not block is a warning."""
-    for verdict in verdicts:
-        blocks = verdict.check in _BLOCKING or verdict.check in _GATES
+def report(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
+    """Each result as Dagster records it; one that does not block is a warning."""
+    for result in results:
+        blocks = result.name in _BLOCKING or result.name in _GATES
         yield dg.AssetCheckResult(
-            check_name=verdict.check,
-            passed=verdict.passed,
+            check_name=result.name,
+            passed=result.passed,
             severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-            description=verdict.told,
-            metadata=verdict.figures,
+            description=result.message,
+            metadata=result.values,
         )
 
 
-def refuse_failed(verdicts: Iterable[CheckResult], month: str) -> None:
+def refuse_failed(results: Iterable[CheckResult], month: str) -> None:
     """Raise QualityError if `month` must not be published."""
-    failed = [v for v in verdicts if not v.passed and v.check in _BLOCKING]
+    failed = [r for r in results if not r.passed and r.name in _BLOCKING]
     if failed:
-        reasons = "; ".join(f"{v.check} ({v.told})" for v in failed)
+        reasons = "; ".join(f"{r.name} ({r.message})" for r in failed)
         raise QualityError(f"{month} is not published, because it fails {reasons}")
 
 
 def _spec(
     name: str, asset: str, months: dg.PartitionsDefinition[str], told: str, *, blocking: bool
 ) -> dg.AssetCheckSpec:
-    # Without partitions each month would overwrite the verdict of the last. It is a preview
+    # Without partitions each month would overwrite the result of the last. It is a preview
     # feature in the version that is locked.
     return dg.AssetCheckSpec(
         name, asset=asset, description=told, blocking=blocking, partitions_def=months

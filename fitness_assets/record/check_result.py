@@ -1,24 +1,23 @@
-"""What a check found, whichever stage it judges."""
+"""The result of one check, for data checks and for release gates."""
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True)
-class CheckResult:
-    """What one check found.
+class CheckResult(Struct, frozen=True):
+    """The result of one check.
 
     Attributes
     ----------
-    check : str
-        Its name.
+    name : str
+        Name of the check.
     passed : bool
-    told : str
-        One line for a person.
-    figures : dict
-        Numbers behind it, by name.
+    message : str
+        One line that says what the check found.
+    values : dict
+        The numbers behind the result, by name.
     """
 
-    check: str
+    name: str
     passed: bool
-    told: str
-    figures: dict[str, int | float] = field(default_factory=dict)
+    message: str
+    values: dict[str, int | float] = field(default_factory=dict)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from fitness_assets.etl import quality
-from fitness_assets.etl.quality import Before, Read
+from fitness_assets.etl.quality import PreviousMonth, Read
 from fitness_assets.record.daily import SCHEMA
 
 APRIL = 30
@@ -41,9 +41,9 @@ def reader(table: pa.Table) -> Read:
     return read
 
 
-def before(table: pa.Table) -> Before:
+def before(table: pa.Table) -> PreviousMonth:
     read = reader(table)
-    return Before("2023-03", read, table.num_rows, quality.distributions(read))
+    return PreviousMonth("2023-03", read, table.num_rows, quality.distributions(read))
 
 
 def failed(table: pa.Table, earlier: pa.Table | None = None) -> dict[str, str]:
@@ -52,10 +52,10 @@ def failed(table: pa.Table, earlier: pa.Table | None = None) -> dict[str, str]:
         "rows": table.num_rows,
         "columns": {field.name: str(field.type) for field in table.schema},
     }
-    verdicts = quality.examine(
+    results = quality.run_checks(
         reader(table), described, "2023-04", before(earlier) if earlier else None, 0.5
     )
-    return {verdict.check: verdict.told for verdict in verdicts if not verdict.passed}
+    return {result.name: result.message for result in results if not result.passed}
 
 
 def test_a_sound_month_passes() -> None:
@@ -117,10 +117,10 @@ def test_half_of_a_month_is_missed() -> None:
 def test_a_shift_of_one_number_is_told() -> None:
     steps = month()["steps"].to_numpy()
     told = failed(month(steps=steps // 2), month())
-    assert set(told) == {"steady"}
-    assert told["steady"].startswith("shifted since 2023-03: steps ")
+    assert set(told) == {"no_drift"}
+    assert told["no_drift"].startswith("shifted since 2023-03: steps ")
     gone = failed(month(heart_rate_avg=[None] * 1200), month())
-    assert gone["steady"].startswith("shifted since 2023-03: heart_rate_avg ")
+    assert gone["no_drift"].startswith("shifted since 2023-03: heart_rate_avg ")
 
 
 def test_the_index_is_that_of_its_definition() -> None:
@@ -129,12 +129,12 @@ def test_the_index_is_that_of_its_definition() -> None:
     earlier = before(month())
     distributions = {**earlier.distributions, "steps": then}
     steps = [50] * 300 + [150] * 900
-    verdict = quality.steady(
-        reader(month(steps=steps)), Before("2023-03", earlier.read, 1200, distributions)
+    result = quality.no_drift(
+        reader(month(steps=steps)), PreviousMonth("2023-03", earlier.read, 1200, distributions)
     )
     expected = (0.25 - 0.5) * np.log(0.25 / 0.5) + (0.75 - 0.5) * np.log(0.75 / 0.5)
-    assert verdict.figures["steps"] == pytest.approx(expected)
-    assert verdict.passed == (expected <= quality.SHIFTED)
+    assert result.values["steps"] == pytest.approx(expected)
+    assert result.passed == (expected <= quality.DRIFT_THRESHOLD)
 
 
 def test_chance_in_a_small_month_is_no_shift() -> None:
@@ -144,4 +144,4 @@ def test_chance_in_a_small_month_is_no_shift() -> None:
         return month(users=1, steps=noise.integers(0, 20_000, APRIL))
 
     told = [failed(small(), small()) for _ in range(20)]
-    assert all("steady" not in each for each in told)
+    assert all("no_drift" not in each for each in told)

@@ -70,7 +70,7 @@ def failed(name: str, metrics: dict[str, Any], before: dict[str, Any] | None = N
     """Names of the gates that these metrics do not pass."""
     sizes = {"bytes": 1, "memory_bytes": 1}
     verdicts = gates.examine(name, metrics | sizes, before, 1, 1)
-    return [verdict.check for verdict in verdicts if not verdict.passed]
+    return [verdict.name for verdict in verdicts if not verdict.passed]
 
 
 def test_a_user_stays_on_one_side_whoever_else_is_there() -> None:
@@ -286,7 +286,7 @@ def test_a_gate_says_what_it_stopped() -> None:
     assert failed("calorie_regressor", metrics, {"r2": 0.56}) == ["no_worse_than_before"]
     (verdict,) = gates.examine("segment_model", {"bytes": 2, "memory_bytes": 1}, None, 1, 1)
     assert not verdict.passed
-    assert verdict.told == "2 of 1 bytes on disk, 1 of 1 in memory"
+    assert verdict.message == "2 of 1 bytes on disk, 1 of 1 in memory"
 
 
 def test_a_label_that_nobody_has_may_be_predicted() -> None:
