@@ -6,6 +6,7 @@ No scikit-learn here: the module that implements a model is imported when it is 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from fitness_assets.models.reports import (
@@ -145,9 +146,15 @@ MODELS = (
         name="segment_model",
         title="User segments",
         kind="kmeans",
-        description="K-Means on the profiles of users over the window, and the segment of each user "
-        "of the month.\n\nStability is measured between resamples of the users, between odd and even "
-        "days, and between months. Segments that are not stable are not named and get no advice.",
+        description=cleandoc(
+            """
+            K-Means on the profiles of users over the window, and the segment of each user of
+            the month.
+
+            Stability is measured between resamples of the users, between odd and even days, and
+            between months. Segments that are not stable are not named and get no advice.
+            """
+        ),
         module="fitness_assets.models.segments.segmentation",
         metrics=SegmentMetrics,
         headline="stability",
@@ -157,10 +164,16 @@ MODELS = (
         name="activity_classifier",
         title="Activity classifier",
         kind="randomforest",
-        description="Random forest: predicts the activity of a day from its readings and the user's "
-        "history.\n\nEvaluated on held-out users, compared with a constant baseline that predicts the "
-        "class shares of the training days. The smallest forest that scores about as well as the "
-        "best is selected and packed. A model that fails a gate is not released.",
+        description=cleandoc(
+            """
+            Random forest: predicts the activity of a day from its readings and the user's
+            history.
+
+            Evaluated on held-out users, compared with a constant baseline that predicts the
+            class shares of the training days. The smallest forest that scores about as well as
+            the best is selected and packed. A model that fails a gate is not released.
+            """
+        ),
         module="fitness_assets.models.forests.activity",
         metrics=ClassifierMetrics,
         headline="macro_f1",
@@ -172,10 +185,16 @@ MODELS = (
         name="calorie_regressor",
         title="Calorie regressor",
         kind="randomforest",
-        description="Random forest: predicts the kcal of a day, with an interval, from the day, the "
-        "device, the person and their history.\n\nEvaluated on held-out users, compared with the mean of "
-        "the training days and with a linear model. The smallest forest that scores about as well "
-        "as the best is selected and packed. A model that fails a gate is not released.",
+        description=cleandoc(
+            """
+            Random forest: predicts the kcal of a day, with an interval, from the day, the
+            device, the person and their history.
+
+            Evaluated on held-out users, compared with the mean of the training days and with a
+            linear model. The smallest forest that scores about as well as the best is selected
+            and packed. A model that fails a gate is not released.
+            """
+        ),
         module="fitness_assets.models.forests.calories",
         metrics=RegressorMetrics,
         headline="r2",
