@@ -131,8 +131,8 @@ def test_a_tree_of_scikit_learn_is_refused() -> None:
 
 def test_an_offset_of_another_version_is_refused() -> None:
     model, _ = models()["usual"]
-    del model[-1].without
-    with pytest.raises(StorageError, match="OffsetRegressor of another version"):
+    del model[-1].without_history
+    with pytest.raises(StorageError, match="ResidualRegressor of another version"):
         load(dump(model), "x.skops")
 
 

@@ -1,4 +1,4 @@
-"""The pipelines that both forests share: from named features to a packed forest."""
+"""What the pipelines of both forest models share: from named features to a packed forest."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,15 +14,15 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from fitness_assets.models.forests.packed.estimator import PackedForest
 from fitness_assets.models.forests.residual_regressor import ResidualRegressor
 
-#: Features that are names and not numbers.
+#: Categorical features.
 CATEGORIES = ("activity_type", "sex")
-#: What an unknown one is called.
+#: The category of a missing value.
 UNKNOWN = "unknown"
 
 
 def frame(days: pd.DataFrame) -> pd.DataFrame:
-    """Add ``steps_above_usual``: the steps of the day less the person's mean of the days before."""
-    # What is not known is one thing, by whichever of its names it comes.
+    """Add ``steps_above_usual``: the day's steps minus the user's mean of the 28 days before."""
+    # Missing categories arrive as None, NaN or NA; make them all NaN.
     names = {
         name: days[name].astype(object).where(days[name].notna(), np.nan)
         for name in CATEGORIES
@@ -32,7 +32,10 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def pipeline(
-    features: Sequence[str], estimator: Any, past: Sequence[str] = (), without: Any = None
+    features: Sequence[str],
+    estimator: Any,
+    history: Sequence[str] = (),
+    without_history: Any = None,
 ) -> Pipeline:
     """The untrained pipeline from `features` to `estimator`.
 
@@ -41,60 +44,65 @@ def pipeline(
     features : sequence of str
         Columns of `frame`.
     estimator : estimator
-    past : sequence of str, optional
-        Those of `features` that only a past tells. The last is in the unit of the target: the
-        deviation from it is learned where it is known.
-    without : estimator, optional
-        Learns the target for who has no past.
+    history : sequence of str, optional
+        Those of `features` that describe a user's history. The last is the offset, in the unit of
+        the target: where it is known, `estimator` predicts the difference from it.
+    without_history : estimator, optional
+        Predicts the target for rows without an offset; needed if there is `history`.
     """
     number = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
-    # A form that offers the model's own categories never meets one that it has not seen; in a
-    # batch such a one counts as none of them.
+    # A form offers only categories that the model was trained on. A category that is new in a
+    # batch is encoded as none of them.
     category = Pipeline(
         [
             ("impute", SimpleImputer(strategy="constant", fill_value=UNKNOWN)),
             ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
         ]
     )
-    numbers = [name for name in features if name not in CATEGORIES and name not in past]
+    numbers = [name for name in features if name not in CATEGORIES and name not in history]
     columns = [
         ("categories", category, [name for name in features if name in CATEGORIES]),
         ("numbers", number, numbers),
     ]
-    if past:
-        *others, offset = past
-        as_it_is = StandardScaler(with_mean=False, with_std=False)
-        columns += [("past", clone(number), others), ("offset", as_it_is, [offset])]
-        estimator = ResidualRegressor(estimator, without, len(past))
-    # An unused step could not be stored, for it is never trained.
+    if history:
+        *others, offset = history
+        unchanged = StandardScaler(with_mean=False, with_std=False)
+        columns += [("history", clone(number), others), ("offset", unchanged, [offset])]
+        estimator = ResidualRegressor(estimator, without_history, len(history))
+    # A step without columns is never fitted, and cannot be stored.
     columns = [column for column in columns if column[2]]
     return Pipeline([("features", ColumnTransformer(columns)), ("estimator", estimator)])
 
 
 def pack(model: Pipeline) -> None:
-    """Put the packed form of its forests in place of the forests at the end of `model`."""
+    """Replace the forests at the end of `model` by their packed form, in place."""
     last = model[-1]
     if isinstance(last, ResidualRegressor):
-        last.regressor, last.without = map(PackedForest.of, (last.regressor, last.without))
+        last.residual = PackedForest.of(last.residual)
+        last.without_history = PackedForest.of(last.without_history)
     else:
         model.steps[-1] = (model.steps[-1][0], PackedForest.of(last))
 
 
 def packed(model: Pipeline) -> tuple[PackedForest, ...]:
-    """The packed forests at the end of `model`: one, or also one for who has no past."""
+    """The packed forests at the end of `model`: one, or two if one is for rows without history."""
     last = model[-1]
-    return (last.regressor, last.without) if isinstance(last, ResidualRegressor) else (last,)
+    return (last.residual, last.without_history) if isinstance(last, ResidualRegressor) else (last,)
 
 
 def packed_bytes(model: Pipeline) -> int:
-    """Bytes of `packed` on disk."""
+    """Bytes of the packed forests of `model` on disk."""
     return sum(len(forest.to_bytes()) for forest in packed(model))
 
 
 def inputs(train: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:
-    """What a form may offer: ``features``, the ``categories`` learned, and what was ``seen``.
+    """What a form may ask for.
 
-    Of each number the lowest, median and highest.
+    Returns
+    -------
+    dict
+        ``features``, the ``categories`` in the training rows, and for each number the minimum,
+        median and maximum that were ``seen`` in them.
     """
     numbers = [name for name in features if name not in CATEGORIES]
     quantiles = train[numbers].astype(float).quantile([0.0, 0.5, 1.0])

@@ -1,4 +1,4 @@
-"""A regressor that learns how far a person is from their usual, rather than the whole value."""
+"""A regressor of the difference between the target and an offset feature."""
 
 from typing import Any, Self
 
@@ -7,27 +7,28 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin, RegressorMixin
 
 
 class ResidualRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """Predict the last feature plus what `regressor` makes of all of them.
+    """Predict the last feature, the offset, plus a residual predicted from all features.
 
-    The last feature is in the unit of the target: a person's own past mean. What is left to learn
-    is the same for everybody, so that a few dozen people teach it; a forest that must find the
-    mean as well spends its leaves on telling them apart. Of who has no past, which is nan, the
-    whole value is predicted by a regressor that has never been told of one.
+    The offset is in the unit of the target: the user's own mean of earlier days. The residual is
+    distributed alike for all users, so a few dozen users suffice to learn it; a forest that must
+    also learn each user's mean spends its leaves on that. Rows without an offset (NaN) use a model
+    trained without history features.
 
     Parameters
     ----------
-    regressor : estimator
-        Trained on the target less the offset, on the rows that have one.
-    without : estimator
-        Trained on the target, and on the features before the last `past` ones.
-    past : int
-        Number of features, the offset among them, that tell of a past.
+    residual : estimator
+        Trained on the target minus the offset, on the rows that have an offset.
+    without_history : estimator
+        Trained on the target and on the features before the last `history_features`, on all rows.
+    history_features : int
+        Number of features that describe a user's history. They come last, and the offset is one
+        of them.
     """
 
-    def __init__(self, regressor: Any, without: Any, past: int) -> None:
-        self.regressor = regressor
-        self.without = without
-        self.past = past
+    def __init__(self, residual: Any, without_history: Any, history_features: int) -> None:
+        self.residual = residual
+        self.without_history = without_history
+        self.history_features = history_features
 
     def fit(self, features: np.ndarray, target: np.ndarray) -> Self:
         """Train both regressors in place.
@@ -38,32 +39,42 @@ class ResidualRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # t
         target : ndarray of shape (n,)
         """
         target, offset = np.asarray(target), features[:, -1]
-        self.without.fit(features[:, : -self.past], target)
+        self.without_history.fit(features[:, : -self.history_features], target)
         known = ~np.isnan(offset)
-        if not known.any():  # among some of few people; the mean of all is then everybody's
+        # Among few users there may be no row with an offset; use the mean target as everyone's.
+        if not known.any():
             features = np.column_stack([features[:, :-1], np.full(len(target), target.mean())])
             known, offset = ~known, features[:, -1]
-        self.regressor.fit(features[known], (target - offset)[known])
+        self.residual.fit(features[known], (target - offset)[known])
         return self
 
     def predict(self, features: np.ndarray) -> np.ndarray:
-        """The offset of each row plus the deviation predicted for it, of shape (n,).
+        """Predict the target.
 
-        Where there is no offset, what is predicted without it.
+        Parameters
+        ----------
+        features : ndarray of shape (n, m)
+
+        Returns
+        -------
+        ndarray of shape (n,)
         """
         offset = features[:, -1]
         known = ~np.isnan(offset)
         predicted = np.empty(len(features))
         if known.any():
-            predicted[known] = offset[known] + self.regressor.predict(features[known])
+            predicted[known] = offset[known] + self.residual.predict(features[known])
         if not known.all():
-            predicted[~known] = self.without.predict(features[~known, : -self.past])
+            predicted[~known] = self.without_history.predict(
+                features[~known, : -self.history_features]
+            )
         return predicted
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        if not {"regressor", "without", "past"} <= state.keys():
-            raise ValueError("an OffsetRegressor of another version; make its month again")
+        if not {"residual", "without_history", "history_features"} <= state.keys():
+            raise ValueError("a ResidualRegressor of another version; rematerialize its month")
         super().__setstate__(state)
 
     def __sklearn_is_fitted__(self) -> bool:
-        return all(hasattr(part, "n_features_in_") for part in (self.regressor, self.without))
+        parts = (self.residual, self.without_history)
+        return all(hasattr(part, "n_features_in_") for part in parts)
