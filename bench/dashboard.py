@@ -40,6 +40,7 @@ def dashboard() -> "Iterator[Table]":
     from rich.table import Table
 
     from fitness_assets.release.store import ReleaseStore
+    from fitness_assets.release.targets.folder import FolderTarget
 
     with tempfile.TemporaryDirectory() as folder:
         home, source, cache = (Path(folder, name) for name in ("home", "source", "cache"))
@@ -51,12 +52,12 @@ def dashboard() -> "Iterator[Table]":
             stderr=subprocess.DEVNULL,
             env=_environment(FITNESS_HOME=str(home), FITNESS_COHORT_USERS=str(USERS)),
         )
-        made, shown = ReleaseStore(home / "releases"), ReleaseStore(source)
-        shown.receive(made.open("2023-04"))
+        made, shown = ReleaseStore(home / "releases"), FolderTarget(source)
+        shown.upload(made.open("2023-04"))
         with _group() as group, _serving(source, cache, group) as (process, address, began):
             cold = asyncio.run(_first(address, began))
             with _watching(process) as watched:
-                change = threading.Timer(SECONDS / 2, lambda: shown.receive(made.open("2023-05")))
+                change = threading.Timer(SECONDS / 2, lambda: shown.upload(made.open("2023-05")))
                 change.start()
                 took = asyncio.run(_people(address))
                 change.join()

@@ -14,7 +14,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 from dashboard import data
 from dashboard.units import IMPERIAL, METRIC
 from fitness_assets.errors import FitnessError
-from fitness_assets.release.store import LATEST
+from fitness_assets.release.pointer import LATEST
 
 
 def main() -> None:

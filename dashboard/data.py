@@ -6,14 +6,18 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from msgspec import to_builtins
 
 from dashboard.units import METRIC, Units
 from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.models.explanations import not_released
-from fitness_assets.release.mirror import Mirror, State, origin_of
+from fitness_assets.release.bundle import Release, served
+from fitness_assets.release.mirror import Mirror, State
 from fitness_assets.release.model_loader import Loaded, load_models
-from fitness_assets.release.store import LATEST, Release, ReleaseStore, served
+from fitness_assets.release.pointer import LATEST
+from fitness_assets.release.registry import is_link, origin_of
+from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 
 #: Seconds between two looks at a link; a folder is looked at on every rerun.
@@ -23,7 +27,7 @@ _LOOK = 300
 def state() -> State:
     """The releases there are to show, after a look at their source."""
     settings = Settings.from_env()
-    if settings.release_source.startswith("https://"):
+    if is_link(settings.release_source):
         return _looked_at(settings.release_source, settings.release_cache, settings.release_digests)
     return _mirror(settings.release_source, settings.release_cache, settings.release_digests)
 
@@ -33,7 +37,7 @@ def trust() -> str:
     settings = Settings.from_env()
     if settings.release_digests:
         return "Releases are pinned: only those with the digests configured here are shown."
-    if settings.release_source.startswith("https://"):
+    if is_link(settings.release_source):
         return (
             "Releases are trusted as they were first seen, because no digest is pinned. What came "
             "after that is shown only if it is newer."
@@ -156,14 +160,14 @@ def summaries(releases: list[Release]) -> pd.DataFrame:
         [
             {
                 "month": release.month,
-                **{k: v for k, v in release.manifest.info["summary"].items() if k != "activities"},
+                **{k: v for k, v in to_builtins(release.info.summary).items() if k != "activities"},
                 "models": sum(file.name.endswith(".skops") for file in release.manifest.files),
                 "checks": f"{sum(checks.values())} of {len(checks)}",
                 "bytes": release.manifest.bytes,
                 "data_version": release.manifest.data_version[:12],
             }
             for release in releases
-            for checks in [release.manifest.info["checks"]]
+            for checks in [release.info.checks]
         ]
     )
 
@@ -193,21 +197,21 @@ def calendar(releases: list[Release], refused: dict[str, str]) -> pd.DataFrame:
 
 
 def _state(release: Release, known: dict[str, Release]) -> tuple[str, str]:
-    info = release.manifest.info
+    info = release.info
     changed = {
         month
-        for learned_from in info["learned_from"].values()
+        for learned_from in info.learned_from.values()
         for month, version in learned_from.items()
-        if month in known and known[month].manifest.info["upstream"]["daily_activity"] != version
+        if month in known and known[month].info.upstream["daily_activity"] != version
     }
     if changed:
         return "outdated", f"learned from an earlier {', '.join(sorted(changed))}"
-    checks = info["checks"]
+    checks = info.checks
     failed = [name for name, passed in checks.items() if not passed]
     told = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
     if failed:
         told += f", not {', '.join(failed)}"
-    if info["stand_ins"]:
-        stands = ", ".join(f"{name} of {month}" for name, month in info["stand_ins"].items())
+    if info.fallbacks:
+        stands = ", ".join(f"{name} of {month}" for name, month in info.fallbacks.items())
         return "with a stand-in", f"{told}; {stands} stands in"
     return "released", told

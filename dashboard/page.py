@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import charts, data
 from dashboard.units import Units
 from fitness_assets.errors import StorageError
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 

@@ -10,7 +10,8 @@ from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_assets import months
-from fitness_assets.errors import SettingsError
+from fitness_assets.errors import ReleaseError, SettingsError
+from fitness_assets.release.registry import is_link, origin_of
 
 SourceName = Literal["cohort", "folder", "exports"]
 
@@ -88,9 +89,15 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
-def _url_or_path(text: str) -> str:
-    """A URL unchanged, or the absolute path of a folder."""
-    return text if text.startswith("https://") else str(_path(text))
+def _release_source(text: str) -> str:
+    """A link that a release target knows, unchanged, or the absolute path of a folder."""
+    if not is_link(text):
+        return str(_path(text))
+    try:
+        origin_of(text)
+    except ReleaseError as error:
+        raise ValueError(f"is not a release source: {error}") from None
+    return text
 
 
 def _webhook(text: str) -> str:
@@ -165,7 +172,7 @@ class DashboardSettings:
         "HOME/releases",
         "Where the dashboard reads releases: a folder, or the public link of `latest.json` on "
         "Google Drive.",
-        _url_or_path,
+        _release_source,
     )
     release_digests: tuple[str, ...] = _setting(
         "FITNESS_RELEASE_DIGESTS",

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from fitness_assets.release.store import ReleaseStore, Target
-from fitness_assets.release.targets.drive import DriveTarget
+from fitness_assets.release.registry import upload_target
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.target import Target
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import Source, configured
 from fitness_assets.storage.lake import Lake
@@ -37,12 +38,12 @@ class Workspace:
             models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
             reports={name: ModelStore(settings.home / "reports" / name) for name in REPORTS},
             releases=ReleaseStore(settings.home / "releases"),
-            uploads=_uploads(settings),
+            uploads=upload_target(settings),
         )
 
     def manifest(self, asset: str, month: str) -> Manifest | None:
         """What is stored of `asset` for `month`, or None."""
-        stores: dict[str, Lake | ModelStore | Target] = {
+        stores: dict[str, Lake | ModelStore | ReleaseStore | Target] = {
             "raw_telemetry": self.raw,
             "daily_activity": self.daily,
             "dashboard_release": self.releases,
@@ -51,9 +52,3 @@ class Workspace:
             **self.reports,
         }
         return stores[asset].manifest(month)
-
-
-def _uploads(settings: Settings) -> Target:
-    if settings.drive_folder is None or settings.drive_credentials is None:
-        return ReleaseStore(settings.upload_folder)
-    return DriveTarget(settings.drive_folder, settings.drive_credentials, settings.upload_folder)

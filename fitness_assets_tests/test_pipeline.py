@@ -16,7 +16,8 @@ from fitness_assets.models import backtest
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import not_released
 from fitness_assets.models.forests.pipelines import packed
-from fitness_assets.release.store import ReleaseStore, served
+from fitness_assets.release.bundle import served
+from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
 from fitness_assets.workspace import MODELS, Workspace
@@ -113,8 +114,8 @@ def test_the_last_good_model_stands_in_for_one_that_was_refused(
         assets = ["calorie_regressor", "dashboard_release", "drive_upload"]
         assert materialize(settings, "2023-05", instance, assets).success
     april, may = (ReleaseStore(settings.upload_folder).open(month) for month in MONTHS)
-    assert "calorie_regressor" in may.manifest.info["not_released"]
-    assert may.manifest.info["stand_ins"] == {"calorie_regressor": "2023-04"}
+    assert "calorie_regressor" in may.info.not_released
+    assert may.info.fallbacks == {"calorie_regressor": "2023-04"}
     told = may.metrics()["calorie_regressor"]
     assert not told["released"]
     assert not_released(told).endswith("The model of 2023-04 stands in.")
@@ -142,7 +143,7 @@ def test_the_release_holds_the_models_that_were_scored(released: Settings) -> No
             rows = backtest.FORESTS[name].frame(days)
             features = rows.loc[rows["worn"], metrics[name]["features"]]
             assert np.array_equal(mine.predict(features), theirs.predict(features))
-    assert release.manifest.info["summary"]["records"] == USERS * 31
+    assert release.info.summary.records == USERS * 31
     upload = ReleaseStore(released.upload_folder).open("2023-05")
     assert upload.manifest == release.manifest
 
@@ -173,7 +174,7 @@ def test_data_without_labels_goes_through_and_says_what_was_not_learned(
     with dg.DagsterInstance.ephemeral() as instance:
         assert materialize(settings, "2023-04", instance).success
     release = ReleaseStore(settings.home / "releases").open("2023-04")
-    missing = release.manifest.info["not_released"]
+    missing = release.info.not_released
     assert set(missing) == {"activity_classifier"}
     assert "activity_type" in missing["activity_classifier"]
     assert release.model("activity_classifier") is None
@@ -207,7 +208,7 @@ def test_a_learner_given_noise_says_so_and_its_month_goes_on(
     forests = set(backtest.FORESTS)
     assert failed == {(name, "better_than_baseline") for name in forests}
     release = ReleaseStore(settings.home / "releases").open("2023-04")
-    assert set(release.manifest.info["not_released"]) == forests
+    assert set(release.info.not_released) == forests
     for name in forests:
         assert release.model(name) is None
         assert "better_than_baseline (saves" in release.metrics()[name]["reason"]

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import charts, data, page
-from fitness_assets.release.store import Release, served
+from fitness_assets.release.bundle import Release, served
 
 #: What each kind of step does, by how its name begins, and what it trades.
 _TRADES = {

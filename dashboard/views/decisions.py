@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import data, page
-from fitness_assets.release.store import Release, served
+from fitness_assets.release.bundle import Release, served
 from fitness_assets.settings import Settings
 
 
@@ -49,9 +49,7 @@ def _spark(release: Release, metrics: dict[str, Any]) -> None:
                 f"{page.size(lake['bytes_read'])} "
                 f"({lake['bytes_read'] / max(lake['bytes'], 1):.0%})"
             ),
-            "Months that the models read": str(
-                len(release.manifest.info["learned_from"]["calorie_regressor"])
-            ),
+            "Months that the models read": str(len(release.info.learned_from["calorie_regressor"])),
         },
     )
 
@@ -140,7 +138,7 @@ def _loading(release: Release, metrics: dict[str, Any]) -> None:
 
 
 def _reproducible(release: Release, metrics: dict[str, Any]) -> None:
-    made = release.manifest.info["libraries"]
+    made = release.info.libraries
     here = {name: _version(name) for name in made}
     same = sum(made[name] == here[name] for name in made)
     checks = metrics["daily_activity"]["checks"]

@@ -5,7 +5,7 @@ import streamlit as st
 from dashboard import charts, data, page
 from dashboard.units import NUMBERS
 from fitness_assets.models.segments.advice import SLEEP
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 _OF_A_DAY = [name for name in NUMBERS if name not in {"age", "height_cm", "weight_kg"}]
 #: Each part of the view, and the tables it reads.

@@ -8,7 +8,7 @@ from dashboard import charts, data, page
 from dashboard.units import NUMBERS
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.prediction import asked, estimate_calories, recognise
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from dashboard.units import called
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 _FORESTS = {"Activity classifier": "activity_classifier", "Calorie regressor": "calorie_regressor"}
 _CLASSIFIER_SCORES = {
@@ -156,9 +156,9 @@ def _backtest(release: Release, name: str) -> None:
     )
     score, title = ("macro_f1", "Macro F1") if name == "activity_classifier" else ("r2", "R²")
     found = {
-        each.month: each.manifest.info["backtest"][name]
+        each.month: each.info.backtest[name]
         for each in data.releases()
-        if name in each.manifest.info["backtest"] and each.month <= release.month
+        if name in each.info.backtest and each.month <= release.month
     }
     if not found:
         report = data.metrics(release).get("model_backtest", {})

@@ -11,7 +11,7 @@ from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
 from fitness_assets.models.prediction import expect_calories
 from fitness_assets.models.segments.advice import SLEEP, STEPS
-from fitness_assets.release.store import Release, served
+from fitness_assets.release.bundle import Release, served
 
 _SHOWN = [name for name in NUMBERS if name not in {"age", "height_cm", "weight_kg"}]
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from fitness_assets.models.explanations import segments_verdict
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 #: The stages in order, what each makes, and what of it a release carries.
 _STAGES = [
@@ -46,15 +46,15 @@ def show(release: Release) -> None:
         f"{page.size(release.manifest.bytes)}. "
         "Each file is verified against its manifest as it is read."
     )
-    summary = release.manifest.info["summary"]
+    summary = release.info.summary
     page.figures(
         {
-            "Records": f"{summary['records']:,}",
-            "Users": f"{summary['users']:,}",
-            "Days": f"{summary['days']:,}",
-            "Million steps": f"{summary['total_steps'] / 1e6:,.1f}",
-            "Million kcal": f"{summary['total_kcal'] / 1e6:,.1f}",
-            "Days worn": f"{summary['worn_records'] / max(summary['records'], 1):.1%}",
+            "Records": f"{summary.records:,}",
+            "Users": f"{summary.users:,}",
+            "Days": f"{summary.days:,}",
+            "Million steps": f"{summary.total_steps / 1e6:,.1f}",
+            "Million kcal": f"{summary.total_kcal / 1e6:,.1f}",
+            "Days worn": f"{summary.worn_records / max(summary.records, 1):.1%}",
         },
         {"Records": "One is one user on one day.", "Days worn": "Share of records."},
     )
@@ -64,7 +64,7 @@ def show(release: Release) -> None:
     with left:
         page.figure(charts.daily_series, days, "steps", data.units())
     with right:
-        activities = summary["activities"]
+        activities = summary.activities
         if activities:
             known = sum(activities.values())
             mix = {name: count / known for name, count in activities.items()}
@@ -120,7 +120,7 @@ def _pipeline(release: Release, metrics: dict[str, Any]) -> str:
     made = {
         "raw_telemetry": f"{lake['delivered']:,} records",
         "daily_activity": f"{lake['rows']:,} user-days, {page.size(lake['bytes'])}",
-        "model_backtest": f"{len(release.manifest.info['backtest'])} forests scored",
+        "model_backtest": f"{len(release.info.backtest)} forests scored",
         "compression_report": f"{steps} steps measured",
         "dashboard_release": f"{len(release.manifest.files)} files, "
         f"{page.size(release.manifest.bytes)}",
@@ -128,9 +128,7 @@ def _pipeline(release: Release, metrics: dict[str, Any]) -> str:
     for name in ("segment_model", "activity_classifier", "calorie_regressor"):
         file = release.model_file(name)
         made[name] = page.size(file.bytes) if file else "not released"
-    versions = release.manifest.info["upstream"] | {
-        "dashboard_release": release.manifest.data_version
-    }
+    versions = release.info.upstream | {"dashboard_release": release.manifest.data_version}
     columns = []
     for step in _STAGES:
         boxes = []

@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from dashboard.units import NUMBERS
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 _PARTS = {
     "known": "Known",
@@ -22,7 +22,7 @@ def show(release: Release) -> None:
     """Draw the view."""
     found = data.metrics(release)["daily_activity"]
     table = data.table(release, "quality")
-    summary = release.manifest.info["summary"]
+    summary = release.info.summary
     checks = found["checks"]
     page.figures(
         {
@@ -30,7 +30,7 @@ def show(release: Release) -> None:
             "Duplicates removed": f"{found['delivered'] - found['rows']:,}",
             "User-days kept": f"{found['rows']:,}",
             "Values out of range": f"{int(table['out_of_range'].sum()):,}",
-            "Days not worn": f"{summary['records'] - summary['worn_records']:,}",
+            "Days not worn": f"{summary.records - summary.worn_records:,}",
             "Files set aside": f"{len(found['set_aside']):,}",
         },
         {

@@ -13,7 +13,7 @@ from fitness_assets.models.explanations import (
     segments_verdict,
 )
 from fitness_assets.models.segments.advice import WORDS
-from fitness_assets.release.store import Release
+from fitness_assets.release.bundle import Release
 
 _MEASURES = {
     "steps": ("Steps", 0),

@@ -26,6 +26,7 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW, month_and_before
 from fitness_assets.record.daily import RANGES
 from fitness_assets.release import model_loader, tables
+from fitness_assets.release.bundle import ReleaseInfo
 from fitness_assets.storage.models import METRICS, MODEL, ModelStore, load
 from fitness_assets.workspace import MODELS, REPORTS, Workspace
 
@@ -121,28 +122,29 @@ def _publish(
         "columns_read": len(tables.COLUMNS),
     }
     files[METRICS] = json.dumps(metrics, sort_keys=True, allow_nan=False).encode()
-    info = {
-        "summary": tables.summary(days),
-        "upstream": {
+    info = ReleaseInfo(
+        month=month,
+        summary=tables.summary(days),
+        upstream={
             name: found.data_version
             for name in ("raw_telemetry", "daily_activity", *MODELS, *REPORTS)
             if (found := workspace.manifest(name, month))
         },
-        "learned_from": {name: told["learned_from"] for name, told in models.items()},
-        "checks": {check.name: check.passed for check in results},
-        "backtest": _headlines(metrics.get("model_backtest", {})),
-        "not_released": {
+        learned_from={name: told["learned_from"] for name, told in models.items()},
+        checks={check.name: check.passed for check in results},
+        backtest=_headlines(metrics.get("model_backtest", {})),
+        not_released={
             name: told["reason"] for name, told in models.items() if not told["released"]
         },
-        "stand_ins": {
+        fallbacks={
             name: told["stand_in"]["month"] for name, told in models.items() if "stand_in" in told
         },
-        "libraries": {
+        libraries={
             "python": platform.python_version(),
             **{name: version(name) for name in _LIBRARIES},
         },
-    }
-    release = workspace.releases.publish(month, files, info)
+    )
+    release = workspace.releases.publish(files, info)
     sizes = [
         dg.TableRecord({"file": file.name, "bytes": file.bytes, "sha256": file.sha256})
         for file in release.manifest.files
@@ -153,13 +155,13 @@ def _publish(
     return result(
         release.manifest,
         **{
-            "dagster/row_count": info["summary"]["records"],
+            "dagster/row_count": info.summary.records,
             "models": len(carried),
             "sha256": workspace.releases.digest(month),
             **({"loading": dg.MetadataValue.table(loaded)} if loaded else {}),
             "files": dg.MetadataValue.table(sizes),
-            "not_released": dg.MetadataValue.json(info["not_released"]),
-            "stand_ins": dg.MetadataValue.json(info["stand_ins"]),
+            "not_released": dg.MetadataValue.json(info.not_released),
+            "fallbacks": dg.MetadataValue.json(info.fallbacks),
             "path": dg.MetadataValue.path(release.folder),
         },
     )

@@ -1,8 +1,9 @@
-"""Stage 5: publish the month's release where the dashboard's host can reach it."""
+"""Stage 5: upload the month's release to where the dashboard's host can read it."""
 
 import dagster as dg
 
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.release.registry import is_link
 from fitness_assets.workspace import Workspace
 
 
@@ -20,19 +21,19 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     def drive_upload(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.MaterializeResult[None]:
-        """The month's release, published to the configured target and verified there.
+        """The month's release, uploaded to the configured target and verified there.
 
-        The target is a local folder. Files that are there already are not sent again.
+        The target is Google Drive if the settings configure it, else a local folder. Files that the
+        target already has are not sent again.
         """
         month = context.partition_key
-        received = workspace.uploads.receive(workspace.releases.open(month), context.log.info)
-        manifest, link = received.manifest, received.link
-        context.log.info(f"sent {received.sent:,} of {manifest.bytes:,} bytes; see {link}")
-        is_url = link.startswith("https://")
+        uploaded = workspace.uploads.upload(workspace.releases.open(month), context.log.info)
+        manifest, link = uploaded.manifest, uploaded.link
+        context.log.info(f"sent {uploaded.sent:,} of {manifest.bytes:,} bytes to {link}")
         return result(
             manifest,
-            bytes_sent=received.sent,
-            link=dg.MetadataValue.url(link) if is_url else dg.MetadataValue.path(link),
+            bytes_sent=uploaded.sent,
+            link=dg.MetadataValue.url(link) if is_link(link) else dg.MetadataValue.path(link),
         )
 
     return drive_upload

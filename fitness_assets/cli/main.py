@@ -354,15 +354,11 @@ def list_releases() -> None:
         click.echo(f"{workspace.releases.root} holds no release yet")
         return
     for month, digest in sorted(pointer.releases.items()):
-        info = workspace.releases.open(month).manifest.info
+        info = workspace.releases.open(month).info
         without = "".join(
             f"; {name} not released"
-            + (
-                f", that of {info['stand_ins'][name]} stands in"
-                if name in info["stand_ins"]
-                else ""
-            )
-            for name in info["not_released"]
+            + (f", that of {info.fallbacks[name]} stands in" if name in info.fallbacks else "")
+            for name in info.not_released
         )
         mark = "current" if month == pointer.month else ""
         click.echo(f"{month}  {mark:<7}  {digest}{without}")
@@ -376,8 +372,8 @@ def rollback(month: str) -> None:
     It stays so until a release of MONTH or a later month has new content.
     """
     workspace = _workspace()
-    workspace.releases.show(month)
-    workspace.uploads.show(month)
+    workspace.releases.set_current(month)
+    workspace.uploads.set_current(month)
     click.echo(f"the release of {month} is current")
 
 

@@ -132,8 +132,8 @@ def _segments(workspace: Workspace, settings: Settings, user: str) -> pd.DataFra
 
 def _erase(workspace: Workspace, month: str) -> None:
     """Remove whatever was made of `month`."""
-    workspace.releases.withdraw(month)
-    workspace.uploads.withdraw(month)
+    workspace.releases.remove(month)
+    workspace.uploads.remove(month)
     for lake in (workspace.raw, workspace.daily):
         shutil.rmtree(lake.folder(month), ignore_errors=True)
     for store in (*workspace.models.values(), *workspace.reports.values()):

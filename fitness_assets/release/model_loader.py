@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import memory
 from fitness_assets.errors import MemoryBudgetError, StorageError
-from fitness_assets.release.store import Release, ReleaseStore, served
+from fitness_assets.release.bundle import Release, served
+from fitness_assets.release.store import ReleaseStore
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from fitness_assets.release.bundle import MonthSummary
+
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
@@ -343,26 +345,26 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
     return pd.DataFrame(rows)
 
 
-def summary(days: pd.DataFrame) -> dict[str, Any]:
-    """The month in a few figures; a mean is null where no one has the reading."""
+def summary(days: pd.DataFrame) -> MonthSummary:
+    """Totals and means of the month."""
 
     def mean(column: str) -> float | None:
         value = days[column].mean()
         return None if pd.isna(value) else float(value)
 
-    return {
-        "records": len(days),
-        "users": int(days["user_id"].nunique()),
-        "days": int(days["date"].nunique()),
-        "worn_records": int(days["worn"].sum()),
-        "total_steps": int(days["steps"].sum()),
-        "total_kcal": float(days["calories_burned"].sum()),
-        "mean_steps": mean("steps"),
-        "mean_kcal": mean("calories_burned"),
-        "mean_heart_rate": mean("heart_rate_avg"),
-        "mean_sleep_hours": mean("sleep_hours"),
-        "activities": {
+    return MonthSummary(
+        records=len(days),
+        users=int(days["user_id"].nunique()),
+        days=int(days["date"].nunique()),
+        worn_records=int(days["worn"].sum()),
+        total_steps=int(days["steps"].sum()),
+        total_kcal=float(days["calories_burned"].sum()),
+        mean_steps=mean("steps"),
+        mean_kcal=mean("calories_burned"),
+        mean_heart_rate=mean("heart_rate_avg"),
+        mean_sleep_hours=mean("sleep_hours"),
+        activities={
             str(name): int(count)
             for name, count in days["activity_type"].value_counts().sort_index().items()
         },
-    }
+    )

@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake
 from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import USERS, wait_for
+from fitness_assets_tests.support.releases import release_info
 
 FITNESS = Path(sys.executable).with_name("fitness")
 
@@ -194,11 +196,11 @@ def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
 
 
 def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:
-    here, there = ReleaseStore(tmp_path / "releases"), ReleaseStore(tmp_path / "drive")
-    info = {"not_released": {"calorie_regressor": "too few"}, "stand_ins": {}}
+    here, there = ReleaseStore(tmp_path / "releases"), FolderTarget(tmp_path / "drive")
     assert "holds no release yet" in fitness(tmp_path, "release", "list").stdout
     for month in ("2023-04", "2023-05"):
-        there.receive(here.publish(month, {"metrics.json": b"{}"}, info))
+        info = release_info(month, not_released={"calorie_regressor": "too few"})
+        there.upload(here.publish({"metrics.json": b"{}"}, info))
     run = fitness(tmp_path, "release", "rollback", "2023-04")
     assert (run.returncode, run.stdout) == (0, "the release of 2023-04 is current\n")
     for store in (here, there):

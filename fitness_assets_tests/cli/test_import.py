@@ -138,7 +138,7 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
     assert held(settings.home) == {bert}
     with pytest.raises(SourceError, match="nothing is held about anyone called 'anna'"):
         forget(settings, "anna")
-    assert workspace.releases.open("2023-05").manifest.info["summary"]["users"] == 1
+    assert workspace.releases.open("2023-05").info.summary.users == 1
 
 
 def test_forgetting_works_on_any_source(make_settings: MakeSettings, tmp_path: Path) -> None:

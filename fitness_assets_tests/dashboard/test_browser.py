@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets_tests.support.browser import Error, chromium, expect, expect_whole, screenshot
 from fitness_assets_tests.support.opening import APP, STORY, changed, releases
@@ -72,8 +73,8 @@ def serving(source: Path, cache: Path) -> Iterator[str]:
 @pytest.fixture
 def source(released: Settings, tmp_path: Path) -> Path:
     """Both months, the later with a compression report."""
-    store = ReleaseStore(tmp_path / "source")
-    store.receive(ReleaseStore(releases(released)).open("2023-04"))
+    store = FolderTarget(tmp_path / "source")
+    store.upload(ReleaseStore(releases(released)).open("2023-04"))
     return changed(
         released, store.root, lambda metrics, _: metrics.update(compression_report=STORY)
     )

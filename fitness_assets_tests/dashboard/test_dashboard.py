@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.prediction import estimate_calories, recognise
 from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.opening import open_app, releases
@@ -197,10 +198,10 @@ def test_models_that_would_not_fit_are_not_loaded(
 def test_a_new_month_is_there_without_a_restart(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, source = ReleaseStore(tmp_path), ReleaseStore(releases(released))
-    store.receive(source.open("2023-04"))
+    store, source = FolderTarget(tmp_path), ReleaseStore(releases(released))
+    store.upload(source.open("2023-04"))
     app = open_app(tmp_path, monkeypatch).run()
     assert app.sidebar.selectbox[0].options == ["2023-04"]
-    store.receive(source.open("2023-05"))
+    store.upload(source.open("2023-05"))
     app.run()
     assert app.sidebar.selectbox[0].options == ["2023-05", "2023-04"]

@@ -1,6 +1,5 @@
 """Every view on a real release, and in the states where there is little or nothing to show."""
 
-import json
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import streamlit as st
+from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from dashboard import charts
 from dashboard.units import NUMBERS, Units
 from fitness_assets.models.forests.pipelines import packed
 from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
 from fitness_assets.storage.publication import StoredFile, read_bytes
@@ -117,7 +118,7 @@ def test_a_forest_that_is_broken_is_refused_where_it_is_used(
     files["calorie_regressor.skops"] = rewritten(
         files["calorie_regressor.skops"], lambda part: part.replace(forest, forest[:-1] + b"x")
     )
-    ReleaseStore(tmp_path).keep(source.month, files, source.manifest.info)
+    ReleaseStore(tmp_path).write(source.month, files, source.manifest.info)
     view = open_view("inference", tmp_path, monkeypatch)
     assert not view.exception
     assert "not a packed forest" in view.error[0].value
@@ -131,10 +132,10 @@ def test_a_release_of_another_version_is_refused_in_words(
 ) -> None:
     store = ReleaseStore(tmp_path)
     source = release(released)
-    outdated = source.manifest.info | {"schema_version": 1}
+    outdated = replace(source.info, schema_version=1)
     with monkeypatch.context() as older:
-        older.setattr("fitness_assets.release.store.SCHEMA_VERSION", 1)
-        store.publish(source.month, {"metrics.json": b"{}"}, outdated)
+        older.setattr("fitness_assets.release.bundle.SCHEMA_VERSION", 1)
+        store.publish({"metrics.json": b"{}"}, outdated)
     view = open_view("explore", tmp_path, monkeypatch)
     assert not view.exception
     assert "has schema version 1" in view.error[0].value
@@ -188,7 +189,7 @@ def test_explore_reads_the_chosen_month_and_says_how_much(
         read.append((folder.name, file.bytes))
         return read_bytes(folder, file)
 
-    monkeypatch.setattr("fitness_assets.release.store.read_bytes", counted)
+    monkeypatch.setattr("fitness_assets.release.bundle.read_bytes", counted)
     view = open_view("explore", releases(released), monkeypatch)
     if part != "Distributions":
         read.clear()
@@ -422,16 +423,15 @@ def test_a_model_that_stands_in_is_shown_as_one(
 def test_a_month_made_of_days_that_have_changed_since_is_outdated(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, source = ReleaseStore(tmp_path), ReleaseStore(releases(released))
+    store, source = FolderTarget(tmp_path), ReleaseStore(releases(released))
     for month in MONTHS:
-        store.receive(source.open(month))
+        store.upload(source.open(month))
     view = open_view("overview", tmp_path, monkeypatch)
     assert "outdated" not in [c.value.split()[2][:-1] for c in view.caption if "2023" in c.value]
     april = source.open(MONTHS[0])
-    info = json.loads(json.dumps(april.manifest.info))
-    info["upstream"]["daily_activity"] = "another"
+    info = replace(april.info, upstream=april.info.upstream | {"daily_activity": "another"})
     files = {f.name: (april.folder / f.path).read_bytes() for f in april.manifest.files}
-    store.publish(MONTHS[0], files, info)
+    store.publish(files, info)
     view = open_view("overview", tmp_path, monkeypatch)
     assert not view.exception
     assert "2023-05 is outdated: learned from an earlier 2023-04." in text(view)
@@ -440,9 +440,9 @@ def test_a_month_made_of_days_that_have_changed_since_is_outdated(
 def test_a_refused_month_is_in_the_calendar(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store, source = ReleaseStore(tmp_path / "origin"), ReleaseStore(releases(released))
+    store, source = FolderTarget(tmp_path / "origin"), ReleaseStore(releases(released))
     for month in MONTHS:
-        store.receive(source.open(month))
+        store.upload(source.open(month))
     for table in (tmp_path / "origin" / "2023-05").glob("people-*.parquet"):
         table.write_bytes(b"damaged")
     app = open_app(tmp_path / "origin", monkeypatch).run()

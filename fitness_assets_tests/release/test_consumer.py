@@ -8,29 +8,32 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from fitness_assets.months import between
-from fitness_assets.release.mirror import DriveOrigin, Mirror
-from fitness_assets.release.store import LATEST, MANIFEST, ReleaseStore
-from fitness_assets.release.targets.drive import DriveTarget
+from fitness_assets.release.bundle import MANIFEST
+from fitness_assets.release.mirror import Mirror
+from fitness_assets.release.pointer import LATEST
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.drive import DriveOrigin, DriveTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import read_bytes
 from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.drive_emulator import DriveEmulator, Fault
 from fitness_assets_tests.support.platform import MONTHS
+from fitness_assets_tests.support.releases import release_info
 
-INFO: dict[str, Any] = {"summary": {}}
 #: What a consumer does: take over what is new, and have each model answer for one row.
 CONSUMER = """
 import json, sys
 import pandas as pd
 from pathlib import Path
-from fitness_assets.release.mirror import Mirror, origin_of
+from fitness_assets.release.mirror import Mirror
+from fitness_assets.release.registry import origin_of
 mirror = Mirror(origin_of(sys.argv[1]), Path(sys.argv[2]))
 state = mirror.refresh()
 release = mirror.store.open(state.current)
@@ -59,18 +62,15 @@ def test_six_months_reach_a_fresh_process_by_way_of_drive(
 ) -> None:
     made = ReleaseStore(released.home / "releases").open(MONTHS[-1])
     files = {file.name: read_bytes(made.folder, file) for file in made.manifest.files}
-    info = {
-        name: told
-        for name, told in made.manifest.info.items()
-        if name not in ("month", "schema_version")
-    }
     store = ReleaseStore(tmp_path / "releases")
     six = between("2023-04", "2023-09")
-    sent = [target.receive(store.publish(month, files, info)).sent for month in six]
+    sent = [
+        target.upload(store.publish(files, replace(made.info, month=month))).sent for month in six
+    ]
     assert sent == [made.manifest.bytes] * 6
     address = link(drive)
-    mended = store.publish("2023-06", files | {"metrics.json": b"{}"}, info)
-    assert target.receive(mended).sent == 2
+    mended = store.publish(files | {"metrics.json": b"{}"}, replace(made.info, month="2023-06"))
+    assert target.upload(mended).sent == 2
     assert link(drive) == address, "the public link stays"
 
     metrics = {name: made.metrics()[name] for name in MODELS}
@@ -110,12 +110,12 @@ def mirror(drive: DriveEmulator, target: DriveTarget, tmp_path: Path) -> Iterato
     store = ReleaseStore(tmp_path / "releases")
     for month in ("2023-04", "2023-05"):
         files = {"metrics.json": month.encode(), "days.parquet": b"12345" * 100}
-        target.receive(store.publish(month, files, INFO))
-    origin = DriveOrigin(link(drive), timeout=1, deadline=4, retries=1)
+        target.upload(store.publish(files, release_info(month)))
+    origin = DriveOrigin(drive.item(LATEST).id, timeout=1, deadline=4, retries=1)
     mirror = Mirror(origin, tmp_path / "copy")
     assert mirror.refresh().refused == {}
     files = {"metrics.json": b"new", "days.parquet": b"54321" * 100}
-    target.receive(store.publish("2023-05", files, INFO))
+    target.upload(store.publish(files, release_info("2023-05")))
     yield mirror
     # Whatever went wrong, once it is over the copy is whole and current.
     drive.mend()
@@ -127,15 +127,15 @@ def mirror(drive: DriveEmulator, target: DriveTarget, tmp_path: Path) -> Iterato
 
 
 FAULTS: list[tuple[Fault, str]] = [
-    ("not found", "cannot be had from Google Drive"),
+    ("not found", "cannot be downloaded from Google Drive"),
     ("quota page", "Too many users have viewed or downloaded this file recently"),
-    ("html", "cannot be had from Google Drive"),
-    ("attached html", "is not what its manifest says"),
-    ("truncate", "cannot be had from Google Drive"),
-    ("stall", "cannot be had from Google Drive"),
-    ("tamper", "is not what its manifest says"),
-    ("swap", "is not what its manifest says"),
-    ("unavailable", "cannot be had from Google Drive"),
+    ("html", "cannot be downloaded from Google Drive"),
+    ("attached html", "does not match 2023-05/manifest.json"),
+    ("truncate", "cannot be downloaded from Google Drive"),
+    ("stall", "cannot be downloaded from Google Drive"),
+    ("tamper", "does not match 2023-05/manifest.json"),
+    ("swap", "does not match 2023-05/manifest.json"),
+    ("unavailable", "cannot be downloaded from Google Drive"),
 ]
 
 
@@ -165,7 +165,7 @@ def test_a_manifest_of_another_month_is_refused(drive: DriveEmulator, mirror: Mi
         instead=f"2023-04/{MANIFEST}",
     )
     refused = mirror.refresh().refused
-    assert "is not the manifest that latest.json names" in refused["2023-05"]
+    assert "is not the one in latest.json" in refused["2023-05"]
     assert mirror.store.digest("2023-05") == before
 
 
@@ -173,7 +173,7 @@ def test_a_replayed_pointer_is_refused(drive: DriveEmulator, mirror: Mirror) -> 
     assert mirror.refresh().refused == {}
     newest = mirror.store.digest("2023-05")
     drive.fail("replay", path=LATEST, times=math.inf)
-    assert "it is an older one" in mirror.refresh().refused[LATEST]
+    assert "is not newer than the accepted serial" in mirror.refresh().refused[LATEST]
     assert mirror.store.digest("2023-05") == newest
 
 

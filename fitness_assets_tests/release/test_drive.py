@@ -15,20 +15,18 @@ import pytest
 import requests
 
 from fitness_assets.errors import DriveError, ReleaseError, StorageError
-from fitness_assets.release.store import (
-    LATEST,
-    MANIFEST,
-    Pointer,
-    Release,
-    ReleaseStore,
-    UploadResult,
-)
-from fitness_assets.release.targets.drive import Drive, DriveTarget, Patience
+from fitness_assets.release.bundle import MANIFEST, Release
+from fitness_assets.release.google_drive.client import DriveClient
+from fitness_assets.release.google_drive.retry import RetryPolicy
+from fitness_assets.release.pointer import LATEST, Pointer
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.target import UploadResult
+from fitness_assets.release.targets.drive import DriveTarget
 from fitness_assets_tests.support.drive_emulator import DriveEmulator, Fault
+from fitness_assets_tests.support.releases import release_info
 
 #: Three chunks, no two parts of which are equal.
 DAYS = b"".join(number.to_bytes(4) for number in range(650_000))
-INFO: dict[str, Any] = {"summary": {}}
 
 
 @dataclass
@@ -42,20 +40,20 @@ class Platform:
     told: list[str] = field(default_factory=list)
 
     @property
-    def patience(self) -> Patience:
-        return Patience(attempts=4, timeout=self.timeout, sleep=self.pauses.append)
+    def policy(self) -> RetryPolicy:
+        return RetryPolicy(attempts=4, timeout=self.timeout, sleep=self.pauses.append)
 
     @property
     def target(self) -> DriveTarget:
         credentials = self.drive.credentials(self.home, "authorized_user")
-        return DriveTarget(self.drive.folder, credentials, self.home / "state", self.patience)
+        return DriveTarget(self.drive.folder, credentials, self.home / "state", self.policy)
 
     def release(self, month: str = "2023-04", days: bytes = DAYS) -> Release:
         files = {"metrics.json": b"{}", "days.parquet": days}
-        return ReleaseStore(self.home / "releases").publish(month, files, INFO)
+        return ReleaseStore(self.home / "releases").publish(files, release_info(month))
 
     def send(self, release: Release) -> UploadResult:
-        return self.target.receive(release, self.told.append)
+        return self.target.upload(release, self.told.append)
 
     def pointer(self) -> Pointer:
         return Pointer.parse(self.drive.item(LATEST).content, LATEST)
@@ -123,12 +121,12 @@ def test_new_content_keeps_the_links_and_the_old_goes_after_the_pointer_changed(
 
 
 def test_an_older_month_is_made_the_current_one(platform: Platform) -> None:
-    with pytest.raises(ReleaseError, match="holds no release yet"):
-        platform.target.show("2023-04")
+    with pytest.raises(ReleaseError, match="has no release yet"):
+        platform.target.set_current("2023-04")
     releases = [platform.release("2023-04", b"old"), platform.release("2023-05", b"new")]
     for release in releases:
         platform.send(release)
-    platform.target.show("2023-04")
+    platform.target.set_current("2023-04")
     platform.holds(*releases)
     assert (platform.pointer().month, platform.pointer().serial) == ("2023-04", 3)
 
@@ -146,7 +144,7 @@ def test_a_pointer_that_cannot_be_read_is_made_anew_from_the_manifests(platform:
 def test_a_release_that_is_damaged_or_was_replaced_is_not_sent(platform: Platform) -> None:
     release = platform.release()
     platform.release(days=b"new")
-    with pytest.raises(StorageError, match="was published anew"):
+    with pytest.raises(StorageError, match="was republished"):
         platform.send(release)
     release = platform.release()
     (release.folder / release.manifest.file("days.parquet").path).write_bytes(DAYS[::-1])
@@ -214,34 +212,37 @@ def test_the_server_says_how_long_to_wait(platform: Platform) -> None:
     platform.drive.fail("rate limit")
     platform.send(platform.release(days=b"small"))
     assert platform.pauses == [7.0]
-    assert "trying again in 7 s" in platform.told[0]
+    assert "retrying in 7 s" in platform.told[0]
 
 
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        ({"fault": "unknown account"}, "does not accept the credentials in .*invalid_grant"),
-        ({"fault": "unauthorized"}, "says 401, Invalid Credentials; make .* anew"),
-        ({"fault": "forbidden", "on": "session"}, "says 403, .*; let the account manage"),
-        ({"fault": "forbidden", "on": "share"}, "cannot be shared: .* says 403"),
+        ({"fault": "unknown account"}, "rejected the credentials in .*invalid_grant"),
+        ({"fault": "unauthorized"}, "answered 401, Invalid Credentials; create .* again"),
+        ({"fault": "forbidden", "on": "session"}, "answered 403, .*; let the account manage"),
+        ({"fault": "forbidden", "on": "share"}, "cannot be shared: .* answered 403"),
         (
             {"fault": "not found", "on": "session"},
-            "says 404, .* must reach folder 0AFitnessReleases",
+            "answered 404, .* must have access to folder 0AFitnessReleases",
         ),
-        ({"fault": "storage quota"}, "says 403, .* owns no storage .* a shared drive"),
-        ({"fault": "rate limit"}, "says 429, .* tried 4 times"),
-        ({"fault": "user rate limit"}, "says 403, .* tried 4 times"),
-        ({"fault": "unavailable"}, "says 503, .* tried 4 times"),
-        ({"fault": "unavailable", "path": LATEST}, "latest.json cannot be .* says 503"),
+        ({"fault": "storage quota"}, "answered 403, .* owns no storage .* a shared drive"),
+        ({"fault": "rate limit"}, "answered 429, .* gave up after 4 attempts"),
+        ({"fault": "user rate limit"}, "answered 403, .* gave up after 4 attempts"),
+        ({"fault": "unavailable"}, "answered 503, .* gave up after 4 attempts"),
+        ({"fault": "unavailable", "path": LATEST}, "latest.json cannot be .* answered 503"),
         (
             {"fault": "lost answer", "on": "list"},
-            "cannot be reached: Remote end closed .* tried 4 times",
+            "cannot be reached: Remote end closed .* gave up after 4 attempts",
         ),
-        ({"fault": "stall"}, "cannot be reached: .*timed out; tried 4 times"),
-        ({"fault": "308 without range"}, "kept nothing of what was sent; tried 4 times"),
-        ({"fault": "503 in mid-chunk"}, "says 503, .* tried 4 times"),
-        ({"fault": "session gone"}, "says 404, .* tried 4 times"),
-        ({"fault": "corrupt"}, "did not reach Google Drive as it was sent"),
+        ({"fault": "stall"}, "cannot be reached: .*timed out; gave up after 4 attempts"),
+        (
+            {"fault": "308 without range"},
+            "stored none of the bytes .*; gave up after 4 attempts",
+        ),
+        ({"fault": "503 in mid-chunk"}, "answered 503, .* gave up after 4 attempts"),
+        ({"fault": "session gone"}, "answered 404, .* gave up after 4 attempts"),
+        ({"fault": "corrupt"}, "was corrupted by its upload"),
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
@@ -277,7 +278,7 @@ def test_of_two_files_at_a_path_the_older_is_used_and_the_other_told_of(platform
     link = platform.send(platform.release(days=b"new")).link
     assert link.endswith(first.id)
     assert Pointer.parse(first.content, LATEST).serial == 2
-    assert f"{LATEST} is on Drive twice; {first.id} is used, not {second}" in platform.told
+    assert f"{LATEST} is on Drive twice; using {first.id}, not {second}" in platform.told
 
 
 def test_a_folder_of_many_files_is_listed_page_by_page(platform: Platform) -> None:
@@ -294,9 +295,9 @@ def test_a_folder_of_many_files_is_listed_page_by_page(platform: Platform) -> No
 def test_a_key_and_a_user_s_token_will_do(
     drive: DriveEmulator, tmp_path: Path, kind: Literal["service_account", "authorized_user"]
 ) -> None:
-    with Drive(drive.folder, drive.credentials(tmp_path, kind)) as client:
+    with DriveClient(drive.folder, drive.credentials(tmp_path, kind)) as client:
         file = client.put("2023-04/empty", b"", None)
-        assert client.listing() == {"2023-04/empty": file}
+        assert client.list_files() == {"2023-04/empty": file}
 
 
 @pytest.mark.parametrize(
@@ -306,12 +307,12 @@ def test_a_key_and_a_user_s_token_will_do(
 def test_other_credentials_are_refused_by_name(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     with pytest.raises(DriveError, match=r"other\.json cannot be read: No such file"):
-        Drive("folder", path)
+        DriveClient("folder", path)
     path.write_text(content)
     with pytest.raises(
         DriveError, match=r"other\.json is neither the key of a service account nor"
     ):
-        Drive("folder", path)
+        DriveClient("folder", path)
 
 
 @pytest.mark.parametrize(
@@ -344,8 +345,8 @@ def test_a_fresh_process_needs_nothing_but_the_environment(
     script = (
         "import gdown, sys\n"
         "from pathlib import Path\n"
-        "from fitness_assets.release.targets.drive import Drive\n"
-        "with Drive(sys.argv[1], Path(sys.argv[2])) as drive:\n"
+        "from fitness_assets.release.google_drive.client import DriveClient\n"
+        "with DriveClient(sys.argv[1], Path(sys.argv[2])) as drive:\n"
         "    file = drive.put('2023-04/days', b'content', None)\n"
         "    drive.share(file)\n"
         "gdown.download(id=file.id, output=sys.argv[3], quiet=True, use_cookies=False)\n"

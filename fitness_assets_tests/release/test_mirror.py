@@ -15,12 +15,16 @@ import pytest
 from filelock import FileLock
 
 from fitness_assets.errors import ReleaseError, StorageError
-from fitness_assets.release.mirror import FolderOrigin, Mirror, origin_of
-from fitness_assets.release.store import LATEST, MANIFEST, SCHEMA_VERSION, ReleaseStore
+from fitness_assets.release.bundle import MANIFEST, SCHEMA_VERSION
+from fitness_assets.release.mirror import Mirror
+from fitness_assets.release.pointer import LATEST
+from fitness_assets.release.registry import origin_of
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.folder import FolderOrigin
 from fitness_assets.storage import publication
 from fitness_assets.storage.models import load
+from fitness_assets_tests.support.releases import release_info
 
-INFO = {"summary": {"records": 1}}
 MONTHS = ("2023-04", "2023-05")
 
 
@@ -37,7 +41,9 @@ class Canary:
 def released(root: Path) -> ReleaseStore:
     store = ReleaseStore(root)
     for month in MONTHS:
-        store.publish(month, {"metrics.json": month.encode(), "days.parquet": b"12345"}, INFO)
+        store.publish(
+            {"metrics.json": month.encode(), "days.parquet": b"12345"}, release_info(month)
+        )
     return store
 
 
@@ -76,7 +82,7 @@ def test_nothing_released_is_nothing_to_show(tmp_path: Path) -> None:
 def test_a_new_release_replaces_its_month_alone(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
     april = {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()}
-    origin.publish("2023-05", {"metrics.json": b"new"}, INFO)
+    origin.publish({"metrics.json": b"new"}, release_info("2023-05"))
     assert mirror.refresh().refused == {}
     assert content(mirror.store) == content(origin)
     assert {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()} == april
@@ -93,7 +99,7 @@ def test_who_comes_second_shows_what_is_there_and_waits_where_nothing_is(
             with pytest.raises(TimeoutError):
                 state.result(timeout=0.3)
         assert state.result(timeout=30).months == MONTHS
-        origin.publish("2023-06", {"metrics.json": b"new"}, INFO)
+        origin.publish({"metrics.json": b"new"}, release_info("2023-06"))
         with taken:
             assert second.submit(mirror.refresh).result(timeout=30).months == MONTHS
         assert mirror.refresh().months == (*MONTHS, "2023-06")
@@ -101,40 +107,40 @@ def test_who_comes_second_shows_what_is_there_and_waits_where_nothing_is(
 
 def test_going_back_to_an_older_month_is_followed(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
-    origin.show("2023-04")
+    origin.set_current("2023-04")
     state = mirror.refresh()
     assert (state.current, state.months, state.refused) == ("2023-04", MONTHS, {})
 
 
 def test_a_replay_of_an_older_pointer_is_refused(origin: ReleaseStore, mirror: Mirror) -> None:
     old = content(origin)
-    origin.publish("2023-05", {"metrics.json": b"mended"}, INFO)
+    origin.publish({"metrics.json": b"mended"}, release_info("2023-05"))
     mirror.refresh()
     kept = content(mirror.store)
     for name, data in old.items():
         (origin.root / name).write_bytes(data)
     state = mirror.refresh()
-    assert "it is an older one" in state.refused[LATEST]
+    assert "is not newer than the accepted serial" in state.refused[LATEST]
     assert (state.months, content(mirror.store)) == (MONTHS, kept)
 
 
 def test_a_withdrawn_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
-    origin.withdraw("2023-05")
+    origin.remove("2023-05")
     state = mirror.refresh()
     assert (state.months, state.current, state.refused) == (("2023-04",), "2023-04", {})
     assert content(mirror.store) == content(origin)
-    origin.withdraw("2023-04")
+    origin.remove("2023-04")
     state = mirror.refresh()
     assert (state.months, state.current, state.refused) == ((), None, {})
     assert list(content(mirror.store)) == [LATEST]
-    origin.publish("2023-06", {"metrics.json": b"{}"}, INFO)
+    origin.publish({"metrics.json": b"{}"}, release_info("2023-06"))
     assert mirror.refresh().current == "2023-06"
 
 
 def restated(origin: ReleaseStore) -> Path:
     """Publish May anew; where its days are."""
-    origin.publish("2023-05", {"metrics.json": b"new", "days.parquet": b"54321"}, INFO)
+    origin.publish({"metrics.json": b"new", "days.parquet": b"54321"}, release_info("2023-05"))
     (days,) = (origin.root / "2023-05").glob("days-*.parquet")
     return days
 
@@ -169,11 +175,20 @@ def named(key: str, name: str) -> Callable[[ReleaseStore], None]:
 
 
 FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
-    "tampered": (lambda o: restated(o).write_bytes(b"99999"), "is not what its manifest says"),
-    "truncated": (lambda o: restated(o).write_bytes(b"5432"), "is not what its manifest says"),
-    "longer": (lambda o: restated(o).write_bytes(b"543210"), "larger than the 5 bytes"),
+    "tampered": (
+        lambda o: restated(o).write_bytes(b"99999"),
+        "does not match 2023-05/manifest.json",
+    ),
+    "truncated": (
+        lambda o: restated(o).write_bytes(b"5432"),
+        "does not match 2023-05/manifest.json",
+    ),
+    "longer": (lambda o: restated(o).write_bytes(b"543210"), "larger than the expected 5 bytes"),
     "gone": (lambda o: restated(o).unlink(), "cannot be read: No such file"),
-    "swapped": (swap_manifest, "is not the manifest that latest.json names"),
+    "swapped": (
+        swap_manifest,
+        "2023-05/manifest.json is not the one in latest.json",
+    ),
     "upwards": (named("path", "../../evil"), "not inside its folder"),
     "absolute": (named("path", "/evil"), "not inside its folder"),
     "name upwards": (named("name", "../../evil"), "not inside its folder"),
@@ -217,7 +232,7 @@ def test_a_month_that_is_not_what_it_says_is_refused_and_the_last_good_one_stays
     assert mirror.store.open("2023-05").manifest.info["month"] == "2023-05"
     assert {path.name for path in tmp_path.iterdir()} == {"origin", "copy"}
 
-    origin.publish("2023-05", {"metrics.json": b"mended"}, INFO)
+    origin.publish({"metrics.json": b"mended"}, release_info("2023-05"))
     assert mirror.refresh().refused == {}
     assert content(mirror.store)["2023-05/" + MANIFEST] == content(origin)["2023-05/" + MANIFEST]
 
@@ -345,5 +360,5 @@ def test_a_link_is_one_of_google_drive(link: str, known: bool) -> None:
     if known:
         origin_of(link)
         return
-    with pytest.raises(ReleaseError, match="is not the link of a file on Google Drive"):
+    with pytest.raises(ReleaseError, match="is not the path of a folder or the public link"):
         origin_of(link)

@@ -5,15 +5,16 @@ from pathlib import Path
 import pytest
 
 from fitness_assets.errors import ReleaseError, StorageError
-from fitness_assets.release.store import LATEST, Pointer, ReleaseStore
-
-INFO = {"summary": {"records": 1}}
+from fitness_assets.release.pointer import LATEST, Pointer
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.targets.folder import FolderTarget
+from fitness_assets_tests.support.releases import release_info
 
 
 def test_the_newest_month_is_current_whatever_the_order(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     for month in ("2023-05", "2023-06", "2023-04"):
-        store.publish(month, {"metrics.json": b"{}"}, INFO)
+        store.publish({"metrics.json": b"{}"}, release_info(month))
     assert store.months() == ["2023-04", "2023-05", "2023-06"]
     pointer = store.pointer()
     assert pointer is not None
@@ -32,28 +33,28 @@ def current(store: ReleaseStore) -> str | None:
 def test_an_older_month_stays_current_until_there_is_something_new(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     for month in ("2023-04", "2023-05", "2023-06"):
-        store.publish(month, {"metrics.json": b"{}"}, INFO)
-    store.show("2023-05")
+        store.publish({"metrics.json": b"{}"}, release_info(month))
+    store.set_current("2023-05")
     assert current(store) == "2023-05"
-    store.publish("2023-06", {"metrics.json": b"{}"}, INFO)
+    store.publish({"metrics.json": b"{}"}, release_info("2023-06"))
     assert current(store) == "2023-05", "the same content again undoes nothing"
-    store.publish("2023-04", {"metrics.json": b"[]"}, INFO)
+    store.publish({"metrics.json": b"[]"}, release_info("2023-04"))
     assert current(store) == "2023-05"
-    store.publish("2023-06", {"metrics.json": b"[]"}, INFO)
+    store.publish({"metrics.json": b"[]"}, release_info("2023-06"))
     assert current(store) == "2023-06"
     with pytest.raises(ReleaseError, match="no release of 2023-07; there are 2023-04, 2023-05"):
-        store.show("2023-07")
+        store.set_current("2023-07")
 
 
 def test_a_damaged_pointer_is_made_anew_from_what_is_there(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     for month in ("2023-04", "2023-05"):
-        store.publish(month, {"metrics.json": b"{}"}, INFO)
+        store.publish({"metrics.json": b"{}"}, release_info(month))
     before = store.pointer()
     (tmp_path / LATEST).write_text("{")
     with pytest.raises(ReleaseError, match="is not a pointer"):
         store.pointer()
-    store.publish("2023-05", {"metrics.json": b"{}"}, INFO)
+    store.publish({"metrics.json": b"{}"}, release_info("2023-05"))
     assert store.pointer() == before
 
 
@@ -72,7 +73,7 @@ def test_a_damaged_pointer_is_made_anew_from_what_is_there(tmp_path: Path) -> No
 )
 def test_what_is_not_a_pointer_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     store = ReleaseStore(tmp_path)
-    store.publish("2023-04", {"metrics.json": b"{}"}, INFO)
+    store.publish({"metrics.json": b"{}"}, release_info("2023-04"))
     document = json.loads((tmp_path / LATEST).read_text())
     assert Pointer.parse(json.dumps(document).encode(), "x") == store.pointer()
     with pytest.raises(ReleaseError, match="x is not a pointer to a release"):
@@ -81,33 +82,33 @@ def test_what_is_not_a_pointer_is_refused(tmp_path: Path, change: dict[str, obje
 
 def test_a_release_that_cannot_be_loaded_does_not_become_the_latest(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
-    store.publish("2023-04", {"metrics.json": b"{}"}, INFO)
+    store.publish({"metrics.json": b"{}"}, release_info("2023-04"))
     with pytest.raises(StorageError, match="may be loaded"):
-        store.publish("2023-05", {"segment_model.skops": b"hostile"}, INFO)
+        store.publish({"segment_model.skops": b"hostile"}, release_info("2023-05"))
     assert current(store) == "2023-04"
     assert store.months() == ["2023-04"]
 
 
 def test_a_copy_is_verified_and_sends_only_what_is_new(tmp_path: Path) -> None:
-    here, there = ReleaseStore(tmp_path / "here"), ReleaseStore(tmp_path / "there")
+    here, there = ReleaseStore(tmp_path / "here"), FolderTarget(tmp_path / "there")
     files = {"metrics.json": b"{}", "days.parquet": b"12345"}
-    release = here.publish("2023-04", files, INFO)
-    received = there.receive(release)
+    release = here.publish(files, release_info("2023-04"))
+    received = there.upload(release)
     assert (received.manifest, received.sent) == (release.manifest, 7)
     assert received.link == str(tmp_path / "there" / LATEST)
-    assert there.receive(release).sent == 0
-    release = here.publish("2023-04", {**files, "days.parquet": b"123456"}, INFO)
-    assert there.receive(release).sent == 6
+    assert there.upload(release).sent == 0
+    release = here.publish({**files, "days.parquet": b"123456"}, release_info("2023-04"))
+    assert there.upload(release).sent == 6
     (release.folder / release.manifest.file("days.parquet").path).write_bytes(b"654321")
     with pytest.raises(StorageError, match="is not what its manifest says"):
-        there.receive(release)
+        there.upload(release)
     assert there.open("2023-04").manifest == release.manifest
 
 
 def test_a_release_of_another_version_is_refused(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
-    store.publish("2023-04", {"metrics.json": b"{}"}, INFO)
+    store.publish({"metrics.json": b"{}"}, release_info("2023-04"))
     with pytest.raises(StorageError, match="schema version 99"):
-        store.publish("2023-04", {"metrics.json": b"{}"}, {**INFO, "schema_version": 99})
+        store.publish({"metrics.json": b"{}"}, release_info("2023-04", schema_version=99))
     with pytest.raises(StorageError, match="no release of 2023-05"):
         store.open("2023-05")

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from fitness_assets.release.store import Release, ReleaseStore
+from fitness_assets.release.bundle import Release
+from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import read_bytes
 from fitness_assets_tests.support.platform import MONTHS
@@ -95,7 +96,7 @@ def changed(settings: Settings, folder: Path, change: Change, month: str = MONTH
     metrics = json.loads(files["metrics.json"])
     change(metrics, files)
     files["metrics.json"] = json.dumps(metrics).encode()
-    ReleaseStore(folder).publish(month, files, source.manifest.info)
+    ReleaseStore(folder).publish(files, source.info)
     return folder
 
 

@@ -1,1 +1,1 @@
-"""Where a release can be published to."""
+"""One module per release target: uploading to it and reading from it."""

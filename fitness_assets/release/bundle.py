@@ -1,0 +1,181 @@
+"""A published release: its manifest, its models, its tables and its metrics."""
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from fitness_assets.errors import StorageError
+from fitness_assets.storage import documents
+from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
+
+# Settings import this module by way of the registry of targets: keep the import of it cheap.
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+
+#: File name of a release's manifest.
+MANIFEST = "manifest.json"
+#: File name of a release's metrics.
+METRICS = "metrics.json"
+#: Version of the content of a release. Readers refuse other versions.
+SCHEMA_VERSION = 5
+
+
+class MonthSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals and means of one month of `daily_activity`.
+
+    Means are over the records that have a value, and None where no record has one.
+    """
+
+    records: int
+    users: int
+    days: int
+    worn_records: int
+    total_steps: int
+    total_kcal: float
+    mean_steps: float | None
+    mean_kcal: float | None
+    mean_heart_rate: float | None
+    mean_sleep_hours: float | None
+    activities: dict[str, int]
+
+
+class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What the manifest of a release says about its content.
+
+    Attributes
+    ----------
+    month : str
+    schema_version : int
+        See `SCHEMA_VERSION`.
+    summary : MonthSummary
+    upstream : dict
+        Data version of each upstream asset of the month, by asset name.
+    learned_from : dict
+        Data version of each month of `daily_activity` that a model was trained on, by model.
+    checks : dict
+        Whether each data check of the month passed, by check name.
+    backtest : dict
+        Headline scores of the backtest, by model.
+    not_released : dict
+        Why the month's own model was not released, by model.
+    fallbacks : dict
+        Month of the model that is carried in its place, by model.
+    libraries : dict
+        Versions of Python and of the libraries that the release was built with.
+    """
+
+    month: str
+    schema_version: int = SCHEMA_VERSION
+    summary: MonthSummary
+    upstream: dict[str, str]
+    learned_from: dict[str, dict[str, str]]
+    checks: dict[str, bool]
+    backtest: dict[str, dict[str, float]]
+    not_released: dict[str, str]
+    fallbacks: dict[str, str]
+    libraries: dict[str, str]
+
+
+def read_info(manifest: Manifest, month: str) -> ReleaseInfo:
+    """The release information in `manifest`.
+
+    Raises
+    ------
+    StorageError
+        If the schema version is not `SCHEMA_VERSION`, the release is of another month, or a field
+        is missing or of another type.
+    """
+    version = manifest.info.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise StorageError(
+            f"the release of {month} has schema version {version}, this version reads "
+            f"{SCHEMA_VERSION}; run `fitness backfill {month} --select dashboard_release`"
+        )
+    info = documents.convert(manifest.info, ReleaseInfo, f"the manifest of the release of {month}")
+    if info.month != month:
+        raise StorageError(f"the manifest of the release of {month} is of month {info.month}")
+    return info
+
+
+def served(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The metrics of the model in the release: the month's own, or those of its fallback."""
+    return dict(metrics) if metrics["released"] else metrics.get("stand_in")
+
+
+@dataclass(frozen=True)
+class Release:
+    """One published release. Each file is verified against the manifest when it is read.
+
+    Attributes
+    ----------
+    month : str
+    folder : Path
+        The folder that holds the files.
+    manifest : Manifest
+    """
+
+    month: str
+    folder: Path
+    manifest: Manifest
+
+    @property
+    def info(self) -> ReleaseInfo:
+        """The release information in the manifest."""
+        return read_info(self.manifest, self.month)
+
+    def metrics(self) -> dict[str, Any]:
+        """What was measured of each model, by the asset's name."""
+        document: dict[str, Any] = msgspec.json.decode(self._read(METRICS))
+        return document
+
+    def model_file(self, name: str) -> StoredFile | None:
+        """The file of the model `name`, or None if the release has no such model."""
+        files = {file.name: file for file in self.manifest.files}
+        return files.get(f"{name}.skops")
+
+    def model(self, name: str) -> "Pipeline | None":
+        """Load the model `name`; None if the release has no such model."""
+        from fitness_assets.storage.models import load
+
+        file = self.model_file(name)
+        return load(self._read(file.name), f"{self.month} {file.name}") if file else None
+
+    def has_table(self, name: str) -> bool:
+        """Whether the release has the table `name`."""
+        return any(file.name == f"{name}.parquet" for file in self.manifest.files)
+
+    def table(
+        self, name: str, columns: Sequence[str] | None = None, user: str | None = None
+    ) -> "pd.DataFrame":
+        """Read the table `name`.
+
+        Parameters
+        ----------
+        name : str
+        columns : sequence of str, optional
+            Columns to read; all by default.
+        user : str, optional
+            Read only the rows of this user. Row groups without them are not decoded.
+        """
+        import pyarrow.parquet as pq
+
+        content = io.BytesIO(self._read(f"{name}.parquet"))
+        filters = None if user is None else [("user_id", "==", user)]
+        names = None if columns is None else list(columns)
+        frame: pd.DataFrame = pq.read_table(content, columns=names, filters=filters).to_pandas()
+        return frame
+
+    def table_bytes(self, names: Sequence[str]) -> int:
+        """Size of the files of the tables `names`: the bytes read from disk for them."""
+        return sum(self.manifest.file(f"{name}.parquet").bytes for name in names)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return read_bytes(self.folder, self.manifest.file(name))
+        except FileNotFoundError as error:
+            raise StorageError(f"{self.folder} has no {name}, which its manifest lists") from error

@@ -1,0 +1,1 @@
+"""A client of the Google Drive API: credentials, errors, retries and resumable uploads."""

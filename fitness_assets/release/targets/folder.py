@@ -1,0 +1,94 @@
+"""A local folder as a release target."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from fitness_assets.errors import ReleaseError
+from fitness_assets.release.bundle import Release
+from fitness_assets.release.pointer import LATEST, Pointer
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.release.target import MAX_POINTER_BYTES, UploadResult
+from fitness_assets.storage.publication import read_bytes
+
+SOURCE = "the path of a folder"
+
+
+class FolderSettings(Protocol):
+    """The settings that configure this target."""
+
+    @property
+    def upload_folder(self) -> Path:
+        """The folder to upload to."""
+
+
+class FolderTarget(ReleaseStore):
+    """A local folder as an upload target."""
+
+    def upload(
+        self,
+        release: Release,
+        log: Callable[[str], object] | None = None,  # noqa: ARG002 - a copy has no steps to log
+        /,
+    ) -> UploadResult:
+        """Copy `release` and update the pointer.
+
+        Raises
+        ------
+        StorageError
+            If a file of `release` does not match its manifest. Nothing is changed then.
+        """
+        before = self.manifest(release.month)
+        known = {file.sha256 for file in before.files} if before else set()
+        sent = sum(file.bytes for file in release.manifest.files if file.sha256 not in known)
+        files = {file.name: read_bytes(release.folder, file) for file in release.manifest.files}
+        copy = self.write(release.month, files, release.manifest.info)
+        self.point_to(release.month)
+        return UploadResult(str(self.root / LATEST), sent, copy.manifest)
+
+
+class FolderOrigin:
+    """Releases in a local folder, such as the platform's own.
+
+    Parameters
+    ----------
+    root : Path
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def pointer(self) -> bytes | None:
+        """The content of ``latest.json``, or None if nothing has been released."""
+        if not (self._root / LATEST).is_file():
+            return None
+        return self._content(self._root / LATEST, MAX_POINTER_BYTES)
+
+    def read(
+        self,
+        path: str,
+        pointer: Pointer,  # noqa: ARG002 - files are found by path
+        max_bytes: int,
+    ) -> bytes:
+        """The content of the file at `path`, of at most `max_bytes` bytes."""
+        return self._content(self._root / path, max_bytes)
+
+    def _content(self, path: Path, max_bytes: int) -> bytes:
+        try:
+            with path.open("rb") as file:
+                content = file.read(max_bytes + 1)
+        except OSError as error:
+            raise ReleaseError(f"{path} cannot be read: {error.strerror}") from error
+        if len(content) > max_bytes:
+            raise ReleaseError(f"{path} is larger than the expected {max_bytes:,} bytes")
+        return content
+
+
+def origin(source: str) -> FolderOrigin:
+    """The origin in the folder `source`."""
+    return FolderOrigin(Path(source))
+
+
+def upload_target(settings: FolderSettings) -> FolderTarget:
+    """The target in the configured folder."""
+    return FolderTarget(settings.upload_folder)

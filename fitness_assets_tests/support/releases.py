@@ -1,0 +1,35 @@
+"""Release information for tests that publish releases of their own."""
+
+import msgspec
+
+from fitness_assets.release.bundle import MonthSummary, ReleaseInfo
+
+_SUMMARY = MonthSummary(
+    records=1,
+    users=1,
+    days=1,
+    worn_records=1,
+    total_steps=1,
+    total_kcal=1.0,
+    mean_steps=1.0,
+    mean_kcal=1.0,
+    mean_heart_rate=None,
+    mean_sleep_hours=None,
+    activities={},
+)
+_INFO = ReleaseInfo(
+    month="2023-04",
+    summary=_SUMMARY,
+    upstream={},
+    learned_from={},
+    checks={},
+    backtest={},
+    not_released={},
+    fallbacks={},
+    libraries={},
+)
+
+
+def release_info(month: str, **changes: object) -> ReleaseInfo:
+    """Information of a release of `month` with nothing in it, but for `changes`."""
+    return msgspec.structs.replace(_INFO, month=month, **changes)
