@@ -6,7 +6,7 @@ from fitness_assets.release.registry import upload_target
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Target
 from fitness_assets.settings import Settings
-from fitness_assets.sources.configured import Source, configured
+from fitness_assets.sources.configured import Source, configured_source
 from fitness_assets.storage.lake import Lake
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
@@ -32,7 +32,7 @@ class Workspace:
     def of(cls, settings: Settings) -> "Workspace":
         """The workspace that `settings` describe. Nothing is read or written yet."""
         return cls(
-            source=configured(settings),
+            source=configured_source(settings),
             raw=Lake(settings.home / "lake" / "raw_telemetry"),
             daily=Lake(settings.home / "lake" / "daily_activity"),
             models={name: ModelStore(settings.home / "models" / name) for name in MODELS},

@@ -28,7 +28,7 @@ from fitness_assets.settings import Settings, parse_timezone
 if TYPE_CHECKING:
     from fitness_assets.cli.backfill import Plan
     from fitness_assets.cli.status import Cell
-    from fitness_assets.sources.imports import Import
+    from fitness_assets.sources.import_manifest import ImportInfo
     from fitness_assets.workspace import Workspace
 
 # Dagster, Spark and scikit-learn take seconds to import; each command imports what it needs.
@@ -76,11 +76,11 @@ def backfill(first: str | None, last: str | None, selection: str | None, report:
     months = _range(settings, first, last)
     # Not before the months are known to be right: this import takes seconds.
     from fitness_assets.cli.backfill import select
-    from fitness_assets.sources.configured import configured
+    from fitness_assets.sources.configured import configured_source
 
     assets = select(settings, selection)
     if any(key.to_user_string() == "raw_telemetry" for key in assets):
-        configured(settings).check()
+        configured_source(settings).check()
     plan = dict.fromkeys(months, assets)
     if report:
         also = select(settings, "compression_report")
@@ -194,7 +194,7 @@ def import_(
     same export again changes nothing. Needs FITNESS_SOURCE=exports.
     """
     settings = Settings.from_env()
-    from fitness_assets.sources.configured import imports_of
+    from fitness_assets.sources.configured import configured_imports
     from fitness_assets.sources.exports import layout as layouts
     from fitness_assets.sources.exports.options import ImportOptions
 
@@ -207,7 +207,7 @@ def import_(
         },
         layout=layouts.load(layout) if layout else None,
     )
-    imports = imports_of(settings)
+    imports = configured_imports(settings)
     changed: set[str] = set()
     failed = False
     for path in paths:
@@ -225,14 +225,14 @@ def import_(
         raise click.exceptions.Exit(1)
 
 
-def _imported(added: "Import", touched: set[str]) -> str:
+def _imported(added: "ImportInfo", touched: set[str]) -> str:
     span = f"{min(added.months)} to {max(added.months)}" if added.months else "no month"
     told = (
         f"{', '.join(added.sources)}: {sum(added.months.values()):,} user-days "
         f"of {len(added.users):,} people, {span}"
     )
-    if added.left_out:
-        told += f"; {len(added.left_out):,} entries left out (fitness quarantine)"
+    if added.quarantined:
+        told += f"; {len(added.quarantined):,} entries quarantined (fitness quarantine)"
     return told + ("" if touched else "; it was there already")
 
 
@@ -275,19 +275,19 @@ def _reading(name: str) -> Iterator[Callable[[int, int], None]]:
 @cli.command()
 def quarantine() -> None:
     """List what could not be used of the exports, with file, place and reason."""
-    from fitness_assets.sources.configured import imports_of
+    from fitness_assets.sources.configured import configured_imports
 
-    imports = imports_of(Settings.from_env())
+    imports = configured_imports(Settings.from_env())
     count = 0
-    for origin, left_out in [
-        *((each.name, each.left_out) for each in imports.all()),
-        ("inbox", imports.refused()),
+    for origin, entries in [
+        *((each.name, each.quarantined) for each in imports.all()),
+        ("inbox", imports.rejected()),
     ]:
-        for told in left_out:
+        for entry in entries:
             count += 1
-            place = f", {told['place']}" if told["place"] else ""
-            click.echo(f"{origin}  {told['file']}{place}: {told['reason']}")
-    click.echo(f"{count:,} entries left out")
+            place = f", {entry.place}" if entry.place else ""
+            click.echo(f"{origin}  {entry.file}{place}: {entry.reason}")
+    click.echo(f"{count:,} entries quarantined")
 
 
 @cli.command()

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from fitness_assets.errors import SourceError
 from fitness_assets.settings import Settings
-from fitness_assets.sources.configured import imports_of, people_of
+from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.storage.lake import Lake
 from fitness_assets.workspace import Workspace
 
@@ -82,8 +82,8 @@ def forget(settings: Settings, name: str) -> set[str]:
             _erase(workspace, month)
         else:
             again.add(month)
-    people_of(settings).forget(user)
-    imports_of(settings).forget(user)
+    configured_pseudonyms(settings).forget(user)
+    configured_imports(settings).forget(user)
     # A copy of what was released is made anew when it is next looked at.
     shutil.rmtree(settings.release_cache, ignore_errors=True)
     return again
@@ -91,10 +91,10 @@ def forget(settings: Settings, name: str) -> set[str]:
 
 def _user(settings: Settings, workspace: Workspace, name: str) -> str:
     """The id under which the person called `name` is held."""
-    held = {user for each in imports_of(settings).all() for user in each.users}
+    held = {user for each in configured_imports(settings).all() for user in each.users}
     for month in settings.months():
         held |= _users(workspace.raw, month) | _users(workspace.daily, month)
-    for user in people_of(settings).known_as(name):
+    for user in configured_pseudonyms(settings).possible_ids(name):
         if user in held:
             return user
     raise SourceError(f"nothing is held about anyone called {name!r}")

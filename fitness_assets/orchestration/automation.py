@@ -10,8 +10,8 @@ import dagster as dg
 
 from fitness_assets import months
 from fitness_assets.settings import Settings
-from fitness_assets.sources.configured import imports_of
-from fitness_assets.sources.inbox import take_in, waiting
+from fitness_assets.sources.configured import configured_imports
+from fitness_assets.sources.inbox import import_waiting, waiting_exports
 from fitness_assets.workspace import Workspace
 
 #: Assets that take long and are made for a month when someone asks for them.
@@ -118,8 +118,9 @@ def inbox(settings: Settings, job: str) -> tuple[dg.JobDefinition, list[dg.Senso
     @dg.op
     def take_in_exports(context: dg.OpExecutionContext) -> None:
         """Move settled exports from the inbox to the imports; refuse what cannot be used."""
-        exports = waiting(folder)
-        changed = take_in(exports, imports_of(settings), settings.timezone, context.log.info)
+        exports = waiting_exports(folder)
+        imports = configured_imports(settings)
+        changed = import_waiting(exports, imports, settings.timezone, context.log.info)
         context.log.info(f"months with other records than before: {sorted(changed) or 'none'}")
 
     @dg.job(name="import_inbox", description="Takes in what lies in the inbox.")
@@ -134,7 +135,7 @@ def inbox(settings: Settings, job: str) -> tuple[dg.JobDefinition, list[dg.Senso
         description="Looks for exports in HOME/inbox of which nothing changes any more.",
     )
     def arrivals() -> dg.RunRequest | dg.SkipReason:
-        found = waiting(folder)
+        found = waiting_exports(folder)
         if not found:
             return dg.SkipReason(f"nothing waits in {folder}")
         told = "\n".join(f"{each.path} {each.changed}" for each in found)
@@ -148,7 +149,7 @@ def inbox(settings: Settings, job: str) -> tuple[dg.JobDefinition, list[dg.Senso
         description="Requests the months whose imports are other than what was landed of them.",
     )
     def imported_months() -> Iterator[dg.RunRequest]:
-        imports, raw = imports_of(settings), Workspace.of(settings).raw
+        imports, raw = configured_imports(settings), Workspace.of(settings).raw
         for month in sorted(set(imports.months()) & set(settings.months())):
             version, landed = imports.version(month), raw.manifest(month)
             if landed is None or landed.info.get("source_version") != version:

@@ -1,4 +1,4 @@
-"""The sources of telemetry, and which one the settings ask for."""
+"""The protocol of telemetry sources, and the source that the settings select."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -14,20 +14,20 @@ from fitness_assets.sources.pseudonyms import Pseudonyms
 
 
 class Source(Protocol):
-    """Hands out canonical records, a month at a time."""
+    """Gives canonical records by month."""
 
     def check(self) -> None:
-        """Raise SourceError if nothing could be read, whatever the month."""
+        """Raise SourceError if no month can be read."""
 
-    def read(self, month: str, set_aside: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
-        """The records of `month`, with the canonical schema.
+    def read(self, month: str, report_unreadable: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
+        """Read the records of `month`, with the canonical schema.
 
         Parameters
         ----------
         month : str
-        set_aside : callable
-            Told of each file that cannot be read and need not stop the month: its path below the
-            source, and the reason.
+        report_unreadable : callable
+            Called with each file that is skipped because it cannot be read: its path relative to
+            the source, and the reason.
 
         Raises
         ------
@@ -37,44 +37,44 @@ class Source(Protocol):
         ...
 
     def version(self, month: str) -> str | None:
-        """A hash that is equal where what `read` hands out is equal; None if only reading tells."""
+        """A hash of what `read` gives; None if it is not known without reading."""
 
 
-class _Forgetting:
-    """A source without the records of those who are forgotten."""
+class _WithoutForgottenUsers:
+    """A source without the records of forgotten users."""
 
-    def __init__(self, source: Source, people: Pseudonyms) -> None:
+    def __init__(self, source: Source, pseudonyms: Pseudonyms) -> None:
         self._source = source
-        self._people = people
+        self._pseudonyms = pseudonyms
 
     def check(self) -> None:
         self._source.check()
 
-    def read(self, month: str, set_aside: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
-        for batch in self._source.read(month, set_aside):
-            yield self._people.without_forgotten(batch)
+    def read(self, month: str, report_unreadable: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
+        for batch in self._source.read(month, report_unreadable):
+            yield self._pseudonyms.drop_forgotten(batch)
 
     def version(self, month: str) -> str | None:
         return self._source.version(month)
 
 
-def people_of(settings: Settings) -> Pseudonyms:
-    """The pseudonyms of the home that `settings` name."""
+def configured_pseudonyms(settings: Settings) -> Pseudonyms:
+    """The pseudonyms in the home that `settings` name."""
     return Pseudonyms(settings.home / "people")
 
 
-def imports_of(settings: Settings) -> Imports:
-    """The imports of the home that `settings` name."""
-    return Imports(settings.home / "imports", people_of(settings))
+def configured_imports(settings: Settings) -> Imports:
+    """The imports in the home that `settings` name."""
+    return Imports(settings.home / "imports", configured_pseudonyms(settings))
 
 
-def configured(settings: Settings) -> Source:
-    """The source that `settings` name, without those who are forgotten."""
+def configured_source(settings: Settings) -> Source:
+    """The source that `settings` select, without the records of forgotten users."""
     source: Source
     if settings.source == "exports":
-        source = imports_of(settings)
+        source = configured_imports(settings)
     elif settings.source == "folder" and settings.source_path is not None:
         source = Folder(settings.source_path)
     else:
         source = Cohort(users=settings.cohort_users, seed=settings.cohort_seed)
-    return _Forgetting(source, people_of(settings))
+    return _WithoutForgottenUsers(source, configured_pseudonyms(settings))

@@ -1,4 +1,4 @@
-"""A tree of CSV and Parquet files, one row a user and day, such as the original project's lake."""
+"""The folder source: CSV and Parquet files with one row per user and day."""
 
 import csv
 import os
@@ -17,8 +17,8 @@ from fitness_assets import months
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 
-#: A file must have these columns; the other canonical ones are read where they are there.
-REQUIRED = (
+#: Columns that every file must have. The other canonical columns are optional.
+REQUIRED_COLUMNS = (
     "user_id",
     "date",
     "steps",
@@ -29,72 +29,73 @@ REQUIRED = (
 )
 
 _SUFFIXES = (".csv", ".parquet")
-_DAY = r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
-_NULLS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
+_DATE = r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
+_NULL_TEXTS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
 class Folder:
-    """The folder source.
+    """A folder of CSV and Parquet files, such as the original project's lake.
 
-    Files below a ``year=YYYY/month=MM`` folder are opened for that month only, and must hold no
-    other; files elsewhere are searched for every month.
+    Files in a ``year=YYYY/month=MM`` folder are opened for that month only, and must contain no
+    other. All other files are opened for every month.
 
     Parameters
     ----------
     root : Path
-        The folder; names that begin with a dot or an underscore are passed over.
+        The folder. Names that start with a dot or an underscore are ignored.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
 
     def check(self) -> None:
-        """Raise SourceError if the folder is missing, unreadable or without telemetry."""
+        """Raise SourceError if the folder is missing, unreadable or has no telemetry files."""
         self._files()
 
     def version(self, month: str) -> None:
-        """Not known without reading."""
+        """Return None: the version is not known without reading."""
 
-    def read(self, month: str, set_aside: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
-        """The records of `month`, in the order of the files' paths.
+    def read(self, month: str, report_unreadable: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
+        """Read the records of `month`, in the order of the files' paths.
 
-        A file that lies in no month's folder and cannot be read must not stop every month: it is
-        set aside, whole, and stays where it is.
+        A file outside of the months' folders that cannot be read is skipped as a whole and
+        reported, so that it does not block every month.
 
         Raises
         ------
         SourceError
-            Naming the file that lies in the month's own folder, and the row and column where it is
-            one value that is wrong, or the folder where it holds nothing for `month`.
+            If a file in the folder of `month` cannot be read; the message names the file, and the
+            row and column of an invalid value. Or if there are no records of `month`.
         """
         found = False
-        unread: list[str] = []
+        errors: list[str] = []
         for path in self._files():
-            below = path.relative_to(self._root)
-            promised = _month_of_path(below)
-            if promised is None:
-                # None of a file's rows, or all of them: they wait until the last one is right.
-                with tempfile.TemporaryFile() as waiting:
+            relative = path.relative_to(self._root)
+            folder_month = _month_of_path(relative)
+            if folder_month is None:
+                # Either all rows of a file are used or none, so spool them until the last is valid.
+                with tempfile.TemporaryFile() as spool:
                     try:
-                        _spool(_records(path, month), waiting)
+                        _write_spool(_records(path, month), spool)
                     except SourceError as error:
-                        unread.append(str(error))
-                        set_aside(below.as_posix(), str(error).replace(f"{self._root}/", ""))
+                        errors.append(str(error))
+                        message = str(error).replace(f"{self._root}/", "")
+                        report_unreadable(relative.as_posix(), message)
                         continue
-                    for records in _spooled(waiting):
+                    for records in _read_spool(spool):
                         found = True
                         yield records
-            elif promised == month:
+            elif folder_month == month:
                 for records in _records(path, month, strict=True):
                     found = True
                     yield records
         if not found:
-            also = f"; {len(unread)} files cannot be read, the first: {unread[0]}" if unread else ""
-            raise SourceError(f"{self._root} holds no records of {month}{also}")
+            skipped = f"; {len(errors)} files cannot be read, first: {errors[0]}" if errors else ""
+            raise SourceError(f"{self._root} holds no records of {month}{skipped}")
 
     def _files(self) -> list[Path]:
         if not self._root.is_dir():
-            raise SourceError(f"{self._root} is not a folder that can be read")
+            raise SourceError(f"{self._root} is not a readable folder")
         try:
             files = sorted(
                 path
@@ -120,7 +121,7 @@ def _month_of_path(path: Path) -> str | None:
 
 
 def _records(path: Path, month: str, *, strict: bool = False) -> Iterator[pa.RecordBatch]:
-    """The canonical records of `month` in `path`; if `strict` it must hold no other."""
+    """The canonical records of `month` in `path`; if `strict`, others are an error."""
     first, end = (pa.scalar(day, pa.date32()) for day in (months.start(month), months.end(month)))
     row = 0
     for batch in _batches(path):
@@ -129,27 +130,27 @@ def _records(path: Path, month: str, *, strict: bool = False) -> Iterator[pa.Rec
         dates = records.column("date")
         inside = pc.and_(pc.greater_equal(dates, first), pc.less(dates, end))
         if strict and not pc.all(inside, min_count=0).as_py():
-            stray = dates.filter(pc.invert(inside))[0]
-            raise SourceError(f"{path} lies in the folder of {month} but holds {stray}")
+            other = dates.filter(pc.invert(inside))[0]
+            raise SourceError(f"{path} is in the folder of {month} but holds {other}")
         records = records.filter(inside)
         if records.num_rows:
             yield records
 
 
-def _spool(batches: Iterable[pa.RecordBatch], file: IO[bytes]) -> None:
+def _write_spool(batches: Iterable[pa.RecordBatch], file: IO[bytes]) -> None:
     with pa.ipc.new_stream(file, SCHEMA) as stream:
         for batch in batches:
             stream.write_batch(batch)
 
 
-def _spooled(file: IO[bytes]) -> Iterator[pa.RecordBatch]:
+def _read_spool(file: IO[bytes]) -> Iterator[pa.RecordBatch]:
     file.seek(0)
     with pa.ipc.open_stream(file) as stream:
         yield from stream
 
 
 def _batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Content of `path` as it comes, only the canonical columns."""
+    """The canonical columns of `path`, with the file's types; CSV values are text."""
     kind = path.suffix.lower().removeprefix(".")
     try:
         if kind == "parquet":
@@ -159,11 +160,11 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         else:
             with path.open(newline="", encoding="utf-8-sig") as text:
                 columns = _columns(next(csv.reader(text), []), path)
-            # Text first, so that a value that does not fit can be named by its row.
+            # Read as text, so that errors can name the row of an invalid value.
             options = pa_csv.ConvertOptions(
                 include_columns=columns,
                 column_types=dict.fromkeys(columns, pa.string()),
-                null_values=_NULLS,
+                null_values=_NULL_TEXTS,
                 strings_can_be_null=True,
             )
             with pa_csv.open_csv(path, convert_options=options) as reader:
@@ -174,16 +175,17 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _columns(names: list[str], path: Path) -> list[str]:
-    missing = [name for name in REQUIRED if name not in names]
+    missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise SourceError(f"{path} lacks the column {', '.join(missing)}")
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise SourceError(f"{path} has the column {', '.join(twice)} twice")
+    duplicates = sorted({name for name in names if names.count(name) > 1})
+    if duplicates:
+        raise SourceError(f"{path} has the column {', '.join(duplicates)} twice")
     return [name for name in names if name in SCHEMA.names]
 
 
 def _canonical(batch: pa.RecordBatch, path: Path, rows_before: int) -> pa.RecordBatch:
+    """`batch` with the canonical schema; `rows_before` is only for the row number in errors."""
     columns = []
     for field in SCHEMA:
         if field.name == "source":
@@ -195,7 +197,7 @@ def _canonical(batch: pa.RecordBatch, path: Path, rows_before: int) -> pa.Record
             try:
                 column = _cast(raw, field.type)
             except (pa.ArrowException, ValueError) as error:
-                row, value = _first_misfit(raw, field.type)
+                row, value = _first_invalid(raw, field.type)
                 raise SourceError(
                     f"{path}, row {rows_before + row}: {field.name} is {value!r}, not {field.type}"
                 ) from error
@@ -207,17 +209,17 @@ def _canonical(batch: pa.RecordBatch, path: Path, rows_before: int) -> pa.Record
 
 
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Values as `kind`; ArrowException or ValueError where one does not fit."""
+    """Values as `kind`; raises ArrowException or ValueError if one cannot be converted."""
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     text = pa.types.is_string(values.type) or pa.types.is_large_string(values.type)
     if pa.types.is_date(kind):
         if text:
-            if not pc.all(pc.match_substring_regex(values, _DAY), min_count=0).as_py():
+            if not pc.all(pc.match_substring_regex(values, _DATE), min_count=0).as_py():
                 raise ValueError("not a date")
             return pc.utf8_slice_codeunits(values, 0, 10).cast(pa.string()).cast(kind)
         if pa.types.is_timestamp(values.type):
-            # The day on the wall, where the stamp carries a zone.
+            # A timestamp with a zone is assigned to its local day.
             local = pc.local_timestamp(values) if values.type.tz else values
             return pc.floor_temporal(local, unit="day").cast(kind)
     if pa.types.is_timestamp(kind) and pa.types.is_timestamp(values.type) and not values.type.tz:
@@ -225,7 +227,7 @@ def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     if pa.types.is_floating(kind) or (
         pa.types.is_integer(kind) and (text or pa.types.is_floating(values.type))
     ):
-        # Not-a-number is how some writers spell a missing reading.
+        # Some writers store missing values as NaN.
         values = values.cast(pa.float64())
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
         if pa.types.is_integer(kind):
@@ -233,10 +235,11 @@ def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     return values.cast(kind)
 
 
-def _first_misfit(values: pa.Array, kind: pa.DataType) -> tuple[int, object]:
+def _first_invalid(values: pa.Array, kind: pa.DataType) -> tuple[int, object]:
+    """Row (from 1) and content of the first value that cannot be converted to `kind`."""
     for row, value in enumerate(values, start=1):
         try:
             _cast(pa.array([value.as_py()], values.type), kind)
         except (pa.ArrowException, ValueError):
             return row, value.as_py()
-    raise AssertionError("called only when a value does not fit")
+    raise AssertionError("called only if a value cannot be converted")

@@ -1,4 +1,4 @@
-"""Exports that were taken in: each kept unchanged, and read once into records by month."""
+"""Imported exports: each original is kept unchanged, and read once into records by month."""
 
 import hashlib
 import json
@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,166 +20,149 @@ from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read
+from fitness_assets.sources.import_manifest import (
+    ImportInfo,
+    QuarantineEntry,
+    RejectedInfo,
+    StoredOptions,
+    import_info,
+    rejected_info,
+)
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.publication import Manifest, StoredFile, Writer, read_manifest, verify
 
-#: Told of the bytes read, and of those there are to read.
+#: Called with the bytes read so far and the total.
 Progress = Callable[[int, int], object]
 
 _ORIGINAL = "original"
 _RECORDS = "records-"
-_REFUSED = "_refused"
-_SHOWN = 16
-
-
-@dataclass(frozen=True)
-class Import:
-    """One export that was taken in.
-
-    Attributes
-    ----------
-    digest : str
-        Of its content.
-    name : str
-        What it was called.
-    months : dict
-        Number of records by month.
-    users : list of str
-        Whose they are, by pseudonym.
-    sources : list of str
-        The formats they came in.
-    left_out : list of dict
-        ``file``, ``place`` and ``reason`` of what could not be used.
-    whole : bool
-        Whether the original is still kept: not where it held someone who was forgotten.
-    """
-
-    digest: str
-    name: str
-    months: dict[str, int]
-    users: list[str]
-    sources: list[str]
-    left_out: list[dict[str, str]]
-    whole: bool
+_REJECTED = "_refused"
+# Digits of the digest in the name of an import's folder.
+_DIGEST_DIGITS = 16
 
 
 class Imports:
-    """The imports below one folder, and the source that reads them.
+    """The imports in one folder, and the source that reads them.
 
     Parameters
     ----------
     root : Path
-        A folder with a folder an import.
-    people : Pseudonyms
+        A folder with one folder per import.
+    pseudonyms : Pseudonyms
     """
 
-    def __init__(self, root: Path, people: Pseudonyms) -> None:
+    def __init__(self, root: Path, pseudonyms: Pseudonyms) -> None:
         self._root = root
-        self._people = people
+        self._pseudonyms = pseudonyms
 
     def add(
-        self, path: Path, told: ImportOptions, progress: Progress = lambda _done, _total: None
-    ) -> tuple[Import, set[str]]:
-        """Take in the export at `path`: a file, a folder or a zip.
+        self, path: Path, options: ImportOptions, progress: Progress = lambda _done, _total: None
+    ) -> tuple[ImportInfo, set[str]]:
+        """Import the export at `path`: a file, a folder or a zip.
 
         Parameters
         ----------
         path : Path
-            It stays as it is; a copy is kept.
-        told : ImportOptions
-            What it does not say itself. The user is told by name.
+            It is not changed; a copy is kept.
+        options : ImportOptions
+            What the export does not state itself. `options.user` is a name, not a pseudonym.
         progress : callable
 
         Returns
         -------
-        Import
+        ImportInfo
         set of str
-            The months whose records are other than before; none where the same was taken in before.
+            The months whose records changed; empty if the same export was imported before.
 
         Raises
         ------
         SourceError
-            If nothing of it can be used. Then nothing is kept.
+            If no part of it can be used. Then nothing is kept.
         """
         if not path.exists():
             raise SourceError(f"{path} does not exist")
         digest = _digest(path)
-        folder = self._root / digest[:_SHOWN]
-        declared = self._declared(told)
-        before = read_manifest(folder)
-        if before is not None and before.info["told"] == declared:
-            return _described(before), set()
-        left_out: list[dict[str, str]] = []
+        folder = self._root / digest[:_DIGEST_DIGITS]
+        stored_options = self._stored_options(options)
+        before = self._published(folder)
+        if before is not None and before.info.options == stored_options:
+            return before.info, set()
+        quarantined: list[QuarantineEntry] = []
 
         def quarantine(file: str, place: str, reason: str) -> None:
-            left_out.append({"file": file, "place": place, "reason": reason})
+            quarantined.append(QuarantineEntry(file=file, place=place, reason=reason))
 
-        delivered = told.delivered or datetime.now(UTC).replace(microsecond=0)
-        told = replace(told, delivered=delivered)
+        delivered = options.delivered or datetime.now(UTC).replace(microsecond=0)
+        options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
-            batches = read(path, told, quarantine, progress)
-            counts, users, sources = self._write(batches, writer.staging)
-            _keep(path, writer.staging)
-            manifest = writer.publish(
-                {
-                    "digest": digest,
-                    "name": path.name,
-                    "told": declared,
-                    "delivered": delivered.isoformat(),
-                    "months": counts,
-                    "users": users,
-                    "sources": sources,
-                    "left_out": left_out,
-                }
+            batches = read(path, options, quarantine, progress)
+            counts, users, sources = self._write_records(
+                self._pseudonymized(batches), writer.staging
             )
-        return _described(manifest), _changed(before, manifest)
+            _copy_original(path, writer.staging)
+            info = ImportInfo(
+                digest=digest,
+                name=path.name,
+                options=stored_options,
+                delivered=delivered,
+                months=counts,
+                users=users,
+                sources=sources,
+                quarantined=quarantined,
+            )
+            manifest = writer.publish(msgspec.to_builtins(info))
+        return info, _changed_months(before.manifest if before else None, manifest)
 
-    def all(self) -> list[Import]:
-        """What was taken in, by name."""
-        return sorted(
-            (_described(manifest) for _, manifest in self._manifests()),
-            key=lambda each: (each.name, each.digest),
-        )
+    def all(self) -> list[ImportInfo]:
+        """All imports, by name."""
+        infos = (published.info for published in self._all_published())
+        return sorted(infos, key=lambda info: (info.name, info.digest))
 
-    def refuse(self, path: Path, reason: str) -> None:
-        """Move what could not be used at all away from where it waited, and keep why."""
-        with Writer(self._root / f"{_REFUSED}-{_digest(path)[:_SHOWN]}") as writer:
-            _keep(path, writer.staging)
-            told = [{"file": path.name, "place": "", "reason": reason}]
-            writer.publish({"name": path.name, "left_out": told})
+    def reject(self, path: Path, reason: str) -> None:
+        """Move a file that cannot be imported out of the inbox, and store the reason."""
+        folder = self._root / f"{_REJECTED}-{_digest(path)[:_DIGEST_DIGITS]}"
+        entry = QuarantineEntry(file=path.name, place="", reason=reason)
+        with Writer(folder) as writer:
+            _copy_original(path, writer.staging)
+            info = RejectedInfo(name=path.name, quarantined=[entry])
+            writer.publish(msgspec.to_builtins(info))
         remove(path)
 
-    def refused(self) -> list[dict[str, str]]:
-        """``file``, ``place`` and ``reason`` of what `refuse` was given."""
-        found = (read_manifest(path) for path in sorted(self._root.glob(f"{_REFUSED}-*")))
-        return [told for manifest in found if manifest for told in manifest.info["left_out"]]
+    def rejected(self) -> list[QuarantineEntry]:
+        """The files given to `reject`, with the reasons."""
+        return [
+            entry
+            for folder in sorted(self._root.glob(f"{_REJECTED}-*"))
+            if (manifest := read_manifest(folder)) is not None
+            for entry in rejected_info(manifest, str(folder)).quarantined
+        ]
 
     def months(self) -> list[str]:
-        """The months of which there are records, in order."""
-        return sorted({month for _, found in self._manifests() for month in found.info["months"]})
+        """The months that have records, in order."""
+        return sorted({month for found in self._all_published() for month in found.info.months})
 
     def version(self, month: str) -> str:
-        """A hash of all that `read` hands out of `month`: equal where that is equal."""
-        parts = [
+        """A hash of the records that `read` gives for `month`."""
+        hashes = [
             file.sha256
-            for _, manifest in self._manifests()
-            for file in manifest.files
-            if file.name == _file(month)
+            for published in self._all_published()
+            for file in published.manifest.files
+            if file.name == _records_file(month)
         ]
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
 
     def check(self) -> None:
-        """Raise SourceError where nothing was taken in yet."""
-        if not self._manifests():
+        """Raise SourceError if there are no imports."""
+        if not self._all_published():
             raise SourceError(f"{self._root} holds no imports; `fitness import PATH` adds one")
 
     def read(
         self,
         month: str,
-        set_aside: ReportUnreadable | None = None,  # noqa: ARG002 - that was done when it was taken in
+        report_unreadable: ReportUnreadable | None = None,  # noqa: ARG002 - reported by `add`
         /,
     ) -> Iterator[pa.RecordBatch]:
-        """The records of `month` of all imports.
+        """Read the records of `month` from all imports.
 
         Raises
         ------
@@ -187,40 +170,37 @@ class Imports:
             If there are none.
         """
         found = False
-        for folder, manifest in self._manifests():
-            for file in manifest.files:
-                if file.name == _file(month):
+        for published in self._all_published():
+            for file in published.manifest.files:
+                if file.name == _records_file(month):
                     found = True
-                    yield from _batches(folder, file)
+                    yield from _read_records(published.folder, file)
         if not found:
             raise SourceError(f"no import holds records of {month}")
 
     def forget(self, user: str) -> None:
-        """Remove the records of `user`, and every original that held some."""
-        for folder, manifest in self._manifests():
-            if user not in manifest.info["users"]:
+        """Remove the records of `user`, and every original that contains some."""
+        for published in self._all_published():
+            if user not in published.info.users:
                 continue
-            if manifest.info["users"] == [user]:
-                remove(folder)
+            if published.info.users == [user]:
+                remove(published.folder)
                 continue
-            with Writer(folder) as writer:
+            with Writer(published.folder) as writer:
                 batches = (
                     batch.filter(pc.not_equal(batch.column("user_id"), user))
-                    for file in manifest.files
+                    for file in published.manifest.files
                     if file.name.startswith(_RECORDS)
-                    for batch in _batches(folder, file)
+                    for batch in _read_records(published.folder, file)
                 )
-                counts, users, _ = self._write(batches, writer.staging, known=True)
-                writer.publish(manifest.info | {"months": counts, "users": users})
+                counts, users, _ = self._write_records(batches, writer.staging)
+                info = msgspec.structs.replace(published.info, months=counts, users=users)
+                writer.publish(msgspec.to_builtins(info))
 
-    def _write(
-        self, batches: Iterator[pa.RecordBatch], staging: Path, *, known: bool = False
+    def _write_records(
+        self, batches: Iterator[pa.RecordBatch], staging: Path
     ) -> tuple[dict[str, int], list[str], list[str]]:
-        """Write records by month; how many they are, whose, and in which formats they came.
-
-        Their users are names, unless they are `known` by their pseudonyms.
-        """
-        names: dict[str, str] = {}
+        """Write one file per month; the number of records by month, the users and the formats."""
         counts: dict[str, int] = {}
         users: set[str] = set()
         sources: set[str] = set()
@@ -228,13 +208,12 @@ class Imports:
         with ExitStack() as stack:
             files: dict[str, pq.ParquetWriter] = {}
             for batch in batches:
-                records = batch if known else self._pseudonymous(batch, names)
-                records = self._people.without_forgotten(records)
+                records = self._pseudonyms.drop_forgotten(batch)
                 keys = pc.strftime(records.column("date"), format="%Y-%m")
                 for month in pc.unique(keys).to_pylist():
                     part = records.filter(pc.equal(keys, month)).replace_schema_metadata(None)
                     if month not in files:
-                        path = staging / _file(month)
+                        path = staging / _records_file(month)
                         files[month] = stack.enter_context(pq.ParquetWriter(path, schema))
                     files[month].write_batch(part)
                     counts[month] = counts.get(month, 0) + part.num_rows
@@ -242,36 +221,63 @@ class Imports:
                 sources |= set(pc.unique(records.column("source")).to_pylist())
         return dict(sorted(counts.items())), sorted(users), sorted(sources)
 
-    def _pseudonymous(self, batch: pa.RecordBatch, names: dict[str, str]) -> pa.RecordBatch:
-        found = batch.column("user_id").dictionary_encode()
-        for name in found.dictionary.to_pylist():
-            if name not in names:
-                names[name] = self._people.pseudonym(name)
-        hidden = pa.array([names[name] for name in found.dictionary.to_pylist()], pa.string())
-        index = batch.schema.get_field_index("user_id")
-        return batch.set_column(index, SCHEMA.field("user_id"), hidden.take(found.indices))
+    def _pseudonymized(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The records with pseudonyms in place of names."""
+        by_name: dict[str, str] = {}
+        index = SCHEMA.get_field_index("user_id")
+        for batch in batches:
+            users = batch.column("user_id").dictionary_encode()
+            names = users.dictionary.to_pylist()
+            for name in names:
+                if name not in by_name:
+                    by_name[name] = self._pseudonyms.pseudonym(name)
+            pseudonyms = pa.array([by_name[name] for name in names], pa.string())
+            column = pseudonyms.take(users.indices)
+            yield batch.set_column(index, SCHEMA.field("user_id"), column)
 
-    def _declared(self, told: ImportOptions) -> dict[str, Any]:
-        """What was told of an export, as its manifest keeps it: of the person no name."""
-        return {
-            "user": self._people.pseudonym(told.user) if told.user else None,
-            "zone": told.zone.key,
-            "zones": {stream: zone.key for stream, zone in sorted(told.zones.items())},
-            "layout": json.loads(json.dumps(told.layout and asdict(told.layout), default=sorted)),
-        }
+    def _stored_options(self, options: ImportOptions) -> StoredOptions:
+        layout = options.layout and asdict(options.layout)
+        return StoredOptions(
+            user=self._pseudonyms.pseudonym(options.user) if options.user else None,
+            zone=options.zone.key,
+            zones={stream: zone.key for stream, zone in sorted(options.zones.items())},
+            layout=json.loads(json.dumps(layout, default=sorted)),
+        )
 
-    def _manifests(self) -> list[tuple[Path, Manifest]]:
+    def _published(self, folder: Path) -> "_Published | None":
+        manifest = read_manifest(folder)
+        if manifest is None:
+            return None
+        return _Published(folder, manifest, import_info(manifest, str(folder)))
+
+    def _all_published(self) -> "list[_Published]":
         folders = sorted(path for path in self._root.glob("[0-9a-f]*") if path.is_dir())
-        found = ((folder, read_manifest(folder)) for folder in folders)
-        return [(folder, manifest) for folder, manifest in found if manifest is not None]
+        return [found for folder in folders if (found := self._published(folder)) is not None]
 
 
-def _file(month: str) -> str:
-    months.start(month)
+@dataclass(frozen=True)
+class _Published:
+    """An import as it is stored."""
+
+    folder: Path
+    manifest: Manifest
+    info: ImportInfo
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with its content."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _records_file(month: str) -> str:
+    months.start(month)  # raises if it is not a month
     return f"{_RECORDS}{month}.parquet"
 
 
-def _batches(folder: Path, file: StoredFile) -> Iterator[pa.RecordBatch]:
+def _read_records(folder: Path, file: StoredFile) -> Iterator[pa.RecordBatch]:
     verify(folder / file.path, file)
     with pq.ParquetFile(folder / file.path) as records:
         for batch in records.iter_batches():
@@ -279,22 +285,22 @@ def _batches(folder: Path, file: StoredFile) -> Iterator[pa.RecordBatch]:
 
 
 def _digest(path: Path) -> str:
-    """Of a file its SHA-256; of a folder that of its files' names and hashes."""
+    """SHA-256 of a file; for a folder, of its files' names and hashes."""
     if path.is_file():
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     for file in _files(path):
-        told.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
-    return told.hexdigest()
+        digest.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
+    return digest.hexdigest()
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
 
 
-def _keep(path: Path, staging: Path) -> None:
-    """Copy `path` into `staging` as it is; the files of a folder into a zip that packs nothing."""
+def _copy_original(path: Path, staging: Path) -> None:
+    """Copy a file to `staging`; a folder becomes an uncompressed zip."""
     if path.is_file():
         shutil.copyfile(path, staging / f"{_ORIGINAL}{''.join(path.suffixes[-1:])}")
         return
@@ -303,32 +309,13 @@ def _keep(path: Path, staging: Path) -> None:
             archive.write(file, file.relative_to(path).as_posix())
 
 
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with all in it."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def _changed_months(before: Manifest | None, after: Manifest) -> set[str]:
+    """The months whose files of records differ between two manifests of one import."""
 
-
-def _described(manifest: Manifest) -> Import:
-    info = manifest.info
-    return Import(
-        digest=info["digest"],
-        name=info["name"],
-        months=info["months"],
-        users=info["users"],
-        sources=info["sources"],
-        left_out=info["left_out"],
-        whole=any(file.name.startswith(_ORIGINAL) for file in manifest.files),
-    )
-
-
-def _changed(before: Manifest | None, after: Manifest) -> set[str]:
-    def records(manifest: Manifest | None) -> dict[str, str]:
+    def hashes(manifest: Manifest | None) -> dict[str, str]:
         files = manifest.files if manifest else ()
         return {file.name: file.sha256 for file in files if file.name.startswith(_RECORDS)}
 
-    then, now = records(before), records(after)
-    names = {name for name in then.keys() | now.keys() if then.get(name) != now.get(name)}
+    old, new = hashes(before), hashes(after)
+    names = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
     return {name.removeprefix(_RECORDS).removesuffix(".parquet") for name in names}

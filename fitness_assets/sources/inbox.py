@@ -1,8 +1,7 @@
-"""Exports that wait to be taken in.
+"""The inbox: exports that wait to be imported.
 
-A file that lies in the inbox itself says whose its records are. One in ``inbox/NAME/``, or a
-folder there, is of the person called NAME. A ``layout.toml`` says what the columns of the tidy
-files beside it mean.
+A file directly in the inbox must contain user ids. A file or folder in ``inbox/NAME/`` belongs to
+the user NAME. A ``layout.toml`` describes the columns of the tidy files in the same folder.
 """
 
 import time
@@ -16,22 +15,22 @@ from fitness_assets.sources.exports import layout
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.imports import Imports, remove
 
-LAYOUT = "layout.toml"
-#: Seconds for which nothing of an export may have changed: until then it is still being copied.
-SETTLED = 10.0
+LAYOUT_FILE = "layout.toml"
+#: Seconds without a change after which an export counts as copied completely.
+SETTLE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingExport:
     """An export in the inbox.
 
     Attributes
     ----------
     path : Path
     user : str or None
-        Whose it is, by the folder that it lies in.
+        The name of the folder that it is in.
     changed : float
-        When anything of it last changed, in seconds since 1970.
+        Time of the last change of any of its files, in seconds since 1970.
     """
 
     path: Path
@@ -39,58 +38,72 @@ class Waiting:
     changed: float
 
 
-def waiting(inbox: Path, settled: float = SETTLED) -> list[Waiting]:
-    """The exports in `inbox` of which nothing has changed for `settled` seconds."""
-    last = time.time() - settled
-    return [each for each in _exports(inbox) if each.changed <= last]
+def waiting_exports(inbox: Path, settle_seconds: float = SETTLE_SECONDS) -> list[WaitingExport]:
+    """The exports in `inbox` that have not changed for `settle_seconds`."""
+    last = time.time() - settle_seconds
+    return [export for export in _exports(inbox) if export.changed <= last]
 
 
-def take_in(
-    exports: list[Waiting], imports: Imports, zone: ZoneInfo, tell: Callable[[str], object]
+def import_waiting(
+    exports: list[WaitingExport], imports: Imports, zone: ZoneInfo, log: Callable[[str], object]
 ) -> set[str]:
-    """Move `exports` from the inbox to `imports`; the months whose records are other than before.
+    """Move `exports` from the inbox to `imports`.
 
-    What cannot be used at all is moved too, and kept with the reason.
+    An export that cannot be used is moved too, and stored with the reason.
+
+    Parameters
+    ----------
+    exports : list of WaitingExport
+    imports : Imports
+    zone : ZoneInfo
+        The users' time zone.
+    log : callable
+        Called with one line per export.
+
+    Returns
+    -------
+    set of str
+        The months whose records changed.
     """
     changed: set[str] = set()
     for export in exports:
         try:
-            told = ImportOptions(user=export.user, zone=zone, layout=_layout(export.path))
-            added, touched = imports.add(export.path, told)
+            options = ImportOptions(user=export.user, zone=zone, layout=_layout(export.path))
+            info, changed_months = imports.add(export.path, options)
         except FitnessError as error:
-            tell(f"{export.path.name} was refused: {error}")
-            imports.refuse(export.path, str(error))
+            log(f"{export.path.name} was rejected: {error}")
+            imports.reject(export.path, str(error))
             continue
-        tell(
-            f"{export.path.name}: {sum(added.months.values()):,} records of {sorted(added.months)}"
-        )
-        changed |= touched
+        log(f"{export.path.name}: {sum(info.months.values()):,} records of {sorted(info.months)}")
+        changed |= changed_months
         remove(export.path)
     return changed
 
 
-def _exports(inbox: Path) -> Iterator[Waiting]:
+def _exports(inbox: Path) -> Iterator[WaitingExport]:
     for entry in _entries(inbox):
         if entry.is_dir():
             for path in _entries(entry):
-                yield Waiting(path, entry.name, _changed(path))
+                yield WaitingExport(path, entry.name, _last_change(path))
         else:
-            yield Waiting(entry, None, _changed(entry))
+            yield WaitingExport(entry, None, _last_change(entry))
 
 
 def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if p.name != LAYOUT and not p.name.startswith("."))
+    return sorted(
+        p for p in folder.iterdir() if p.name != LAYOUT_FILE and not p.name.startswith(".")
+    )
 
 
-def _changed(path: Path) -> float:
-    every = [path, *path.rglob("*")] if path.is_dir() else [path]
-    # A copy may keep the time of its content, but not that of its entry.
-    return max(max(stat.st_mtime, stat.st_ctime) for stat in map(Path.lstat, every))
+def _last_change(path: Path) -> float:
+    paths = [path, *path.rglob("*")] if path.is_dir() else [path]
+    # A copy may preserve the modification time, but not the change time of the inode.
+    return max(max(stat.st_mtime, stat.st_ctime) for stat in map(Path.lstat, paths))
 
 
 def _layout(path: Path) -> layout.Layout | None:
-    declared = path.parent / LAYOUT
+    declared = path.parent / LAYOUT_FILE
     is_tidy = path.is_file() and path.suffix.lower() in {".csv", ".parquet"}
     return layout.load(declared) if is_tidy and declared.is_file() else None

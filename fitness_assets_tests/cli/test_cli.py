@@ -66,7 +66,7 @@ def files_of(month: str, home: Path) -> dict[Path, bytes]:
         (
             ["backfill"],
             {"FITNESS_SOURCE": "folder", "FITNESS_SOURCE_PATH": "/nowhere"},
-            "/nowhere is not a folder",
+            "/nowhere is not a readable folder",
         ),
     ],
 )
@@ -226,14 +226,14 @@ def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> Non
     first, second = run.stdout.splitlines()
     assert first == (
         "days.csv  tidy: 1 user-days of 1 people, 2019-01 to 2019-01; "
-        "1 entries left out (fitness quarantine)"
+        "1 entries quarantined (fitness quarantine)"
     )
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
     assert second.endswith("2019-01")
     assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
     (entry, total) = fitness(home, "quarantine").stdout.splitlines()
     assert entry.startswith("days.csv  days.csv, ")
-    assert total == "1 entries left out"
+    assert total == "1 entries quarantined"
     run = fitness(home, "forget", "--yes", "bert")
     assert run.stderr == "fitness: nothing is held about anyone called 'bert'\n"
     run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))

@@ -18,11 +18,11 @@ from fitness_assets.months import between
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
-from fitness_assets.sources.configured import imports_of, people_of
+from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.workspace import MODELS, Workspace
-from fitness_assets_tests.sources.test_imports import two_people, write
 from fitness_assets_tests.support.platform import MakeSettings
+from fitness_assets_tests.support.tidy import two_users, write_tidy
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -52,9 +52,9 @@ def test_what_is_dropped_into_the_inbox_is_taken_in_and_its_months_are_asked_for
     settings = settings_of(make_settings, tmp_path)
     with dg.DagsterInstance.ephemeral() as instance:
         assert requested(settings, "inbox", instance) == []
-        path = two_people(tmp_path / "inbox")
+        path = two_users(tmp_path / "inbox")
         assert requested(settings, "inbox", instance) == [], "it is still being copied"
-        monkeypatch.setattr(inbox.waiting, "__defaults__", (0.0,))
+        monkeypatch.setattr(inbox.waiting_exports, "__defaults__", (0.0,))
         assert requested(settings, "inbox", instance) == [None]
         job = build_defs(settings).resolve_job_def("import_inbox")
         assert job.execute_in_process(instance=instance).success
@@ -64,7 +64,7 @@ def test_what_is_dropped_into_the_inbox_is_taken_in_and_its_months_are_asked_for
         raw = [dg.AssetKey("raw_telemetry")]
         run(settings, {"2023-04": raw, "2023-05": raw})
         assert requested(settings, "imported_months", instance) == []
-        write(path, "anna,2023-05-02,1,1800,70,7,walking")
+        write_tidy(path, "anna,2023-05-02,1,1800,70,7,walking")
         assert job.execute_in_process(instance=instance).success
         assert requested(settings, "imported_months", instance) == ["2023-05"]
 
@@ -107,13 +107,14 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
     settings = settings_of(make_settings, tmp_path / "home")
     workspace = Workspace.of(settings)
     exports = tmp_path / "exports"
-    two_people(exports)
-    write(exports / "carol.csv", "carol,2023-06-01,5000,2200,66,8,yoga")
+    two_users(exports)
+    write_tidy(exports / "carol.csv", "carol,2023-06-01,5000,2200,66,8,yoga")
     for path in sorted(exports.iterdir()):
-        imports_of(settings).add(path, ImportOptions())
+        configured_imports(settings).add(path, ImportOptions())
     outcomes = run(settings, reached(settings, set(settings.months())))
     assert [outcome.error for outcome in outcomes] == [None] * 3
-    anna, bert, carol = (people_of(settings).pseudonym(name) for name in ("anna", "bert", "carol"))
+    pseudonyms = configured_pseudonyms(settings)
+    anna, bert, carol = (pseudonyms.pseudonym(name) for name in ("anna", "bert", "carol"))
     assert held(settings.home) == {anna, bert, carol}
 
     tables = export(settings, "anna", tmp_path / "anna.zip")

@@ -1,3 +1,5 @@
+"""The folder source."""
+
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -7,9 +9,9 @@ import pytest
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA
-from fitness_assets.sources.folder import REQUIRED, Folder
+from fitness_assets.sources.folder import REQUIRED_COLUMNS, Folder
 
-HEADER = ",".join(REQUIRED)
+HEADER = ",".join(REQUIRED_COLUMNS)
 ROW = "7,2023-04-02,1200,310.5,81,7.25,walking"
 
 
@@ -20,17 +22,17 @@ def write(path: Path, *lines: str) -> Path:
 
 
 def read(
-    root: Path, month: str = "2023-04", unread: dict[str, str] | None = None
+    root: Path, month: str = "2023-04", unreadable: dict[str, str] | None = None
 ) -> list[dict[str, object]]:
     records: list[dict[str, object]] = []
-    unread = {} if unread is None else unread
-    for batch in Folder(root).read(month, unread.setdefault):
+    unreadable = {} if unreadable is None else unreadable
+    for batch in Folder(root).read(month, unreadable.setdefault):
         assert batch.schema.equals(SCHEMA)
         records += batch.to_pylist()
     return records
 
 
-def test_csv_and_parquet_give_the_same_record(tmp_path: Path) -> None:
+def test_csv_and_parquet_give_equal_records(tmp_path: Path) -> None:
     write(tmp_path / "a" / "days.csv", HEADER, ROW)
     table = pa.table(
         {
@@ -53,22 +55,22 @@ def test_csv_and_parquet_give_the_same_record(tmp_path: Path) -> None:
     assert first["ingested_at"] is None
 
 
-def test_only_the_month_asked_for_is_read(tmp_path: Path) -> None:
+def test_only_files_of_the_month_are_opened(tmp_path: Path) -> None:
     write(tmp_path / "all.csv", HEADER, ROW, ROW.replace("04-02", "05-02"))
-    # Were this file opened for April, it would be refused.
+    # Opening this file would raise an error.
     write(tmp_path / "year=2023" / "month=05" / "day=01" / "x.csv", "not,a,day")
     assert [record["date"] for record in read(tmp_path)] == [date(2023, 4, 2)]
 
 
-def test_a_missing_value_is_null_and_a_time_is_dropped(tmp_path: Path) -> None:
+def test_missing_values_are_null_and_times_of_day_are_dropped(tmp_path: Path) -> None:
     write(tmp_path / "x.csv", HEADER, "7,2023-04-02T08:00:00,,NaN,,,")
     (record,) = read(tmp_path)
     assert record["date"] == date(2023, 4, 2)
-    assert [record[name] for name in REQUIRED[2:]] == [None] * 5
+    assert [record[name] for name in REQUIRED_COLUMNS[2:]] == [None] * 5
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "message"),
     [
         ("7,2023-04-02,many,1,1,1,yoga", "row 2: steps is 'many'"),
         ("7,02.04.2023,1,1,1,1,yoga", "row 2: date is '02.04.2023'"),
@@ -78,33 +80,33 @@ def test_a_missing_value_is_null_and_a_time_is_dropped(tmp_path: Path) -> None:
         ("7,2023-04-02,1,1", "cannot be read as csv"),
     ],
 )
-def test_a_bad_row_is_named(tmp_path: Path, line: str, told: str) -> None:
+def test_an_invalid_row_is_named(tmp_path: Path, line: str, message: str) -> None:
     path = write(tmp_path / "x.csv", HEADER, ROW, line)
     with pytest.raises(SourceError) as error:
         read(tmp_path)
     assert str(path) in str(error.value)
-    assert told in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("column", REQUIRED)
-def test_a_file_that_lacks_a_column_is_named(tmp_path: Path, column: str) -> None:
-    path = write(tmp_path / "x.csv", ",".join(name for name in REQUIRED if name != column))
+@pytest.mark.parametrize("column", REQUIRED_COLUMNS)
+def test_a_file_without_a_required_column_is_named(tmp_path: Path, column: str) -> None:
+    path = write(tmp_path / "x.csv", ",".join(name for name in REQUIRED_COLUMNS if name != column))
     with pytest.raises(SourceError, match=f"{path} lacks the column {column}"):
         read(tmp_path)
 
 
 def test_a_truncated_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
-    pq.write_table(pa.table({name: ["1"] for name in REQUIRED}), path)
+    pq.write_table(pa.table({name: ["1"] for name in REQUIRED_COLUMNS}), path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(SourceError, match=f"{path} cannot be read as parquet"):
         read(tmp_path)
 
 
-def test_a_record_in_another_months_folder_is_not_lost_in_silence(tmp_path: Path) -> None:
+def test_a_record_in_the_folder_of_another_month_is_an_error(tmp_path: Path) -> None:
     write(tmp_path / "year=2023" / "month=04" / "x.csv", HEADER, ROW.replace("04-02", "05-02"))
-    with pytest.raises(SourceError, match="lies in the folder of 2023-04 but holds 2023-05-02"):
+    with pytest.raises(SourceError, match="is in the folder of 2023-04 but holds 2023-05-02"):
         read(tmp_path)
 
 
@@ -113,7 +115,7 @@ def test_a_folder_without_telemetry_is_named(tmp_path: Path) -> None:
     write(tmp_path / "notes.txt", "nothing here")
     with pytest.raises(SourceError, match=r"holds no \.csv or \.parquet file"):
         Folder(tmp_path).check()
-    with pytest.raises(SourceError, match="is not a folder"):
+    with pytest.raises(SourceError, match="is not a readable folder"):
         Folder(tmp_path / "missing").check()
 
 

@@ -1,0 +1,140 @@
+"""The documents that the imports store: what is known of each import, and of each rejected file."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from fitness_assets.errors import StorageError
+from fitness_assets.storage.documents import convert
+from fitness_assets.storage.publication import Manifest
+
+VERSION = 2
+
+# Version 0.1 of the platform stored no version and used other keys. Imports are user data, so they
+# must stay readable: new key by old key.
+_KEYS_OF_VERSION_1 = {"told": "options", "left_out": "quarantined"}
+
+
+class QuarantineEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A part of an export that could not be used.
+
+    Attributes
+    ----------
+    file : str
+        Name of the file in the export.
+    place : str
+        Location in the file, such as a row; empty for the whole file.
+    reason : str
+    """
+
+    file: str
+    place: str
+    reason: str
+
+
+class StoredOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of an import. Another import of the same content with equal options is skipped.
+
+    Attributes
+    ----------
+    user : str or None
+        The pseudonym of the declared user; the name itself is not stored.
+    zone : str
+        Name of the user's time zone.
+    zones : dict
+        Name of the time zone by stream.
+    layout : dict or None
+        The fields of the `Layout` of tidy files as JSON values. It is only stored and compared.
+    """
+
+    user: str | None
+    zone: str
+    zones: dict[str, str]
+    layout: dict[str, Any] | None
+
+
+class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """One imported export.
+
+    Attributes
+    ----------
+    digest : str
+        SHA-256 of its content.
+    name : str
+        Name of the file or folder that was imported.
+    options : StoredOptions
+    delivered : datetime
+        When it was exported; the import's time where neither the user nor the export states it.
+    months : dict
+        Number of records by month.
+    users : list of str
+        Pseudonyms of the users who have records in it.
+    sources : list of str
+        Formats of its files.
+    quarantined : list of QuarantineEntry
+    version : int
+        Version of this document.
+    """
+
+    digest: str
+    name: str
+    options: StoredOptions
+    delivered: datetime
+    months: dict[str, int]
+    users: list[str]
+    sources: list[str]
+    quarantined: list[QuarantineEntry]
+    version: int = VERSION
+
+
+class RejectedInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A file from the inbox that could not be imported.
+
+    Attributes
+    ----------
+    name : str
+        Name of the file or folder.
+    quarantined : list of QuarantineEntry
+    version : int
+        Version of this document.
+    """
+
+    name: str
+    quarantined: list[QuarantineEntry]
+    version: int = VERSION
+
+
+def import_info(manifest: Manifest, name: str) -> ImportInfo:
+    """The info of an import's manifest, upgraded if an older version stored it.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    name : str
+        What error messages call the manifest.
+
+    Raises
+    ------
+    StorageError
+        If it is invalid or a newer version stored it.
+    """
+    return convert(_upgraded(manifest.info, name), ImportInfo, name)
+
+
+def rejected_info(manifest: Manifest, name: str) -> RejectedInfo:
+    """The info of the manifest of a rejected file; parameters and errors as of `import_info`."""
+    return convert(_upgraded(manifest.info, name), RejectedInfo, name)
+
+
+def _upgraded(info: Mapping[str, Any], name: str) -> dict[str, Any]:
+    version = info.get("version", 1)
+    if version == 1:
+        renamed = {_KEYS_OF_VERSION_1.get(key, key): value for key, value in info.items()}
+        return renamed | {"version": VERSION}
+    if version != VERSION:
+        raise StorageError(
+            f"{name} has version {version} and this fitness_assets reads up to {VERSION}: update it"
+        )
+    return dict(info)
