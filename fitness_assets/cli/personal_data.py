@@ -1,4 +1,4 @@
-"""What is held about one person: all of it handed out, or all of it removed."""
+"""Export or remove all data of one user."""
 
 import shutil
 import zipfile
@@ -16,29 +16,29 @@ from fitness_assets.storage.lake import Lake
 from fitness_assets.workspace import Workspace
 
 
-def export(settings: Settings, name: str, path: Path) -> dict[str, int]:
-    """Write all that is held about a person into a zip of CSV files.
+def export_user(settings: Settings, name: str, path: Path) -> dict[str, int]:
+    """Write all data of a user into a zip of CSV files.
 
     Parameters
     ----------
     settings : Settings
     name : str
-        As it was imported, or the pseudonym.
+        The imported name, or the pseudonym.
     path : Path
-        The zip; replaced if it is there.
+        The zip to write; an existing file is replaced.
 
     Returns
     -------
     dict
-        Rows by table.
+        Number of rows by table.
 
     Raises
     ------
     SourceError
-        If nothing is held about anyone of that name.
+        If there is no data of such a user.
     """
     workspace = Workspace.of(settings)
-    user = _user(settings, workspace, name)
+    user = _user_id(settings, workspace, name)
     tables = {
         "raw_telemetry": _rows(workspace.raw, settings, user),
         "daily_activity": _rows(workspace.daily, settings, user),
@@ -50,30 +50,30 @@ def export(settings: Settings, name: str, path: Path) -> dict[str, int]:
     return {table: len(rows) for table, rows in tables.items()}
 
 
-def forget(settings: Settings, name: str) -> set[str]:
-    """Remove a person from what is kept of the sources, and take in nothing of them again.
+def remove_user(settings: Settings, name: str) -> set[str]:
+    """Remove a user from the imports, and skip the user in later imports.
 
-    Months that held no one else are removed, whatever was made of them.
+    Months that held only this user are removed from the lake, the models and the releases.
 
     Parameters
     ----------
     settings : Settings
     name : str
-        As it was imported, or the pseudonym.
+        The imported name, or the pseudonym.
 
     Returns
     -------
     set of str
-        The months that held them and others, and are to be made again.
+        The months that held this user and others, which are to be rematerialized.
 
     Raises
     ------
     SourceError
-        If nothing is held about anyone of that name.
+        If there is no data of such a user.
     """
     workspace = Workspace.of(settings)
-    user = _user(settings, workspace, name)
-    again = set()
+    user = _user_id(settings, workspace, name)
+    shared = set()
     for month in settings.months():
         users = _users(workspace.raw, month) | _users(workspace.daily, month)
         if user not in users:
@@ -81,23 +81,23 @@ def forget(settings: Settings, name: str) -> set[str]:
         if users == {user}:
             _erase(workspace, month)
         else:
-            again.add(month)
+            shared.add(month)
     configured_pseudonyms(settings).forget(user)
     configured_imports(settings).forget(user)
-    # A copy of what was released is made anew when it is next looked at.
+    # The dashboard downloads its copy of the releases again.
     shutil.rmtree(settings.release_cache, ignore_errors=True)
-    return again
+    return shared
 
 
-def _user(settings: Settings, workspace: Workspace, name: str) -> str:
-    """The id under which the person called `name` is held."""
-    held = {user for each in configured_imports(settings).all() for user in each.users}
+def _user_id(settings: Settings, workspace: Workspace, name: str) -> str:
+    """The id under which the user called `name` is stored."""
+    stored = {user for each in configured_imports(settings).all() for user in each.users}
     for month in settings.months():
-        held |= _users(workspace.raw, month) | _users(workspace.daily, month)
+        stored |= _users(workspace.raw, month) | _users(workspace.daily, month)
     for user in configured_pseudonyms(settings).possible_ids(name):
-        if user in held:
+        if user in stored:
             return user
-    raise SourceError(f"nothing is held about anyone called {name!r}")
+    raise SourceError(f"there is no data of a user called {name!r}")
 
 
 def _users(lake: Lake, month: str) -> set[str]:
@@ -108,13 +108,13 @@ def _users(lake: Lake, month: str) -> set[str]:
 
 
 def _rows(lake: Lake, settings: Settings, user: str) -> pd.DataFrame:
-    def found() -> Iterator[pa.Table]:
+    def selected() -> Iterator[pa.Table]:
         for month in settings.months():
             if lake.manifest(month) is not None:
                 table = lake.scan([month]).table
                 yield table.filter(pc.equal(table["user_id"], user))
 
-    tables = list(found())
+    tables = list(selected())
     return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame()
 
 
@@ -131,7 +131,7 @@ def _segments(workspace: Workspace, settings: Settings, user: str) -> pd.DataFra
 
 
 def _erase(workspace: Workspace, month: str) -> None:
-    """Remove whatever was made of `month`."""
+    """Remove every stored artifact of `month`."""
     workspace.releases.remove(month)
     workspace.uploads.remove(month)
     for lake in (workspace.raw, workspace.daily):

@@ -12,7 +12,7 @@ from fitness_assets.spark.java import find_java
 _CLEANUP = "-Dspark.worker.cleanup.enabled=true -Dspark.worker.cleanup.appDataTtl=86400"
 
 
-def become(
+def exec_daemon(
     settings: Settings, role: Literal["Master", "Worker"], arguments: Sequence[str]
 ) -> NoReturn:
     """Turn this process into a daemon of Spark, on the Java that sessions run on.

@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from fitness_assets.cli.backfill import Outcome, run_months
+from fitness_assets.cli.runs import Outcome, run_months
 from fitness_assets.errors import QualityError, StorageError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort

@@ -113,7 +113,7 @@ def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: P
     assert run.returncode == 1
     april, may, heads, landed_rows, total = run.stdout.splitlines()
     assert april.startswith("2023-04  ok")
-    assert heads.split() == ["asset", "figure", "2023-04", "2023-05"]
+    assert heads.split() == ["asset", "metric", "2023-04", "2023-05"]
     assert landed_rows.split() == ["raw_telemetry", "rows", "1", "-"]
     path = source / "year=2023" / "month=05" / "x.csv"
     assert may == f"2023-05  FAILED  raw_telemetry: {path} lacks the column steps"
@@ -225,7 +225,7 @@ def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> Non
     assert run.returncode == 1
     first, second = run.stdout.splitlines()
     assert first == (
-        "days.csv  tidy: 1 user-days of 1 people, 2019-01 to 2019-01; "
+        "days.csv  tidy: 1 user-days of 1 users, 2019-01 to 2019-01; "
         "1 entries quarantined (fitness quarantine)"
     )
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
@@ -235,6 +235,6 @@ def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> Non
     assert entry.startswith("days.csv  days.csv, ")
     assert total == "1 entries quarantined"
     run = fitness(home, "forget", "--yes", "bert")
-    assert run.stderr == "fitness: nothing is held about anyone called 'bert'\n"
+    assert run.stderr == "fitness: there is no data of a user called 'bert'\n"
     run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))
     assert "--timezone='Mars/Crater' is not a time zone" in run.stderr

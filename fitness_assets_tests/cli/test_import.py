@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fitness_assets.cli.backfill import Outcome, Plan, reached, run_months
-from fitness_assets.cli.personal_data import export, forget
+from fitness_assets.cli.personal_data import export_user, remove_user
+from fitness_assets.cli.runs import Outcome, Plan, rebuild_plan, run_months
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
 from fitness_assets.months import between
@@ -79,7 +79,7 @@ def test_two_months_of_twelve_are_made_again_with_what_they_reach_and_no_other(
             writer.publish({})
     plan = {
         month: [key.to_user_string() for key in keys]
-        for month, keys in reached(settings, {"2023-04", "2023-05"}).items()
+        for month, keys in rebuild_plan(settings, {"2023-04", "2023-05"}).items()
     }
     assert set(plan) == set(between("2023-04", "2023-12"))
     whole = ["raw_telemetry", "daily_activity", *MODELS, "model_backtest", "dashboard_release"]
@@ -111,20 +111,20 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
     write_tidy(exports / "carol.csv", "carol,2023-06-01,5000,2200,66,8,yoga")
     for path in sorted(exports.iterdir()):
         configured_imports(settings).add(path, ImportOptions())
-    outcomes = run(settings, reached(settings, set(settings.months())))
+    outcomes = run(settings, rebuild_plan(settings, set(settings.months())))
     assert [outcome.error for outcome in outcomes] == [None] * 3
     pseudonyms = configured_pseudonyms(settings)
     anna, bert, carol = (pseudonyms.pseudonym(name) for name in ("anna", "bert", "carol"))
     assert held(settings.home) == {anna, bert, carol}
 
-    tables = export(settings, "anna", tmp_path / "anna.zip")
+    tables = export_user(settings, "anna", tmp_path / "anna.zip")
     assert tables == {"raw_telemetry": 2, "daily_activity": 2, "segments": 0}
     with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
         days = pd.read_csv(archive.open("daily_activity.csv"))
     assert set(days["user_id"]) == {anna}
     assert days["steps"].tolist() == [1000, 2000]
 
-    assert forget(settings, "carol") == set(), "June held no one else"
+    assert remove_user(settings, "carol") == set(), "June held no one else"
     assert workspace.manifest("daily_activity", "2023-06") is None
     for store in (workspace.releases, ReleaseStore(settings.upload_folder)):
         pointer = store.pointer()
@@ -132,13 +132,13 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
         assert pointer.month == "2023-05"
     assert held(settings.home) == {anna, bert}
 
-    again = forget(settings, anna)
+    again = remove_user(settings, anna)
     assert again == {"2023-05"}, "April held no one else"
-    outcomes = run(settings, reached(settings, again))
+    outcomes = run(settings, rebuild_plan(settings, again))
     assert [outcome.error for outcome in outcomes] == [None]
     assert held(settings.home) == {bert}
-    with pytest.raises(SourceError, match="nothing is held about anyone called 'anna'"):
-        forget(settings, "anna")
+    with pytest.raises(SourceError, match="there is no data of a user called 'anna'"):
+        remove_user(settings, "anna")
     assert workspace.releases.open("2023-05").info.summary.users == 1
 
 
@@ -146,7 +146,7 @@ def test_forgetting_works_on_any_source(make_settings: MakeSettings, tmp_path: P
     settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3", FITNESS_LAST_MONTH="2023-04")
     raw = {"2023-04": [dg.AssetKey("raw_telemetry")]}
     run(settings, raw)
-    assert forget(settings, "u0000002") == {"2023-04"}
+    assert remove_user(settings, "u0000002") == {"2023-04"}
     run(settings, raw)
     table: pa.Table = Workspace.of(settings).raw.scan(["2023-04"], ["user_id"]).table
     assert set(table["user_id"].to_pylist()) == {"u0000001", "u0000003"}

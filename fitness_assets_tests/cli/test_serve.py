@@ -94,7 +94,7 @@ def serving(home: Path) -> Iterator[Served]:
             },
         )
     try:
-        wait_for("start", lambda: "Ctrl-C stops all of it" in output.read_text(), 120)
+        wait_for("start", lambda: "Press Ctrl-C to stop" in output.read_text(), 120)
         dagster, dashboard = (f"http://127.0.0.1:{port}" for port in ports.values())
         assert dagster in output.read_text()
         assert dashboard in output.read_text()

@@ -1,0 +1,126 @@
+"""`fitness import`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fitness_assets.errors import FitnessError
+from fitness_assets.settings import Settings, parse_timezone
+
+if TYPE_CHECKING:
+    from fitness_assets.sources.exports.options import ImportOptions
+    from fitness_assets.sources.import_manifest import ImportInfo
+
+
+@click.command("import")
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option("--user", help="The user of an export that does not name its user.")
+@click.option(
+    "--timezone",
+    help="Time zone of an export that does not state one, such as Europe/Berlin.  "
+    "[default: FITNESS_TIMEZONE]",
+)
+@click.option(
+    "--zone",
+    "zones",
+    multiple=True,
+    metavar="STREAM=ZONE",
+    help="Time zone of one stream, such as calories=UTC, if it differs from that of the format.",
+)
+@click.option(
+    "--layout",
+    type=click.Path(path_type=Path),
+    help="A TOML file that describes the columns of tidy CSV or Parquet files.",
+)
+def import_(
+    paths: tuple[Path, ...],
+    user: str | None,
+    timezone: str | None,
+    zones: tuple[str, ...],
+    layout: Path | None,
+) -> None:
+    """Import device exports, and materialize the months that they affect.
+
+    Each PATH is a file, a zip or a folder of an Apple Health, Fitabase, Fitbit, Garmin, Google
+    Takeout or Google Fit export, or of tidy CSV or Parquet. The original is not changed; a copy is
+    kept. Importing the same export again changes nothing. Needs FITNESS_SOURCE=exports.
+    """
+    settings = Settings.from_env()
+    from fitness_assets.cli.progress import bytes_bar
+    from fitness_assets.sources.configured import configured_imports
+
+    options = _options(settings, user, timezone, zones, layout)
+    imports = configured_imports(settings)
+    changed: set[str] = set()
+    failed = False
+    for path in paths:
+        try:
+            with bytes_bar(path.name) as progress:
+                imported, months = imports.add(path, options, progress)
+        except FitnessError as error:
+            failed = True
+            click.echo(f"fitness: {error}", err=True)
+            continue
+        changed |= months
+        click.echo(f"{path.name}  {_summary(imported, is_new=bool(months))}")
+    _rebuild(settings, changed)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _options(
+    settings: Settings,
+    user: str | None,
+    timezone: str | None,
+    zones: tuple[str, ...],
+    layout: Path | None,
+) -> "ImportOptions":
+    from fitness_assets.sources.exports import layout as layouts
+    from fitness_assets.sources.exports.options import ImportOptions
+
+    by_stream = {
+        stream: parse_timezone("--zone", zone)
+        for stream, _, zone in (each.partition("=") for each in zones)
+    }
+    return ImportOptions(
+        user=user,
+        zone=parse_timezone("--timezone", timezone) if timezone else settings.timezone,
+        zones=by_stream,
+        layout=layouts.load(layout) if layout else None,
+    )
+
+
+def _summary(imported: "ImportInfo", *, is_new: bool) -> str:
+    months = imported.months
+    span = f"{min(months)} to {max(months)}" if months else "no month"
+    summary = (
+        f"{', '.join(imported.sources)}: {sum(months.values()):,} user-days "
+        f"of {len(imported.users):,} users, {span}"
+    )
+    if imported.quarantined:
+        summary += f"; {len(imported.quarantined):,} entries quarantined (fitness quarantine)"
+    return summary + ("" if is_new else "; already imported")
+
+
+def _rebuild(settings: Settings, changed: set[str]) -> None:
+    """Materialize the months `changed` and every month that depends on them, within the range."""
+    if not changed:
+        return
+    if settings.source != "exports":
+        click.echo("Kept. Set FITNESS_SOURCE=exports to materialize the months of it.")
+        return
+    outside = sorted(changed - set(settings.months()))
+    if outside:
+        click.echo(
+            f"not in the range FITNESS_FIRST_MONTH={settings.first_month} to "
+            f"FITNESS_LAST_MONTH={settings.last_month}, not materialized: {', '.join(outside)}"
+        )
+    if changed.issubset(outside):
+        return
+    from fitness_assets.cli.report import run_and_report
+    from fitness_assets.cli.runs import rebuild_plan
+
+    run_and_report(settings, rebuild_plan(settings, changed))

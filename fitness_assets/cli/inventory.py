@@ -1,0 +1,91 @@
+"""What is materialized: Dagster's record of it, compared with what is stored."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+
+from fitness_assets.definitions import build_defs
+from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.settings import Settings
+from fitness_assets.workspace import Workspace
+
+#: The metric that says most about an asset, among those in its metadata. Others show their rows.
+HEADLINE = {
+    "segment_model": "stability",
+    "activity_classifier": "macro_f1",
+    "calorie_regressor": "r2",
+    "model_backtest": "r2",
+    "compression_report": "bytes",
+    "dashboard_release": "models",
+    "drive_upload": "size_bytes",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthStatus:
+    """One asset and month, as `fitness status --json` prints it.
+
+    Attributes
+    ----------
+    materialized : bool
+        Whether the month is recorded as materialized and is stored.
+    rows : int, float or None
+        The row count in the metadata of the materialization, if there is one.
+    data_version : str
+        The data version of what is stored.
+    run_id : str
+        The run of the latest materialization.
+    metrics : dict
+        The other numbers in the metadata.
+    """
+
+    materialized: bool = False
+    rows: float | None = None
+    data_version: str = ""
+    run_id: str = ""
+    metrics: Mapping[str, float]
+
+
+#: Status by asset, upstream assets first, and by month.
+Inventory = Mapping[str, Mapping[str, MonthStatus]]
+
+
+def take_inventory(settings: Settings, months: Sequence[str]) -> Inventory:
+    """The status of each asset for each of `months`.
+
+    A materialization record is a claim about the store, not the store. A month counts as
+    materialized only if the store holds it; its data version is that of what is stored.
+    """
+    workspace = Workspace.of(settings)
+    graph = build_defs(settings).resolve_asset_graph()
+    with open_instance(settings) as instance:
+        return {
+            key.to_user_string(): {
+                month: _month_status(instance, workspace, key, month) for month in months
+            }
+            for key in graph.toposorted_asset_keys
+        }
+
+
+def _month_status(
+    instance: dg.DagsterInstance, workspace: Workspace, key: dg.AssetKey, month: str
+) -> MonthStatus:
+    wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[month])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    manifest = workspace.manifest(key.to_user_string(), month)
+    if not records or manifest is None:
+        return MonthStatus(metrics={})
+    materialization = records[0].asset_materialization
+    numbers = {
+        name: value.value
+        for name, value in (materialization.metadata if materialization else {}).items()
+        if isinstance(value.value, int | float)
+    }
+    return MonthStatus(
+        materialized=True,
+        rows=numbers.pop("dagster/row_count", None),
+        data_version=manifest.data_version,
+        run_id=records[0].run_id,
+        metrics=numbers,
+    )

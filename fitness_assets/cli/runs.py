@@ -1,0 +1,207 @@
+"""Materialize months in one process: one Python, one JVM, and one Dagster run a month."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import psutil
+
+from fitness_assets import errors, memory
+from fitness_assets.definitions import MONTHLY, build_defs, known_unstable
+from fitness_assets.errors import FitnessError, SettingsError
+from fitness_assets.orchestration.affected import affected_assets
+from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.settings import Settings
+from fitness_assets.workspace import Workspace
+
+#: Called with the month and the asset that was just stored.
+Progress = Callable[[str, str], None]
+#: Assets to materialize, by month.
+Plan = Mapping[str, Sequence[dg.AssetKey]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the run of one month ended.
+
+    Attributes
+    ----------
+    error : str or None
+        None if it succeeded, else one line that says which asset failed and why.
+    warnings : list of str
+        A line for each check that failed and is not blocking.
+    interrupted : bool
+        Whether a signal ended it.
+    """
+
+    month: str
+    run_id: str
+    seconds: float
+    error: str | None
+    warnings: list[str]
+    interrupted: bool
+
+
+def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
+    """The assets of `selection`, in Dagster's selection syntax, upstream assets first.
+
+    None selects the assets of the monthly job.
+
+    Raises
+    ------
+    SettingsError
+        If the selection cannot be parsed or selects nothing.
+    """
+    graph = build_defs(settings).resolve_asset_graph()
+    try:
+        with known_unstable():
+            parsed = dg.AssetSelection.from_string(selection) if selection else MONTHLY
+            chosen = parsed.resolve(graph)
+    except dg.DagsterError as error:
+        reason = str(error).splitlines()[0]
+        raise SettingsError(f"--select {selection!r} is not a selection: {reason}") from error
+    if not chosen:
+        known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
+        raise SettingsError(f"--select {selection!r} selects no asset; there are {known}")
+    return [key for key in graph.toposorted_asset_keys if key in chosen]
+
+
+def rebuild_plan(settings: Settings, changed: Collection[str]) -> Plan:
+    """Assets to rematerialize, by month, after the records of the months `changed` changed.
+
+    The plan holds the months `changed`, and of the months that depend on them those that were
+    materialized before. Assets that are materialized on demand are not part of it.
+    """
+    workspace = Workspace.of(settings)
+    defs = build_defs(settings)
+    with known_unstable():
+        monthly = MONTHLY.resolve(defs.resolve_asset_graph())
+        affected = affected_assets(defs, changed)
+    plan: dict[str, list[dg.AssetKey]] = {}
+    for month in settings.months():
+        if month not in changed and workspace.daily.manifest(month) is None:
+            continue
+        assets = [key for key, months in affected.items() if key in monthly and month in months]
+        if assets:
+            plan[month] = assets
+    return plan
+
+
+def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outcome]:
+    """Materialize the assets of each month of `plan`, in order. A failure stops only its month.
+
+    After SIGINT or SIGTERM no further month starts.
+
+    Parameters
+    ----------
+    settings : Settings
+        The Dagster instance of its home records the runs.
+    plan : mapping
+        The assets to materialize, by month of the range.
+    progress : callable
+        Called with month and name of each asset that was stored.
+    """
+    defs = build_defs(settings, loggers={"console": _progress_logger(progress)})
+    job = defs.resolve_implicit_global_asset_job_def()
+    outcomes = []
+    with open_instance(settings) as instance:
+        for month, assets in sorted(plan.items()):
+            began = time.monotonic()
+            run = job.execute_in_process(
+                instance=instance,
+                partition_key=month,
+                asset_selection=assets,
+                run_config={"loggers": {"console": {}}},
+                raise_on_error=False,
+            )
+            seconds = time.monotonic() - began
+            interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
+            error = None if run.success else _failure(run)
+            outcomes.append(Outcome(month, run.run_id, seconds, error, _warnings(run), interrupted))
+            if interrupted:
+                # A JVM that was still starting does not end with the run.
+                for child in psutil.Process().children(recursive=True):
+                    child.kill()
+                break
+    return outcomes
+
+
+def peak_memory() -> int | None:
+    """Peak memory of this process and its children (the JVM), in bytes.
+
+    It is the sum of each process's own peak: an upper bound, since the peaks need not coincide.
+    None where the system does not record peaks.
+    """
+    own = memory.peak()
+    if own is None:
+        return None
+    children = psutil.Process().children(recursive=True)
+    return own + sum(memory.peak(child.pid) or 0 for child in children)
+
+
+def _progress_logger(progress: Progress) -> dg.LoggerDefinition:
+    """A Dagster logger that prints nothing and calls `progress` for each materialization."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            event = getattr(record, "dagster_event", None)
+            if event is not None and event.is_step_materialization:
+                progress(event.partition, event.asset_key.to_user_string())
+
+    def build(_: dg.InitLoggerContext) -> logging.Logger:
+        logger = logging.getLogger(__name__)
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.handlers = [Handler()]
+        return logger
+
+    return dg.LoggerDefinition(build)
+
+
+def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
+    return [
+        f"{check.check_name}: {check.description}"
+        for check in run.get_asset_check_evaluations()
+        if not check.passed and not check.blocking
+    ]
+
+
+def _causes(run: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str, str]]:
+    """Step, class and message of each error in the chain of causes, the outermost first."""
+    for event in run.all_events:
+        if event.is_step_failure:
+            step, error = str(event.step_key), event.step_failure_data.error
+        elif event.is_job_failure:
+            step, error = "the run", event.job_failure_data.error
+        else:
+            continue
+        while error is not None:
+            yield step, str(error.cls_name), " ".join(error.message.split())
+            error = error.cause
+
+
+def _failure(run: dg.ExecuteInProcessResult) -> str:
+    """One line that says which step failed first and why."""
+    causes = list(_causes(run))
+    if not causes:
+        return f"run {run.run_id} failed before its first step"
+    first, _, _ = causes[0]
+    chain = [(kind, message) for step, kind, message in causes if step == first]
+    known = (each for each in chain if each[0] in _FITNESS_ERRORS | _INTERRUPTED)
+    kind, message = next(known, chain[-1])
+    if kind in _INTERRUPTED:
+        return f"{first} was interrupted"
+    if kind in _FITNESS_ERRORS:
+        return f"{first}: {message.partition(': ')[2]}"
+    return f"{first}: {message} (see the log of run {run.run_id})"
+
+
+_INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
+#: Names of the errors whose message is complete for a user.
+_FITNESS_ERRORS = {
+    name
+    for name, kind in vars(errors).items()
+    if isinstance(kind, type) and issubclass(kind, FitnessError)
+}
