@@ -1,6 +1,7 @@
-"""Models on disk: skops files against an allow-list that lives here, and what was measured of them.
+"""Trained models on disk, with their metrics and tables.
 
-No pickle: nothing that is loaded can execute, whatever it claims to be.
+A model is a skops file, never a pickle. It may hold only the types of the allow-list in this
+module, so that loading a file cannot run code that the file brings.
 """
 
 import io
@@ -19,22 +20,27 @@ import pyarrow.parquet as pq
 from fitness_assets.errors import StorageError
 from fitness_assets.storage.publication import Manifest, Writer, read_bytes, read_manifest
 
-# skops and scikit-learn take seconds to import, and most processes neither write nor load a model.
+# skops and scikit-learn take seconds to import, and most processes do not need them.
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-#: Types, beyond those that skops itself trusts, that a model of ours is made of. No tree of
-#: scikit-learn's among them, which follows its nodes wherever they lead: forests come packed, and
-#: check their own bytes.
-TRUSTED = [
+#: Version of stored models. Increase it when a stored model names other modules or parameters, or
+#: when its metrics or tables change; months of another format are rematerialized, not upgraded.
+#: Format 1, of fitness_assets 0.1, was not recorded in the manifest.
+FORMAT = 2
+
+# Types that a model may hold, in addition to those that skops trusts. The trees of scikit-learn are
+# not among them: they do not check that their nodes exist, so a hostile file could make them read
+# any memory. Forests are packed instead, and a packed forest checks its bytes.
+_TRUSTED = [
     "fitness_assets.models.forests.residual_regressor.ResidualRegressor",
     "fitness_assets.models.forests.packed.estimator.PackedClassifier",
     "fitness_assets.models.forests.packed.estimator.PackedRegressor",
     "numpy.dtype",
 ]
 
-# All that a model of ours consists of: types by skops' name of how they are read.
-_PARTS = {
+# All types that our models consist of, by the name of the skops node that reads them.
+_NODE_TYPES = {
     "ObjectNode": {
         "fitness_assets.models.forests.residual_regressor.ResidualRegressor",
         "fitness_assets.models.forests.packed.estimator.PackedClassifier",
@@ -57,15 +63,15 @@ _PARTS = {
     "TupleNode": {"builtins.tuple"},
     "TypeNode": {"builtins.str", "numpy.float64"},
 }
-# Of skops' format. Before it some parts were pickles.
+# Version of skops' format. Version 1 stored some parts as pickles.
 _PROTOCOL = 2
 
 MODEL = "model.skops"
 METRICS = "metrics.json"
-# Many times the largest model of ours; a file that unpacks to more is not one.
-_MOST_UNPACKED = 200_000_000
-# A fixed stamp, the earliest that a zip can carry: equal models are to give equal bytes.
-_STAMP = (1980, 1, 1, 0, 0, 0)
+# Many times the size of our largest model; a file that decompresses to more is refused.
+_MAX_DECOMPRESSED = 200_000_000
+# The earliest timestamp of the zip format, fixed so that equal models give equal bytes.
+_TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
 
 def dump(model: "Pipeline") -> bytes:
@@ -75,15 +81,15 @@ def dump(model: "Pipeline") -> bytes:
     plain = skops.io.dumps(model)
     names: dict[str, str] = {}
 
-    def renamed(match: re.Match[str]) -> str:
+    def numbered(match: re.Match[str]) -> str:
         return match[1] + names.setdefault(match[2], str(len(names))) + match[3]
 
     packed = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(plain)) as source, zipfile.ZipFile(packed, "w") as target:
-        # skops names objects by their address in memory. Number them as they first appear.
+        # skops names objects by their memory address. Number them in order of appearance instead.
         schema = source.read("schema.json").decode()
-        schema = re.sub(r'("__id__": )(\d+)()', renamed, schema)
-        schema = re.sub(r'("file": ")([^".]+)(\.\w+")', renamed, schema)
+        schema = re.sub(r'("__id__": )(\d+)()', numbered, schema)
+        schema = re.sub(r'("file": ")([^".]+)(\.\w+")', numbered, schema)
         members = {name: source.read(name) for name in source.namelist() if name != "schema.json"}
         content = {"schema.json": schema.encode()}
         for name, data in members.items():
@@ -91,7 +97,7 @@ def dump(model: "Pipeline") -> bytes:
             content[names[stem] + dot + suffix] = data
         for name in sorted(content):
             target.writestr(
-                zipfile.ZipInfo(name, _STAMP),
+                zipfile.ZipInfo(name, _TIMESTAMP),
                 content[name],
                 compress_type=zipfile.ZIP_DEFLATED,
                 compresslevel=9,
@@ -105,16 +111,16 @@ def load(content: bytes, name: str) -> "Pipeline":
     Raises
     ------
     StorageError
-        If `content` is not a skops file, unpacks to far too much, or holds a type that is not on
-        the allow-list. Then nothing of it was built.
+        If `content` is not a skops file, decompresses to too many bytes, or holds a type that is
+        not on the allow-list. No object is created in these cases.
     """
     import skops.io
     from sklearn.pipeline import Pipeline
 
     try:
-        _refuse_bomb(content)
-        model = skops.io.loads(content, trusted=TRUSTED)
-    except Exception as error:  # whatever a hostile file makes the reader raise, it is refused
+        _check_decompressed_size(content)
+        model = skops.io.loads(content, trusted=_TRUSTED)
+    except Exception as error:  # a hostile file can make skops raise anything
         reason = " ".join(str(error).split())
         raise StorageError(f"{name} is not a model that may be loaded: {reason}") from error
     if not isinstance(model, Pipeline):
@@ -123,25 +129,25 @@ def load(content: bytes, name: str) -> "Pipeline":
 
 
 def verify(content: bytes, name: str) -> None:
-    """Refuse what may not be loaded, without importing skops for a model of ours.
+    """Check that `content` holds only types of the allow-list, without loading it.
 
-    skops imports all of scikit-learn, which takes as long as all else until a dashboard's first
-    page. What consists of nothing but the parts of our models, by its description, and of readable
-    arrays needs none of it; what does not is left to `load` to judge. A packed forest is not
-    decoded here: it checks its own bytes when it is loaded.
+    A model of ours is checked by its description and its arrays, without skops: importing skops
+    and scikit-learn takes as long as everything else before a dashboard's first page. Anything
+    else is loaded with `load`, which decides. A packed forest is not decoded here; it checks its
+    bytes when it is loaded.
 
     Raises
     ------
     StorageError
         As `load`.
     """
-    if not _is_of_our_parts(content):
+    if not _has_only_our_types(content):
         load(content, name)
 
 
-def _is_of_our_parts(content: bytes) -> bool:
+def _has_only_our_types(content: bytes) -> bool:
     try:
-        _refuse_bomb(content)
+        _check_decompressed_size(content)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             described = json.loads(archive.read("schema.json"))
             for member in archive.namelist():
@@ -155,21 +161,21 @@ def _is_of_our_parts(content: bytes) -> bool:
             if isinstance(node, dict):
                 if "__loader__" in node:
                     kind = f"{node['__module__']}.{node['__class__']}"
-                    if kind not in _PARTS[node["__loader__"]]:
+                    if kind not in _NODE_TYPES[node["__loader__"]]:
                         return False
                 nodes.extend(node.values())
             elif isinstance(node, list):
                 nodes.extend(node)
-    except Exception:  # noqa: BLE001 - whatever is wrong with it, `load` says so
+    except Exception:  # noqa: BLE001 - `load` reports what is wrong
         return False
     return True
 
 
-def _refuse_bomb(content: bytes) -> None:
+def _check_decompressed_size(content: bytes) -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        unpacked = sum(member.file_size for member in archive.infolist())
-    if unpacked > _MOST_UNPACKED:
-        raise ValueError(f"it would unpack to {unpacked:,} bytes")
+        size = sum(member.file_size for member in archive.infolist())
+    if size > _MAX_DECOMPRESSED:
+        raise ValueError(f"it would decompress to {size:,} bytes")
 
 
 def array_bytes(model: Any) -> int:
@@ -177,7 +183,7 @@ def array_bytes(model: Any) -> int:
     from sklearn.base import BaseEstimator
 
     if isinstance(model, np.ndarray):
-        # An array of objects holds references, and its strings are few.
+        # An array of objects counts its references only; there are few such strings.
         return model.nbytes
     if isinstance(model, dict):
         return sum(map(array_bytes, model.values()))
@@ -189,24 +195,28 @@ def array_bytes(model: Any) -> int:
 
 
 class ModelStore:
-    """One kind of model, a folder a month: the model, its metrics, and tables that go with it.
+    """The months of one model: for each month its skops file, its metrics and its tables.
+
+    Months that were stored in another `FORMAT` count as missing; reading one raises an error that
+    names the command to run.
 
     Parameters
     ----------
     root : Path
-        The folder of this kind of model.
+        The model's folder.
     """
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def folder(self, month: str) -> Path:
-        """Where `month` lies."""
+        """The folder of `month`."""
         return self.root / month
 
     def manifest(self, month: str) -> Manifest | None:
-        """What is published for `month`, or None."""
-        return read_manifest(self.folder(month))
+        """The manifest of `month`, or None if it is missing or of another format."""
+        manifest = read_manifest(self.folder(month))
+        return manifest if manifest and _format_of(manifest) == FORMAT else None
 
     def save(
         self,
@@ -215,9 +225,9 @@ class ModelStore:
         metrics: Mapping[str, Any],
         tables: Mapping[str, pd.DataFrame] | None = None,
     ) -> Manifest:
-        """Publish `month`: the model, as `dump` gives it, if there is one; its metrics; its tables.
+        """Publish `month`: the result of `dump`, or None without a model, the metrics, the tables.
 
-        The manifest's info is `metrics` without its nested parts.
+        The manifest's info is `metrics` without its nested parts, and the `FORMAT`.
         """
         with Writer(self.folder(month)) as writer:
             if model is not None:
@@ -226,24 +236,36 @@ class ModelStore:
             for name, table in (tables or {}).items():
                 write_table(writer.staging / f"{name}.parquet", table)
             headline = {k: v for k, v in metrics.items() if not isinstance(v, dict | list)}
-            return writer.publish(headline)
+            return writer.publish({"format": FORMAT, **headline})
 
     def published(self, month: str) -> Manifest:
-        """What is published for `month`; StorageError if nothing is."""
-        manifest = self.manifest(month)
+        """The manifest of `month`.
+
+        Raises
+        ------
+        StorageError
+            If the month is missing or of another format; the message names the command to run.
+        """
+        manifest = read_manifest(self.folder(month))
         if manifest is None:
-            raise StorageError(f"{self.root.name} has no {month}; materialize it first")
+            raise StorageError(f"{self.root.name} has no {month}; run `fitness backfill {month}`")
+        if (found := _format_of(manifest)) != FORMAT:
+            version = "an older" if found < FORMAT else "a newer"
+            raise StorageError(
+                f"{self.root.name} of {month} was stored by {version} version of fitness_assets; "
+                f"run `fitness backfill {month}`"
+            )
         return manifest
 
     def read(self, month: str, name: str) -> bytes | None:
-        """Content of the file called `name` of `month`, verified; None where there is no such."""
+        """The content of file `name` of `month`, verified; None if the month has no such file."""
         for file in self.published(month).files:
             if file.name == name:
                 return read_bytes(self.folder(month), file)
         return None
 
     def table(self, month: str, name: str) -> pd.DataFrame | None:
-        """The table called `name` of `month`, verified; None where there is none."""
+        """Table `name` of `month`, verified; None if the month has no such table."""
         content = self.read(month, f"{name}.parquet")
         return None if content is None else pq.read_table(io.BytesIO(content)).to_pandas()
 
@@ -254,12 +276,17 @@ class ModelStore:
         return document
 
 
+def _format_of(manifest: Manifest) -> int:
+    found = manifest.info.get("format", 1)
+    return found if isinstance(found, int) else 1
+
+
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write `document` so that equal documents give equal bytes."""
+    """Write `document`; equal documents give equal bytes."""
     path.write_text(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:
-    """Write `table` as Parquet, without what pandas alone would understand."""
+    """Write `table` as Parquet, without the metadata of pandas."""
     arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
     pq.write_table(arrow, path, compression="zstd")

@@ -20,7 +20,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
 from fitness_assets.storage.publication import StoredFile, read_bytes
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.storage.test_models import rewritten
+from fitness_assets_tests.support.models import rewritten
 from fitness_assets_tests.support.opening import (
     STORY,
     VIEWS,
