@@ -206,16 +206,17 @@ def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict
     told = metrics["segment_model"]
     before = segment_names(workspace, shift(month, -1))
     names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
-    called = tables.called_now(before, segment_names(workspace, month))
+    called = tables.current_names(before, segment_names(workspace, month))
     metrics["formerly"] = {
         now: then for then, now in called.items() if now != then and now in names.values()
     }
-    placed, metrics["projection"] = tables.people(
+    placed, projection = tables.user_map(
         load(model, f"{month} segment_model"),
         table,
         told["features"],
         {user: called[name] for user, name in before.items()},
     )
+    metrics["projection"] = msgspec.to_builtins(projection)
     return {
         "segments.parquet": store.read(month, "segments.parquet") or b"",
         "people.parquet": _parquet(placed),

@@ -44,6 +44,21 @@ class MonthSummary(msgspec.Struct, frozen=True, kw_only=True):
     activities: dict[str, int]
 
 
+class Projection(msgspec.Struct, frozen=True, kw_only=True):
+    """The two axes of the map of users: principal components of the features of the segments.
+
+    Attributes
+    ----------
+    explained : list of float
+        Share of the variance that each axis explains.
+    loadings : dict
+        Loading of a feature on each axis, by feature.
+    """
+
+    explained: list[float]
+    loadings: dict[str, list[float]]
+
+
 class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
     """What the manifest of a release says about its content.
 

@@ -1,21 +1,21 @@
-"""The small tables and sums that a release carries for the dashboard.
+"""The aggregated tables of a release, computed from one month of `daily_activity`.
 
-Only `people` and `user_days` know of users, by the ids that the lake has.
+Only `user_days` and `user_map` hold user ids; they are the pseudonymous ids of the lake.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from fitness_assets.release.bundle import MonthSummary
+from fitness_assets.release.bundle import MonthSummary, Projection
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-#: The numbers of a day that are described.
+#: The numeric columns that are described.
 NUMBERS = (
     "steps",
     "distance_km",
@@ -27,36 +27,37 @@ NUMBERS = (
     "sedentary_minutes",
 )
 _PERSON = ("age", "sex", "height_cm", "weight_kg")
-_USUAL = (
+_HISTORY = (
     "steps_mean_28d",
     "calories_burned_mean_7d",
     "calories_burned_mean_28d",
     "resting_heart_rate_mean_28d",
 )
-#: Columns of `daily_activity` that these read.
+#: The columns of `daily_activity` that the functions of this module read.
 COLUMNS = [
     *("user_id", "date", "day_of_week", "worn", "activity_type", "quality_flags"),
     *NUMBERS,
     *_PERSON,
-    *_USUAL,
+    *_HISTORY,
 ]
-#: Days in the sample for scatter plots.
-SAMPLE = 1_500
+#: Rows of `sample`.
+SAMPLE_SIZE = 1_500
 
 _BINS = 40
-# How finely devices tell a number.
-_STEPS = (1.0, 0.1, 0.01)
-# What lies beyond these shares of the days is counted in the outermost bins, so that one slip of a
-# device does not make all others a single bar.
-_TAILS = (0.001, 0.999)
+# Resolutions of devices, coarsest first.
+_RESOLUTIONS = (1.0, 0.1, 0.01)
+# Values outside these quantiles are counted in the outermost bins, so that one wrong value does not
+# compress all others into a single bin.
+_BIN_LIMITS = (0.001, 0.999)
 _TREND_BINS = 20
-_WHISKERS = (0.05, 0.25, 0.5, 0.75, 0.95)
-# Tukey (Exploratory Data Analysis, 1977): beyond this many interquartile ranges a value is far out.
+_SPREAD_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+# Tukey (Exploratory Data Analysis, 1977): a value is "far out" beyond this many interquartile
+# ranges outside the quartiles.
 _FAR_OUT = 3
 
 
 def by_day(days: pd.DataFrame) -> pd.DataFrame:
-    """One row a date: records, worn records, and means over the users who have the reading."""
+    """One row a date: records, worn records, and the mean of each number over its known values."""
     table = days.groupby("date", sort=True).agg(
         records=("user_id", "size"),
         worn=("worn", "sum"),
@@ -66,7 +67,7 @@ def by_day(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_weekday(days: pd.DataFrame) -> pd.DataFrame:
-    """One row a day_of_week, 1 Monday to 7 Sunday: records, worn records, and means of readings."""
+    """As `by_day`, one row a ``day_of_week``, from 1 for Monday to 7 for Sunday."""
     table = days.groupby("day_of_week", sort=True).agg(
         records=("user_id", "size"),
         worn=("worn", "sum"),
@@ -76,7 +77,7 @@ def by_weekday(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def by_activity(days: pd.DataFrame) -> pd.DataFrame:
-    """One row an activity_type, commonest first: days, users, and means of readings."""
+    """One row an ``activity_type``, most frequent first: days, users, and means of numbers."""
     table = days.groupby("activity_type", sort=True).agg(
         days=("user_id", "size"),
         users=("user_id", "nunique"),
@@ -86,38 +87,42 @@ def by_activity(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def spreads(days: pd.DataFrame) -> pd.DataFrame:
-    """How each number is spread within each activity_type.
+    """Quantiles of each number by activity.
 
     Returns
     -------
     DataFrame
-        Columns ``activity_type``, ``number``, and its quantiles ``p5``, ``p25``, ``p50``, ``p75``
-        and ``p95``; no row where there are no readings.
+        Columns ``activity_type``, ``number``, and the quantiles ``p5``, ``p25``, ``p50``, ``p75``
+        and ``p95``. No row where no value is known.
     """
     labelled = days[["activity_type", *NUMBERS]].astype(dict.fromkeys(NUMBERS, float))
     long = labelled.melt("activity_type", var_name="number").dropna()
-    by = long.groupby(["activity_type", "number"])["value"]
-    parts = {f"p{round(100 * share)}": by.quantile(share) for share in _WHISKERS}
-    return pd.DataFrame(parts).reset_index()
+    values = long.groupby(["activity_type", "number"])["value"]
+    quantiles = {f"p{round(100 * share)}": values.quantile(share) for share in _SPREAD_QUANTILES}
+    return pd.DataFrame(quantiles).reset_index()
 
 
 def histograms(days: pd.DataFrame) -> pd.DataFrame:
-    """Days by some forty equal bins of each number.
+    """Histogram of each number, of about `_BINS` equal bins.
 
     Returns
     -------
     DataFrame
-        Columns ``number``, ``low`` and ``high`` of the bin, and ``days``. The outermost bins hold
-        what lies beyond, which is a day in a thousand.
+        Columns ``number``, ``low`` and ``high`` of the bin, and ``days``. The outermost bins also
+        count the values beyond them, about one in a thousand on each side.
     """
     parts = []
     for name in NUMBERS:
         known = days[name].dropna().to_numpy(dtype=float)
         if not len(known):
             continue
-        low, high = np.quantile(known, _TAILS)
-        # A bin is as wide as so many whole steps of the device, or some would hold a step more.
-        step = next((s for s in _STEPS if np.allclose(known, np.round(known / s) * s)), _STEPS[-1])
+        low, high = np.quantile(known, _BIN_LIMITS)
+        # The bin width is a multiple of the resolution: otherwise some bins would cover one more
+        # possible value than others.
+        step = next(
+            (s for s in _RESOLUTIONS if np.allclose(known, np.round(known / s) * s)),
+            _RESOLUTIONS[-1],
+        )
         width = max(np.ceil((high - low) / _BINS / step), 1) * step
         edges = np.arange(np.floor(low / step) * step - step / 2, high + width, width)
         counts, _ = np.histogram(np.clip(known, edges[0], edges[-1]), edges)
@@ -130,13 +135,13 @@ def histograms(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def correlations(days: pd.DataFrame) -> pd.DataFrame:
-    """Pearson's r of each pair of numbers, over the days that have both.
+    """Pearson correlation of each pair of numbers, over the days that have both.
 
     Returns
     -------
     DataFrame
-        Columns ``one``, ``other`` and ``r``, both halves and no diagonal; missing where a number
-        does not vary.
+        Columns ``one``, ``other`` and ``r``: each pair in both orders, without the diagonal.
+        ``r`` is missing where a number is constant.
     """
     table = days[list(NUMBERS)].astype(float).corr().rename_axis("one")
     pairs = table.melt(var_name="other", value_name="r", ignore_index=False).reset_index()
@@ -144,22 +149,22 @@ def correlations(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def trends(days: pd.DataFrame) -> pd.DataFrame:
-    """The median of each number in twentieths of each other number: a trend of no assumed shape.
+    """Median of each number within quantile bins of each other number: a nonparametric trend.
 
     Returns
     -------
     DataFrame
-        Columns ``x`` and ``y``, names of numbers; ``at``, the median of x in that part; ``median``
-        of y there; and ``days`` that have both.
+        Columns ``x`` and ``y``, names of numbers; ``at``, the median of x in the bin; ``median``,
+        that of y; and ``days`` that have both.
     """
     numbers = days[list(NUMBERS)].astype(float)
     parts = []
     for x in NUMBERS:
         known = numbers[numbers[x].notna()]
-        if known[x].nunique() < 2:  # noqa: PLR2004 - a trend needs two ends
+        if known[x].nunique() < 2:  # noqa: PLR2004 - a trend needs two values
             continue
-        by = known.groupby(pd.qcut(known[x], _TREND_BINS, duplicates="drop"), observed=True)
-        medians, counts = by.median(), by.count()
+        bins = known.groupby(pd.qcut(known[x], _TREND_BINS, duplicates="drop"), observed=True)
+        medians, counts = bins.median(), bins.count()
         for y in NUMBERS:
             if y != x:
                 part = {"at": medians[x], "median": medians[y], "days": counts[y]}
@@ -169,20 +174,23 @@ def trends(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def sample(days: pd.DataFrame) -> pd.DataFrame:
-    """Up to `SAMPLE` worn days, the same ones whatever their order, without whose they are."""
+    """Up to `SAMPLE_SIZE` worn days without user ids, for scatter plots.
+
+    The sample does not depend on the order of the rows.
+    """
     worn = days[days["worn"]]
-    drawn = pd.util.hash_pandas_object(worn[["user_id", "date"]].astype(str), index=False)
-    chosen = worn.iloc[np.argsort(drawn.to_numpy(), kind="stable")[:SAMPLE]]
-    return chosen[["activity_type", *NUMBERS]].reset_index(drop=True)
+    hashes = pd.util.hash_pandas_object(worn[["user_id", "date"]].astype(str), index=False)
+    drawn = worn.iloc[np.argsort(hashes.to_numpy(), kind="stable")[:SAMPLE_SIZE]]
+    return drawn[["activity_type", *NUMBERS]].reset_index(drop=True)
 
 
-def people(
+def user_map(
     model: "Pipeline",
     table: pd.DataFrame,
     features: list[str],
-    before: Mapping[str, str],
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Where each user lies in the space of the segments, seen from its two widest sides.
+    previous: Mapping[str, str],
+) -> tuple[pd.DataFrame, Projection]:
+    """Users on the first two principal components of the features of the segments.
 
     Parameters
     ----------
@@ -191,129 +199,132 @@ def people(
     table : DataFrame
         One row a user: ``user_id``, ``segment``, and the profile.
     features : list of str
-        What the model goes by.
-    before : mapping
-        The segment that a user was in the month before, by user_id, as it is called now.
+        Features of the model.
+    previous : mapping
+        Current name of the segment that a user had in the previous month, by user id.
 
     Returns
     -------
     DataFrame
-        Columns ``user_id``, ``x``, ``y``, ``segment``, and ``before``, missing for who had none.
-    dict
-        ``explained``, the shares of the variance that x and y show, and ``loadings``: by feature,
-        how x and y move with it.
+        Columns ``user_id``, ``x``, ``y``, ``segment``, and ``before``, the segment in the previous
+        month, missing for users that had none.
+    Projection
     """
-    # One thread: the order of a parallel sum would show in the last digits.
+    # One thread: the last digits of a parallel sum depend on the order of its parts.
     with threadpool_limits(1):
         scaled = model[:-1].transform(table[features])
         scaled = scaled - scaled.mean(axis=0)
         _, singular, axes = np.linalg.svd(scaled, full_matrices=False)
-        # The sign of an axis is arbitrary; its largest loading is made positive.
+        # The sign of an axis is arbitrary; make its largest loading positive.
         axes *= np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-        shown = np.zeros((2, len(features)))
-        shown[: len(axes)] = axes[:2]
-        places = np.round(scaled @ shown.T, 3)
+        loadings = np.zeros((2, len(features)))
+        loadings[: len(axes)] = axes[:2]
+        places = np.round(scaled @ loadings.T, 3)
     total = float((singular**2).sum()) or 1.0
-    placed = pd.DataFrame(
+    users = pd.DataFrame(
         {
             "user_id": table["user_id"],
             "x": places[:, 0].astype("float32"),
             "y": places[:, 1].astype("float32"),
             "segment": table["segment"],
-            "before": table["user_id"].map(before).astype(object),
+            "before": table["user_id"].map(previous).astype(object),
         }
     )
-    told = {
-        "explained": [float(value**2 / total) for value in [*singular, 0.0][:2]],
-        "loadings": {
-            name: [float(value) for value in shown[:, number]]
+    projection = Projection(
+        explained=[float(value**2 / total) for value in [*singular, 0.0][:2]],
+        loadings={
+            name: [float(value) for value in loadings[:, number]]
             for number, name in enumerate(features)
         },
-    }
-    return placed, told
+    )
+    return users, projection
 
 
-def called_now(before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, str]:
-    """What each segment of the month before is called now.
+def current_names(previous: Mapping[str, str], current: Mapping[str, str]) -> dict[str, str]:
+    """Names in the current month of the segments of the previous month.
 
-    Segments of two months are the same if they are paired where pairs share the most users
-    (Kuhn, Nav Res Logist Q 2:83, 1955), and share more than half of those of the earlier one that
-    are still there. A name says what sets a segment apart most, which may change while its users
-    stay together.
+    Segments of two months are the same if they are paired in the matching that maximizes the users
+    they share (Kuhn, Nav Res Logist Q 2:83, 1955), and share more than half of the users of the
+    previous segment that are in both months. A name says in what a segment differs most from the
+    others, so that it may change while the users of the segment stay together.
 
     Parameters
     ----------
-    before, now : mapping
-        Name of each user's segment, by user_id.
+    previous, current : mapping
+        Name of each user's segment, by user id.
 
     Returns
     -------
     dict
-        By name of the month before. A segment that is no more keeps its name, or, where another
-        has taken that, the name and "(then)".
+        Current name, by name in the previous month. A segment without a match keeps its name; if
+        another segment has that name now, ``(then)`` is appended.
     """
     from scipy.optimize import linear_sum_assignment
 
-    both = pd.DataFrame({"before": pd.Series(before), "now": pd.Series(now)}).dropna()
-    shared = pd.crosstab(both["before"], both["now"])
+    names = pd.DataFrame({"previous": pd.Series(previous), "current": pd.Series(current)}).dropna()
+    shared = pd.crosstab(names["previous"], names["current"])
     users = shared.to_numpy()
-    same = {
+    matched = {
         str(shared.index[row]): str(shared.columns[column])
         for row, column in zip(*linear_sum_assignment(users, maximize=True), strict=True)
         if 2 * users[row, column] > users[row].sum()
     }
-    taken = set(now.values())
-    gone = {name: f"{name} (then)" if name in taken else name for name in set(before.values())}
-    return gone | same
+    taken = set(current.values())
+    unmatched = {
+        name: f"{name} (then)" if name in taken else name for name in set(previous.values())
+    }
+    return unmatched | matched
 
 
-def movement(placed: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
-    """How many users went from which segment of the month before to which of this one.
+def movement(users: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
+    """Number of users by segment of the previous month and segment of this one.
 
     Parameters
     ----------
-    placed : DataFrame
-        As `people` gives it.
+    users : DataFrame
+        As returned by `user_map`.
     names : mapping
         Names of the segments of this month.
 
     Returns
     -------
     DataFrame
-        Columns ``before``, ``segment``, both names, and ``users``. Who was not there is in none.
+        Columns ``before`` and ``segment``, both names, and ``users``. Users without a segment in
+        the previous month are not counted.
     """
-    both = placed[placed["before"].notna()]
+    both = users[users["before"].notna()]
     moved = both.assign(segment=both["segment"].map(names)).groupby(["before", "segment"])
     return moved.size().rename("users").reset_index()
 
 
 def user_days(days: pd.DataFrame) -> pd.DataFrame:
-    """One row a user and day, by user and date: readings, the person, and what is usual for them.
+    """One row a user and day, ordered by user and date: numbers, the person, and their history.
 
-    Means are in single precision, which is finer than what they are made of.
+    Means of the history are in single precision, which is finer than the values they average.
     """
     table = days[
-        ["user_id", "date", "worn", "activity_type", *NUMBERS, *_PERSON, *_USUAL]
+        ["user_id", "date", "worn", "activity_type", *NUMBERS, *_PERSON, *_HISTORY]
     ].sort_values(["user_id", "date"], kind="stable", ignore_index=True)
-    return table.astype(dict.fromkeys(_USUAL, "float32"))
+    return table.astype(dict.fromkeys(_HISTORY, "float32"))
 
 
 def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd.DataFrame:
-    """What is known of each number, why the rest is not, and how far the known reaches.
+    """Completeness and distribution of each number.
 
     Parameters
     ----------
     days : DataFrame
     ranges : mapping
-        Least and greatest value allowed, by number.
+        Smallest and largest allowed value, by number.
 
     Returns
     -------
     DataFrame
-        One row a number. Records are ``known``, ``out_of_range`` (nulled by the ETL), ``not_worn``
-        or otherwise ``missing``, which add up. ``allowed_low`` and ``allowed_high``; of the known
-        ``least``, ``q1``, ``median``, ``q3`` and ``greatest``; and ``outliers``, further than
-        three interquartile ranges outside the quartiles, which are kept.
+        One row a number. Counts of records: ``known``, ``out_of_range`` (nulled by the ETL),
+        ``not_worn`` and otherwise ``missing``, which add up to all records. ``allowed_low`` and
+        ``allowed_high``. Of the known values ``least``, ``q1``, ``median``, ``q3`` and
+        ``greatest``; and ``outliers``, the count of those further than three interquartile ranges
+        outside the quartiles, which are kept.
     """
     flags = days["quality_flags"].explode()
     rows = []
@@ -322,8 +333,10 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
         flagged = flags.index[flags == f"{name}_out_of_range"]
         nulled = len(flagged)
         not_worn = int((days[name].isna() & ~days["worn"]).drop(flagged).sum())
-        marks = np.quantile(known, [0, 0.25, 0.5, 0.75, 1]) if len(known) else np.full(5, np.nan)
-        least, q1, median, q3, greatest = map(float, marks)
+        quartiles = (
+            np.quantile(known, [0, 0.25, 0.5, 0.75, 1]) if len(known) else np.full(5, np.nan)
+        )
+        least, q1, median, q3, greatest = map(float, quartiles)
         fence = _FAR_OUT * (q3 - q1)
         rows.append(
             {
