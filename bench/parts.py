@@ -25,15 +25,14 @@ from bench.packed import packed
 from bench.people import people
 from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
-from fitness_assets.etl.dedupe import one_record_a_day
+from fitness_assets.etl.dedupe import first_record_per_day
 from fitness_assets.models import evaluation, memory_probe
 from fitness_assets.models.compression import story
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.segments import segmentation
 from fitness_assets.months import between
-from fitness_assets.record.daily import RANGES
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import RANGES, SCHEMA
 from fitness_assets.release import model_loader as loader
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
@@ -271,7 +270,7 @@ def _window() -> pd.DataFrame:
     # Of two deliveries of a day the later counts; of two at once the one that names an activity.
     order = [("user_id", "ascending"), ("date", "ascending"), ("ingested_at", "descending")]
     records = pa.concat_tables(tables).sort_by([*order, ("activity_type", "ascending")])
-    days = with_baselines(one_record_a_day(records)).to_pandas()
+    days = with_baselines(first_record_per_day(records)).to_pandas()
     return days.assign(
         date=pd.to_datetime(days["date"]),
         worn=days["steps"].notna(),

@@ -63,7 +63,7 @@ class Run:
 
 def scale() -> "Iterator[Table]":
     """Six months at each size, in every engine."""
-    from fitness_assets.record.daily import RANGES
+    from fitness_assets.record.raw import RANGES
 
     if rivals.RANGES != RANGES:
         raise ValueError("the ranges of bench.rivals are not those of etl.features")

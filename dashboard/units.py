@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fitness_assets.record import raw
+
 METRIC, IMPERIAL = "Metric", "Imperial"
 
 
@@ -28,18 +30,11 @@ class Number:
     imperial: tuple[str, float] | None = None
 
 
+_IMPERIAL = {"km": ("mi", 0.621371), "cm": ("in", 0.393701), "kg": ("lb", 2.204623)}
+
 NUMBERS = {
-    "steps": Number("Steps", ""),
-    "distance_km": Number("Distance", "km", 1, ("mi", 0.621371)),
-    "calories_burned": Number("Energy", "kcal"),
-    "heart_rate_avg": Number("Mean heart rate", "bpm", 1),
-    "resting_heart_rate": Number("Resting heart rate", "bpm", 1),
-    "sleep_hours": Number("Sleep", "h", 1),
-    "active_minutes": Number("Active time", "min"),
-    "sedentary_minutes": Number("Time sitting", "min"),
-    "age": Number("Age", "years"),
-    "height_cm": Number("Height", "cm", 0, ("in", 0.393701)),
-    "weight_kg": Number("Weight", "kg", 1, ("lb", 2.204623)),
+    name: Number(column.label, column.unit, column.decimals, _IMPERIAL.get(column.unit))
+    for name, column in raw.NUMBERS.items()
 }
 
 

@@ -73,7 +73,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         calorie_regressor.build(months, settings.regressor_bytes, settings.model_memory),
         model_backtest.build(months),
         compression_report.build(months),
-        dashboard_release.build(months, settings.memory, settings.least_complete),
+        dashboard_release.build(months, settings.memory),
         drive_upload.build(months),
     ]
     import_inbox, arrivals = automation.inbox(settings, MONTHLY_JOB)

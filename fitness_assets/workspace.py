@@ -7,6 +7,7 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Target
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import Source, configured_source
+from fitness_assets.storage.check_results import CheckResultStore
 from fitness_assets.storage.lake import Lake
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
@@ -23,6 +24,7 @@ class Workspace:
     source: Source
     raw: Lake
     daily: Lake
+    check_results: CheckResultStore
     models: dict[str, ModelStore]
     reports: dict[str, ModelStore]
     releases: ReleaseStore
@@ -35,6 +37,7 @@ class Workspace:
             source=configured_source(settings),
             raw=Lake(settings.home / "lake" / "raw_telemetry"),
             daily=Lake(settings.home / "lake" / "daily_activity"),
+            check_results=CheckResultStore(settings.home / "reports" / "daily_activity"),
             models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
             reports={name: ModelStore(settings.home / "reports" / name) for name in REPORTS},
             releases=ReleaseStore(settings.home / "releases"),

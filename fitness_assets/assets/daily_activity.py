@@ -1,4 +1,4 @@
-"""Stage 2: the Spark ETL, one clean record a user and day."""
+"""Stage 2: the Spark ETL, which makes one clean record per user and day."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.AssetsDefinition:
-    """The `daily_activity` asset over `months`.
+def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.AssetsDefinition:
+    """Build the `daily_activity` asset over `months`.
 
     Parameters
     ----------
     months : PartitionsDefinition
-    least_complete : float
-        Share of the days expected of a month below which it is refused.
+    min_completeness : float
+        Share of the expected user-days of a month below which it is refused.
     """
 
     @dg.asset(
         partitions_def=months,
         deps=[dg.AssetDep("raw_telemetry", partition_mapping=month_and_before())],
-        check_specs=checks.of_daily_activity(months),
+        check_specs=checks.daily_activity_specs(months),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="lake",
         kinds={"spark", "parquet"},
@@ -56,23 +56,24 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
         workspace: dg.ResourceParam[Workspace],
         spark: SparkResource,
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
-        """One clean record a user and day, with features, in the lake.
+        """One clean record per user and day, with features, in the lake.
 
-        Impossible values are nulled and flagged, duplicates resolved by a declared rule, and
-        personal baselines reach into the month before. The month appears whole or not at all, and
-        not at all if it fails a blocking check.
+        Impossible values are replaced by null and flagged, duplicates are resolved by a fixed rule,
+        and baselines use the month before. The month is published whole or not at all, and not if
+        it fails a blocking check. The results of the checks are stored for the release.
         """
         month = context.partition_key
         lake = workspace.daily
         delivered = workspace.raw.published(month).info["rows"]
         with lake.writer(month) as writer:
             _stage(workspace, spark, month, writer.staging)
-            described = describe(writer.staging)
+            description = describe(writer.staging)
             read = partial(read_staged, writer.staging)
-            results = checks.run_checks(lake, month, read, described, least_complete)
+            results = checks.check_daily_activity(lake, month, read, description, min_completeness)
             yield from checks.report(results)
             checks.refuse_failed(results, month)
-            manifest = writer.publish(described | {"distributions": quality.distributions(read)})
+            manifest = writer.publish(description | {"distributions": quality.distributions(read)})
+            workspace.check_results.save(month, manifest.data_version, results)
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
         removed = delivered - manifest.info["rows"]
@@ -96,7 +97,7 @@ def build(months: dg.PartitionsDefinition[str], least_complete: float) -> dg.Ass
 
 def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:
     """Clean the raw records of `month` into files in `staging`."""
-    # Spark is imported by the run that needs it, not by every process that loads the assets.
+    # Only a run that needs Spark imports it, not every process that loads the assets.
     from fitness_assets.etl import clean
 
     previous = shift(month, -1)
@@ -115,7 +116,7 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":
-    """Mean steps of each day of the month."""
+    """Plot the mean steps of each day of the month."""
     table = days.group_by("date").aggregate([("steps", "mean")]).sort_by("date")
     figure, axes = plot(5, 1.8)
     axes.bar([day.day for day in table["date"].to_pylist()], table["steps_mean"], color=BLUE)

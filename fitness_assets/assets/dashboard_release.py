@@ -22,9 +22,8 @@ from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
 from fitness_assets.models import backtest
 from fitness_assets.months import shift, trailing
-from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW, month_and_before
-from fitness_assets.record.daily import RANGES
+from fitness_assets.record.raw import RANGES
 from fitness_assets.release import model_loader, tables
 from fitness_assets.release.bundle import ReleaseInfo
 from fitness_assets.storage.models import METRICS, MODEL, ModelStore, load
@@ -36,9 +35,7 @@ _FORESTS = tuple(backtest.FORESTS)
 _ROW_GROUP = 4_096
 
 
-def build(
-    months: dg.PartitionsDefinition[str], budget: int, least_complete: float
-) -> dg.AssetsDefinition:
+def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinition:
     """The `dashboard_release` asset over `months`.
 
     Parameters
@@ -46,8 +43,6 @@ def build(
     months : PartitionsDefinition
     budget : int
         Bytes of memory that the host has which is to load it.
-    least_complete : float
-        Share of the days expected of a month below which it is not complete.
     """
 
     @dg.asset(
@@ -76,7 +71,7 @@ def build(
         """
         # It starts while the tables are made.
         with model_loader.measuring(budget) as measure:
-            return _publish(workspace, context.partition_key, least_complete, measure)
+            return _publish(workspace, context.partition_key, measure)
 
     return dashboard_release
 
@@ -84,20 +79,13 @@ def build(
 def _publish(
     workspace: Workspace,
     month: str,
-    least_complete: float,
     measure: Callable[[Path, str], list[model_loader.Step]],
 ) -> dg.MaterializeResult[None]:
     lake = workspace.daily
     scan = lake.scan([month], tables.COLUMNS)
     days = scan.table.to_pandas()
     made, delivered = lake.published(month), workspace.raw.published(month).info
-    results = checks.run_checks(
-        lake,
-        month,
-        lambda columns: lake.scan([month], columns).table,
-        made.info,
-        least_complete,
-    )
+    results = workspace.check_results.load(month, made.data_version)
     files = _tables(days)
     metrics: dict[str, Any] = {}
     for name in MODELS:

@@ -63,7 +63,7 @@ def attributes(
     return {
         "partitions_def": months,
         "deps": [dg.AssetDep("daily_activity", partition_mapping=trailing_window()), *deps],
-        "check_specs": checks.of_model(name, months),
+        "check_specs": checks.model_specs(name, months),
         "backfill_policy": ONE_RUN_A_MONTH,
         "group_name": "models",
         "kinds": {"scikitlearn", kind},

@@ -1,11 +1,11 @@
-"""Stage 1: land one month of telemetry as its source delivers it."""
+"""Stage 1: one month of telemetry, as its source delivers it."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, column_schema, result
-from fitness_assets.etl import quality
+from fitness_assets.etl.quality import RAW_CHECKS, run_checks
 from fitness_assets.orchestration import checks
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.storage.lake import describe, part, write_rows
@@ -13,11 +13,11 @@ from fitness_assets.workspace import Workspace
 
 
 def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """The `raw_telemetry` asset over `months`."""
+    """Build the `raw_telemetry` asset over `months`."""
 
     @dg.asset(
         partitions_def=months,
-        check_specs=checks.of_raw_telemetry(months),
+        check_specs=checks.raw_telemetry_specs(months),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="telemetry",
         kinds={"python", "parquet"},
@@ -28,8 +28,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         """One month of canonical records from the configured source, as delivered.
 
-        Nothing is corrected here: duplicates, gaps and impossible values stay, so that the ETL can
-        be run again on what really came.
+        Nothing is corrected here. Duplicates, gaps and impossible values are kept, so that the ETL
+        can be run again on the original records.
         """
         month = context.partition_key
         unread: dict[str, str] = {}
@@ -40,8 +40,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             manifest = writer.publish(
                 describe(writer.staging) | {"unread": unread, "source_version": version}
             )
-        context.log.info(f"landed {manifest.info['rows']:,} records of {month}")
-        yield from checks.report([quality.every_file_read(unread)])
+        context.log.info(f"stored {manifest.info['rows']:,} records of {month}")
+        yield from checks.report(run_checks(RAW_CHECKS, unread))
         yield result(
             manifest,
             **{

@@ -138,3 +138,4 @@ def _erase(workspace: Workspace, month: str) -> None:
         shutil.rmtree(lake.folder(month), ignore_errors=True)
     for store in (*workspace.models.values(), *workspace.reports.values()):
         shutil.rmtree(store.folder(month), ignore_errors=True)
+    shutil.rmtree(workspace.check_results.folder(month), ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What is told from a person's records in sequence: one of each day, and what is usual for them."""
+"""Vectorized last step of the ETL, on sorted Arrow batches: deduplication, baselines, labels."""
 
 from collections.abc import Iterable, Iterator
 
@@ -7,29 +7,30 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.etl.baselines import with_baselines
+from fitness_assets.record.activities import activity
 
-# Enough rows at a time for vectors to pay.
+# Rows per table, so that the cost of a call to Arrow or NumPy does not matter.
 _ROWS = 131_072
 
 
-def finished(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Keep one record a day, add the baselines, and leave the history out.
+def finish(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    """Keep one record per user and day, add the baselines, and drop the rows of the history.
 
     Parameters
     ----------
     batches : iterable of RecordBatch
-        Sorted by user and day, of a day the record first that is to be kept. The column
-        ``_history`` says whether a row is there for the baselines only.
+        Sorted by user and day; of the records of one day, the one to keep first. The column
+        ``_history`` marks the rows that are input to the baselines only.
     schema : Schema
-        Of the rows that come out.
+        Of the rows returned.
     """
     for table in _whole_users(batches):
-        days = with_baselines(one_record_a_day(table))
-        wanted = days.filter(pc.invert(days["_history"]))
-        yield from wanted.select(schema.names).cast(schema).to_batches()
+        days = with_baselines(first_record_per_day(table))
+        days = days.filter(pc.invert(days["_history"]))
+        yield from with_activities(days).select(schema.names).cast(schema).to_batches()
 
 
-def one_record_a_day(records: pa.Table) -> pa.Table:
+def first_record_per_day(records: pa.Table) -> pa.Table:
     """Keep the first record of each user and day.
 
     Parameters
@@ -45,8 +46,17 @@ def one_record_a_day(records: pa.Table) -> pa.Table:
     return records if first.all() else records.filter(pa.array(first))
 
 
+def with_activities(days: pa.Table) -> pa.Table:
+    """Replace ``activity_type`` by the canonical names of `record.activities`."""
+    # There are few distinct names, so each is looked up once.
+    encoded = days["activity_type"].combine_chunks().dictionary_encode()
+    names = [activity(name) for name in encoded.dictionary.to_pylist()]
+    column = pa.array(names, pa.string()).take(encoded.indices)
+    return days.set_column(days.schema.get_field_index("activity_type"), "activity_type", column)
+
+
 def _whole_users(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Gather `batches` into tables that hold all days of their users."""
+    """Combine `batches` into tables that hold all days of their users."""
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
         waiting.append(batch)

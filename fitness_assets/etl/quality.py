@@ -1,11 +1,12 @@
-"""Whether a month is fit to be learned from: pure checks of its days.
+"""The data checks: pure functions that decide whether a month may be published.
 
-Each check says in figures what it saw. What they need of the month before is handed to them.
+`RAW_CHECKS` and `DAILY_CHECKS` are the only list of them: the Dagster asset checks, the run of the
+checks and the refusal of a month are derived from it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,37 +15,36 @@ from scipy.special import chdtri
 
 from fitness_assets import months
 from fitness_assets.record.check_result import CheckResult
-from fitness_assets.record.daily import RANGES, SCHEMA
+from fitness_assets.record.daily import SCHEMA
+from fitness_assets.record.raw import MEASUREMENTS, RANGES
 
-#: Reads columns of a month's days.
+#: Reads columns of the rows of a month.
 Read = Callable[[Sequence[str]], pa.Table]
 
-#: A population stability index above it counts as a shift (Siddiqi, Credit Risk Scorecards, 2006).
+#: Population stability index above which a distribution has drifted (Siddiqi, Credit Risk
+#: Scorecards, 2006).
 DRIFT_THRESHOLD = 0.25
-# How often chance alone may exceed what is put down to chance.
-_CHANCE = 0.001
-_TENTHS = np.arange(0.1, 1.0, 0.1)
+# Share of samples of one distribution whose index may exceed what is attributed to chance.
+_SIGNIFICANCE = 0.001
+_DECILES = np.arange(0.1, 1.0, 0.1)
 
-#: The numbers whose distribution is compared from month to month.
-DRIFTING = [name for name in RANGES if name not in {"age", "height_cm", "weight_kg"}]
-
-#: How a number is distributed: ``edges`` of bins, and ``shares`` of the rows that fall below each
-#: edge, above the last, and that have no value.
+#: Distribution of a number: ``edges`` of bins, and ``shares`` of the rows in each bin, above the
+#: last edge, and without a value.
 Distribution = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
 class PreviousMonth:
-    """The month before, as the lake has it.
+    """The month before, as published in the lake.
 
     Attributes
     ----------
     month : str
     read : callable
-        Reads columns of its days.
+        Reads columns of its rows.
     rows : int
     distributions : mapping
-        What `distributions` gave for it.
+        Result of `distributions` for it, by column.
     """
 
     month: str
@@ -53,171 +53,237 @@ class PreviousMonth:
     distributions: Mapping[str, Distribution]
 
 
-def run_checks(
-    read: Read,
-    described: Mapping[str, Any],
-    month: str,
-    previous: PreviousMonth | None,
-    least: float,
-) -> list[CheckResult]:
-    """Every check of a month's days; of one that is empty or misshapen, that alone.
+@dataclass(frozen=True)
+class CheckedMonth:
+    """A month of `daily_activity`, before it is published.
 
-    Parameters
+    Attributes
     ----------
-    read : callable
-        Reads columns of the days.
-    described : mapping
-        The number of ``rows``, and ``columns``: their types, by name.
     month : str
+    read : callable
+        Reads columns of its rows.
+    rows : int
+    columns : mapping
+        Arrow types as text, by column.
     previous : PreviousMonth or None
-        The month before, if there is one.
-    least : float
-        Share of the days expected below which a month is not `complete`.
+        The month before, if it is published.
+    min_completeness : float
+        Share of the expected user-days below which the month is not `complete`.
     """
-    schema_results = [not_empty(described["rows"]), right_schema(described["columns"])]
-    if not all(result.passed for result in schema_results):
-        return schema_results
-    return [
-        *schema_results,
-        unique_days(read),
-        dates_inside(read, month),
-        values_in_range(read),
-        complete(read, month, previous, least),
-        no_drift(read, previous),
-    ]
+
+    month: str
+    read: Read
+    rows: int
+    columns: Mapping[str, str]
+    previous: PreviousMonth | None
+    min_completeness: float
 
 
-def every_file_read(unread: Mapping[str, str]) -> CheckResult:
-    """No file of the source was set aside.
+class Outcome(NamedTuple):
+    """What the function of a check returns; see `CheckResult`."""
 
-    Parameters
+    passed: bool
+    message: str
+    values: Mapping[str, int | float] = {}
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class DataCheck(Generic[T]):
+    """One data check. Its name is that of its function.
+
+    Attributes
     ----------
-    unread : mapping
-        Files that could not be read, with the reason.
+    function : callable
+    description : str
+        One sentence, in the present tense, for the Dagster UI.
+    blocking : bool
+        Whether a month that fails is not published.
+    prerequisite : bool
+        Whether the checks after it cannot run if it fails.
     """
-    told = "; ".join(unread.values()) or "every file was read"
-    return CheckResult("every_file_read", not unread, told, {"files": len(unread)})
+
+    function: Callable[[T], Outcome]
+    description: str
+    blocking: bool = False
+    prerequisite: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the check."""
+        return self.function.__name__
+
+    def run(self, data: T) -> CheckResult:
+        """Run the check on `data`."""
+        passed, message, values = self.function(data)
+        return CheckResult(self.name, passed, message, dict(values))
 
 
-def not_empty(rows: int) -> CheckResult:
-    """At least one day."""
-    return CheckResult("not_empty", rows > 0, f"{rows:,} user-days", {"rows": rows})
+def run_checks(checks: Sequence[DataCheck[T]], data: T) -> list[CheckResult]:
+    """Run `checks` in order; stop after the prerequisites if one of them fails."""
+    required = [check.run(data) for check in checks if check.prerequisite]
+    if not all(result.passed for result in required):
+        return required
+    return [*required, *(check.run(data) for check in checks if not check.prerequisite)]
 
 
-def right_schema(columns: Mapping[str, str]) -> CheckResult:
-    """The columns of `SCHEMA`, of their types, and no others."""
+def every_file_read(unread: Mapping[str, str]) -> Outcome:
+    """No file of the source was quarantined; `unread` gives the reasons, by file."""
+    message = "; ".join(unread.values()) or "every file was read"
+    return Outcome(not unread, message, {"files": len(unread)})
+
+
+def not_empty(data: CheckedMonth) -> Outcome:
+    """At least one row."""
+    return Outcome(data.rows > 0, f"{data.rows:,} user-days", {"rows": data.rows})
+
+
+def right_schema(data: CheckedMonth) -> Outcome:
+    """The columns of `SCHEMA`, with their types, and no others."""
     declared = {field.name: str(field.type) for field in SCHEMA}
     wrong = [
-        f"{name} is {columns.get(name, 'missing')} and not {kind}"
+        f"{name} is {data.columns.get(name, 'missing')} and not {kind}"
         for name, kind in declared.items()
-        if columns.get(name) != kind
+        if data.columns.get(name) != kind
     ]
-    wrong += [f"{name} is unknown" for name in columns if name not in declared]
-    told = "; ".join(wrong) or f"{len(columns)} columns as declared"
-    return CheckResult("right_schema", not wrong, told)
+    wrong += [f"{name} is unknown" for name in data.columns if name not in declared]
+    return Outcome(not wrong, "; ".join(wrong) or f"{len(data.columns)} columns as declared")
 
 
-def unique_days(read: Read) -> CheckResult:
-    """One record a user and day."""
-    days = read(["user_id", "date"])
+def unique_days(data: CheckedMonth) -> Outcome:
+    """One row per user and day."""
+    days = data.read(["user_id", "date"])
     users = days["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     keys = users.astype(np.int64) << 32 | days["date"].cast(pa.int32()).to_numpy()
     repeated = len(keys) - len(np.unique(keys))
-    return CheckResult(
-        "unique_days", repeated == 0, f"{repeated:,} repeated user-days", {"repeated": repeated}
-    )
+    return Outcome(repeated == 0, f"{repeated:,} repeated user-days", {"repeated": repeated})
 
 
-def dates_inside(read: Read, month: str) -> CheckResult:
-    """Every day lies in `month`."""
-    dates = read(["date"])["date"]
+def dates_inside(data: CheckedMonth) -> Outcome:
+    """Every date lies in the month."""
+    dates = data.read(["date"])["date"]
     inside = pc.and_(
-        pc.greater_equal(dates, pa.scalar(months.start(month))),
-        pc.less(dates, pa.scalar(months.end(month))),
+        pc.greater_equal(dates, pa.scalar(months.start(data.month))),
+        pc.less(dates, pa.scalar(months.end(data.month))),
     )
     outside = len(dates) - (pc.sum(inside).as_py() or 0)
-    return CheckResult(
-        "dates_inside", outside == 0, f"{outside:,} days outside {month}", {"outside": outside}
-    )
+    return Outcome(outside == 0, f"{outside:,} days outside {data.month}", {"outside": outside})
 
 
-def values_in_range(read: Read) -> CheckResult:
-    """Every value known lies in its range of `RANGES`."""
+def values_in_range(data: CheckedMonth) -> Outcome:
+    """Every known value lies in its range of `RANGES`."""
     outside = {}
     for name, (low, high) in RANGES.items():
-        values = read([name])[name]
-        # Not-a-number compares false with everything, and so counts as outside.
+        values = data.read([name])[name]
+        # Comparisons with NaN are false, so NaN counts as outside.
         inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
         outside[name] = len(values) - values.null_count - (pc.sum(inside).as_py() or 0)
     wrong = {name: count for name, count in outside.items() if count}
-    told = ", ".join(f"{count:,} of {name}" for name, count in wrong.items())
-    return CheckResult("values_in_range", not wrong, told or "no value out of range", dict(wrong))
+    message = ", ".join(f"{count:,} of {name}" for name, count in wrong.items())
+    return Outcome(not wrong, message or "no value out of range", wrong)
 
 
-def complete(read: Read, month: str, previous: PreviousMonth | None, least: float) -> CheckResult:
-    """The people of the month before delivered their days again, at least the share `least`.
+def complete(data: CheckedMonth) -> Outcome:
+    """The users of the month before delivered enough of the expected days.
 
-    The roster of a month is who delivered in the month before. As many days a month are expected
-    of each as then.
+    The roster is the users of the month before. Each is expected to deliver the same share of the
+    days of the month as then.
     """
+    previous = data.previous
     if previous is None:
-        return CheckResult("complete", True, "no month before to take a roster from")
+        return Outcome(True, "no month before to take a roster from")
     then = pc.value_counts(previous.read(["user_id"])["user_id"])
-    now = pc.value_counts(read(["user_id"])["user_id"])
-    kept = pc.is_in(now.field("values"), value_set=then.field("values"))
-    delivered = pc.sum(now.field("counts").filter(kept)).as_py() or 0
-    expected = previous.rows * len(months.days(month)) / len(months.days(previous.month))
+    now = pc.value_counts(data.read(["user_id"])["user_id"])
+    on_roster = pc.is_in(now.field("values"), value_set=then.field("values"))
+    delivered = pc.sum(now.field("counts").filter(on_roster)).as_py() or 0
+    expected = previous.rows * len(months.days(data.month)) / len(months.days(previous.month))
     share = min(delivered / expected, 1.0) if expected else 1.0
-    return CheckResult(
-        "complete",
-        share >= least,
-        f"{share:.0%} of the days expected of the {len(then):,} people of {previous.month} "
-        f"(at least {least:.0%})",
+    return Outcome(
+        share >= data.min_completeness,
+        f"{share:.0%} of the expected days of the {len(then):,} users of {previous.month} "
+        f"(at least {data.min_completeness:.0%})",
         {"completeness": share, "roster": len(then)},
     )
 
 
-def no_drift(read: Read, previous: PreviousMonth | None) -> CheckResult:
-    """Each number is distributed as in the month before, by its population stability index.
+def no_drift(data: CheckedMonth) -> Outcome:
+    """The population stability index of each measurement against the month before is small.
 
-    The index is the sum of (p - q) ln(p / q) over tenths of the month before, with a bin for what
-    is missing. For two samples of one population it is about a chi-squared variable times
-    (1/n + 1/m), which bounds what chance alone makes of small months.
+    The index is the sum of (p - q) ln(p / q) over the deciles of the month before, plus a bin for
+    missing values. For two samples of one population, of n and m rows, it is distributed about as a
+    chi-squared variable times (1/n + 1/m), which bounds the drift by chance in small months.
     """
+    previous = data.previous
     if previous is None:
-        return CheckResult("no_drift", True, "no month before to compare with")
-    indices, shifted = {}, []
-    for name in DRIFTING:
+        return Outcome(True, "no month before to compare with")
+    indices, drifted = {}, []
+    for name in MEASUREMENTS:
         then = previous.distributions[name]
-        values = _numbers(read, name)
+        values = _numbers(data.read, name)
         now_rows, then_rows = max(len(values), 1), max(previous.rows, 1)
-        # Half a row in an empty bin, or the index would be infinite.
+        # An empty bin counts as half a row, or the index would be infinite.
         p = np.maximum(_shares(values, np.array(then["edges"])), 0.5 / now_rows)
         q = np.maximum(then["shares"], 0.5 / then_rows)
         index = float(np.sum((p - q) * np.log(p / q)))
         indices[name] = index
-        chance = chdtri(len(p) - 1, _CHANCE) * (1 / now_rows + 1 / then_rows)
+        chance = chdtri(len(p) - 1, _SIGNIFICANCE) * (1 / now_rows + 1 / then_rows)
         if index > max(DRIFT_THRESHOLD, chance):
-            shifted.append(f"{name} {index:.2f}")
-    message = "no number shifted"
-    if shifted:
-        message = f"shifted since {previous.month}: {', '.join(shifted)}"
-    return CheckResult("no_drift", not shifted, message, dict(indices))
+            drifted.append(f"{name} {index:.2f}")
+    message = f"drift since {previous.month}: {', '.join(drifted)}" if drifted else "no drift"
+    return Outcome(not drifted, message, indices)
+
+
+#: The checks of `raw_telemetry`, which are given the unreadable files with the reasons.
+RAW_CHECKS = (
+    DataCheck(every_file_read, "Every file of the source is readable; others are quarantined."),
+)
+
+#: The checks of `daily_activity`, in the order in which they run.
+DAILY_CHECKS = (
+    DataCheck(not_empty, "There is at least one user-day.", blocking=True, prerequisite=True),
+    DataCheck(
+        right_schema,
+        "The columns are those declared, with their types.",
+        blocking=True,
+        prerequisite=True,
+    ),
+    DataCheck(unique_days, "There is one row per user and day.", blocking=True),
+    DataCheck(dates_inside, "Every date lies in the month.", blocking=True),
+    DataCheck(values_in_range, "Every known value lies in the range of its column.", blocking=True),
+    DataCheck(
+        complete,
+        "The users of the month before delivered enough of the expected days.",
+        blocking=True,
+    ),
+    DataCheck(
+        no_drift,
+        "The distribution of each measurement is close to that of the month before "
+        "(population stability index).",
+    ),
+)
 
 
 def distributions(read: Read) -> dict[str, Distribution]:
-    """How each of `DRIFTING` is distributed, in tenths, for the next month to compare with."""
-    told = {}
-    for name in DRIFTING:
+    """Compute the distribution of each measurement, in deciles, for `no_drift` of the next month.
+
+    Parameters
+    ----------
+    read : callable
+        Reads columns of the rows of the month.
+    """
+    found = {}
+    for name in MEASUREMENTS:
         values = _numbers(read, name)
         known = values[~np.isnan(values)]
-        edges = np.unique(np.quantile(known, _TENTHS)) if len(known) else np.zeros(0)
-        told[name] = {"edges": edges.tolist(), "shares": _shares(values, edges).tolist()}
-    return told
+        edges = np.unique(np.quantile(known, _DECILES)) if len(known) else np.zeros(0)
+        found[name] = {"edges": edges.tolist(), "shares": _shares(values, edges).tolist()}
+    return found
 
 
 def _numbers(read: Read, name: str) -> np.ndarray:
-    """The column `name`, with not-a-number where a value is missing."""
+    """Read the column `name` as floats, with NaN for missing values."""
     return np.asarray(read([name])[name].cast(pa.float64()).fill_null(float("nan")))
 
 

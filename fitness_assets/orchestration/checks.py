@@ -1,11 +1,11 @@
-"""The asset checks, and how their results reach Dagster.
+"""The data checks and release gates as Dagster asset checks.
 
-They judge a month while it is staged. One that fails a blocking check is never published: there is
-nothing for this run or a later one to learn from, and what was published of it before stands.
-Likewise a model that fails a gate is not stored, and so not released; its month goes on without it.
+The data checks run on a month while it is staged. A month that fails a blocking check is not
+published: no later run can read it, and the data published before is kept. A model that fails a
+gate is not stored and so not released; its month continues without it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -17,96 +17,101 @@ from fitness_assets.months import shift
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage.lake import Lake
 
-_RAW, _DAILY = "raw_telemetry", "daily_activity"
-_BLOCKING = {
-    "not_empty": "At least one user-day.",
-    "right_schema": "The columns declared, of their types.",
-    "unique_days": "One record a user and day.",
-    "dates_inside": "Every day lies in the month.",
-    "values_in_range": "Every value known lies in the range of its column.",
-    "complete": "Enough of the days expected of the people of the month before.",
-}
 _GATES = {
-    "better_than_baseline": "It saves some of the loss of no model on unseen users, by no luck.",
-    "no_worse_than_before": "It scores about as well as the model of the month before.",
-    "within_budget": "It is no larger, on disk and in memory, than it may be.",
+    "better_than_baseline": "The lower bootstrap bound of the gain over the constant baseline is "
+    "above 0 on held-out users.",
+    "no_worse_than_before": "The score is about that of the model of the month before, or better.",
+    "within_budget": "The model fits its budgets on disk and in memory.",
 }
+_BLOCKING = {check.name for check in quality.DAILY_CHECKS if check.blocking}
 
 
-def of_raw_telemetry(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """The checks of `raw_telemetry` over `months`."""
-    told = "Every file of the source could be read; those that could not were set aside."
-    return [_spec("every_file_read", _RAW, months, told, blocking=False)]
+def raw_telemetry_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the checks of `raw_telemetry` over `months`."""
+    return _specs("raw_telemetry", months, quality.RAW_CHECKS)
 
 
-def of_daily_activity(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """The checks of `daily_activity` over `months`."""
-    told = "Each number is distributed as in the month before (population stability index)."
-    return [
-        *(_spec(name, _DAILY, months, text, blocking=True) for name, text in _BLOCKING.items()),
-        _spec("no_drift", _DAILY, months, told, blocking=False),
-    ]
+def daily_activity_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the checks of `daily_activity` over `months`."""
+    return _specs("daily_activity", months, quality.DAILY_CHECKS)
 
 
-def of_model(name: str, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """The gates of the model asset `name` over `months`."""
-    # Not blocking as Dagster means it, which would be to leave the release of the month undone.
+def model_specs(name: str, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the gates of the model asset `name` over `months`."""
+    # Not blocking in Dagster's sense, which would also stop the release of the month.
     return [_spec(gate, name, months, _GATES[gate], blocking=False) for gate in gates.of(name)]
 
 
-def run_checks(
-    lake: Lake, month: str, read: quality.Read, described: Mapping[str, Any], least: float
+def check_daily_activity(
+    lake: Lake,
+    month: str,
+    read: quality.Read,
+    description: Mapping[str, Any],
+    min_completeness: float,
 ) -> list[CheckResult]:
-    """Every check of the days of `month`, beside what `lake` has published of the month before.
+    """Run the checks of `daily_activity` on a staged month.
 
     Parameters
     ----------
     lake : Lake
+        The published months, of which the month before is compared with.
     month : str
     read : callable
-        Reads columns of the days.
-    described : mapping
-        As `storage.lake.describe` gives it.
-    least : float
-        Share of the days expected below which the month is not complete.
+        Reads columns of the staged rows.
+    description : mapping
+        Result of `storage.lake.describe`.
+    min_completeness : float
+        Share of the expected user-days below which the month is not complete.
     """
-    before = None
-    if manifest := lake.manifest(shift(month, -1)):
-        before = quality.PreviousMonth(
-            shift(month, -1),
-            lambda columns: lake.scan([shift(month, -1)], columns).table,
+    before, previous = shift(month, -1), None
+    if manifest := lake.manifest(before):
+        previous = quality.PreviousMonth(
+            before,
+            lambda columns: lake.scan([before], columns).table,
             manifest.info["rows"],
             manifest.info["distributions"],
         )
-    return quality.run_checks(read, described, month, before, least)
+    data = quality.CheckedMonth(
+        month, read, description["rows"], description["columns"], previous, min_completeness
+    )
+    return quality.run_checks(quality.DAILY_CHECKS, data)
 
 
 def report(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
-    """Each result as Dagster records it; one that does not block is a warning."""
+    """Convert `results` for Dagster: errors if a failure blocks or stops a model, else warnings."""
     for result in results:
-        blocks = result.name in _BLOCKING or result.name in _GATES
+        is_error = result.name in _BLOCKING or result.name in _GATES
         yield dg.AssetCheckResult(
             check_name=result.name,
             passed=result.passed,
-            severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
+            severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
             description=result.message,
             metadata=result.values,
         )
 
 
 def refuse_failed(results: Iterable[CheckResult], month: str) -> None:
-    """Raise QualityError if `month` must not be published."""
-    failed = [r for r in results if not r.passed and r.name in _BLOCKING]
+    """Raise QualityError if a blocking check of `month` failed."""
+    failed = [result for result in results if not result.passed and result.name in _BLOCKING]
     if failed:
-        reasons = "; ".join(f"{r.name} ({r.message})" for r in failed)
+        reasons = "; ".join(f"{result.name} ({result.message})" for result in failed)
         raise QualityError(f"{month} is not published, because it fails {reasons}")
 
 
+def _specs(
+    asset: str, months: dg.PartitionsDefinition[str], checks: Sequence[quality.DataCheck[Any]]
+) -> list[dg.AssetCheckSpec]:
+    return [
+        _spec(check.name, asset, months, check.description, blocking=check.blocking)
+        for check in checks
+    ]
+
+
 def _spec(
-    name: str, asset: str, months: dg.PartitionsDefinition[str], told: str, *, blocking: bool
+    name: str, asset: str, months: dg.PartitionsDefinition[str], description: str, *, blocking: bool
 ) -> dg.AssetCheckSpec:
-    # Without partitions each month would overwrite the result of the last. It is a preview
-    # feature in the version that is locked.
+    # Without partitions each month would overwrite the result of the last. Partitions of checks
+    # are a preview feature of the locked Dagster version.
     return dg.AssetCheckSpec(
-        name, asset=asset, description=told, blocking=blocking, partitions_def=months
+        name, asset=asset, description=description, blocking=blocking, partitions_def=months
     )

@@ -1,8 +1,8 @@
-"""The names that devices give to activities, and ours."""
+"""The canonical names of activities, and the names that devices give to them."""
 
 import re
 
-_OURS = {
+_ALIASES = {
     "walking": "walk, casual_walking, speed_walking, treadmill_walking, indoor_walking",
     "running": "run, jogging, treadmill, treadmill_running, street_running, track_running, "
     "trail_running, indoor_running, virtual_run",
@@ -15,16 +15,27 @@ _OURS = {
     "circuit_training, high_intensity_interval_training, hiit, indoor_cardio",
     "hiking": "hike",
 }
-_OURS_BY_NAME = {name: ours for ours, names in _OURS.items() for name in names.split(", ")}
+_CANONICAL = {
+    alias: canonical for canonical, aliases in _ALIASES.items() for alias in aliases.split(", ")
+}
 
 
 def activity(name: str) -> str | None:
-    """Our name of an activity, else the device's own in lower snake case; None for blank.
+    """Return the canonical name of an activity.
 
-    Of several, told as a program prints a list, the first is taken for the main one.
+    Parameters
+    ----------
+    name : str
+        The name in a source: in any case, with words separated by anything or in camel case. Of a
+        list in brackets, such as ``['Walk', 'Bike']``, the first is the main activity.
+
+    Returns
+    -------
+    str or None
+        In lower snake case; unchanged otherwise if no alias is known. None for a blank name.
     """
     if name.startswith("["):
         name, *_ = name.strip("[]").split(",")
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
     snake = re.sub(r"[^a-z0-9]+", "_", words).strip("_")
-    return _OURS_BY_NAME.get(snake, snake) or None
+    return _CANONICAL.get(snake, snake) or None

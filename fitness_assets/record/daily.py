@@ -1,44 +1,63 @@
-"""What `daily_activity` promises of a day: its columns and their ranges, told without Spark."""
+"""The columns of `daily_activity`: those of the canonical record, and those that the ETL adds."""
+
+from typing import NamedTuple
 
 import pyarrow as pa
 
-from fitness_assets.etl import baselines
 from fitness_assets.record import raw
+from fitness_assets.record.raw import ColumnSpec
 
-#: The values a body and a device can give; what lies outside is nulled and flagged.
-RANGES = {
-    "steps": (0, 100_000),
-    "distance_km": (0, 300),
-    "calories_burned": (0, 20_000),
-    "heart_rate_avg": (30, 220),
-    "resting_heart_rate": (30, 220),
-    "sleep_hours": (0, 24),
-    "active_minutes": (0, 1440),
-    "sedentary_minutes": (0, 1440),
-    "age": (0, 120),
-    "height_cm": (50, 260),
-    "weight_kg": (2, 500),
-}
+#: The columns that have baselines, and the lengths of the baseline windows in days.
+BASELINE_VALUES = ("steps", "calories_burned", "resting_heart_rate")
+BASELINE_WINDOWS = (7, 28)
 
-_ADDED: list[tuple[str, pa.DataType, str]] = [
-    (
-        "quality_flags",
-        pa.list_(pa.field("element", pa.string())),
-        "names of the rules that nulled a value",
-    ),
-    ("day_of_week", pa.int32(), "1 Monday to 7 Sunday"),
-    ("calories_per_step", pa.float64(), "kcal; 0 for 0 steps, null where either is unknown"),
-    ("worn", pa.bool_(), "whether the device was on the body"),
-    *[
-        (name, pa.float64(), f"mean of the {window} days before, as far as known")
-        for name, _, window in baselines.COLUMNS
-    ],
-]
 
-#: The columns of a day in the lake, in order.
-SCHEMA = pa.schema(
-    [
-        *raw.SCHEMA,
-        *[pa.field(n, kind, metadata={"description": text}) for n, kind, text in _ADDED],
-    ]
+class Baseline(NamedTuple):
+    """A trailing mean: the name of its column, the column it is the mean of, and its window."""
+
+    name: str
+    value: str
+    window: int
+
+
+#: The trailing means, in the order of their columns.
+BASELINES = tuple(
+    Baseline(f"{value}_mean_{window}d", value, window)
+    for value in BASELINE_VALUES
+    for window in BASELINE_WINDOWS
 )
+
+#: The columns that the ETL adds, in the order of the files.
+ADDED_COLUMNS = (
+    ColumnSpec(
+        name="quality_flags",
+        type=pa.list_(pa.field("element", pa.string())),
+        description="names of the rules that nulled a value",
+    ),
+    ColumnSpec(
+        name="day_of_week",
+        type=pa.int32(),
+        description="1 Monday to 7 Sunday",
+    ),
+    ColumnSpec(
+        name="calories_per_step",
+        type=pa.float64(),
+        description="kcal; 0 for 0 steps, null where either is unknown",
+    ),
+    ColumnSpec(
+        name="worn",
+        type=pa.bool_(),
+        description="whether the device was on the body",
+    ),
+    *(
+        ColumnSpec(
+            name=baseline.name,
+            type=pa.float64(),
+            description=f"mean of the {baseline.window} days before, as far as known",
+        )
+        for baseline in BASELINES
+    ),
+)
+
+#: The columns of `daily_activity`, in the order of the files.
+SCHEMA = pa.schema([*raw.SCHEMA, *(column.field() for column in ADDED_COLUMNS)])

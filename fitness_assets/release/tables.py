@@ -10,23 +10,14 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from fitness_assets.record.raw import MEASUREMENTS, TRAITS
 from fitness_assets.release.bundle import MonthSummary, Projection
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 #: The numeric columns that are described.
-NUMBERS = (
-    "steps",
-    "distance_km",
-    "calories_burned",
-    "heart_rate_avg",
-    "resting_heart_rate",
-    "sleep_hours",
-    "active_minutes",
-    "sedentary_minutes",
-)
-_PERSON = ("age", "sex", "height_cm", "weight_kg")
+NUMBERS = MEASUREMENTS
 _HISTORY = (
     "steps_mean_28d",
     "calories_burned_mean_7d",
@@ -37,7 +28,7 @@ _HISTORY = (
 COLUMNS = [
     *("user_id", "date", "day_of_week", "worn", "activity_type", "quality_flags"),
     *NUMBERS,
-    *_PERSON,
+    *TRAITS,
     *_HISTORY,
 ]
 #: Rows of `sample`.
@@ -303,7 +294,7 @@ def user_days(days: pd.DataFrame) -> pd.DataFrame:
     Means of the history are in single precision, which is finer than the values they average.
     """
     table = days[
-        ["user_id", "date", "worn", "activity_type", *NUMBERS, *_PERSON, *_HISTORY]
+        ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *_HISTORY]
     ].sort_values(["user_id", "date"], kind="stable", ignore_index=True)
     return table.astype(dict.fromkeys(_HISTORY, "float32"))
 

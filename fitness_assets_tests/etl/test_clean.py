@@ -13,10 +13,14 @@ from pyspark.sql import DataFrame, SparkSession
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import clean
-from fitness_assets.etl.dedupe import one_record_a_day
-from fitness_assets.record.daily import SCHEMA as SCHEMA_OF_DAYS
+from fitness_assets.etl.dedupe import first_record_per_day
+from fitness_assets.record import daily
 from fitness_assets.record.raw import SCHEMA
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.reader import read
+from fitness_assets.sources.folder import Folder
 from fitness_assets.storage.lake import write_rows
+from fitness_assets_tests.support.exports import put
 
 DAY = date(2023, 4, 1)  # a Saturday
 
@@ -32,6 +36,12 @@ def frame(spark: SparkSession, *records: tuple[Any, ...]) -> DataFrame:
 
 def test_spark_reads_the_canonical_schema() -> None:
     assert clean.RAW_SCHEMA.names == SCHEMA.names
+    assert all(field.nullable for field in clean.RAW_SCHEMA)
+    types = {field.name: field.dataType.simpleString() for field in clean.RAW_SCHEMA}
+    assert types["date"] == "date"
+    assert types["steps"] == "int"
+    assert types["distance_km"] == "double"
+    assert types["ingested_at"] == "timestamp"
 
 
 @pytest.mark.parametrize(
@@ -68,7 +78,7 @@ def test_calories_per_step(
         ("calories_burned", 20_000.5, False),
     ],
 )
-def test_a_value_out_of_range_is_nulled_and_flagged(
+def test_a_value_out_of_range_is_replaced_by_null_and_flagged(
     spark: SparkSession, column: str, value: float, kept: bool
 ) -> None:
     (row,) = clean.null_out_of_range(frame(spark, record(**{column: value}))).collect()
@@ -76,9 +86,9 @@ def test_a_value_out_of_range_is_nulled_and_flagged(
     assert row.quality_flags == ([] if kept else [f"{column}_out_of_range"])
 
 
-def _one_record_a_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[dict[str, Any]]:
+def first_per_day(spark: SparkSession, *records: tuple[Any, ...]) -> list[dict[str, Any]]:
     in_order = clean.daily_activity(frame(spark, *records)).toArrow()
-    days: list[dict[str, Any]] = one_record_a_day(in_order).to_pylist()
+    days: list[dict[str, Any]] = first_record_per_day(in_order).to_pylist()
     return days
 
 
@@ -91,22 +101,22 @@ def test_the_latest_delivery_wins_then_the_fuller_record(spark: SparkSession) ->
         record(steps=4, heart_rate_avg=72.0, sleep_hours=9.0),
     ]
     for order in (records, records[::-1], records[2:] + records[:2]):
-        (row,) = _one_record_a_day(spark, *order)
-        assert row["steps"] == 3, "late before early and undated, fuller before emptier"
+        (row,) = first_per_day(spark, *order)
+        assert row["steps"] == 3, "the late delivery with more values"
 
 
 def test_blank_text_does_not_make_a_record_fuller(spark: SparkSession) -> None:
     blank = record(steps=1, activity_type="", sex=" ")
-    (row,) = _one_record_a_day(spark, blank, record(steps=2, sleep_hours=8.0))
+    (row,) = first_per_day(spark, blank, record(steps=2, sleep_hours=8.0))
     assert row["steps"] == 2
 
 
-def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession) -> None:
+def test_a_tie_is_broken_by_the_values_and_not_by_the_order_of_rows(spark: SparkSession) -> None:
     tied: list[dict[str, Any]] = [
         {"steps": 5, "sleep_hours": 8.0},
         {"height_cm": 80.0},
         {"weight_kg": 80.0},
-        {"age": 30, "steps": -1},  # differs from the next in the flag only
+        {"age": 30, "steps": -1},  # differs from the next record only in the flag
         {"age": 30},
     ]
     pairs = [
@@ -115,23 +125,21 @@ def test_a_tie_is_broken_by_the_values_and_not_by_the_order(spark: SparkSession)
         for values in pair
     ]
     kept, kept_of_reversed = (
-        {row["user_id"]: row for row in _one_record_a_day(spark, *records)}
+        {row["user_id"]: row for row in first_per_day(spark, *records)}
         for records in (pairs, pairs[::-1])
     )
     assert len(kept) == 10
     assert kept == kept_of_reversed
 
 
-def test_a_month_and_the_history_taken_of_it_choose_alike(
-    spark: SparkSession, tmp_path: Path
-) -> None:
+def test_a_month_and_its_history_keep_the_same_record(spark: SparkSession, tmp_path: Path) -> None:
     last_day = date(2023, 3, 31)
     tied = [
         record(date=last_day, heart_rate_avg=90.0, resting_heart_rate=50.0),
         record(date=last_day, heart_rate_avg=80.0, resting_heart_rate=60.0),
     ]
     march = frame(spark, *tied)
-    (day,) = one_record_a_day(clean.daily_activity(march).toArrow()).to_pylist()
+    (day,) = first_record_per_day(clean.daily_activity(march).toArrow()).to_pylist()
     april = clean.daily_activity(frame(spark, record()), clean.history(march))
     (path,) = clean.write_files(april, tmp_path, write_rows)
     assert pq.read_table(path)["resting_heart_rate_mean_7d"].to_pylist() == [
@@ -140,9 +148,30 @@ def test_a_month_and_the_history_taken_of_it_choose_alike(
 
 
 def test_text_is_canonical(spark: SparkSession) -> None:
-    records = frame(spark, record(user_id=" a ", activity_type=" Gym Workout!", sex=""))
-    (row,) = clean.canonical_types(records).collect()
-    assert (row.user_id, row.activity_type, row.sex) == ("a", "gym_workout", None)
+    records = frame(spark, record(user_id=" a ", calories_kind=" Active!", sex=""))
+    (row,) = clean.canonical_text(records).collect()
+    assert (row.user_id, row.calories_kind, row.sex) == ("a", "active", None)
+
+
+def test_a_folder_and_an_export_of_the_same_day_get_the_same_activity(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def unexpected(*reason: str) -> None:
+        pytest.fail(str(reason))
+
+    header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
+    put(tmp_path / "files", {"days.csv": f"{header}\na,2023-04-01,5,,,,walk\n"})
+    delivered = {
+        "folder": Folder(tmp_path / "files").read("2023-04", unexpected),
+        "export": read(tmp_path / "files", ImportOptions(), unexpected),
+    }
+    for name, records in delivered.items():
+        raw = tmp_path / f"{name}.parquet"
+        write_rows(raw, records, SCHEMA)
+        (tmp_path / name).mkdir()
+        days = clean.daily_activity(clean.read_raw(spark, [raw]))
+        (path,) = clean.write_files(days, tmp_path / name, write_rows)
+        assert pq.read_table(path)["activity_type"].to_pylist() == ["walking"], name
 
 
 def test_worn_and_calendar_features(spark: SparkSession) -> None:
@@ -179,7 +208,9 @@ def test_files_hold_whole_users_in_order(spark: SparkSession) -> None:
     assert sum(len(part) for part in users) == len(set.union(*users)) == 20
 
 
-def test_an_executor_without_room_is_told_in_one_line(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_full_disk_of_an_executor_is_reported_in_one_line(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     def write(path: Path, _: Iterable[pa.RecordBatch], __: pa.Schema) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
@@ -202,7 +233,7 @@ def test_files_are_written_with_baselines_and_without_history(
     table = pa.concat_tables([pq.read_table(path) for path in paths])
     rows = {(row["user_id"], row["date"].day): row for row in table.to_pylist()}
     assert set(rows) == {("a", 1), ("a", 2), ("b", 1), ("b", 2)}
-    # From the 4th of March on, 28 days before the 1st of April.
+    # The window of 1 April begins on 4 March, 28 days before.
     assert [rows["a", day]["steps_mean_28d"] for day in (1, 2)] == [17.5, 31.0]
     assert rows["b", 2]["steps_mean_28d"] is None
-    assert table.schema.equals(SCHEMA_OF_DAYS)
+    assert table.schema.equals(daily.SCHEMA)

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pytest
 
 from fitness_assets.etl import quality
-from fitness_assets.etl.quality import PreviousMonth, Read
+from fitness_assets.etl.quality import DAILY_CHECKS, CheckedMonth, PreviousMonth, Read
 from fitness_assets.record.daily import SCHEMA
 
 APRIL = 30
 
 
 def month(users: int = 40, **columns: Any) -> pa.Table:
-    """April of these people, every day, with other columns as asked."""
+    """Return April of `users` users, every day, with `columns` replaced."""
     rows = users * APRIL
     noise = np.random.default_rng(0)
     known: dict[str, Any] = {
@@ -41,24 +41,24 @@ def reader(table: pa.Table) -> Read:
     return read
 
 
-def before(table: pa.Table) -> PreviousMonth:
+def previous(table: pa.Table) -> PreviousMonth:
     read = reader(table)
     return PreviousMonth("2023-03", read, table.num_rows, quality.distributions(read))
 
 
+def april(table: pa.Table, before: PreviousMonth | None = None) -> CheckedMonth:
+    columns = {field.name: str(field.type) for field in table.schema}
+    return CheckedMonth("2023-04", reader(table), table.num_rows, columns, before, 0.5)
+
+
 def failed(table: pa.Table, earlier: pa.Table | None = None) -> dict[str, str]:
-    """Checks that `table` fails, with what they tell."""
-    described = {
-        "rows": table.num_rows,
-        "columns": {field.name: str(field.type) for field in table.schema},
-    }
-    results = quality.run_checks(
-        reader(table), described, "2023-04", before(earlier) if earlier else None, 0.5
-    )
+    """Return the message of each check that `table` fails."""
+    data = april(table, previous(earlier) if earlier else None)
+    results = quality.run_checks(DAILY_CHECKS, data)
     return {result.name: result.message for result in results if not result.passed}
 
 
-def test_a_sound_month_passes() -> None:
+def test_a_valid_month_passes() -> None:
     assert failed(month()) == {}
     assert failed(month(), month()) == {}
 
@@ -67,7 +67,7 @@ def test_an_empty_month_fails() -> None:
     assert failed(month(users=0)) == {"not_empty": "0 user-days"}
 
 
-def test_a_month_of_another_shape_fails() -> None:
+def test_a_month_with_another_schema_fails() -> None:
     table = month().drop_columns(["sleep_hours"]).append_column("mood", pa.nulls(1200))
     steps = table.schema.get_field_index("steps")
     table = table.set_column(steps, "steps", table["steps"].cast(pa.int64()))
@@ -97,51 +97,58 @@ def test_a_value_out_of_range_fails(value: float) -> None:
     assert failed(month(heart_rate_avg=rates)) == {"values_in_range": "1 of heart_rate_avg"}
 
 
-def test_people_who_did_not_deliver_again_are_missed() -> None:
+def test_users_who_do_not_deliver_again_count_as_missing() -> None:
     assert "complete" not in failed(month(users=20), month(users=40))
-    told = failed(month(users=19), month(users=40))["complete"]
-    assert told == "49% of the days expected of the 40 people of 2023-03 (at least 50%)"
-    # New people do not make up for those who are missing.
-    strangers = [f"other{user}" for user in month()["user_id"].to_pylist()]
-    assert "complete" in failed(month(user_id=strangers), month())
-    # Nor do they count against those who are there.
+    message = failed(month(users=19), month(users=40))["complete"]
+    assert message == "49% of the expected days of the 40 users of 2023-03 (at least 50%)"
+    # New users do not make up for those who are missing.
+    new_users = [f"other{user}" for user in month()["user_id"].to_pylist()]
+    assert "complete" in failed(month(user_id=new_users), month())
+    # Nor do they count against those who delivered again.
     assert "complete" not in failed(month(users=80), month(users=40))
 
 
-def test_half_of_a_month_is_missed() -> None:
+def test_half_of_a_month_is_not_complete() -> None:
     table = month()
     first_days = pa.array([day.day <= 14 for day in table["date"].to_pylist()])
     assert "complete" in failed(table.filter(first_days), month())
 
 
-def test_a_shift_of_one_number_is_told() -> None:
+def test_drift_of_one_number_is_reported() -> None:
     steps = month()["steps"].to_numpy()
-    told = failed(month(steps=steps // 2), month())
-    assert set(told) == {"no_drift"}
-    assert told["no_drift"].startswith("shifted since 2023-03: steps ")
-    gone = failed(month(heart_rate_avg=[None] * 1200), month())
-    assert gone["no_drift"].startswith("shifted since 2023-03: heart_rate_avg ")
+    messages = failed(month(steps=steps // 2), month())
+    assert set(messages) == {"no_drift"}
+    assert messages["no_drift"].startswith("drift since 2023-03: steps ")
+    missing = failed(month(heart_rate_avg=[None] * 1200), month())
+    assert missing["no_drift"].startswith("drift since 2023-03: heart_rate_avg ")
 
 
-def test_the_index_is_that_of_its_definition() -> None:
-    # Half below, half above the only edge then; a quarter and three quarters now.
+def test_the_index_follows_its_definition() -> None:
+    # The only edge has half of the values below it then, and a quarter now.
     then = {"edges": [100.0], "shares": [0.5, 0.5, 0.0]}
-    earlier = before(month())
-    distributions = {**earlier.distributions, "steps": then}
+    march = previous(month())
+    distributions = {**march.distributions, "steps": then}
     steps = [50] * 300 + [150] * 900
     result = quality.no_drift(
-        reader(month(steps=steps)), PreviousMonth("2023-03", earlier.read, 1200, distributions)
+        april(month(steps=steps), PreviousMonth("2023-03", march.read, 1200, distributions))
     )
     expected = (0.25 - 0.5) * np.log(0.25 / 0.5) + (0.75 - 0.5) * np.log(0.75 / 0.5)
     assert result.values["steps"] == pytest.approx(expected)
     assert result.passed == (expected <= quality.DRIFT_THRESHOLD)
 
 
-def test_chance_in_a_small_month_is_no_shift() -> None:
+def test_chance_in_a_small_month_is_not_drift() -> None:
     noise = np.random.default_rng(1)
 
     def small() -> pa.Table:
         return month(users=1, steps=noise.integers(0, 20_000, APRIL))
 
-    told = [failed(small(), small()) for _ in range(20)]
-    assert all("no_drift" not in each for each in told)
+    results = [failed(small(), small()) for _ in range(20)]
+    assert all("no_drift" not in messages for messages in results)
+
+
+def test_the_checks_have_distinct_names_and_run_in_order() -> None:
+    results = quality.run_checks(DAILY_CHECKS, april(month()))
+    names = [result.name for result in results]
+    assert names == [check.name for check in DAILY_CHECKS]
+    assert len(set(names)) == len(names)
