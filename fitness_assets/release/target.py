@@ -1,7 +1,7 @@
 """The interfaces of a release target: where releases are uploaded to and read from.
 
 A target is one module of `fitness_assets.release.targets` with the functions of `TargetModule`;
-`fitness_assets.release.registry` finds it by itself.
+`fitness_assets.release.registry` discovers it.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the tests of both ends share: an emulated Drive, and this process talking to it."""
+"""The emulated Google Drive, with the clients of this process connected to it."""
 
 import gc
 import warnings
@@ -12,9 +12,9 @@ from fitness_assets_tests.support.drive_emulator import DriveEmulator
 @pytest.fixture
 def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveEmulator]:
     with warnings.catch_warnings():
-        # Of an answer that breaks off, httplib2 leaves the socket to the garbage collector.
+        # httplib2 does not close the socket of a response that ends early.
         warnings.filterwarnings("ignore", "unclosed <soc", ResourceWarning)
         with DriveEmulator() as drive:
-            drive.enter(monkeypatch)
+            drive.patch(monkeypatch)
             yield drive
         gc.collect()

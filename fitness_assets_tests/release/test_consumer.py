@@ -1,4 +1,4 @@
-"""From the platform to a consumer by way of Drive, and what may go wrong on the way down."""
+"""From the platform to a dashboard's copy through Google Drive, and faults of the download."""
 
 import json
 import math
@@ -23,11 +23,12 @@ from fitness_assets.release.targets.drive import DriveOrigin, DriveTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import read_bytes
 from fitness_assets.workspace import MODELS
-from fitness_assets_tests.support.drive_emulator import DriveEmulator, Fault
+from fitness_assets_tests.support.drive_emulator import DriveEmulator
+from fitness_assets_tests.support.drive_protocol import Fault
 from fitness_assets_tests.support.platform import MONTHS
 from fitness_assets_tests.support.releases import release_info
 
-#: What a consumer does: take over what is new, and have each model answer for one row.
+#: A consumer: update the copy, and predict some rows with each model.
 CONSUMER = """
 import json, sys
 import pandas as pd
@@ -38,12 +39,12 @@ mirror = Mirror(origin_of(sys.argv[1]), Path(sys.argv[2]))
 state = mirror.refresh()
 release = mirror.store.open(state.current)
 rows = pd.read_json(sys.argv[3])
-told = {
+predictions = {
     name: release.model(name).predict(rows[metrics["features"]]).tolist()
     for name, metrics in release.metrics().items()
     if release.model_file(name)
 }
-print(json.dumps({"months": state.months, "refused": state.refused, "told": told}))
+print(json.dumps({"months": state.months, "refused": state.refused, "predictions": predictions}))
 """
 
 
@@ -57,7 +58,7 @@ def link(drive: DriveEmulator) -> str:
     return f"https://drive.google.com/uc?id={drive.item(LATEST).id}"
 
 
-def test_six_months_reach_a_fresh_process_by_way_of_drive(
+def test_six_months_reach_a_new_process_through_drive(
     drive: DriveEmulator, target: DriveTarget, tmp_path: Path, released: Settings
 ) -> None:
     made = ReleaseStore(released.home / "releases").open(MONTHS[-1])
@@ -69,12 +70,12 @@ def test_six_months_reach_a_fresh_process_by_way_of_drive(
     ]
     assert sent == [made.manifest.bytes] * 6
     address = link(drive)
-    mended = store.publish(files | {"metrics.json": b"{}"}, replace(made.info, month="2023-06"))
-    assert target.upload(mended).sent == 2
+    repaired = store.publish(files | {"metrics.json": b"{}"}, replace(made.info, month="2023-06"))
+    assert target.upload(repaired).sent == 2
     assert link(drive) == address, "the public link stays"
 
     metrics = {name: made.metrics()[name] for name in MODELS}
-    # A day of medians, and one of which little is known.
+    # A day of medians, and one with few known values.
     known = dict.fromkeys((name for told in metrics.values() for name in told["features"]), 1.0)
     for told in metrics.values():
         known |= {name: values[1] for name, values in told.get("seen", {}).items()}
@@ -92,21 +93,21 @@ def test_six_months_reach_a_fresh_process_by_way_of_drive(
         env=os.environ | drive.environment,
     )
     assert run.returncode == 0, run.stderr
-    told = json.loads(run.stdout)
-    assert (told["months"], told["refused"]) == (six, {})
+    consumer = json.loads(run.stdout)
+    assert (consumer["months"], consumer["refused"]) == (six, {})
     for name in MODELS:
         model = made.model(name)
         assert model is not None
         here = model.predict(pd.read_json(rows)[metrics[name]["features"]])
-        assert np.array_equal(told["told"][name], here), name
+        assert np.array_equal(consumer["predictions"][name], here), name
     assert (tmp_path / "copy" / "2023-06" / MANIFEST).read_bytes() == (
-        mended.folder / MANIFEST
+        repaired.folder / MANIFEST
     ).read_bytes()
 
 
 @pytest.fixture
 def mirror(drive: DriveEmulator, target: DriveTarget, tmp_path: Path) -> Iterator[Mirror]:
-    """A consumer's copy of two months, one of which has been released anew since."""
+    """A copy of two months, one of which has been republished since."""
     store = ReleaseStore(tmp_path / "releases")
     for month in ("2023-04", "2023-05"):
         files = {"metrics.json": month.encode(), "days.parquet": b"12345" * 100}
@@ -117,8 +118,8 @@ def mirror(drive: DriveEmulator, target: DriveTarget, tmp_path: Path) -> Iterato
     files = {"metrics.json": b"new", "days.parquet": b"54321" * 100}
     target.upload(store.publish(files, release_info("2023-05")))
     yield mirror
-    # Whatever went wrong, once it is over the copy is whole and current.
-    drive.mend()
+    # After any fault has ended, the copy becomes complete and current.
+    drive.clear_faults()
     assert mirror.refresh().refused == {}
     assert mirror.store.digest("2023-05") == store.digest("2023-05")
     assert {path.name for path in tmp_path.iterdir()} <= {
@@ -139,9 +140,9 @@ FAULTS: list[tuple[Fault, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("fault", "told"), FAULTS)
-def test_a_file_that_does_not_come_as_it_was_sent_is_refused(
-    drive: DriveEmulator, mirror: Mirror, fault: Fault, told: str
+@pytest.mark.parametrize(("fault", "message"), FAULTS)
+def test_a_faulty_download_is_refused(
+    drive: DriveEmulator, mirror: Mirror, fault: Fault, message: str
 ) -> None:
     before = mirror.store.digest("2023-05")
     (days,) = (path for path in drive.paths() if path.startswith("2023-05/days"))
@@ -151,7 +152,7 @@ def test_a_file_that_does_not_come_as_it_was_sent_is_refused(
     state = mirror.refresh()
     assert time.monotonic() - began < 15
     assert list(state.refused) == ["2023-05"]
-    assert told in state.refused["2023-05"]
+    assert message in state.refused["2023-05"]
     assert "\n" not in state.refused["2023-05"]
     assert (state.months, mirror.store.digest("2023-05")) == (("2023-04", "2023-05"), before)
 
@@ -178,7 +179,7 @@ def test_a_replayed_pointer_is_refused(drive: DriveEmulator, mirror: Mirror) -> 
 
 
 @pytest.mark.parametrize("fault", ["html", "stall", "truncate", "not found"])
-def test_without_the_pointer_what_is_here_is_shown(
+def test_without_the_pointer_the_copy_is_shown(
     drive: DriveEmulator, mirror: Mirror, fault: Fault
 ) -> None:
     drive.fail(fault, on="download", path=LATEST, times=math.inf)

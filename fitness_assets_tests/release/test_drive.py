@@ -22,22 +22,23 @@ from fitness_assets.release.pointer import LATEST, Pointer
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import UploadResult
 from fitness_assets.release.targets.drive import DriveTarget
-from fitness_assets_tests.support.drive_emulator import DriveEmulator, Fault
+from fitness_assets_tests.support.drive_emulator import DriveEmulator
+from fitness_assets_tests.support.drive_protocol import Fault
 from fitness_assets_tests.support.releases import release_info
 
-#: Three chunks, no two parts of which are equal.
+#: Three chunks, all parts of which differ.
 DAYS = b"".join(number.to_bytes(4) for number in range(650_000))
 
 
 @dataclass
 class Platform:
-    """Releases in a folder, and the target that they are sent to."""
+    """Releases in a folder, and the target that they are uploaded to."""
 
     drive: DriveEmulator
     home: Path
     timeout: float = 10.0
     pauses: list[float] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     @property
     def policy(self) -> RetryPolicy:
@@ -53,13 +54,13 @@ class Platform:
         return ReleaseStore(self.home / "releases").publish(files, release_info(month))
 
     def send(self, release: Release) -> UploadResult:
-        return self.target.upload(release, self.told.append)
+        return self.target.upload(release, self.messages.append)
 
     def pointer(self) -> Pointer:
         return Pointer.parse(self.drive.item(LATEST).content, LATEST)
 
     def holds(self, *releases: Release) -> None:
-        """Assert that just these are on Drive, where the pointer says, for all to read."""
+        """Assert that exactly these are on Drive, public, under the ids in the pointer."""
         pointer = self.pointer()
         for release in releases:
             manifest = (release.folder / MANIFEST).read_bytes()
@@ -78,22 +79,22 @@ def platform(drive: DriveEmulator, tmp_path: Path) -> Platform:
     return Platform(drive, tmp_path)
 
 
-def test_a_release_arrives_whole_and_the_pointer_last(platform: Platform) -> None:
+def test_an_upload_is_complete_before_the_pointer_changes(platform: Platform) -> None:
     release = platform.release()
-    received = platform.send(release)
+    uploaded = platform.send(release)
     platform.holds(release)
     drive = platform.drive
-    assert received.link == f"https://drive.google.com/uc?id={drive.item(LATEST).id}"
-    assert (received.sent, received.manifest) == (len(DAYS) + 2, release.manifest)
+    assert uploaded.link == f"https://drive.google.com/uc?id={drive.item(LATEST).id}"
+    assert (uploaded.sent, uploaded.manifest) == (len(DAYS) + 2, release.manifest)
     written = [path for kind, path in drive.log if kind in ("session", "share")]
     assert written[-4:] == [f"2023-04/{MANIFEST}"] * 2 + [LATEST] * 2
     days = f"2023-04/{release.manifest.file('days.parquet').path}"
-    assert f"sent 1,048,576 of 2,600,000 bytes of {days}" in platform.told
+    assert f"sent 1,048,576 of 2,600,000 bytes of {days}" in platform.messages
     assert platform.target.manifest("2023-04") == release.manifest
     assert platform.target.manifest("2023-05") is None
 
 
-def test_what_is_there_is_not_sent_again(platform: Platform) -> None:
+def test_unchanged_files_are_not_sent_again(platform: Platform) -> None:
     release = platform.release()
     platform.send(release)
     before = platform.drive.received
@@ -103,7 +104,7 @@ def test_what_is_there_is_not_sent_again(platform: Platform) -> None:
     assert platform.pointer().serial == 1
 
 
-def test_new_content_keeps_the_links_and_the_old_goes_after_the_pointer_changed(
+def test_new_content_keeps_the_links_and_old_files_are_deleted_last(
     platform: Platform,
 ) -> None:
     drive = platform.drive
@@ -120,7 +121,7 @@ def test_new_content_keeps_the_links_and_the_old_goes_after_the_pointer_changed(
     assert last == ["chunk", "chunk", "chunk", "delete"]
 
 
-def test_an_older_month_is_made_the_current_one(platform: Platform) -> None:
+def test_an_older_month_can_be_made_current(platform: Platform) -> None:
     with pytest.raises(ReleaseError, match="has no release yet"):
         platform.target.set_current("2023-04")
     releases = [platform.release("2023-04", b"old"), platform.release("2023-05", b"new")]
@@ -131,7 +132,7 @@ def test_an_older_month_is_made_the_current_one(platform: Platform) -> None:
     assert (platform.pointer().month, platform.pointer().serial) == ("2023-04", 3)
 
 
-def test_a_pointer_that_cannot_be_read_is_made_anew_from_the_manifests(platform: Platform) -> None:
+def test_a_damaged_pointer_is_rebuilt_from_the_manifests(platform: Platform) -> None:
     releases = [platform.release("2023-04", b"old"), platform.release("2023-05", b"new")]
     for release in releases:
         platform.send(release)
@@ -141,7 +142,7 @@ def test_a_pointer_that_cannot_be_read_is_made_anew_from_the_manifests(platform:
     assert platform.pointer().month == "2023-05"
 
 
-def test_a_release_that_is_damaged_or_was_replaced_is_not_sent(platform: Platform) -> None:
+def test_a_damaged_or_replaced_release_is_not_sent(platform: Platform) -> None:
     release = platform.release()
     platform.release(days=b"new")
     with pytest.raises(StorageError, match="was republished"):
@@ -158,13 +159,13 @@ def test_a_release_that_is_damaged_or_was_replaced_is_not_sent(platform: Platfor
     [
         {"fault": "308 without range"},
         {"fault": "503 in mid-chunk"},
-        # The client tries again by itself once, and we after that.
-        {"fault": "lost answer", "times": 2},
-        {"fault": "lost answer", "times": math.inf},
-        {"fault": "lost answer", "on": "session", "times": 3},
-        {"fault": "lost answer", "on": "share", "times": 3},
-        {"fault": "lost answer", "on": "delete", "times": 3},
-        {"fault": "lost answer", "times": 2, "path": LATEST},
+        # The client itself retries once; our retries come after that.
+        {"fault": "lost response", "times": 2},
+        {"fault": "lost response", "times": math.inf},
+        {"fault": "lost response", "on": "session", "times": 3},
+        {"fault": "lost response", "on": "share", "times": 3},
+        {"fault": "lost response", "on": "delete", "times": 3},
+        {"fault": "lost response", "times": 2, "path": LATEST},
         {"fault": "session gone"},
         {"fault": "stall"},
         {"fault": "stall", "on": "list"},
@@ -175,7 +176,7 @@ def test_a_release_that_is_damaged_or_was_replaced_is_not_sent(platform: Platfor
     ],
     ids=lambda fault: " ".join(map(str, fault.values())),
 )
-def test_an_upload_comes_through_what_passes(platform: Platform, fault: dict[str, Any]) -> None:
+def test_an_upload_survives_transient_faults(platform: Platform, fault: dict[str, Any]) -> None:
     platform.send(platform.release(days=b"old"))
     platform.timeout = 0.5 if fault["fault"] == "stall" else 10
     platform.drive.fail(**fault)
@@ -187,12 +188,12 @@ def test_an_upload_comes_through_what_passes(platform: Platform, fault: dict[str
 
 
 @pytest.mark.parametrize("update", [False, True])
-def test_a_file_whose_last_answer_and_session_are_lost_is_looked_for(
+def test_a_file_is_found_when_the_last_response_and_the_session_are_lost(
     platform: Platform, update: bool
 ) -> None:
     if update:
         platform.send(platform.release(days=b"old"))
-    platform.drive.fail("lost answer", times=2, path=f"2023-04/{MANIFEST}")
+    platform.drive.fail("lost response", times=2, path=f"2023-04/{MANIFEST}")
     platform.drive.fail("not found", on="state")
     release = platform.release(days=b"new")
     before = platform.drive.count("session")
@@ -201,18 +202,18 @@ def test_a_file_whose_last_answer_and_session_are_lost_is_looked_for(
     assert platform.drive.count("session") - before == (3 if update else 4)
 
 
-def test_a_break_costs_a_chunk_at_most(platform: Platform) -> None:
+def test_an_interruption_costs_at_most_one_chunk(platform: Platform) -> None:
     platform.drive.fail("503 in mid-chunk")
-    platform.drive.fail("lost answer", times=2)
+    platform.drive.fail("lost response", times=2)
     platform.send(platform.release())
     assert platform.drive.received < len(DAYS) + 2 * 1024 * 1024 + 10_000
 
 
-def test_the_server_says_how_long_to_wait(platform: Platform) -> None:
+def test_retries_wait_as_long_as_the_server_asks(platform: Platform) -> None:
     platform.drive.fail("rate limit")
     platform.send(platform.release(days=b"small"))
     assert platform.pauses == [7.0]
-    assert "retrying in 7 s" in platform.told[0]
+    assert "retrying in 7 s" in platform.messages[0]
 
 
 @pytest.mark.parametrize(
@@ -232,7 +233,7 @@ def test_the_server_says_how_long_to_wait(platform: Platform) -> None:
         ({"fault": "unavailable"}, "answered 503, .* gave up after 4 attempts"),
         ({"fault": "unavailable", "path": LATEST}, "latest.json cannot be .* answered 503"),
         (
-            {"fault": "lost answer", "on": "list"},
+            {"fault": "lost response", "on": "list"},
             "cannot be reached: Remote end closed .* gave up after 4 attempts",
         ),
         ({"fault": "stall"}, "cannot be reached: .*timed out; gave up after 4 attempts"),
@@ -246,13 +247,13 @@ def test_the_server_says_how_long_to_wait(platform: Platform) -> None:
     ],
     ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
-def test_what_does_not_pass_is_told_in_a_line_and_nothing_is_published(
+def test_a_permanent_fault_raises_one_line_and_publishes_nothing(
     platform: Platform, fault: dict[str, Any], message: str
 ) -> None:
     old = platform.release(days=b"old")
     platform.send(old)
     drive = platform.drive
-    pointed = drive.item(LATEST).content
+    pointer = drive.item(LATEST).content
     files = {path: drive.item(path).content for path in drive.paths()}
     new = platform.release()
     platform.timeout = 0.3 if fault["fault"] == "stall" else 10
@@ -262,26 +263,28 @@ def test_what_does_not_pass_is_told_in_a_line_and_nothing_is_published(
         platform.send(new)
     assert time.monotonic() - start < 10
     assert "\n" not in str(caught.value)
-    assert drive.item(LATEST).content == pointed
+    assert drive.item(LATEST).content == pointer
     for file in old.manifest.files:
         assert drive.item(f"2023-04/{file.path}").content == files[f"2023-04/{file.path}"]
-    drive.mend()
+    drive.clear_faults()
     platform.timeout = 10
     platform.send(new)
     platform.holds(new)
 
 
-def test_of_two_files_at_a_path_the_older_is_used_and_the_other_told_of(platform: Platform) -> None:
+def test_of_two_files_at_a_path_the_older_is_used(
+    platform: Platform,
+) -> None:
     platform.send(platform.release(days=b"old"))
     first = platform.drive.item(LATEST)
     second = platform.drive.add(LATEST, b"by another writer")
     link = platform.send(platform.release(days=b"new")).link
     assert link.endswith(first.id)
     assert Pointer.parse(first.content, LATEST).serial == 2
-    assert f"{LATEST} is on Drive twice; using {first.id}, not {second}" in platform.told
+    assert f"{LATEST} is on Drive twice; using {first.id}, not {second}" in platform.messages
 
 
-def test_a_folder_of_many_files_is_listed_page_by_page(platform: Platform) -> None:
+def test_a_large_folder_is_listed_page_by_page(platform: Platform) -> None:
     release = platform.release(days=b"small")
     platform.send(release)
     platform.drive.page_size = 1
@@ -292,7 +295,7 @@ def test_a_folder_of_many_files_is_listed_page_by_page(platform: Platform) -> No
 
 
 @pytest.mark.parametrize("kind", ["service_account", "authorized_user"])
-def test_a_key_and_a_user_s_token_will_do(
+def test_a_service_account_and_a_user_token_are_accepted(
     drive: DriveEmulator, tmp_path: Path, kind: Literal["service_account", "authorized_user"]
 ) -> None:
     with DriveClient(drive.folder, drive.credentials(tmp_path, kind)) as client:
@@ -304,7 +307,7 @@ def test_a_key_and_a_user_s_token_will_do(
     "content",
     ["not json", "[]", "{}", '{"type": "external_account"}', '{"type": "service_account"}'],
 )
-def test_other_credentials_are_refused_by_name(tmp_path: Path, content: str) -> None:
+def test_other_credentials_are_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "other.json"
     with pytest.raises(DriveError, match=r"other\.json cannot be read: No such file"):
         DriveClient("folder", path)
@@ -318,19 +321,19 @@ def test_other_credentials_are_refused_by_name(tmp_path: Path, content: str) -> 
 @pytest.mark.parametrize(
     "fault", ["unknown account", "unauthorized", "unavailable", "session gone"]
 )
-def test_no_secret_is_told(
+def test_no_secret_is_logged(
     platform: Platform, caplog: pytest.LogCaptureFixture, fault: Fault
 ) -> None:
     caplog.set_level(0)
     platform.drive.fail(fault, times=math.inf, on="chunk" if fault == "unavailable" else None)
     with pytest.raises(DriveError) as caught:
         platform.send(platform.release())
-    said = [*platform.told, *caplog.messages, *traceback.format_exception(caught.value)]
+    lines = [*platform.messages, *caplog.messages, *traceback.format_exception(caught.value)]
     for secret in ("session-", "token-", "PRIVATE KEY"):
-        assert not [line for line in said if secret in line]
+        assert not [line for line in lines if secret in line]
 
 
-def test_a_certificate_of_nobody_s_is_refused_at_once(
+def test_an_untrusted_certificate_is_refused_without_retries(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("httplib2.CA_CERTS", certifi.where())
@@ -339,9 +342,7 @@ def test_a_certificate_of_nobody_s_is_refused_at_once(
     assert platform.pauses == []
 
 
-def test_a_fresh_process_needs_nothing_but_the_environment(
-    drive: DriveEmulator, tmp_path: Path
-) -> None:
+def test_a_new_process_needs_only_the_environment(drive: DriveEmulator, tmp_path: Path) -> None:
     script = (
         "import gdown, sys\n"
         "from pathlib import Path\n"
@@ -361,7 +362,7 @@ def test_a_fresh_process_needs_nothing_but_the_environment(
 
 
 @pytest.mark.usefixtures("drive")
-def test_nothing_but_drive_is_reached() -> None:
+def test_only_drive_can_be_reached() -> None:
     with pytest.raises(requests.exceptions.ProxyError, match="502"):
         requests.get("https://example.com", timeout=10)
 
@@ -379,14 +380,14 @@ def fetched(file_id: str, output: Path, retries: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize("large", [1, len(DAYS) + 1], ids=["confirmed", "at once"])
-def test_gdown_fetches_what_is_shared(drive: DriveEmulator, tmp_path: Path, large: int) -> None:
+def test_gdown_downloads_public_files(drive: DriveEmulator, tmp_path: Path, large: int) -> None:
     drive.large = large
     file_id = drive.add("days", DAYS)
     assert fetched(file_id, tmp_path / "days") == DAYS
     assert [kind for kind, _ in drive.log] == ["page", "download"]
 
 
-def test_gdown_goes_on_where_a_download_was_cut_off(drive: DriveEmulator, tmp_path: Path) -> None:
+def test_gdown_resumes_an_interrupted_download(drive: DriveEmulator, tmp_path: Path) -> None:
     file_id = drive.add("days", DAYS)
     drive.fail("truncate")
     assert fetched(file_id, tmp_path / "days", retries=1) == DAYS
@@ -403,7 +404,7 @@ def test_gdown_goes_on_where_a_download_was_cut_off(drive: DriveEmulator, tmp_pa
         ("stall", "Read timed out"),
     ],
 )
-def test_gdown_tells_when_it_gets_no_file(
+def test_gdown_raises_when_it_gets_no_file(
     drive: DriveEmulator, tmp_path: Path, fault: Fault | None, message: str
 ) -> None:
     file_id = drive.add("days", DAYS, public=fault is not None)
@@ -414,13 +415,13 @@ def test_gdown_tells_when_it_gets_no_file(
         fetched(file_id, tmp_path / "days")
 
 
-def test_gdown_takes_whatever_else_it_gets(drive: DriveEmulator, tmp_path: Path) -> None:
+def test_gdown_accepts_wrong_content(drive: DriveEmulator, tmp_path: Path) -> None:
     file_id = drive.add("days", b"first content")
     drive.item("days").contents.append(b"later content")
     drive.add("other", b"other content")
-    got = []
+    contents = []
     for fault in ("tamper", "swap", "replay", "attached html"):
         drive.fail(fault, instead="other")
-        got.append(fetched(file_id, tmp_path / "days"))
+        contents.append(fetched(file_id, tmp_path / "days"))
     html = b"<html><p>One moment, please.</p></html>"
-    assert got == [b"mater content", b"other content", b"first content", html]
+    assert contents == [b"mater content", b"other content", b"first content", html]

@@ -1,4 +1,4 @@
-"""A consumer's copy, and everything an origin may do to it."""
+"""The mirror: copies, updates, and origins that are damaged or hostile."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ MONTHS = ("2023-04", "2023-05")
 
 
 class Canary:
-    """Makes a file where it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -65,21 +65,21 @@ def content(store: ReleaseStore) -> dict[str, bytes]:
     }
 
 
-def test_a_copy_is_the_same_and_taken_once(origin: ReleaseStore, mirror: Mirror) -> None:
+def test_a_copy_is_identical_and_made_once(origin: ReleaseStore, mirror: Mirror) -> None:
     state = mirror.refresh()
     assert (state.months, state.current, state.refused) == (MONTHS, "2023-05", {})
     assert content(mirror.store) == content(origin)
     for path in origin.root.rglob("days-*"):
         path.unlink()
-    assert mirror.refresh() == state, "what is here is not asked for again"
+    assert mirror.refresh() == state, "files that are here are not read again"
 
 
-def test_nothing_released_is_nothing_to_show(tmp_path: Path) -> None:
+def test_without_releases_there_is_nothing_to_show(tmp_path: Path) -> None:
     state = Mirror(FolderOrigin(tmp_path / "none"), tmp_path / "copy").refresh()
     assert (state.months, state.current, state.refused) == ((), None, {})
 
 
-def test_a_new_release_replaces_its_month_alone(origin: ReleaseStore, mirror: Mirror) -> None:
+def test_a_new_release_replaces_only_its_month(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
     april = {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()}
     origin.publish({"metrics.json": b"new"}, release_info("2023-05"))
@@ -88,7 +88,7 @@ def test_a_new_release_replaces_its_month_alone(origin: ReleaseStore, mirror: Mi
     assert {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()} == april
 
 
-def test_who_comes_second_shows_what_is_there_and_waits_where_nothing_is(
+def test_a_second_process_waits_only_for_the_first_copy(
     origin: ReleaseStore, mirror: Mirror
 ) -> None:
     mirror.store.root.mkdir()
@@ -105,16 +105,16 @@ def test_who_comes_second_shows_what_is_there_and_waits_where_nothing_is(
         assert mirror.refresh().months == (*MONTHS, "2023-06")
 
 
-def test_going_back_to_an_older_month_is_followed(origin: ReleaseStore, mirror: Mirror) -> None:
+def test_a_rollback_is_followed(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
     origin.set_current("2023-04")
     state = mirror.refresh()
     assert (state.current, state.months, state.refused) == ("2023-04", MONTHS, {})
 
 
-def test_a_replay_of_an_older_pointer_is_refused(origin: ReleaseStore, mirror: Mirror) -> None:
+def test_an_older_pointer_is_refused(origin: ReleaseStore, mirror: Mirror) -> None:
     old = content(origin)
-    origin.publish({"metrics.json": b"mended"}, release_info("2023-05"))
+    origin.publish({"metrics.json": b"repaired"}, release_info("2023-05"))
     mirror.refresh()
     kept = content(mirror.store)
     for name, data in old.items():
@@ -124,7 +124,7 @@ def test_a_replay_of_an_older_pointer_is_refused(origin: ReleaseStore, mirror: M
     assert (state.months, content(mirror.store)) == (MONTHS, kept)
 
 
-def test_a_withdrawn_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> None:
+def test_a_removed_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
     origin.remove("2023-05")
     state = mirror.refresh()
@@ -138,25 +138,25 @@ def test_a_withdrawn_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> 
     assert mirror.refresh().current == "2023-06"
 
 
-def restated(origin: ReleaseStore) -> Path:
-    """Publish May anew; where its days are."""
+def republish_may(origin: ReleaseStore) -> Path:
+    """Publish new content for May; the path of its days."""
     origin.publish({"metrics.json": b"new", "days.parquet": b"54321"}, release_info("2023-05"))
     (days,) = (origin.root / "2023-05").glob("days-*.parquet")
     return days
 
 
 def swap_manifest(origin: ReleaseStore) -> None:
-    restated(origin)
+    republish_may(origin)
     (origin.root / "2023-05" / MANIFEST).write_bytes(
         (origin.root / "2023-04" / MANIFEST).read_bytes()
     )
 
 
 def change(manifest: Callable[[dict[str, Any]], None]) -> Callable[[ReleaseStore], None]:
-    """Give May a manifest that was tampered with and whose every digest is right."""
+    """Tamper with the manifest of May, and make every digest match it."""
 
     def apply(origin: ReleaseStore) -> None:
-        restated(origin)
+        republish_may(origin)
         path = origin.root / "2023-05" / MANIFEST
         document = json.loads(path.read_text())
         manifest(document)
@@ -176,15 +176,18 @@ def named(key: str, name: str) -> Callable[[ReleaseStore], None]:
 
 FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
     "tampered": (
-        lambda o: restated(o).write_bytes(b"99999"),
+        lambda o: republish_may(o).write_bytes(b"99999"),
         "does not match 2023-05/manifest.json",
     ),
     "truncated": (
-        lambda o: restated(o).write_bytes(b"5432"),
+        lambda o: republish_may(o).write_bytes(b"5432"),
         "does not match 2023-05/manifest.json",
     ),
-    "longer": (lambda o: restated(o).write_bytes(b"543210"), "larger than the expected 5 bytes"),
-    "gone": (lambda o: restated(o).unlink(), "cannot be read: No such file"),
+    "longer": (
+        lambda o: republish_may(o).write_bytes(b"543210"),
+        "larger than the expected 5",
+    ),
+    "gone": (lambda o: republish_may(o).unlink(), "cannot be read: No such file"),
     "swapped": (
         swap_manifest,
         "2023-05/manifest.json is not the one in latest.json",
@@ -214,16 +217,16 @@ FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_a_month_that_is_not_what_it_says_is_refused_and_the_last_good_one_stays(
+def test_a_damaged_release_is_refused_and_the_previous_one_is_kept(
     tmp_path: Path, origin: ReleaseStore, mirror: Mirror, fault: str
 ) -> None:
     mirror.refresh()
     kept = content(mirror.store)
-    apply, told = FAULTS[fault]
+    apply, message = FAULTS[fault]
     apply(origin)
     state = mirror.refresh()
     assert list(state.refused) == ["2023-05"]
-    assert told in state.refused["2023-05"]
+    assert message in state.refused["2023-05"]
     assert state.months == MONTHS
     after = content(mirror.store)
     assert {n: d for n, d in after.items() if n != LATEST} == {
@@ -232,13 +235,13 @@ def test_a_month_that_is_not_what_it_says_is_refused_and_the_last_good_one_stays
     assert mirror.store.open("2023-05").manifest.info["month"] == "2023-05"
     assert {path.name for path in tmp_path.iterdir()} == {"origin", "copy"}
 
-    origin.publish({"metrics.json": b"mended"}, release_info("2023-05"))
+    origin.publish({"metrics.json": b"repaired"}, release_info("2023-05"))
     assert mirror.refresh().refused == {}
     assert content(mirror.store)["2023-05/" + MANIFEST] == content(origin)["2023-05/" + MANIFEST]
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"\xff", b"[" * 100_000, b"x" * 1_000_001])
-def test_a_pointer_that_cannot_be_read_changes_nothing(
+def test_an_unreadable_pointer_changes_nothing(
     origin: ReleaseStore, mirror: Mirror, damage: bytes
 ) -> None:
     before = mirror.refresh()
@@ -248,20 +251,20 @@ def test_a_pointer_that_cannot_be_read_changes_nothing(
     assert (state.months, state.current) == (before.months, before.current)
 
 
-def test_only_what_is_pinned_is_taken(tmp_path: Path, origin: ReleaseStore) -> None:
+def test_only_pinned_releases_are_accepted(tmp_path: Path, origin: ReleaseStore) -> None:
     digest = origin.digest("2023-04")
     assert digest is not None
     mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", (digest,))
     state = mirror.refresh()
     assert (state.months, state.current) == (("2023-04",), "2023-04")
     assert "which is not pinned" in state.refused["2023-05"]
-    # A copy made before the pin does not get round it.
+    # A copy made before the digest was pinned is not shown either.
     Mirror(FolderOrigin(origin.root), tmp_path / "copy").refresh()
     assert mirror.refresh().months == ("2023-04",)
 
 
 def bomb() -> bytes:
-    """A small zip that would unpack to far more than any model."""
+    """A small zip that unpacks to far more than any model."""
     buffer = io.BytesIO()
     with (
         zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive,
@@ -279,7 +282,7 @@ def joblib_of(value: object) -> bytes:
 
 
 def skops_of(value: object) -> bytes:
-    """A skops file whose only node says that it is to be unpickled, as old numpy arrays were."""
+    """A skops file whose only node is to be unpickled, as numpy arrays once were."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         archive.writestr("1.npy", pickle.dumps(value))
@@ -325,12 +328,12 @@ def test_a_hostile_model_executes_nothing(
     assert not canary.exists()
 
 
-def test_a_disk_that_is_full_changes_nothing(
+def test_a_full_disk_changes_nothing(
     origin: ReleaseStore, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = mirror.refresh()
     kept = content(mirror.store)
-    restated(origin)
+    republish_may(origin)
 
     def full(_: Path, __: bytes) -> int:
         raise OSError(28, "No space left on device")
@@ -356,7 +359,7 @@ def test_a_disk_that_is_full_changes_nothing(
         ("https://example.org/latest.json", False),
     ],
 )
-def test_a_link_is_one_of_google_drive(link: str, known: bool) -> None:
+def test_only_links_of_google_drive_are_accepted(link: str, known: bool) -> None:
     if known:
         origin_of(link)
         return

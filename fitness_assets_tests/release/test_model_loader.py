@@ -1,4 +1,4 @@
-"""Loading within the memory there is, on a real release."""
+"""Loading within a memory budget, on a real release."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import MONTHS
 
 
-def test_the_regressor_comes_last_and_each_step_is_recorded(released: Settings) -> None:
+def test_the_regressor_is_loaded_last_and_each_step_is_recorded(released: Settings) -> None:
     release = ReleaseStore(released.home / "releases").open(MONTHS[-1])
     ticks = itertools.count(100)
     loaded = load_models(release, budget=10**9, held=lambda: next(ticks) * 10**6)
@@ -24,16 +24,16 @@ def test_the_regressor_comes_last_and_each_step_is_recorded(released: Settings) 
     ]
 
 
-def test_a_model_that_would_not_fit_is_not_loaded(released: Settings) -> None:
+def test_a_model_beyond_the_budget_is_not_loaded(released: Settings) -> None:
     release = ReleaseStore(released.home / "releases").open(MONTHS[-1])
     with pytest.raises(MemoryBudgetError) as error:
         load_models(release, budget=690_000_000, held=lambda: 689_999_000)
     assert "segment_model of 2023-05 needs about" in str(error.value)
     assert "690 of 690 MB are in use (FITNESS_MEMORY)" in str(error.value)
-    load_models(release, budget=1, held=lambda: None)  # a system that does not say
+    load_models(release, budget=1, held=lambda: None)  # memory use unknown
 
 
-def test_a_process_of_its_own_loads_and_predicts(released: Settings) -> None:
+def test_a_new_process_loads_and_predicts(released: Settings) -> None:
     with measuring(690_000_000) as measure:
         steps = measure(released.home / "releases", MONTHS[-1])
     assert steps[-1].step == "one prediction each"

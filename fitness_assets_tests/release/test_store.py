@@ -11,7 +11,7 @@ from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets_tests.support.releases import release_info
 
 
-def test_the_newest_month_is_current_whatever_the_order(tmp_path: Path) -> None:
+def test_the_newest_month_is_current_in_any_order_of_publication(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     for month in ("2023-05", "2023-06", "2023-04"):
         store.publish({"metrics.json": b"{}"}, release_info(month))
@@ -30,14 +30,14 @@ def current(store: ReleaseStore) -> str | None:
     return pointer.month
 
 
-def test_an_older_month_stays_current_until_there_is_something_new(tmp_path: Path) -> None:
+def test_an_older_month_stays_current_until_new_content_is_published(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     for month in ("2023-04", "2023-05", "2023-06"):
         store.publish({"metrics.json": b"{}"}, release_info(month))
     store.set_current("2023-05")
     assert current(store) == "2023-05"
     store.publish({"metrics.json": b"{}"}, release_info("2023-06"))
-    assert current(store) == "2023-05", "the same content again undoes nothing"
+    assert current(store) == "2023-05", "publishing the same content again changes nothing"
     store.publish({"metrics.json": b"[]"}, release_info("2023-04"))
     assert current(store) == "2023-05"
     store.publish({"metrics.json": b"[]"}, release_info("2023-06"))
@@ -46,7 +46,7 @@ def test_an_older_month_stays_current_until_there_is_something_new(tmp_path: Pat
         store.set_current("2023-07")
 
 
-def test_a_damaged_pointer_is_made_anew_from_what_is_there(tmp_path: Path) -> None:
+def test_a_damaged_pointer_is_rebuilt_from_the_releases(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     for month in ("2023-04", "2023-05"):
         store.publish({"metrics.json": b"{}"}, release_info(month))
@@ -71,7 +71,7 @@ def test_a_damaged_pointer_is_made_anew_from_what_is_there(tmp_path: Path) -> No
         {"more": 1},
     ],
 )
-def test_what_is_not_a_pointer_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
+def test_an_invalid_pointer_is_refused(tmp_path: Path, change: dict[str, object]) -> None:
     store = ReleaseStore(tmp_path)
     store.publish({"metrics.json": b"{}"}, release_info("2023-04"))
     document = json.loads((tmp_path / LATEST).read_text())
@@ -80,7 +80,7 @@ def test_what_is_not_a_pointer_is_refused(tmp_path: Path, change: dict[str, obje
         Pointer.parse(json.dumps(document | change).encode(), "x")
 
 
-def test_a_release_that_cannot_be_loaded_does_not_become_the_latest(tmp_path: Path) -> None:
+def test_a_release_whose_model_cannot_be_loaded_is_not_published(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     store.publish({"metrics.json": b"{}"}, release_info("2023-04"))
     with pytest.raises(StorageError, match="may be loaded"):
@@ -89,13 +89,13 @@ def test_a_release_that_cannot_be_loaded_does_not_become_the_latest(tmp_path: Pa
     assert store.months() == ["2023-04"]
 
 
-def test_a_copy_is_verified_and_sends_only_what_is_new(tmp_path: Path) -> None:
+def test_an_upload_is_verified_and_sends_only_new_files(tmp_path: Path) -> None:
     here, there = ReleaseStore(tmp_path / "here"), FolderTarget(tmp_path / "there")
     files = {"metrics.json": b"{}", "days.parquet": b"12345"}
     release = here.publish(files, release_info("2023-04"))
-    received = there.upload(release)
-    assert (received.manifest, received.sent) == (release.manifest, 7)
-    assert received.link == str(tmp_path / "there" / LATEST)
+    uploaded = there.upload(release)
+    assert (uploaded.manifest, uploaded.sent) == (release.manifest, 7)
+    assert uploaded.link == str(tmp_path / "there" / LATEST)
     assert there.upload(release).sent == 0
     release = here.publish({**files, "days.parquet": b"123456"}, release_info("2023-04"))
     assert there.upload(release).sent == 6
@@ -105,7 +105,7 @@ def test_a_copy_is_verified_and_sends_only_what_is_new(tmp_path: Path) -> None:
     assert there.open("2023-04").manifest == release.manifest
 
 
-def test_a_release_of_another_version_is_refused(tmp_path: Path) -> None:
+def test_a_release_of_another_schema_version_is_refused(tmp_path: Path) -> None:
     store = ReleaseStore(tmp_path)
     store.publish({"metrics.json": b"{}"}, release_info("2023-04"))
     with pytest.raises(StorageError, match="schema version 99"):
