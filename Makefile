@@ -21,7 +21,7 @@ setup: .venv/.complete ## Make the environment in .venv, Java included
 
 .venv/.complete: uv.lock pyproject.toml | $(UV)
 	$(UV) sync --locked --all-extras --compile-bytecode --python $(PYTHON)
-	$(BIN)/python -m fitness_assets.spark.class_archive
+	$(BIN)/python -m fitness_assets.spark.build_archive
 	@touch $@
 
 .uv/bin/uv:

@@ -1,4 +1,4 @@
-"""Wiring, and nothing else."""
+"""The wiring of the code location: assets, jobs, schedules, sensors and resources."""
 
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ from fitness_assets.assets import (
     raw_telemetry,
     segment_model,
 )
-from fitness_assets.orchestration import automation
+from fitness_assets.orchestration import alerts, automation, inbox
 from fitness_assets.orchestration.partitions import monthly
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
@@ -25,32 +25,32 @@ from fitness_assets.workspace import Workspace
 
 #: The job that takes one month through every stage.
 MONTHLY_JOB = "monthly_pipeline"
-#: What it makes: all but what is made on demand.
+#: Its assets: all except those that are materialized on request.
 MONTHLY = dg.AssetSelection.all() - dg.AssetSelection.assets(*automation.ON_DEMAND)
 
 
 def build_defs(
     settings: Settings, *, loggers: Mapping[str, dg.LoggerDefinition] | None = None
 ) -> dg.Definitions:
-    """Everything Dagster is told of.
+    """The definitions of the code location.
 
     Parameters
     ----------
     settings : Settings
-        Range of months, source, and where everything lives.
+        Range of months, source, and where artifacts are stored.
     loggers : mapping, optional
-        In place of Dagster's console.
+        Loggers that replace Dagster's console logger.
     """
-    with known_unstable():
+    with ignore_preview_warnings():
         return _build(settings, loggers)
 
 
 @contextmanager
-def known_unstable() -> Iterator[None]:
-    """Silence what Dagster says of the features in use that it may still change.
+def ignore_preview_warnings() -> Iterator[None]:
+    """Ignore Dagster's warnings about features in use that may still change.
 
-    Backfill policies and windows that reach before the first month are beta, checks a partition a
-    preview. The lock file holds the version in which they are, and the tests run all three.
+    Backfill policies and partition mappings to months before the first are beta; partitioned checks
+    are a preview. The lock file pins a version that has all three, and the tests cover them.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -63,7 +63,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
     job = dg.define_asset_job(
         MONTHLY_JOB,
         selection=MONTHLY,
-        description="One month through every stage, from telemetry to the upload.",
+        description="Runs every stage of one month, from telemetry to the upload.",
     )
     assets = [
         raw_telemetry.build(months),
@@ -76,15 +76,19 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         dashboard_release.build(months, settings.memory),
         drive_upload.build(months),
     ]
-    import_inbox, arrivals = automation.inbox(settings, MONTHLY_JOB)
+    import_inbox = inbox.import_job(settings)
     return dg.Definitions(
         assets=automation.automate(assets, settings),
         jobs=[job, import_inbox],
-        schedules=[automation.schedule(settings, MONTHLY_JOB)],
-        sensors=[automation.propagation(), automation.failure_alert(settings), *arrivals],
+        schedules=[automation.monthly_schedule(settings, MONTHLY_JOB)],
+        sensors=[
+            automation.propagation_sensor(),
+            alerts.failure_sensor(settings),
+            *inbox.import_sensors(settings, import_inbox, MONTHLY_JOB),
+        ],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
-        # One Python and one JVM a run: a process a step would cost seconds of imports each time.
         loggers=loggers,
+        # One Python and one JVM a run: a process for each step would spend seconds on imports.
         executor=dg.in_process_executor,
     )
 

@@ -9,7 +9,7 @@ import dagster as dg
 import psutil
 
 from fitness_assets import errors, memory
-from fitness_assets.definitions import MONTHLY, build_defs, known_unstable
+from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.orchestration.affected import affected_assets
 from fitness_assets.orchestration.instance import open_instance
@@ -56,7 +56,7 @@ def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey
     """
     graph = build_defs(settings).resolve_asset_graph()
     try:
-        with known_unstable():
+        with ignore_preview_warnings():
             parsed = dg.AssetSelection.from_string(selection) if selection else MONTHLY
             chosen = parsed.resolve(graph)
     except dg.DagsterError as error:
@@ -76,7 +76,7 @@ def rebuild_plan(settings: Settings, changed: Collection[str]) -> Plan:
     """
     workspace = Workspace.of(settings)
     defs = build_defs(settings)
-    with known_unstable():
+    with ignore_preview_warnings():
         monthly = MONTHLY.resolve(defs.resolve_asset_graph())
         affected = affected_assets(defs, changed)
     plan: dict[str, list[dg.AssetKey]] = {}

@@ -1,1 +1,1 @@
-"""What Dagster needs besides the assets: partitions, checks, automation, the instance."""
+"""Dagster objects other than the assets: partitions, checks, automation, and the instance."""

@@ -11,7 +11,7 @@ _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Make Dagster's home; its ``dagster.yaml`` is ours unless one is there already."""
+    """Create Dagster's home, with our ``dagster.yaml`` unless it has one already."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     if not (home / "dagster.yaml").exists():

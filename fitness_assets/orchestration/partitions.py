@@ -1,11 +1,11 @@
-"""How artifacts are keyed: by month, and models by the months they learn from."""
+"""Monthly partitions, and the mappings between the months of assets."""
 
 import dagster as dg
 
 from fitness_assets.months import shift
 from fitness_assets.settings import Settings
 
-#: Models of a month learn from that month and up to five before it.
+#: Number of months that a model is trained on: its own month and up to five before it.
 TRAILING_WINDOW = 6
 
 
@@ -20,21 +20,21 @@ def monthly(settings: Settings) -> dg.MonthlyPartitionsDefinition:
 
 
 def month_and_before() -> dg.TimeWindowPartitionMapping:
-    """Map a month to itself and the one before, which its baselines reach into."""
+    """Map a month to itself and the month before, which its baselines use."""
     return dg.TimeWindowPartitionMapping(
         start_offset=-1, allow_nonexistent_upstream_partitions=True
     )
 
 
 def month_before() -> dg.TimeWindowPartitionMapping:
-    """Map a month to the one before, whose models have not seen it."""
+    """Map a month to the month before, whose models were trained without it."""
     return dg.TimeWindowPartitionMapping(
         start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
     )
 
 
 def trailing_window() -> dg.TimeWindowPartitionMapping:
-    """Map a month to itself and the months before it that its models learn from."""
+    """Map a month to the window that its models are trained on: itself and the months before."""
     return dg.TimeWindowPartitionMapping(
         start_offset=1 - TRAILING_WINDOW, allow_nonexistent_upstream_partitions=True
     )

@@ -1,1 +1,1 @@
-"""The Spark session, its Java runtime and a standalone cluster."""
+"""The Spark session, the Java that it runs on, and a standalone cluster."""

