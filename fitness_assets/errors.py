@@ -1,45 +1,45 @@
-"""The errors a user can act on. Everything else is a bug and keeps its traceback."""
+"""The errors that a user can act on. Any other exception is a bug and keeps its traceback."""
 
 
 class FitnessError(Exception):
-    """A problem in the user's data or settings, told in one line that names the thing at fault."""
+    """A problem in the user's data or settings, in one line that names the cause."""
 
 
 class SettingsError(FitnessError):
-    """A setting has a value that cannot be used."""
+    """A setting has an invalid value."""
 
 
 class SourceError(FitnessError):
-    """A telemetry source, or a file in it, cannot be read as what it claims to be."""
+    """A telemetry source, or a file in it, is missing or not in the expected format."""
 
 
 class StorageError(FitnessError):
-    """A stored artifact is missing, held by another writer, or not what its manifest says."""
+    """A stored artifact is missing, locked by another writer, or differs from its manifest."""
 
 
 class ReleaseError(FitnessError):
-    """A release is not what its pointer, its manifest or the consumer's pin says."""
+    """A release differs from its pointer, its manifest or the digest that a consumer expects."""
 
 
 class DriveError(FitnessError):
-    """Google Drive refuses what is asked of it, cannot be reached, or stores something else."""
+    """Google Drive rejects a request, cannot be reached, or stores other content than sent."""
 
 
 class MemoryBudgetError(FitnessError):
-    """What is to be loaded would not fit the memory there is."""
+    """Loading would exceed the memory budget."""
 
 
 class EtlError(FitnessError):
-    """Spark could not do its work; the message is the cause it gives."""
+    """A Spark job failed; the message is the cause that Spark reports."""
 
 
 class QualityError(FitnessError):
-    """A month is not fit to be learned from, and is not published."""
+    """A month failed a blocking data check and is not published."""
 
 
 class NotLearnedError(FitnessError):
-    """The data cannot teach this model; the message is the reason shown to users."""
+    """The data do not suffice to train a model; the message is the reason shown to users."""
 
 
 class PackedForestError(FitnessError):
-    """Bytes that claim to be a packed forest are not one."""
+    """Bytes are not a valid packed forest."""

@@ -1,4 +1,4 @@
-"""What this process holds of the machine's memory, and how to give some of it back."""
+"""The memory of processes: how much they use, and how to return freed memory to the system."""
 
 import ctypes
 import gc
@@ -10,7 +10,7 @@ _STATM = Path("/proc/self/statm")
 
 
 def resident() -> int | None:
-    """Bytes of this process in memory now, or None where the system does not say."""
+    """Return the resident memory of this process in bytes, or None if the system has no /proc."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except OSError:
@@ -19,31 +19,36 @@ def resident() -> int | None:
 
 
 def peak(process: int | str = "self") -> int | None:
-    """Bytes of a process in memory at most, or None where the system does not say.
+    """Return the peak resident memory of a process in bytes, or None if it is not known.
 
-    Unlike what `getrusage` gives, it does not count what the process was forked from.
+    Unlike `getrusage`, it does not include the memory of the process that it was forked from.
+
+    Parameters
+    ----------
+    process : int or str
+        Process id.
     """
     try:
-        told = Path(f"/proc/{process}/status").read_text()
+        status = Path(f"/proc/{process}/status").read_text()
     except OSError:
         return None
-    # Of a process that has ended and was not waited for nothing is said.
-    held = [line.split()[1] for line in told.splitlines() if line.startswith("VmHWM:")]
-    return int(held[0]) * 1024 if held else None
+    # A zombie process has no such line.
+    sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(sizes[0]) * 1024 if sizes else None
 
 
 def trim() -> None:
-    """Hand what the allocator keeps of freed memory back to the system, where it can be asked to.
+    """Return freed memory to the system, where the allocator has a function for it.
 
-    `gc.collect` frees objects; glibc keeps their pages until it is told not to.
+    `gc.collect` frees objects, but glibc keeps their pages until `malloc_trim` is called.
     """
     if sys.platform == "linux":
-        release = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if release is not None:
-            release(0)
+        malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if malloc_trim is not None:
+            malloc_trim(0)
 
 
-def give_back() -> None:
-    """Free what nothing refers to any more, and hand it back to the system."""
+def collect_and_trim() -> None:
+    """Free the objects that nothing refers to, and return their memory to the system."""
     gc.collect()
     trim()

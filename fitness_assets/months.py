@@ -1,4 +1,4 @@
-"""Month keys (``2023-04``) as every part of the platform writes them. No Dagster here."""
+"""Month keys such as ``2023-04``, as all parts of the platform write them. No Dagster here."""
 
 import re
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ _KEY = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
 
 
 def start(month: str) -> date:
-    """First day of `month`.
+    """Return the first day of `month`.
 
     Raises
     ------
@@ -21,30 +21,30 @@ def start(month: str) -> date:
 
 
 def key(day: date) -> str:
-    """The month that holds `day`."""
+    """Return the month that contains `day`."""
     return f"{day:%Y-%m}"
 
 
 def shift(month: str, by: int) -> str:
-    """The month `by` months after `month` (before it, if negative)."""
+    """Return the month `by` months after `month`, or before it if `by` is negative."""
     first = start(month)
     years, index = divmod(first.year * 12 + first.month - 1 + by, 12)
     return f"{years:04d}-{index + 1:02d}"
 
 
 def end(month: str) -> date:
-    """First day after `month`."""
+    """Return the first day after `month`."""
     return start(shift(month, 1))
 
 
 def days(month: str) -> list[date]:
-    """Every day of `month`, in order."""
+    """Return every day of `month`, in order."""
     first = start(month)
     return [first + timedelta(days=i) for i in range((end(month) - first).days)]
 
 
 def between(first: str, last: str) -> list[str]:
-    """The months from `first` to `last`, both included; empty if `last` comes before `first`."""
+    """Return the months from `first` to `last`, both included; none if `last` is before `first`."""
     months, month = [], first
     while month <= last:
         months.append(month)
@@ -53,10 +53,10 @@ def between(first: str, last: str) -> list[str]:
 
 
 def trailing(month: str, length: int) -> list[str]:
-    """The `length` months that end with `month`, in order."""
+    """Return the `length` months that end with `month`, in order."""
     return between(shift(month, 1 - length), month)
 
 
 def last_complete(today: date) -> str:
-    """The last month that has ended by `today`."""
+    """Return the last month that ended before `today`."""
     return shift(key(today), -1)

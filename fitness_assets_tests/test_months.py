@@ -10,12 +10,12 @@ keys = st.dates(date(1990, 1, 1), date(2100, 12, 31)).map(months.key)
 
 
 @given(keys, st.integers(-240, 240))
-def test_shift_is_undone_by_its_opposite(month: str, by: int) -> None:
+def test_shift_by_the_negative_returns_to_the_month(month: str, by: int) -> None:
     assert months.shift(months.shift(month, by), -by) == month
 
 
 @given(keys)
-def test_days_are_the_month_and_nothing_else(month: str) -> None:
+def test_days_are_exactly_those_of_the_month(month: str) -> None:
     days = months.days(month)
     assert {months.key(day) for day in days} == {month}
     assert days[0].day == 1
@@ -23,7 +23,7 @@ def test_days_are_the_month_and_nothing_else(month: str) -> None:
     assert (months.end(month) - days[-1]).days == 1
 
 
-def test_windows_and_ranges() -> None:
+def test_trailing_windows_and_ranges() -> None:
     assert months.trailing("2023-02", 3) == ["2022-12", "2023-01", "2023-02"]
     assert months.between("2022-11", "2023-02") == ["2022-11", "2022-12", "2023-01", "2023-02"]
     assert months.between("2023-02", "2022-11") == []
@@ -31,6 +31,6 @@ def test_windows_and_ranges() -> None:
 
 
 @pytest.mark.parametrize("text", ["2023-13", "2023-1", "23-01", "2023-00", "2023-01-01", "0000-01"])
-def test_what_is_not_a_month_is_named(text: str) -> None:
+def test_the_error_names_an_invalid_month(text: str) -> None:
     with pytest.raises(ValueError, match=text):
         months.start(text)

@@ -1,4 +1,4 @@
-"""How assets present themselves in the Dagster UI: common attributes, tables, small pictures."""
+"""What assets show in the Dagster UI: common attributes, tables and small plots."""
 
 import base64
 import io
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 OWNERS = ["team:fitness_assets"]
 BLUE, ORANGE, GREY = "#4C78A8", "#F58518", "#9AA5B1"
 
-#: One run a month: a failure stays in its month, and each month has its own data version.
+#: One run per month: a failure affects its month only, and each month has its own data version.
 ONE_RUN_A_MONTH = dg.BackfillPolicy.multi_run(1)
 
-#: What is in this pool takes all cores, or the cluster; a deployment limits how many run at a time.
+#: Pool of the assets that use all cores or the cluster; a deployment limits its concurrent runs.
 SPARK_POOL = "spark"
 
 
 def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
-    """The materialization of what `manifest` describes, with its content hash as data version."""
+    """Return a materialization whose data version is the content hash of `manifest`."""
     return dg.MaterializeResult(
         data_version=dg.DataVersion(manifest.data_version),
         metadata={"size_bytes": dg.MetadataValue.int(manifest.bytes), **metadata},
@@ -33,19 +33,19 @@ def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
 
 
 def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
-    """Columns with their types, and their meaning where the canonical record declares it."""
-    meanings = {field.name: field.metadata[b"description"].decode() for field in daily.SCHEMA}
+    """Return `columns` with their types, and their description if the record declares them."""
+    descriptions = {field.name: field.metadata[b"description"].decode() for field in daily.SCHEMA}
     return dg.TableSchema(
         [
-            dg.TableColumn(name, kind, description=meanings.get(name))
+            dg.TableColumn(name, kind, description=descriptions.get(name))
             for name, kind in columns.items()
         ]
     )
 
 
 def plot(width: float, height: float) -> tuple["Figure", "Axes"]:
-    """An empty plot without a frame, of this size in inches."""
-    # Processes that only load the definitions draw nothing, and need not wait for this import.
+    """Return an empty plot of this size in inches, without top and right spines."""
+    # Imported here so that processes that only load the definitions start faster.
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height))
@@ -55,7 +55,7 @@ def plot(width: float, height: float) -> tuple["Figure", "Axes"]:
 
 
 def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
-    """`figure`, small enough to live in an event."""
+    """Return `figure` as an inline image, small enough for a Dagster event."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=90, bbox_inches="tight")
     encoded = base64.b64encode(buffer.getvalue()).decode()
@@ -63,7 +63,7 @@ def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
 
 
 def metric_table(rows: list[dict[str, str | float]]) -> dg.TableMetadataValue:
-    """A table of scores, one row a model or baseline, to four decimals."""
+    """Return a table of scores, one row per model or baseline, rounded to four decimals."""
     rounded = [
         {name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()}
         for row in rows

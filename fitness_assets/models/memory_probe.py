@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 
-from fitness_assets.memory import give_back, resident
+from fitness_assets.memory import collect_and_trim, resident
 
 Kind = Literal["joblib", "packed"]
 #: Bytes by which a new process grows when it loads a forest of this content and kind.
@@ -55,7 +55,7 @@ def _load(kind: str, path: Path) -> Any:
 def _growth(kind: str, path: Path) -> int:
     """Bytes by which this process grows for one copy of the forest in `path`."""
     _load(kind, path)  # what is imported for the first is not the forest's
-    give_back()
+    collect_and_trim()
     copies = max(1, min(_MOST_COPIES, _COPIES_BYTES // path.stat().st_size))
     before = resident()
     kept = [_load(kind, path) for _ in range(copies)]
