@@ -1,1 +1,1 @@
-"""Device exports: from a file, a folder or an archive to canonical records."""
+"""Import of device exports: a file, a folder or a zip becomes canonical records."""

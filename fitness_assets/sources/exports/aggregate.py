@@ -1,12 +1,13 @@
-"""What is known of each person's days, put together from readings in whatever order they come.
+"""Aggregation of readings, which arrive in any order, into one record a user and day.
 
-Of one person, day and metric
-- a total that the export itself states counts before sums of its readings; of several stated, the
-  largest (collection periods overlap, and the last day of the earlier one is cut short);
-- readings are summed by source, and the largest sum counts: a phone and a watch count the same
-  steps, so that sources are never added together;
-- the mean heart rate is the mean of the hours' means, of the source that measured in most hours:
-  devices measure more often in exercise, which a plain mean would take for most of the day.
+For one user, day and metric
+- a daily value stated by the export takes precedence over sums of readings; of several stated
+  values the largest is kept (collection periods overlap, and the last day of the earlier one is
+  incomplete);
+- readings are summed by source, and the largest sum is kept: a phone and a watch count the same
+  steps, so sources are never added together;
+- the mean heart rate is the mean of the hourly means of the source with the most hours: devices
+  measure more often during exercise, which would bias a plain mean.
 """
 
 from collections import defaultdict
@@ -17,18 +18,18 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.record.raw import SCHEMA
-from fitness_assets.sources.exports.options import Quarantine
+from fitness_assets.sources.exports.callbacks import Quarantine
 
-#: No device that counts steps is older, and no stamp is of the future; else it is a slip.
-FIRST, LAST = date(1990, 1, 1), date(2099, 12, 31)
+#: Days outside this range are rejected: no step counter is older, and later ones are errors.
+FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 
-_ALL_DAY = 1440
-_MOST_INT = 2**31 - 1
+_MINUTES_PER_DAY = 1440
+_MAX_INT32 = 2**31 - 1
 _ROWS_PER_BATCH = 8192
 _DIGITS = 6
 
-# A zero of these is how devices spell that there is none.
-_NEVER_ZERO = frozenset(
+# Devices write zero for a missing value of these.
+_ZERO_IS_MISSING = frozenset(
     {
         "total_kcal",
         "basal_kcal",
@@ -41,93 +42,104 @@ _NEVER_ZERO = frozenset(
 )
 _COUNTS = ("steps", "active_minutes", "sedentary_minutes")
 _MOVEMENT = (*_COUNTS, "distance_km", "calories_burned")
+_BODY = ("height_cm", "weight_kg")
 
 _Key = tuple[str, date]
 
 
 class DayAggregator:
-    """Gathers readings, and hands out canonical records.
+    """Collects readings and builds canonical records.
 
-    Metrics are the columns of the canonical record, except that energy comes as ``total_kcal``,
-    ``active_kcal`` or ``basal_kcal``.
+    Metrics are the columns of the canonical record, except that energy is added as
+    ``total_kcal``, ``active_kcal`` or ``basal_kcal``.
 
     Parameters
     ----------
     source : str
-        Name of the format.
+        Name of the format, which becomes the ``source`` of the records.
+
+    Attributes
+    ----------
+    exported_at : datetime or None
+        When the export was made, if it states that.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
-        #: When the export says that it was made.
-        self.delivered: datetime | None = None
+        self.exported_at: datetime | None = None
         self._stated: dict[_Key, dict[str, float]] = defaultdict(dict)
         self._sums: dict[_Key, dict[tuple[str, str], float]] = defaultdict(dict)
-        self._pulse: dict[_Key, dict[str, dict[int, tuple[float, int]]]] = defaultdict(dict)
-        self._longest: dict[_Key, tuple[float, str]] = {}
-        self._people: dict[str, tuple[date | None, str | None]] = {}
+        # By source and hour, the sum and the number of heart rates.
+        self._heart_rates: dict[_Key, dict[str, dict[int, tuple[float, int]]]] = defaultdict(dict)
+        self._longest_workout: dict[_Key, tuple[float, str]] = {}
+        self._profiles: dict[str, tuple[date | None, str | None]] = {}
 
-    def state(self, user: str, day: date, figures: Mapping[str, float]) -> None:
-        """A day's values by metric, as the export states them."""
+    def add_daily_values(self, user: str, day: date, values: Mapping[str, float]) -> None:
+        """Add values, by metric, that the export states for the whole day."""
         stated = self._stated[user, day]
-        for metric, value in figures.items():
-            if value > 0 or metric not in _NEVER_ZERO:
+        for metric, value in values.items():
+            if value > 0 or metric not in _ZERO_IS_MISSING:
                 stated[metric] = max(value, stated.get(metric, 0.0))
 
-    def add(self, user: str, day: date, metric: str, amount: float, source: str) -> None:
-        """An amount of the day, by one source."""
+    def add_amount(self, user: str, day: date, metric: str, amount: float, source: str) -> None:
+        """Add an amount that one source measured on the day."""
         sums = self._sums[user, day]
         sums[metric, source] = sums.get((metric, source), 0.0) + amount
 
-    def pulse(  # noqa: PLR0913, PLR0917 - what a count of beats is of
-        self, user: str, day: date, hour: int, source: str, total: float, readings: int
+    def add_heart_rates(  # noqa: PLR0913, PLR0917 - all of them identify the readings
+        self, user: str, day: date, hour: int, source: str, total: float, count: int
     ) -> None:
-        """Heart rates of one hour by one source: their sum and their number."""
-        hours = self._pulse[user, day].setdefault(source, {})
-        before, count = hours.get(hour, (0.0, 0))
-        hours[hour] = (before + total, count + readings)
+        """Add the heart rates that one source measured in one hour, as their sum and number."""
+        hours = self._heart_rates[user, day].setdefault(source, {})
+        total_before, count_before = hours.get(hour, (0.0, 0))
+        hours[hour] = (total_before + total, count_before + count)
 
-    def exercise(self, user: str, day: date, activity: str | None, length: float) -> None:
-        """A workout; the longest gives the day its activity."""
+    def add_workout(self, user: str, day: date, activity: str | None, length: float) -> None:
+        """Add a workout; the longest of the day becomes its activity."""
         if activity is not None:
-            now = (length, activity)
-            self._longest[user, day] = max(now, self._longest.get((user, day), now))
+            workout = (length, activity)
+            longest = self._longest_workout.get((user, day), workout)
+            self._longest_workout[user, day] = max(workout, longest)
 
-    def person(self, user: str, born: date | None, sex: str | None) -> None:
-        """What the export says of the person, as far as it does."""
-        known = self._people.get(user, (None, None))
-        self._people[user] = (born or known[0], sex or known[1])
+    def set_profile(self, user: str, birth_date: date | None, sex: str | None) -> None:
+        """Set what the export states about the user; None keeps an earlier value."""
+        known_birth_date, known_sex = self._profiles.get(user, (None, None))
+        self._profiles[user] = (birth_date or known_birth_date, sex or known_sex)
 
-    def batches(
-        self, quarantine: Quarantine, delivered: datetime | None, *, padded: bool
+    def record_batches(
+        self,
+        quarantine: Quarantine,
+        exported_at: datetime | None,
+        *,
+        drop_trailing_empty_days: bool = False,
     ) -> Iterator[pa.RecordBatch]:
-        """The canonical records, by user and day.
+        """The canonical records, ordered by user and day.
 
-        The weight of the last weighing stands until the next, and so does the height.
+        Weight and height are carried forward from the last measurement.
 
         Parameters
         ----------
         quarantine : callable
-            Told of values that the canonical record cannot hold.
-        delivered : datetime or None
-            When the export was made, if it does not say.
-        padded : bool
-            Whether the format fills up days to come: those after a person's last reading are then
-            left out.
+            Called for each value that the canonical record cannot hold.
+        exported_at : datetime or None
+            When the export was made, if it does not state that.
+        drop_trailing_empty_days : bool
+            Leave out the days after a user's last reading, for formats that fill future days with
+            zeros.
         """
-        keys = sorted({*self._stated, *self._sums, *self._pulse, *self._longest})
+        keys = sorted({*self._stated, *self._sums, *self._heart_rates, *self._longest_workout})
         rows: list[dict[str, Any]] = []
-        waiting: list[dict[str, Any]] = []
+        pending: list[dict[str, Any]] = []
         body: dict[str, float] = {}
         user = None
         for key in keys:
             if key[0] != user:
-                user, body, waiting = key[0], {}, []
-            row, known = self._record(key, body, quarantine)
-            waiting.append(row | {"ingested_at": self.delivered or delivered})
-            if known or not padded:
-                rows += waiting
-                waiting = []
+                user, body, pending = key[0], {}, []
+            row, has_values = self._record(key, body, quarantine)
+            pending.append(row | {"ingested_at": self.exported_at or exported_at})
+            if has_values or not drop_trailing_empty_days:
+                rows += pending
+                pending = []
             if len(rows) >= _ROWS_PER_BATCH:
                 yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
                 rows = []
@@ -137,90 +149,96 @@ class DayAggregator:
     def _record(
         self, key: _Key, body: dict[str, float], quarantine: Quarantine
     ) -> tuple[dict[str, Any], bool]:
-        """The record of a day, and whether anything at all is known of it."""
-        figures, kind = self._figures(key)
-        known = bool(figures) or key in self._longest
-        for trait in ("height_cm", "weight_kg"):
-            if trait in figures:
-                body[trait] = figures.pop(trait)
-        born, sex = self._people.get(key[0], (None, None))
+        """The record of a day, and whether the day has any value.
+
+        `body` holds the last weight and height, and is updated.
+        """
+        user, day = key
+        values, calories_kind = self._values(key)
+        has_values = bool(values) or key in self._longest_workout
+        for name in _BODY:
+            if name in values:
+                body[name] = values.pop(name)
+        birth_date, sex = self._profiles.get(user, (None, None))
         row: dict[str, Any] = {
-            "user_id": key[0],
-            "date": key[1],
-            "calories_kind": kind,
-            "activity_type": self._longest.get(key, (0.0, None))[1],
-            "age": _age(born, key[1]),
+            "user_id": user,
+            "date": day,
+            "calories_kind": calories_kind,
+            "activity_type": self._longest_workout.get(key, (0.0, None))[1],
+            "age": _age(birth_date, day),
             "sex": sex,
             "source": self.source,
-            **{name: round(value, _DIGITS) for name, value in (figures | body).items()},
+            **{name: round(value, _DIGITS) for name, value in (values | body).items()},
         }
         for name in _COUNTS:
-            if name in row and row[name] > _MOST_INT:
-                quarantine(self.source, f"{key[0]}, {key[1]}", f"{name} is {row.pop(name):.0f}")
+            if name in row and row[name] > _MAX_INT32:
+                quarantine(self.source, f"{user}, {day}", f"{name} is {row.pop(name):.0f}")
             elif name in row:
                 row[name] = round(row[name])
-        return row, known
+        return row, has_values
 
-    def _figures(self, key: _Key) -> tuple[dict[str, float], str | None]:
-        """The day's figures by canonical names, and of which kind its energy is.
+    def _values(self, key: _Key) -> tuple[dict[str, float], str | None]:
+        """The day's values by canonical column, and the kind of its energy.
 
-        There are none of movement if the device was not worn.
+        Columns of movement are left out if the device was not worn.
         """
-        figures = self._chosen(key)
+        values = self._combined(key)
         total, active, basal = (
-            figures.pop(name, None) for name in ("total_kcal", "active_kcal", "basal_kcal")
+            values.pop(name, None) for name in ("total_kcal", "active_kcal", "basal_kcal")
         )
         if total is None and active is not None and basal is not None:
             total = active + basal
         energy = active if total is None else total
         if energy is not None:
-            figures["calories_burned"] = energy
-        if not _worn(figures):
-            figures = {name: value for name, value in figures.items() if name not in _MOVEMENT}
+            values["calories_burned"] = energy
+        if not _worn(values):
+            values = {name: value for name, value in values.items() if name not in _MOVEMENT}
         kind = "active" if total is None else "total"
-        return figures, kind if "calories_burned" in figures else None
+        return values, kind if "calories_burned" in values else None
 
-    def _chosen(self, key: _Key) -> dict[str, float]:
-        figures: dict[str, float] = {}
+    def _combined(self, key: _Key) -> dict[str, float]:
+        """One value a metric, by the rules in the module's docstring."""
+        values: dict[str, float] = {}
         for (metric, _), amount in self._sums.get(key, {}).items():
-            if amount > 0 or metric not in _NEVER_ZERO:
-                figures[metric] = max(amount, figures.get(metric, 0.0))
-        pulses = self._pulse.get(key, {}).values()
-        if pulses:
-            figures["heart_rate_avg"] = max(map(_mean_of_hours, pulses))[-1]
-        return figures | self._stated.get(key, {})
+            if amount > 0 or metric not in _ZERO_IS_MISSING:
+                values[metric] = max(amount, values.get(metric, 0.0))
+        sources = self._heart_rates.get(key, {}).values()
+        if sources:
+            values["heart_rate_avg"] = max(map(_rank_source, sources))[-1]
+        return values | self._stated.get(key, {})
 
 
-def plausible(day: date) -> date:
-    """`day`, or ValueError if no device was worn on it."""
-    if not FIRST <= day <= LAST:
-        raise ValueError(f"{day} is not a day that a device can tell of")
+def check_day(day: date) -> date:
+    """Return `day`; ValueError if it is outside `FIRST_DAY` to `LAST_DAY`."""
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"{day} is not between {FIRST_DAY} and {LAST_DAY}")
     return day
 
 
-def _mean_of_hours(hours: dict[int, tuple[float, int]]) -> tuple[int, int, float]:
-    """The number of hours and of readings, and the mean of the hours' means."""
+def _rank_source(hours: dict[int, tuple[float, int]]) -> tuple[int, int, float]:
+    """The number of hours, the number of readings, and the mean of the hourly means."""
     means = sorted(total / count for total, count in hours.values())
     return len(hours), sum(count for _, count in hours.values()), sum(means) / len(means)
 
 
-def _worn(figures: dict[str, float]) -> bool:
-    """Whether a device that counts steps was on the body.
+def _worn(values: dict[str, float]) -> bool:
+    """Whether the device was worn.
 
-    One that lies on the table counts no step, is sedentary all day, and goes on to burn what its
-    owner burns at rest. Where minutes are not told, only a day without any other reading is taken
-    to be such.
+    A device that is not worn reports no steps, a whole day of sedentary minutes, and the energy
+    that its user burns at rest. Without sedentary minutes, a day counts as not worn only if it has
+    no steps and no heart rate or sleep.
     """
-    if figures.get("steps") or figures.get("active_minutes"):
+    if values.get("steps") or values.get("active_minutes"):
         return True
-    sedentary = figures.get("sedentary_minutes")
+    sedentary = values.get("sedentary_minutes")
     if sedentary is not None:
-        return sedentary < _ALL_DAY
+        return sedentary < _MINUTES_PER_DAY
     others = ("heart_rate_avg", "resting_heart_rate", "sleep_hours")
-    return "steps" not in figures or any(name in figures for name in others)
+    return "steps" not in values or any(name in values for name in others)
 
 
-def _age(born: date | None, day: date) -> int | None:
-    if born is None or born > day:
+def _age(birth_date: date | None, day: date) -> int | None:
+    if birth_date is None or birth_date > day:
         return None
-    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    before_birthday = (day.month, day.day) < (birth_date.month, birth_date.day)
+    return day.year - birth_date.year - before_birthday

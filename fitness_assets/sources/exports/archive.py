@@ -1,4 +1,4 @@
-"""A file, a folder or a zip as one list of members, whose names are never used as paths."""
+"""Opens a file, a folder or a zip as one list of members. Names of members are never paths."""
 
 import io
 import os
@@ -13,19 +13,21 @@ from pathlib import Path
 from typing import IO, Any
 
 from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports.options import Quarantine
+from fitness_assets.sources.exports.callbacks import Quarantine
 
-#: Told of bytes as they are read.
-Count = Callable[[int], object]
+#: Called with the number of bytes each time that some are read.
+OnRead = Callable[[int], object]
 
-MOST_MEMBERS = 200_000
-#: Text packs to a twentieth and padded text to a hundredth; bombs come near the thousandth that
+MAX_MEMBERS = 200_000
+#: Text compresses to about 1/20 and padded text to 1/100; zip bombs approach the 1/1000 that
 #: deflate allows.
-MOST_RATIO = 200
-_RATIO_FROM = 16 << 20
-_HEAD = 64 << 10
+MAX_RATIO = 200
+# Smaller members are not checked for their ratio.
+_RATIO_MIN_BYTES = 16 << 20
+_HEAD_BYTES = 64 << 10
+_BUFFER_BYTES = 1 << 18
 
-# What zipfile and zlib raise on bytes that are not what they claim to be.
+# What zipfile and zlib raise on damaged files.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -45,39 +47,41 @@ class Member:
     Attributes
     ----------
     name : str
-        What people are told, and what adapters tell streams apart by.
+        Its name in messages. Some formats tell streams apart by it, and count each name as one
+        source.
     size : int
-        Bytes, unpacked.
+        Uncompressed size in bytes.
     """
 
     name: str
     size: int
     _open: Callable[[], IO[bytes]]
-    _count: Count
+    _on_read: OnRead
 
     def open(self) -> io.BufferedReader:
-        """The content, unpacked as it is read; SourceError where it is damaged."""
+        """Open the uncompressed content; damage raises SourceError, here or while reading."""
         try:
-            return io.BufferedReader(_Guarded(self._open(), self.name, self._count), 1 << 18)
+            content = _CheckedFile(self._open(), self.name, self._on_read)
         except _DAMAGE as error:
-            raise _unread(self.name, error) from error
+            raise _unreadable(self.name, error) from error
+        return io.BufferedReader(content, _BUFFER_BYTES)
 
     def head(self) -> bytes:
-        """The first bytes, which are not counted as read."""
+        """The first bytes. They do not count as read."""
         try:
             with self._open() as file:
-                return file.read(_HEAD)
+                return file.read(_HEAD_BYTES)
         except _DAMAGE as error:
-            raise _unread(self.name, error) from error
+            raise _unreadable(self.name, error) from error
 
 
-class _Guarded(io.RawIOBase):
-    """Counts what is read, and tells of damage in our own words."""
+class _CheckedFile(io.RawIOBase):
+    """Counts the bytes read, and turns errors of zipfile and zlib into SourceError."""
 
-    def __init__(self, file: IO[bytes], name: str, count: Count) -> None:
+    def __init__(self, file: IO[bytes], name: str, on_read: OnRead) -> None:
         self._file = file
         self._name = name
-        self._count = count
+        self._on_read = on_read
 
     def readable(self) -> bool:
         return True
@@ -89,7 +93,7 @@ class _Guarded(io.RawIOBase):
         try:
             return self._file.seek(offset, whence)
         except _DAMAGE as error:
-            raise _unread(self._name, error) from error
+            raise _unreadable(self._name, error) from error
 
     def tell(self) -> int:
         return self._file.tell()
@@ -98,9 +102,9 @@ class _Guarded(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except _DAMAGE as error:
-            raise _unread(self._name, error) from error
+            raise _unreadable(self._name, error) from error
         buffer[: len(data)] = data
-        self._count(len(data))
+        self._on_read(len(data))
         return len(data)
 
     def close(self) -> None:
@@ -108,53 +112,54 @@ class _Guarded(io.RawIOBase):
         super().close()
 
 
-def _unread(name: str, error: BaseException) -> SourceError:
+def _unreadable(name: str, error: BaseException) -> SourceError:
     reason = " ".join(str(error).split()) or type(error).__name__
     return SourceError(f"{name} cannot be read: {reason}")
 
 
 @contextmanager
-def opened(path: Path, quarantine: Quarantine, count: Count) -> Iterator[list[Member]]:
-    """The members of `path`, in the order of their names, while the context lasts.
+def open_members(path: Path, quarantine: Quarantine, on_read: OnRead) -> Iterator[list[Member]]:
+    """The members of `path`, sorted by name, which can be read while the context is open.
 
-    Zips that lie in a folder are opened like folders, since large exports come in several; zips
-    within a zip are not.
+    Zips in a folder are opened too, since large exports come in several. Zips within a zip are
+    not.
 
     Raises
     ------
     SourceError
-        If `path` cannot be read, or is a zip that cannot be trusted.
+        If `path` cannot be read, or is a zip over the limits.
     """
     with ExitStack() as stack:
         members: list[Member] = []
         if path.is_dir():
-            for file in _files(path):
-                name = _told(file.relative_to(path).as_posix())
+            for file in _files_below(path):
+                name = _printable(file.relative_to(path).as_posix())
                 try:
-                    for member in _of_file(file, name, stack, quarantine, count):
-                        # Two exports hold members of one name, and must not be taken for one.
-                        within = "" if member.name == name else f"{name}/"
-                        members.append(replace(member, name=f"{within}{member.name}"))
+                    for member in _members_of_file(file, name, stack, quarantine, on_read):
+                        # Two zips may hold members of the same name: the zip's name keeps them
+                        # apart.
+                        prefix = "" if member.name == name else f"{name}/"
+                        members.append(replace(member, name=f"{prefix}{member.name}"))
                 except SourceError as error:
                     quarantine(name, "", str(error))
         else:
-            members += _of_file(path, _told(path.name), stack, quarantine, count)
+            members += _members_of_file(path, _printable(path.name), stack, quarantine, on_read)
         yield sorted(members, key=lambda member: member.name)
 
 
-def each(
-    members: Iterable[Member], take: Callable[[Member], object], quarantine: Quarantine
+def read_each(
+    members: Iterable[Member], read_member: Callable[[Member], object], quarantine: Quarantine
 ) -> None:
-    """Let `take` have each of `members`; what cannot be read is told of, and the rest goes on."""
+    """Call `read_member` for each member; report those that raise SourceError to `quarantine`."""
     for member in members:
         try:
-            take(member)
+            read_member(member)
         except SourceError as error:
             quarantine(member.name, "", str(error))
 
 
-def _files(folder: Path) -> Iterator[Path]:
-    """Regular files below `folder`; links are not followed, since they may lead anywhere."""
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Regular files below `folder`. Links are not followed: they may lead out of the folder."""
     for parent, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
@@ -163,31 +168,34 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield file
 
 
-def _of_file(
-    file: Path, name: str, stack: ExitStack, quarantine: Quarantine, count: Count
+def _members_of_file(
+    file: Path, name: str, stack: ExitStack, quarantine: Quarantine, on_read: OnRead
 ) -> Iterator[Member]:
+    """The file itself, or the members of a zip, which `stack` closes."""
     try:
         if not zipfile.is_zipfile(file):
-            yield Member(name, file.stat().st_size, lambda: file.open("rb"), count)
+            yield Member(name, file.stat().st_size, lambda: file.open("rb"), on_read)
             return
         archive = stack.enter_context(zipfile.ZipFile(file))
         entries = archive.infolist()
     except _DAMAGE as error:
-        raise _unread(name, error) from error
-    if len(entries) > MOST_MEMBERS:
-        raise SourceError(f"{name} holds {len(entries):,} files, more than any export")
+        raise _unreadable(name, error) from error
+    if len(entries) > MAX_MEMBERS:
+        raise SourceError(f"{name} holds {len(entries):,} files; the limit is {MAX_MEMBERS:,}")
+    # Of entries with the same name, the last one is the current one.
     for entry in {entry.filename: entry for entry in entries}.values():
         if entry.filename.endswith("/") or not entry.filename:
             continue
-        inside = _told(entry.filename)
+        inside = _printable(entry.filename)
         if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            quarantine(inside, "", "it is packed in a way that exports are not")
-        elif entry.file_size > max(_RATIO_FROM, MOST_RATIO * entry.compress_size):
-            quarantine(inside, "", f"it would unpack to {entry.file_size:,} bytes")
+            quarantine(inside, "", "its compression method is not supported")
+        elif entry.file_size > max(_RATIO_MIN_BYTES, MAX_RATIO * entry.compress_size):
+            reason = f"it would unpack to {entry.file_size:,} bytes"
+            quarantine(inside, "", f"{reason}, over {MAX_RATIO} times its compressed size")
         else:
-            yield Member(inside, entry.file_size, partial(archive.open, entry), count)
+            yield Member(inside, entry.file_size, partial(archive.open, entry), on_read)
 
 
-def _told(name: str) -> str:
-    """A name fit to be shown: nothing that would steer a terminal."""
+def _printable(name: str) -> str:
+    """`name` without control characters, which could steer a terminal."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)

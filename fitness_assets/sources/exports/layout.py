@@ -1,23 +1,23 @@
-"""What the columns of a tidy file mean, as a small TOML file declares it.
+"""The layout of a tidy file: a TOML file that maps its columns to canonical ones.
 
-date_format = "%d/%m/%Y"             # else as 2023-04-30
-delimiter = ";"                      # else a comma
-missing = ["-1"]                     # besides what is blank, NA, NaN, null or None
+date_format = "%d/%m/%Y"             # default: 2023-04-30
+delimiter = ";"                      # default: a comma
+missing = ["-1"]                     # in addition to blank, NA, NaN, null and None
 zero_is_missing = ["heart_rate_avg"]
 
-[columns]                            # ours = theirs
+[columns]                            # canonical column = the file's column
 user_id = "Participant"
 date = "Day"
 distance_km = { column = "Miles", unit = "mi" }
 calories_burned = "Energy"
-age = { column = "Age", values = { "<30" = 25, ">=30" = 40 } }   # of codes what they mean
+age = { column = "Age", values = { "<30" = 25, ">=30" = 40 } }   # values of codes
 
-[constants]                          # what no column says
+[constants]                          # the same value for every row
 calories_kind = "total"
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,42 +28,42 @@ from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA
 
 _MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
-_TIME_H = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "ms": 1 / 3_600_000}
-_TIME_MIN = {"min": 1.0, "h": 60.0, "s": 1 / 60, "ms": 1 / 60_000}
-#: What one of each unit is in ours, which comes first.
+_HOURS = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "ms": 1 / 3_600_000}
+_MINUTES = {"min": 1.0, "h": 60.0, "s": 1 / 60, "ms": 1 / 60_000}
+#: By canonical column, the factor from each unit to the canonical unit, which comes first.
 UNITS = {
     "distance_km": {"km": 1.0, "m": 0.001, "cm": 0.00001, "mi": 1.609344},
     "calories_burned": {"kcal": 1.0, "kJ": 1 / 4.184},
-    "sleep_hours": _TIME_H,
-    "active_minutes": _TIME_MIN,
-    "sedentary_minutes": _TIME_MIN,
+    "sleep_hours": _HOURS,
+    "active_minutes": _MINUTES,
+    "sedentary_minutes": _MINUTES,
     "height_cm": {"cm": 1.0, "m": 100.0, "in": 2.54},
     "weight_kg": {"kg": 1.0, "g": 0.001, "lb": 0.45359237},
 }
-_KINDS = {"dict": "a table", "list": "a list of texts", "str": "a text"}
+_TYPE_NAMES = {"dict": "a table", "list": "a list of strings", "str": "a string"}
 _KEYS = {"date_format", "delimiter", "missing", "zero_is_missing", "columns", "constants"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What the columns of a file mean.
+    """The columns of a tidy file.
 
     Attributes
     ----------
     columns : mapping
-        By canonical name, the file's column and the factor to our unit.
+        By canonical column, the file's column and the factor to the canonical unit.
     constants : mapping
-        Values of canonical columns that no column of the file says.
+        By canonical column, the value of every row.
     values : mapping
-        By canonical name, what the codes in the file's column mean, in our unit.
+        By canonical column, the values of the codes in the file's column, in the canonical unit.
     date_format : str or None
-        As `datetime.strptime` has it; None for ``2023-04-30``.
+        In the notation of `datetime.strptime`; None for ``2023-04-30``.
     delimiter : str
         Between the values of a CSV.
     missing : frozenset of str
-        Texts that mean that there is no value.
+        Texts that stand for a missing value.
     zero_is_missing : frozenset of str
-        Canonical columns of which a zero means that there is no value.
+        Canonical columns in which zero is a missing value.
     """
 
     columns: Mapping[str, tuple[str, float]]
@@ -75,17 +75,17 @@ class Layout:
     zero_is_missing: frozenset[str] = frozenset()
 
 
-#: Of a file that has our own names and units, as far as it has them.
+#: The layout of a file with canonical column names and units. Columns may be absent.
 CANONICAL = Layout(columns={name: (name, 1.0) for name in SCHEMA.names}, constants={})
 
 
 def load(path: Path) -> Layout:
-    """The layout that a TOML file declares.
+    """The layout in a TOML file.
 
     Raises
     ------
     SourceError
-        Naming the key that is wrong.
+        With the path, and the key that is wrong.
     """
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -98,89 +98,92 @@ def load(path: Path) -> Layout:
 
 
 def parse(declared: Mapping[str, Any]) -> Layout:
-    """The layout declared.
+    """The layout of a parsed TOML document.
 
     Raises
     ------
     SourceError
-        Naming the key that is wrong.
+        With the key that is wrong.
     """
-    _known("", declared, _KEYS)
-    tables = {key: _of(declared.get(key, {}), dict, key) for key in ("columns", "constants")}
+    _check_names("", declared, _KEYS)
+    tables = {key: _typed(declared.get(key, {}), dict, key) for key in ("columns", "constants")}
     for key, table in tables.items():
-        _known(f"{key}.", table, SCHEMA.names)
+        _check_names(f"{key}.", table, SCHEMA.names)
     for name in tables["columns"].keys() & tables["constants"].keys():
         raise SourceError(f"constants.{name} is also a column")
-    columns = {name: _column(name, told) for name, told in tables["columns"].items()}
+    columns = {name: _column(name, value) for name, value in tables["columns"].items()}
     constants = {
-        name: _of_type(f"constants.{name}", name, told)
-        for name, told in tables["constants"].items()
+        name: _canonical_value(f"constants.{name}", name, value)
+        for name, value in tables["constants"].items()
     }
     if "date" not in columns:
         raise SourceError("columns.date is missing")
     if "calories_burned" in columns and "calories_kind" not in columns | constants:
-        raise SourceError("constants.calories_kind is missing: say total or active")
+        raise SourceError("constants.calories_kind is missing: set it to total or active")
     date_format = declared.get("date_format")
-    zeros = _texts(declared, "zero_is_missing")
-    _known("zero_is_missing: ", dict.fromkeys(zeros), SCHEMA.names)
-    delimiter = _of(declared.get("delimiter", ","), str, "delimiter")
+    zero_is_missing = _strings(declared, "zero_is_missing")
+    _check_names("zero_is_missing: ", zero_is_missing, SCHEMA.names)
+    delimiter = _typed(declared.get("delimiter", ","), str, "delimiter")
     if len(delimiter) != 1 or delimiter in '\r\n"':
         raise SourceError(f"delimiter is {delimiter!r}, not one character")
     return Layout(
         columns=columns,
         constants=constants,
-        values={name: _codes(name, told) for name, told in tables["columns"].items()},
-        date_format=None if date_format is None else _of(date_format, str, "date_format"),
+        values={name: _codes(name, value) for name, value in tables["columns"].items()},
+        date_format=None if date_format is None else _typed(date_format, str, "date_format"),
         delimiter=delimiter,
-        missing=_MISSING | _texts(declared, "missing"),
-        zero_is_missing=zeros,
+        missing=_MISSING | _strings(declared, "missing"),
+        zero_is_missing=zero_is_missing,
     )
 
 
-def _column(name: str, told: Any) -> tuple[str, float]:
+def _column(name: str, declared: Any) -> tuple[str, float]:
+    """The file's column for a canonical one, and the factor to the canonical unit."""
     key = f"columns.{name}"
-    if isinstance(told, str):
-        return told, 1.0
-    _known(f"{key}.", _of(told, dict, key), {"column", "unit", "values"})
-    if "column" not in told:
+    if isinstance(declared, str):
+        return declared, 1.0
+    _check_names(f"{key}.", _typed(declared, dict, key), {"column", "unit", "values"})
+    if "column" not in declared:
         raise SourceError(f"{key}.column is missing")
     units = UNITS.get(name, {})
-    unit = told.get("unit", next(iter(units), None))
+    unit = declared.get("unit", next(iter(units), None))
     if units and unit not in units:
         raise SourceError(f"{key}.unit is {unit!r}, not one of {', '.join(units)}")
-    if not units and "unit" in told:
-        raise SourceError(f"{key}.unit: {name} has no unit to choose")
-    return _of(told["column"], str, f"{key}.column"), units.get(unit, 1.0)
+    if not units and "unit" in declared:
+        raise SourceError(f"{key}.unit: {name} has only one unit")
+    return _typed(declared["column"], str, f"{key}.column"), units.get(unit, 1.0)
 
 
-def _codes(name: str, told: Any) -> dict[str, Any]:
+def _codes(name: str, declared: Any) -> dict[str, Any]:
+    """The values of the codes of a column; empty if it has none."""
     key = f"columns.{name}.values"
-    codes = {} if isinstance(told, str) else _of(told.get("values", {}), dict, key)
-    return {code: _of_type(f"{key}.{code}", name, value) for code, value in codes.items()}
+    codes = {} if isinstance(declared, str) else _typed(declared.get("values", {}), dict, key)
+    return {code: _canonical_value(f"{key}.{code}", name, value) for code, value in codes.items()}
 
 
-def _of_type(key: str, name: str, told: Any) -> Any:
-    kind = SCHEMA.field(name).type
+def _canonical_value(key: str, name: str, declared: Any) -> Any:
+    """A value as the canonical column `name` holds it."""
+    column_type = SCHEMA.field(name).type
     try:
-        value = pa.scalar(told, kind).as_py()
+        value = pa.scalar(declared, column_type).as_py()
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise SourceError(f"{key} is {told!r}, not {kind}") from error
+        raise SourceError(f"{key} is {declared!r}, not {column_type}") from error
     if name == "calories_kind" and value not in {"total", "active"}:
-        raise SourceError(f"{key} is {told!r}, not total or active")
+        raise SourceError(f"{key} is {declared!r}, not total or active")
     return value
 
 
-def _texts(declared: Mapping[str, Any], key: str) -> frozenset[str]:
-    return frozenset(_of(text, str, key) for text in _of(declared.get(key, []), list, key))
+def _strings(declared: Mapping[str, Any], key: str) -> frozenset[str]:
+    return frozenset(_typed(each, str, key) for each in _typed(declared.get(key, []), list, key))
 
 
-def _of(value: Any, kind: type, key: str) -> Any:
-    if not isinstance(value, kind):
-        raise SourceError(f"{key} is {value!r}, not {_KINDS[kind.__name__]}")
+def _typed(value: Any, expected: type, key: str) -> Any:
+    if not isinstance(value, expected):
+        raise SourceError(f"{key} is {value!r}, not {_TYPE_NAMES[expected.__name__]}")
     return value
 
 
-def _known(prefix: str, told: Mapping[str, Any], names: "set[str] | list[str]") -> None:
-    for name in told:
-        if name not in names:
-            raise SourceError(f"{prefix}{name} is unknown; there are {', '.join(sorted(names))}")
+def _check_names(prefix: str, names: Iterable[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise SourceError(f"{prefix}{name} is unknown; known are {', '.join(sorted(known))}")

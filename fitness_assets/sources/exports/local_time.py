@@ -1,77 +1,85 @@
-"""Which day it was where the person lives, of stamps that do not say."""
+"""The local day of a timestamp that carries no UTC offset."""
 
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - the wall has no zone
-# Zones change their offset at quarters of an hour, so within one it is looked up once.
-_QUARTER = 900
-_DAY = 86_400
-# The year 2100, by when no device has told of anything.
-_END = 4_102_444_800
+_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone
+# Zones change their offset only at a quarter of an hour: offsets are cached per quarter.
+_QUARTER_SECONDS = 900
+_DAY_SECONDS = 86_400
+# 2100-01-01. Later timestamps are rejected.
+_END_SECONDS = 4_102_444_800
 
 
 class Clock:
-    """From stamps written by one clock to the days of a person at home.
+    """Convert timestamps written in one time zone to a user's local days.
 
-    All times are whole seconds since 1970: ``wall`` as the stamp shows it, ``instant`` in UTC.
+    All times are whole seconds since 1970: a ``local`` time as a clock shows it, an ``instant``
+    in UTC.
 
     Parameters
     ----------
-    written : tzinfo
-        The clock that the stamps were written by.
-    home : tzinfo
-        Where the person lives.
+    recorded_zone : tzinfo
+        The zone in which the timestamps were written.
+    user_zone : tzinfo
+        The user's zone.
     """
 
-    def __init__(self, written: tzinfo, home: tzinfo) -> None:
-        self.written = written
-        self.home = home
-        self._written: dict[tuple[int, bool], int] = {}
-        self._home: dict[int, int] = {}
+    def __init__(self, recorded_zone: tzinfo, user_zone: tzinfo) -> None:
+        self.recorded_zone = recorded_zone
+        self.user_zone = user_zone
+        self._recorded_offsets: dict[tuple[int, bool], int] = {}
+        self._user_offsets: dict[int, int] = {}
 
-    def instant(self, wall: int, *, again: bool = False) -> int:
-        """The instant of a stamp; `again` for the second of two that show the same.
+    def instant(self, recorded: int, *, fold: bool = False) -> int:
+        """The instant of a timestamp that shows `recorded`.
 
-        A clock that is put back shows an hour twice. One that is put forward skips an hour; a
-        stamp in it is taken to be by the old offset.
+        Parameters
+        ----------
+        recorded : int
+            Seconds since 1970, as the clock in `recorded_zone` showed them.
+        fold : bool
+            For an hour that the clock shows twice, whether the second one is meant (PEP 495). In
+            an hour that the clock skips, the old offset is used.
         """
-        key = (wall // _QUARTER, again)
-        offset = self._written.get(key)
+        key = (recorded // _QUARTER_SECONDS, fold)
+        offset = self._recorded_offsets.get(key)
         if offset is None:
-            quarter = _EPOCH + timedelta(seconds=key[0] * _QUARTER)
-            offset = _seconds(quarter.replace(tzinfo=self.written, fold=again).utcoffset())
-            self._written[key] = offset
-        return wall - offset
+            quarter = _EPOCH + timedelta(seconds=key[0] * _QUARTER_SECONDS)
+            offset = _seconds(quarter.replace(tzinfo=self.recorded_zone, fold=fold).utcoffset())
+            self._recorded_offsets[key] = offset
+        return recorded - offset
 
-    def at_home(self, instant: int) -> int:
-        """What the clock at home showed."""
-        quarter = instant // _QUARTER
-        offset = self._home.get(quarter)
+    def to_local(self, instant: int) -> int:
+        """The user's local time of `instant`, in seconds since 1970."""
+        quarter = instant // _QUARTER_SECONDS
+        offset = self._user_offsets.get(quarter)
         if offset is None:
-            _possible(instant)
-            there = datetime.fromtimestamp(quarter * _QUARTER, UTC).astimezone(self.home)
-            offset = self._home[quarter] = _seconds(there.utcoffset())
+            _check_range(instant)
+            utc = datetime.fromtimestamp(quarter * _QUARTER_SECONDS, UTC)
+            offset = self._user_offsets[quarter] = _seconds(
+                utc.astimezone(self.user_zone).utcoffset()
+            )
         return instant + offset
 
-    def day(self, instant: int) -> date:
-        """The day at home."""
-        return day_of(self.at_home(instant))
+    def local_date(self, instant: int) -> date:
+        """The user's local day of `instant`."""
+        return date_of(self.to_local(instant))
 
 
-def wall(stamp: datetime) -> int:
-    """What the stamp shows, whatever its offset."""
+def local_seconds(stamp: datetime) -> int:
+    """Seconds since 1970 that `stamp` shows, ignoring its offset."""
     return int((stamp.replace(tzinfo=None) - _EPOCH).total_seconds())
 
 
-def day_of(shown: int) -> date:
-    """The day that a clock shows at the second `shown`; ValueError if it is far off."""
-    _possible(shown)
-    return date.fromordinal(_EPOCH.toordinal() + shown // _DAY)
+def date_of(seconds: int) -> date:
+    """The day of `seconds` since 1970; ValueError outside 1970 to 2099."""
+    _check_range(seconds)
+    return date.fromordinal(_EPOCH.toordinal() + seconds // _DAY_SECONDS)
 
 
-def _possible(seconds: int) -> None:
-    if not 0 <= seconds < _END:
-        raise ValueError(f"{seconds} seconds since 1970 are not a time that a device can tell of")
+def _check_range(seconds: int) -> None:
+    if not 0 <= seconds < _END_SECONDS:
+        raise ValueError(f"{seconds} seconds since 1970 is not between 1970 and 2099")
 
 
 def _seconds(offset: timedelta | None) -> int:

@@ -1,6 +1,6 @@
-"""What an export does not say of itself, and whoever imports it does."""
+"""Import options: what an export does not state itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -8,32 +8,29 @@ from zoneinfo import ZoneInfo
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports.layout import Layout
 
-#: Given what is left out: the file, the place in it (empty for all of it), and the reason.
-Quarantine = Callable[[str, str, str], object]
-
-#: What a zone of its own can be declared for.
+#: The streams for which a time zone can be declared.
 STREAMS = ("steps", "distance", "calories", "heart_rate", "exercise")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions:
-    """What is declared of an export.
+    """Options of one import.
 
     Attributes
     ----------
     user : str or None
-        Whose it is, where the export is of one person and does not say. Formats that carry ids of
-        their own keep those.
+        The user of an export without user ids. Formats with user ids of their own ignore it; a
+        tidy file uses it for rows without one.
     zone : ZoneInfo
-        Where the person lives: what carries no offset is given to the days of this zone.
+        The user's time zone. Timestamps without an offset are assigned to the days of this zone.
     zones : mapping
-        The clock that the stamps of a stream of `STREAMS` were written by, where they carry no
-        offset and it is not the one that the format is known for.
+        By stream of `STREAMS`, the time zone in which its timestamps were written, if they carry
+        no offset and the format's default is wrong.
     layout : Layout or None
-        What the columns of a tidy file mean. With one, CSV and Parquet are read as it says, and
-        nothing else is.
+        The columns of a tidy file. With a layout, CSV and Parquet files are read by it, and no
+        other format is read.
     delivered : datetime or None
-        When the export was made, unless it says so itself: it becomes ``ingested_at``.
+        When the export was made, if the export does not state it. It becomes ``ingested_at``.
     """
 
     user: str | None = None
@@ -42,14 +39,17 @@ class ImportOptions:
     layout: Layout | None = None
     delivered: datetime | None = None
 
-    def person(self, format_name: str) -> str:
-        """The user declared.
+    def required_user(self, format_title: str) -> str:
+        """The declared user, for a format without user ids.
 
         Raises
         ------
         SourceError
-            If there is none.
+            If no user is declared.
         """
         if not self.user:
-            raise SourceError(f"{format_name} does not say whose it is: name the user")
+            raise SourceError(
+                f"{format_title} has no user ids: name the user (--user NAME, or a folder NAME in "
+                "the inbox)"
+            )
         return self.user

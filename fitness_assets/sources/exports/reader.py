@@ -1,85 +1,90 @@
-"""The way in: from the path of an export to canonical records."""
+"""Reads an export: from its path to canonical records."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports.aggregate import DayAggregator
-from fitness_assets.sources.exports.archive import opened
+from fitness_assets.sources.exports.archive import Member, open_members
+from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.formats import tidy
-from fitness_assets.sources.exports.options import STREAMS, ImportOptions, Quarantine
-from fitness_assets.sources.exports.registry import FORMATS, sorted_out, unknown
+from fitness_assets.sources.exports.options import STREAMS, ImportOptions
+from fitness_assets.sources.exports.registry import FORMATS, group_by_format, unknown_format
 
-#: Records of one file that are told of singly; of the others, how many they are.
-MOST_TOLD = 100
-_TIDY = (".csv", ".parquet")
+#: Entries of one file that are reported one by one; the others are counted.
+MAX_REPORTED = 100
+_TABLES = (".csv", ".parquet")
 
 
-def read(
+def read_export(
     path: Path,
-    told: ImportOptions,
+    options: ImportOptions,
     quarantine: Quarantine,
-    progress: Callable[[int, int], object] = lambda _done, _total: None,
+    progress: Progress = lambda _done, _total: None,
 ) -> Iterator[pa.RecordBatch]:
-    """The canonical records of an export: a file, a folder or a zip, of whatever formats it holds.
+    """The canonical records of an export: a file, a folder or a zip, of one or several formats.
 
-    Of each user and day there is one record a format, except that tidy files come as they are.
+    There is one record for each format, user and day. Rows of tidy files are not combined.
 
     Parameters
     ----------
     path : Path
-    told : ImportOptions
+    options : ImportOptions
     quarantine : callable
-        Told of each file or record that is left out, while the rest goes on.
+        Called for each file or record that is left out.
     progress : callable
-        Told of the bytes read, and of those there are to read.
+        Called with the bytes read and the bytes to read.
 
     Raises
     ------
     SourceError
-        If `path` is of no known format or nothing of it can be read.
+        If `path` is in no known format, or nothing of it can be read.
     """
-    for stream in told.zones.keys() - set(STREAMS):
-        raise SourceError(f"no stream {stream} has a zone; there are {', '.join(STREAMS)}")
-    refused = _Refused(quarantine)
+    for stream in options.zones.keys() - set(STREAMS):
+        raise SourceError(f"unknown stream {stream}: zones are declared for {', '.join(STREAMS)}")
+    limited = _LimitedQuarantine(quarantine)
     done = total = 0
 
-    def count(read_now: int) -> None:
+    def on_read(count: int) -> None:
         nonlocal done
-        # Files that are read twice, such as Parquet in a zip, must not pass the end.
-        done = min(done + read_now, total)
+        # Some files are read twice, such as Parquet in a zip: never report more than the total.
+        done = min(done + count, total)
         progress(done, total)
 
     empty = True
-    with opened(path, refused, count) as members:
-        if told.layout is None:
-            formats, own = sorted_out(members, refused)
+    with open_members(path, limited, on_read) as members:
+        if options.layout is None:
+            groups = group_by_format(members, limited)
         else:
-            formats = {}
-            own = [m for m in members if m.name.lower().endswith(_TIDY)] or members
-        if not formats and not own:
-            raise SourceError(refused.first or unknown(path))
-        total = sum(member.size for found in (*formats.values(), own) for member in found)
-        for index, found in formats.items():
-            known = FORMATS[index]
-            days = DayAggregator(known.NAME)
-            known.gather(found, days, told, refused)
-            for batch in days.batches(refused, told.delivered, padded=known.PADDED):
+            groups = _tidy_only(members)
+        if not groups:
+            raise SourceError(limited.first) if limited.first else unknown_format(path)
+        total = sum(member.size for group in groups.values() for member in group)
+        for name, group in groups.items():
+            for batch in FORMATS[name].read(group, options, limited):
                 empty = False
                 yield batch
-        for batch in tidy.read(own, told, refused):
-            empty = False
-            yield batch
-    refused.close()
+    limited.report_counts()
     if empty:
-        raise SourceError(f"{path}: {refused.first or 'it holds nothing that is kept'}")
+        raise SourceError(f"{path}: {limited.first or 'it holds no data that is imported'}")
 
 
-class _Refused:
-    """Passes on what is left out, as long as it is little."""
+def _tidy_only(members: list[Member]) -> dict[str, list[Member]]:
+    """All tables as tidy files, as a layout asks for; without any table, all members."""
+    tables = [each for each in members if each.name.lower().endswith(_TABLES)] or members
+    return {tidy.FORMAT.name: tables} if tables else {}
+
+
+class _LimitedQuarantine:
+    """Passes on up to `MAX_REPORTED` entries of each file, and counts the others.
+
+    Attributes
+    ----------
+    first : str
+        The first entry as a message, empty if there is none.
+    """
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
@@ -89,10 +94,10 @@ class _Refused:
     def __call__(self, file: str, place: str, reason: str) -> None:
         self.first = self.first or f"{file}{place and ', '}{place}: {reason}"
         self._counts[file] += 1
-        if self._counts[file] <= MOST_TOLD:
+        if self._counts[file] <= MAX_REPORTED:
             self._quarantine(file, place, reason)
 
-    def close(self) -> None:
+    def report_counts(self) -> None:
         for file, count in self._counts.items():
-            if count > MOST_TOLD:
-                self._quarantine(file, "", f"{count - MOST_TOLD:,} more records of it")
+            if count > MAX_REPORTED:
+                self._quarantine(file, "", f"{count - MAX_REPORTED:,} more entries left out")

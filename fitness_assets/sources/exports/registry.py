@@ -1,117 +1,78 @@
-"""Which format a file is of, told from what it holds."""
+"""The export formats, discovered in the package `formats`, and which of them a file has."""
 
-from collections.abc import Sequence
+import pkgutil
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
 
 from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports.aggregate import DayAggregator
-from fitness_assets.sources.exports.archive import Member, opened
-from fitness_assets.sources.exports.formats import (
-    apple_health,
-    fitabase,
-    fitbit_web,
-    garmin,
-    garmin_api,
-    google_fit,
-    takeout,
-    tidy,
-)
-from fitness_assets.sources.exports.options import ImportOptions, Quarantine
+from fitness_assets.sources.exports import formats
+from fitness_assets.sources.exports.archive import Member, open_members
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.formats import tidy
+from fitness_assets.sources.exports.protocol import Format
 
 
-class Format(Protocol):
-    """What a module of an adapter offers.
-
-    Attributes
-    ----------
-    NAME : str
-        The ``source`` of its records.
-    TITLE : str
-        What people call it.
-    PADDED : bool
-        Whether it fills up days to come.
-    """
-
-    NAME: str
-    TITLE: str
-    PADDED: bool
-
-    def claims(self, head: bytes, /) -> bool:
-        """Whether a file that begins with `head` is of this format."""
-
-    def expects(self, name: str, /) -> bool:
-        """Whether a file of this name, beside others of the format, should have been."""
-
-    def gather(
-        self,
-        members: Sequence[Member],
-        days: DayAggregator,
-        told: ImportOptions,
-        quarantine: Quarantine,
-        /,
-    ) -> None:
-        """Read `members` into `days`."""
+def _discover() -> dict[str, Format]:
+    """The ``FORMAT`` of each module of `formats`, by name, in ascending order of priority."""
+    names = (module.name for module in pkgutil.iter_modules(formats.__path__))
+    found: list[Format] = [
+        import_module(f"{formats.__name__}.{name}").FORMAT for name in sorted(names)
+    ]
+    return {each.name: each for each in sorted(found, key=lambda each: each.priority)}
 
 
-FORMATS: tuple[Format, ...] = (
-    apple_health,
-    fitabase,
-    fitbit_web,
-    takeout,
-    garmin,
-    garmin_api,
-    google_fit,
-)
+#: The formats by name, in the order in which they are matched.
+FORMATS: Mapping[str, Format] = _discover()
 
 
-def recognise(path: Path) -> str:
-    """The name of the format that `path` is of; the first, where an archive holds several.
+def detect_format(path: Path) -> str:
+    """The name of the format of `path`; of an archive of several, the one of highest precedence.
 
     Raises
     ------
     SourceError
-        If it is of none.
+        If no format matches.
     """
-    with opened(path, lambda *_: None, lambda _: None) as members:
-        formats, own = sorted_out(members, lambda *_: None)
-    if not formats and not own:
-        raise SourceError(unknown(path))
-    return FORMATS[min(formats)].NAME if formats else tidy.NAME
+    with open_members(path, lambda *_: None, lambda _: None) as members:
+        groups = group_by_format(members, lambda *_: None)
+    for name in FORMATS:
+        if name in groups:
+            return name
+    raise unknown_format(path)
 
 
-def sorted_out(
-    members: Sequence[Member], quarantine: Quarantine
-) -> tuple[dict[int, list[Member]], list[Member]]:
-    """The members of each format, by its place in `FORMATS`, and those that have our own columns.
+def group_by_format(members: Sequence[Member], quarantine: Quarantine) -> dict[str, list[Member]]:
+    """The members of each format, by its name, in the order of their first members; tidy last.
 
-    Members of no format are passed over, since exports hold much else; unless by their name they
-    should be of a format that is there, which then says what is wrong with them.
+    Members of no format are ignored, since exports hold other files too, unless their name
+    matches a format that is present: reading them then reports what is wrong with them.
     """
-    formats: dict[int, list[Member]] = {}
-    own, others = [], []
+    groups: dict[str, list[Member]] = {}
+    unmatched = []
     for member in members:
         try:
             head = member.head()
         except SourceError as error:
             quarantine(member.name, "", str(error))
             continue
-        claimed = [index for index, known in enumerate(FORMATS) if known.claims(head)]
-        if claimed:
-            formats.setdefault(claimed[0], []).append(member)
-        elif tidy.claims(head):
-            own.append(member)
+        matching = (known.name for known in FORMATS.values() if known.matches_header(head))
+        name = next(matching, None)
+        if name is None:
+            unmatched.append(member)
         else:
-            others.append(member)
-    for member in others:
-        for index, found in formats.items():
-            if FORMATS[index].expects(member.name):
-                found.append(member)
+            groups.setdefault(name, []).append(member)
+    for member in unmatched:
+        for name, group in groups.items():
+            if FORMATS[name].matches_name(member.name):
+                group.append(member)
                 break
-    return formats, own
+    if tidy.FORMAT.name in groups:
+        groups[tidy.FORMAT.name] = groups.pop(tidy.FORMAT.name)
+    return groups
 
 
-def unknown(path: Path) -> str:
-    """That `path` is of no format, and what formats there are."""
-    known = "; ".join(sorted([known.TITLE for known in FORMATS] + [tidy.TITLE]))
-    return f"{path} is of no known format. Known are: {known}"
+def unknown_format(path: Path) -> SourceError:
+    """The error for a path of no known format, which lists the formats."""
+    titles = "; ".join(sorted(each.title for each in FORMATS.values()))
+    return SourceError(f"{path} is not in a known format. Known formats: {titles}")

@@ -1,27 +1,28 @@
-"""The export of Fitbit's web site: one CSV of titled sections, of at most a month.
+"""The export of Fitbit's web site: one CSV with titled sections, of up to a month.
 
-It does not say its units, which follow the account. A step is between 0.6 and 0.9 m long, and
-people are between 1.45 and 2.1 m tall, which tells kilometres from miles and kilogrammes from
-pounds.
+Its units follow the account and are not stated. They are inferred: a step is between 0.6 and 0.9 m
+long, which separates km from miles, and users are between 1.45 and 2.1 m tall, which separates kg
+from pounds by weight and body mass index.
 """
 
 import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
+
+import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator
-from fitness_assets.sources.exports.archive import Member, each
-from fitness_assets.sources.exports.options import ImportOptions, Quarantine
+from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format, matches_no_name
 
-NAME = "fitbit_web"
-TITLE = "Fitbit's web export"
-PADDED = True
-
-_TITLES = {"Body": "Date", "Foods": "Date", "Activities": "Date", "Sleep": "Start Time"}
-_CLAIM = re.compile(
+# Sections by title, with their date columns.
+_DATE_COLUMNS = {"Body": "Date", "Foods": "Date", "Activities": "Date", "Sleep": "Start Time"}
+_HEADER = re.compile(
     rb'^(\xef\xbb\xbf)?\s*"?(Body|Foods|Activities|Sleep)"?,*\s*\n\s*"?(Date|Start Time)"?,'
 )
 _ACTIVITIES = (
@@ -33,90 +34,96 @@ _ACTIVITIES = (
 )
 _KM_PER_MILE = 1.609344
 _KG_PER_POUND = 0.45359237
-# Kilometres a step: half-way between the mean step in km and in miles.
-_SHORTEST_STEP = 0.00056
-# Weight by body mass index is the square of the height, in m² if it is of kilogrammes.
-_TALLEST = 2.1**2
+# Half-way between the mean length of a step in km and in miles.
+_MAX_STEP_MILES = 0.00056
+# Weight / body mass index is the square of the height: in m² for kilogrammes, larger for pounds.
+_MAX_HEIGHT_SQUARED = 2.1**2
 
 _Row = tuple[str, dict[str, str]]
+# By start and end of a night as written: the day of waking and the hours asleep.
+_Nights = dict[tuple[str, str], tuple[date, float]]
 
 
-def claims(head: bytes) -> bool:
-    """Whether a file that begins with `head` is of this format."""
-    return _CLAIM.match(head) is not None
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is the title of a section and its header."""
+    return _HEADER.match(head) is not None
 
 
-def expects(_name: str) -> bool:
-    """No name is sure enough."""
-    return False
-
-
-def gather(
-    members: Sequence[Member], days: DayAggregator, told: ImportOptions, quarantine: Quarantine
-) -> None:
-    """Read `members` into `days`."""
-    user = told.person(TITLE)
-    # Exports overlap, and deliver a night again.
-    nights: dict[tuple[str, str], tuple[date, float]] = {}
-    each(members, lambda member: _read(member, user, days, nights, quarantine), quarantine)
+def read(
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `members`."""
+    user = options.required_user(FORMAT.title)
+    days = DayAggregator(FORMAT.name)
+    # Exports overlap, and may hold the same night twice.
+    nights: _Nights = {}
+    read_each(
+        members, lambda member: _read_member(member, user, days, nights, quarantine), quarantine
+    )
     for day, hours in nights.values():
-        days.add(user, day, "sleep_hours", hours, NAME)
+        days.add_amount(user, day, "sleep_hours", hours, FORMAT.name)
+    # An export of the current month fills its future days with zeros.
+    return days.record_batches(quarantine, options.delivered, drop_trailing_empty_days=True)
 
 
-def _read(
-    member: Member,
-    user: str,
-    days: DayAggregator,
-    nights: dict[tuple[str, str], tuple[date, float]],
-    quarantine: Quarantine,
+def _read_member(
+    member: Member, user: str, days: DayAggregator, nights: _Nights, quarantine: Quarantine
 ) -> None:
     sections = _sections(member, quarantine)
-    order = parsing.date_order(
+    order = parsing.detect_date_order(
         {
-            parsing.day_text(row[_TITLES[title]])
-            for title, found in sections.items()
-            for _, row in found
+            parsing.date_part(row[_DATE_COLUMNS[title]])
+            for title, rows in sections.items()
+            for _, row in rows
         }
     )
-    to_km = _KM_PER_MILE if _is_miles(sections["Activities"]) else 1.0
-    columns = (*_ACTIVITIES, ("Distance", "distance_km", to_km))
+    to_km = _KM_PER_MILE if _is_in_miles(sections["Activities"]) else 1.0
+    conversions = (*_ACTIVITIES, ("Distance", "distance_km", to_km))
 
-    def activities(row: dict[str, str]) -> None:
-        days.state(user, parsing.day(row["Date"], order), parsing.figures(row, columns))
+    def add_activities(row: dict[str, str]) -> None:
+        day = parsing.parse_day(row["Date"], order)
+        days.add_daily_values(user, day, parsing.convert(row, conversions))
 
-    def body(row: dict[str, str]) -> None:
-        weight, index = parsing.number(row["Weight"]), parsing.number(row["BMI"])
-        if weight and index:
-            to_kg = _KG_PER_POUND if weight / index > _TALLEST else 1.0
-            days.state(user, parsing.day(row["Date"], order), {"weight_kg": weight * to_kg})
+    def add_body(row: dict[str, str]) -> None:
+        weight = parsing.parse_amount(row["Weight"])
+        body_mass_index = parsing.parse_amount(row["BMI"])
+        if weight and body_mass_index:
+            is_in_pounds = weight / body_mass_index > _MAX_HEIGHT_SQUARED
+            weight_kg = weight * (_KG_PER_POUND if is_in_pounds else 1.0)
+            day = parsing.parse_day(row["Date"], order)
+            days.add_daily_values(user, day, {"weight_kg": weight_kg})
 
-    def sleep(row: dict[str, str]) -> None:
+    def add_sleep(row: dict[str, str]) -> None:
         key = (row["Start Time"], row["End Time"])
-        night = (parsing.day(key[1], order), (parsing.number(row["Minutes Asleep"]) or 0.0) / 60)
+        hours = (parsing.parse_amount(row["Minutes Asleep"]) or 0.0) / 60
+        night = (parsing.parse_day(key[1], order), hours)
         nights[key] = max(night, nights.get(key, night))
 
-    for title, take in {"Activities": activities, "Body": body, "Sleep": sleep}.items():
-        parsing.take_each(member, sections[title], take, quarantine)
+    processors = {"Activities": add_activities, "Body": add_body, "Sleep": add_sleep}
+    for title, process in processors.items():
+        parsing.process_each(member, sections[title], process, quarantine)
 
 
 def _sections(member: Member, quarantine: Quarantine) -> dict[str, list[_Row]]:
-    """The rows of each section, by title; only those that have every column."""
-    sections: dict[str, list[_Row]] = {title: [] for title in _TITLES}
+    """The rows of each section, by title. Rows with missing columns are quarantined."""
+    sections: dict[str, list[_Row]] = {title: [] for title in _DATE_COLUMNS}
     title = ""
     names: list[str] = []
-    for place, row in parsing.rows(member, quarantine):
+    for place, row in parsing.csv_rows(member, quarantine):
         cells = [cell.strip() for cell in row]
         if not any(cells):
             title = ""
-        elif not title or (cells[0] in _TITLES and not any(cells[1:])):
+        elif not title or (cells[0] in _DATE_COLUMNS and not any(cells[1:])):
             title, names = cells[0], []
-        elif title not in _TITLES:
-            # A food log, a day each: what was eaten is not read.
+        elif title not in _DATE_COLUMNS:
+            # Food logs, one section a day, are not read.
             continue
         elif not names:
             names = cells
-            if _TITLES[title] not in names:
-                raise SourceError(f"{member.name}, {place}: {title} lacks {_TITLES[title]}")
+            if _DATE_COLUMNS[title] not in names:
+                raise SourceError(
+                    f"{member.name}, {place}: {title} has no column {_DATE_COLUMNS[title]}"
+                )
         elif len(cells) < len(names):
             quarantine(member.name, place, f"{len(cells)} values for {len(names)} columns")
         else:
@@ -124,13 +131,41 @@ def _sections(member: Member, quarantine: Quarantine) -> dict[str, list[_Row]]:
     return sections
 
 
-def _is_miles(rows: list[_Row]) -> bool:
-    lengths = []
+def _is_in_miles(rows: list[_Row]) -> bool:
+    step_lengths = []
     for _, row in rows:
         try:
-            steps, distance = parsing.number(row["Steps"]), parsing.number(row["Distance"])
+            steps = parsing.parse_amount(row["Steps"])
+            distance = parsing.parse_amount(row["Distance"])
         except (KeyError, ValueError):
             continue
         if steps and distance:
-            lengths.append(distance / steps)
-    return bool(lengths) and statistics.median(lengths) < _SHORTEST_STEP
+            step_lengths.append(distance / steps)
+    return bool(step_lengths) and statistics.median(step_lengths) < _MAX_STEP_MILES
+
+
+FORMAT = Format(
+    name="fitbit_web",
+    title="Fitbit's web export",
+    priority=30,
+    matches_header=matches_header,
+    matches_name=matches_no_name,
+    read=read,
+    has_user_ids=False,
+    identified_by="CSV that begins with the section `Body`, `Foods`, `Activities` or `Sleep` and "
+    "its header.",
+    dates="Local time. Year, month or day first: the order is detected for each file. Future days, "
+    "which the export fills with zeros, are left out.",
+    units="km or miles, inferred from the length of a step; kg or pounds, inferred from the body "
+    "mass index; kcal and minutes.",
+    columns={
+        "steps": "`Steps`",
+        "distance_km": "`Distance`",
+        "calories_burned": "`Calories Burned`",
+        "calories_kind": "always `total`",
+        "sleep_hours": "`Minutes Asleep`, on the day of waking",
+        "active_minutes": "`Minutes Fairly Active` + `Minutes Very Active`",
+        "sedentary_minutes": "`Minutes Sedentary`",
+        "weight_kg": "`Weight`",
+    },
+)

@@ -1,23 +1,23 @@
-"""Garmin's data export: JSON of days, nights and activities, which go by what each row holds."""
+"""Garmin's data export: JSON lists of days, nights and activities, told apart by their keys."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
+import pyarrow as pa
+
 from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import DayAggregator, plausible
-from fitness_assets.sources.exports.archive import Member, each
-from fitness_assets.sources.exports.local_time import Clock, day_of, wall
-from fitness_assets.sources.exports.options import ImportOptions, Quarantine
+from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
+from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import Clock, date_of, local_seconds
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format
 
-NAME = "garmin"
-TITLE = "Garmin's data export"
-PADDED = False
-
-_NAMES = re.compile(r"(UDSFile_.*|_sleepData|summarizedActivities)\.json$")
-_CLAIM = re.compile(
+_NAME = re.compile(r"(UDSFile_.*|_sleepData|summarizedActivities)\.json$")
+_HEADER = re.compile(
     rb'"(totalSteps|totalKilocalories|includesWellnessData|sleepStartTimestampGMT'
     rb'|summarizedActivitiesExport)"\s*:'
 )
@@ -30,73 +30,105 @@ _DAILY = (
     ("moderateIntensityMinutes", "active_minutes", 1.0),
     ("vigorousIntensityMinutes", "active_minutes", 1.0),
 )
-_TOTALS = [column for column, _, _ in _DAILY]
-_ASLEEP = tuple(
+_DAILY_KEYS = [key for key, _, _ in _DAILY]
+_SLEEP = tuple(
     (f"{stage}SleepSeconds", "sleep_hours", 1 / 3600) for stage in ("deep", "light", "rem")
 )
 
 
-def claims(head: bytes) -> bool:
-    """Whether a file that begins with `head` is of this format."""
-    return head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"[") and bool(_CLAIM.search(head))
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is a JSON list with a key of Garmin's."""
+    return head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"[") and bool(_HEADER.search(head))
 
 
-def expects(name: str) -> bool:
-    """Whether a file of this name should have been."""
-    return bool(_NAMES.search(name))
+def matches_name(name: str) -> bool:
+    """Whether `name` ends as Garmin's file names do."""
+    return bool(_NAME.search(name))
 
 
-def gather(
-    members: Sequence[Member], days: DayAggregator, told: ImportOptions, quarantine: Quarantine
-) -> None:
-    """Read `members` into `days`. Rows of other kinds lie between those that are read."""
-    user = told.person(TITLE)
-    clock = Clock(told.zone, told.zone)
+def read(
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `members`. Objects of other kinds are ignored."""
+    user = options.required_user(FORMAT.title)
+    days = DayAggregator(FORMAT.name)
+    clock = Clock(options.zone, options.zone)
     nights: dict[str, tuple[date, float]] = {}
 
-    def take(item: dict[str, Any]) -> None:
+    def process(item: dict[str, Any]) -> None:
         if "summarizedActivitiesExport" in item:
-            for one in item["summarizedActivitiesExport"]:
-                days.exercise(user, *_activity(one, clock))
+            for workout in item["summarizedActivitiesExport"]:
+                days.add_workout(user, *_workout(workout, clock))
         elif "sleepEndTimestampGMT" in item:
-            for hours in parsing.figures(item, _ASLEEP).values():
-                # Files overlap, and hold a night again.
-                night = (_waking(item, clock), hours)
+            for hours in parsing.convert(item, _SLEEP).values():
+                # Files overlap, and may hold the same night twice.
+                night = (_day_of_waking(item, clock), hours)
                 key = str(item.get("sleepStartTimestampGMT"))
                 nights[key] = max(night, nights.get(key, night))
-        elif not item.keys().isdisjoint(_TOTALS) and item.get("includesWellnessData") is not False:
+        elif not item.keys().isdisjoint(_DAILY_KEYS) and (
+            item.get("includesWellnessData") is not False
+        ):
             resting = item.get("restingHeartRate") or item.get("currentDayRestingHeartRate")
-            rest = {"resting_heart_rate": parsing.number(resting) or 0.0}
-            figures = parsing.figures(item, _DAILY)
-            days.state(user, parsing.day(_text(item["calendarDate"])), figures | rest)
+            values = parsing.convert(item, _DAILY)
+            values["resting_heart_rate"] = parsing.parse_amount(resting) or 0.0
+            days.add_daily_values(user, parsing.parse_day(_text(item["calendarDate"])), values)
 
-    def read(member: Member) -> None:
-        parsing.take_each(member, parsing.items(member, quarantine), take, quarantine)
+    def read_member(member: Member) -> None:
+        parsing.process_each(member, parsing.records(member, quarantine), process, quarantine)
 
-    each(members, read, quarantine)
+    read_each(members, read_member, quarantine)
     for day, hours in nights.values():
-        days.add(user, day, "sleep_hours", hours, NAME)
+        days.add_amount(user, day, "sleep_hours", hours, FORMAT.name)
+    return days.record_batches(quarantine, options.delivered)
 
 
-def _activity(item: dict[str, Any], clock: Clock) -> tuple[date, str | None, float]:
-    # What is called local counts the milliseconds as if the clock at home were UTC.
-    local, gmt = (parsing.number(item.get(name)) for name in ("startTimeLocal", "startTimeGmt"))
-    if local is None and gmt is None:
+def _workout(item: dict[str, Any], clock: Clock) -> tuple[date, str | None, float]:
+    """The day, the activity and the length of a workout."""
+    # startTimeLocal is the local time written as milliseconds since 1970 in UTC.
+    local, utc = (parsing.parse_amount(item.get(key)) for key in ("startTimeLocal", "startTimeGmt"))
+    if local is None and utc is None:
         raise ValueError("an activity has no start")
-    seconds = clock.at_home(int((gmt or 0) / 1000)) if local is None else int(local / 1000)
-    length = parsing.number(item.get("duration")) or 0.0
-    return plausible(day_of(seconds)), activity(_text(item.get("activityType"))), length
+    seconds = clock.to_local(int((utc or 0) / 1000)) if local is None else int(local / 1000)
+    length = parsing.parse_amount(item.get("duration")) or 0.0
+    return check_day(date_of(seconds)), activity(_text(item.get("activityType"))), length
 
 
-def _waking(item: dict[str, Any], clock: Clock) -> date:
-    told = item.get("calendarDate")
-    if told is not None:
-        return parsing.day(_text(told))
+def _day_of_waking(item: dict[str, Any], clock: Clock) -> date:
+    calendar_date = item.get("calendarDate")
+    if calendar_date is not None:
+        return parsing.parse_day(_text(calendar_date))
     end = datetime.fromisoformat(_text(item["sleepEndTimestampGMT"]))
-    return plausible(clock.day(wall(end)))
+    return check_day(clock.local_date(local_seconds(end)))
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{parsing.shown(value)} is not text")
+        raise TypeError(f"{parsing.shorten(value)} is not text")
     return value
+
+
+FORMAT = Format(
+    name="garmin",
+    title="Garmin's data export",
+    priority=50,
+    matches_header=matches_header,
+    matches_name=matches_name,
+    read=read,
+    has_user_ids=False,
+    identified_by="JSON list with `totalSteps`, `totalKilocalories`, `includesWellnessData`, "
+    "`sleepStartTimestampGMT` or `summarizedActivitiesExport`.",
+    dates="`calendarDate` as 2020-01-02, the local day. Activities and nights without it: UTC, "
+    "assigned to the day of `--timezone`.",
+    units="m, kcal, minutes and seconds.",
+    columns={
+        "steps": "`totalSteps`",
+        "distance_km": "`totalDistanceMeters`",
+        "calories_burned": "`totalKilocalories`, else `activeKilocalories` + `bmrKilocalories`, "
+        "else `activeKilocalories`",
+        "calories_kind": "`total`, or `active` if only active energy is stated",
+        "resting_heart_rate": "`restingHeartRate`, else `currentDayRestingHeartRate`",
+        "sleep_hours": "deep, light and REM sleep, on the day of waking",
+        "active_minutes": "`moderateIntensityMinutes` + `vigorousIntensityMinutes`",
+        "activity_type": "`activityType` of the longest activity",
+    },
+)

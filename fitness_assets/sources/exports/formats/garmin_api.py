@@ -1,27 +1,27 @@
-"""What Garmin's Health API pushes: days, nights, activities and quarters of an hour, as JSON.
+"""JSON pushed by Garmin's Health API: days, nights, activities and epochs of a quarter of an hour.
 
-Each row carries its user and its offset from UTC, by which its day is told.
+Each summary carries its user and its offset from UTC, which gives its local day.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
 
+import pyarrow as pa
+
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import DayAggregator, plausible
-from fitness_assets.sources.exports.archive import Member, each
-from fitness_assets.sources.exports.local_time import day_of
-from fitness_assets.sources.exports.options import ImportOptions, Quarantine
+from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
+from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import date_of
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format, matches_no_name
 
-NAME = "garmin_api"
-TITLE = "what Garmin's Health API pushes"
-PADDED = False
-
-_CLAIM = re.compile(rb'^(\xef\xbb\xbf)?\s*\{\s*"(dailies|sleeps|activities|epochs)"\s*:\s*\[')
+_HEADER = re.compile(rb'^(\xef\xbb\xbf)?\s*\{\s*"(dailies|sleeps|activities|epochs)"\s*:\s*\[')
 _AMOUNTS = (
     ("steps", "steps", 1.0),
     ("distanceInMeters", "distance_km", 0.001),
@@ -35,7 +35,7 @@ _DAILY = (
     ("averageHeartRateInBeatsPerMinute", "heart_rate_avg", 1.0),
     ("restingHeartRateInBeatsPerMinute", "resting_heart_rate", 1.0),
 )
-_ASLEEP = (
+_SLEEP = (
     ("deepSleepDurationInSeconds", "sleep_hours", 1 / 3600),
     ("lightSleepDurationInSeconds", "sleep_hours", 1 / 3600),
     ("remSleepInSeconds", "sleep_hours", 1 / 3600),
@@ -43,55 +43,81 @@ _ASLEEP = (
 _KINDS = {"dailies", "sleeps", "activities", "epochs"}
 
 
-def claims(head: bytes) -> bool:
-    """Whether a file that begins with `head` is of this format."""
-    return bool(_CLAIM.match(head))
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is a JSON object whose first key is a kind of summary."""
+    return bool(_HEADER.match(head))
 
 
-def expects(_name: str) -> bool:
-    """It has no names of its own."""
-    return False
-
-
-def gather(
-    members: Sequence[Member], days: DayAggregator, _told: ImportOptions, quarantine: Quarantine
-) -> None:
-    """Read `members` into `days`. Of a night or quarter pushed again, the longest counts."""
+def read(
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `members`. Of a night or epoch pushed again, the longest is kept."""
+    days = DayAggregator(FORMAT.name)
+    # By user and summary: the length, the day and the values of a night or an epoch.
     parts: dict[tuple[str, str], tuple[float, date, dict[str, float]]] = {}
 
-    def take(kind: str, item: dict[str, Any]) -> None:
-        user, length = str(item["userId"]), parsing.number(item.get("durationInSeconds")) or 0.0
-        # JSON can spell halves of letters, which no text of ours can hold.
+    def process(kind: str, item: dict[str, Any]) -> None:
+        user = str(item["userId"])
+        length = parsing.parse_amount(item.get("durationInSeconds")) or 0.0
+        # JSON can hold lone surrogates, which cannot be stored: ValueError.
         user.encode()
         if kind == "dailies":
-            told = item.get("calendarDate")
-            day = _day(item) if told is None else parsing.day(str(told))
-            days.state(user, day, parsing.figures(item, _DAILY))
+            calendar_date = item.get("calendarDate")
+            day = _day(item) if calendar_date is None else parsing.parse_day(str(calendar_date))
+            days.add_daily_values(user, day, parsing.convert(item, _DAILY))
         elif kind == "activities":
-            days.exercise(user, _day(item), activity(str(item["activityType"])), length)
+            days.add_workout(user, _day(item), activity(str(item["activityType"])), length)
         else:
-            asleep = kind == "sleeps"
-            figures = parsing.figures(item, _ASLEEP if asleep else _AMOUNTS)
-            part = (length, _day(item, length if asleep else 0.0), figures)
+            is_sleep = kind == "sleeps"
+            values = parsing.convert(item, _SLEEP if is_sleep else _AMOUNTS)
+            # A night belongs to the day of waking.
+            part = (length, _day(item, length if is_sleep else 0.0), values)
             key = (user, str(item["summaryId"]))
-            parts[key] = max(part, parts.get(key, part), key=lambda one: one[:2])
+            parts[key] = max(part, parts.get(key, part), key=lambda each: each[:2])
 
-    def read(member: Member) -> None:
-        pushed = parsing.load(member)
+    def read_member(member: Member) -> None:
+        pushed = parsing.load_json(member)
         if not isinstance(pushed, dict):
             raise SourceError(f"{member.name} is not an object")
         for kind in pushed.keys() & _KINDS:
-            rows = pushed[kind] if isinstance(pushed[kind], list) else []
-            found = [(f"{kind} {index}", row) for index, row in enumerate(rows, start=1)]
-            parsing.take_each(member, found, partial(take, kind), quarantine)
+            summaries = pushed[kind] if isinstance(pushed[kind], list) else []
+            placed = [(f"{kind} {index}", each) for index, each in enumerate(summaries, start=1)]
+            parsing.process_each(member, placed, partial(process, kind), quarantine)
 
-    each(members, read, quarantine)
-    for (user, _), (_, day, figures) in parts.items():
-        for metric, amount in figures.items():
-            days.add(user, day, metric, amount, NAME)
+    read_each(members, read_member, quarantine)
+    for (user, _), (_, day, values) in parts.items():
+        for metric, amount in values.items():
+            days.add_amount(user, day, metric, amount, FORMAT.name)
+    return days.record_batches(quarantine, options.delivered)
 
 
-def _day(item: dict[str, Any], after: float = 0.0) -> date:
-    """The day that the person's clock showed, `after` seconds from the start."""
+def _day(item: dict[str, Any], seconds_later: float = 0.0) -> date:
+    """The user's local day, `seconds_later` than the start of a summary."""
     start, offset = item["startTimeInSeconds"], item.get("startTimeOffsetInSeconds", 0)
-    return plausible(day_of(int(start + offset + after)))
+    return check_day(date_of(int(start + offset + seconds_later)))
+
+
+FORMAT = Format(
+    name="garmin_api",
+    title="JSON pushed by Garmin's Health API",
+    priority=60,
+    matches_header=matches_header,
+    matches_name=matches_no_name,
+    read=read,
+    has_user_ids=True,
+    identified_by="JSON object whose first key is `dailies`, `sleeps`, `activities` or `epochs`.",
+    dates="`calendarDate`, else `startTimeInSeconds` with its offset from UTC.",
+    units="m, kcal and seconds.",
+    columns={
+        "steps": "`steps` of the day, else the sum of epochs",
+        "distance_km": "`distanceInMeters` of the day, else the sum of epochs",
+        "calories_burned": "`activeKilocalories` + `bmrKilocalories`, else `activeKilocalories`",
+        "calories_kind": "`total`, or `active` without `bmrKilocalories`",
+        "heart_rate_avg": "`averageHeartRateInBeatsPerMinute`",
+        "resting_heart_rate": "`restingHeartRateInBeatsPerMinute`",
+        "sleep_hours": "deep, light and REM sleep, on the day of waking",
+        "active_minutes": "`moderateIntensityDurationInSeconds` + "
+        "`vigorousIntensityDurationInSeconds`",
+        "activity_type": "`activityType` of the longest activity",
+    },
+)

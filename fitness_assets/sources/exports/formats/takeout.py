@@ -1,8 +1,8 @@
-"""Fitbit in a Google Takeout: JSON of minutes and days, and the newer CSV beside it.
+"""Fitbit in a Google Takeout: the old JSON of minutes and days, and the newer CSV next to it.
 
-What a file holds is known by its name, since steps, distance and calories look the same. Stamps
-without an offset are by UTC or by the clock at home, as each stream is known for; both are
-declared, and what calories say is checked against steps.
+The file name says which stream a file holds, since steps, distance and calories look the same.
+Timestamps without an offset are in UTC or in local time, depending on the stream. Both zones can
+be declared, and the zone of calories is checked against steps.
 """
 
 import re
@@ -15,333 +15,380 @@ from statistics import StatisticsError, correlation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
+
 from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import DayAggregator, plausible
-from fitness_assets.sources.exports.archive import Member, each
-from fitness_assets.sources.exports.local_time import Clock, day_of, wall
-from fitness_assets.sources.exports.options import ImportOptions, Quarantine
+from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
+from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import Clock, date_of, local_seconds
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format
 
-NAME = "takeout"
-TITLE = "Fitbit in a Google Takeout"
-PADDED = True
-
-#: Streams by UTC; those not named here are by the clock at home.
-BY_UTC = ("steps", "distance", "heart_rate", "exercise")
+#: Streams in UTC; the others are in local time.
+UTC_STREAMS = ("steps", "distance", "heart_rate", "exercise")
 _UTC = ZoneInfo("UTC")
 
-#: The file's own name for what has none in the old export.
-_OLD = "Global Export Data"
-_DAY_MINUTES = 1440
+#: The source of readings in the old export, which names none.
+_OLD_SOURCE = "Global Export Data"
+_MINUTES_PER_DAY = 1440
 _DAY_SECONDS = 86_400
-_HOUR = 3600
+_HOUR_SECONDS = 3600
 
-_BPM = "beats per minute"
-# (stream and column of the newer CSV, metric, what one of the newer is in ours, and of the old).
+_HEART_RATE_COLUMN = "beats per minute"
+# (stream, which is also the column of the newer CSV; metric; factor of the newer CSV; factor of
+# the old JSON).
 _AMOUNTS = (
     ("steps", "steps", 1.0, 1.0),
     ("distance", "distance_km", 0.001, 0.00001),
     ("calories", "total_kcal", 1.0, 1.0),
 )
-_MINUTES = {
+# Streams of daily minutes, with their metrics.
+_DAILY_MINUTES = {
     "sedentary_minutes": "sedentary_minutes",
     "moderately_active_minutes": "active_minutes",
     "very_active_minutes": "active_minutes",
 }
-_JSON = re.compile(
+_JSON_NAME = re.compile(
     r"(?:^|/)(steps|distance|calories|heart_rate|resting_heart_rate|sleep|exercise"
     r"|sedentary_minutes|moderately_active_minutes|very_active_minutes)"
     r"-[\d-]+( ?\(\d+\))?\.json$"
 )
-_CSV = re.compile(
+_CSV_NAME = re.compile(
     r"(?:^|/)(steps|distance|calories|heart_rate|daily_resting_heart_rate|UserSleeps)"
     r"(_[\d-]+)?( ?\(\d+\))?\.csv$"
 )
-_CLAIMS = (
+# Streams whose newer files have another name.
+_NEWER_NAMES = {"daily_resting_heart_rate": "resting_heart_rate", "UserSleeps": "sleep"}
+_JSON_HEADERS = (
     re.compile(rb'"dateTime"\s*:\s*"\d\d/\d\d/\d\d \d\d:'),
     re.compile(rb'"logId"\s*:.{0,200}"(dateOfSleep|activityName)"\s*:', re.DOTALL),
 )
-_HEADERS = ({"timestamp", "data source"}, {"sleep_id", "minutes_asleep", "sleep_end"})
-_OLD_HOUR, _NEW_HOUR = len("03/02/21 10"), len("2026-05-02T08")
+_CSV_HEADERS = ({"timestamp", "data source"}, {"sleep_id", "minutes_asleep", "sleep_end"})
+_OLD_HOUR_LENGTH, _NEW_HOUR_LENGTH = len("03/02/21 10"), len("2026-05-02T08")
 _UNKNOWN = -1.0
 
-# Hours in common below which two streams are not compared, and by how much the correlation of
-# another clock must be higher to doubt the declared one.
-_ENOUGH_HOURS = 72
-_CLEARLY = 0.1
+# Two streams are compared if they have this many hours in common, and the declared zone is doubted
+# if the correlation in the other zone is higher by this much.
+_MIN_COMMON_HOURS = 72
+_MIN_CORRELATION_GAIN = 0.1
 
 
-def claims(head: bytes) -> bool:
-    """Whether a file that begins with `head` is of this format."""
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is a JSON list with Fitbit's timestamps or logs, or a header of its CSV."""
     if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"["):
-        return any(claim.search(head) for claim in _CLAIMS)
-    names = set(parsing.header(head))
-    return any(header <= names for header in _HEADERS)
+        return any(header.search(head) for header in _JSON_HEADERS)
+    names = set(parsing.csv_header(head))
+    return any(header <= names for header in _CSV_HEADERS)
 
 
-def expects(name: str) -> bool:
-    """Whether a file of this name should have been."""
-    return _stream(name) is not None
+def matches_name(name: str) -> bool:
+    """Whether `name` is that of a stream that is read."""
+    return _stream_of(name) is not None
 
 
-def gather(
-    members: Sequence[Member], days: DayAggregator, told: ImportOptions, quarantine: Quarantine
-) -> None:
-    """Read `members` into `days`, one stream after the other."""
-    reader = _Reader(told, days, quarantine)
+def read(
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `members`, read one stream after the other."""
+    days = DayAggregator(FORMAT.name)
+    streams = _Streams(options, days, quarantine)
     by_stream: dict[str, list[Member]] = defaultdict(list)
     for member in members:
-        by_stream[_stream(member.name) or ""].append(member)
-    hours: dict[str, dict[int, float]] = {}
+        by_stream[_stream_of(member.name) or ""].append(member)
+    # By stream and the instant of an hour, the amount of all sources.
+    hourly: dict[str, dict[int, float]] = {}
     for stream, metric, factor, old_factor in _AMOUNTS:
-        minutes = _Minutes()
-        read = partial(reader.amounts, minutes, stream, factor, old_factor)
-        each(by_stream[stream], read, quarantine)
-        clock = reader.clock(stream)
-        totals: dict[tuple[str, int], float] = defaultdict(float)
-        hours[stream] = defaultdict(float)
+        minutes = _MinuteAmounts()
+        read_member = partial(streams.read_amounts, minutes, stream, factor, old_factor)
+        read_each(by_stream[stream], read_member, quarantine)
+        clock = streams.clock(stream)
+        daily: dict[tuple[str, int], float] = defaultdict(float)
+        hourly[stream] = defaultdict(float)
         for source, instant, amount in minutes.known():
-            totals[source, clock.at_home(instant) // _DAY_SECONDS] += amount
-            hours[stream][instant // _HOUR * _HOUR] += amount
-        for (source, day), total in totals.items():
-            days.add(reader.user, day_of(day * _DAY_SECONDS), metric, total, source)
-    each(by_stream["heart_rate"], reader.heart_rate, quarantine)
-    each(by_stream["resting_heart_rate"], reader.resting, quarantine)
-    each(by_stream["sleep"], reader.sleep, quarantine)
-    each(by_stream["exercise"], reader.exercise, quarantine)
-    for stream in _MINUTES:
-        each(by_stream[stream], partial(reader.minutes, stream), quarantine)
-    reader.close()
-    doubt = _doubt(hours["steps"], hours["calories"], reader.clock("calories"))
+            daily[source, clock.to_local(instant) // _DAY_SECONDS] += amount
+            hourly[stream][instant // _HOUR_SECONDS * _HOUR_SECONDS] += amount
+        for (source, day), amount in daily.items():
+            days.add_amount(streams.user, date_of(day * _DAY_SECONDS), metric, amount, source)
+    read_each(by_stream["heart_rate"], streams.read_heart_rates, quarantine)
+    read_each(by_stream["resting_heart_rate"], streams.read_resting_heart_rates, quarantine)
+    read_each(by_stream["sleep"], streams.read_sleep, quarantine)
+    read_each(by_stream["exercise"], streams.read_workouts, quarantine)
+    for stream in _DAILY_MINUTES:
+        read_each(by_stream[stream], partial(streams.read_daily_minutes, stream), quarantine)
+    streams.add_totals()
+    doubt = _doubt_zone(hourly["steps"], hourly["calories"], streams.clock("calories"))
     if doubt:
-        quarantine(by_stream["calories"][0].name, "the clock of calories", doubt)
+        quarantine(by_stream["calories"][0].name, "time zone of calories", doubt)
+    # The old export fills the future days of its last file with zeros.
+    return days.record_batches(quarantine, options.delivered, drop_trailing_empty_days=True)
 
 
-def _stream(name: str) -> str | None:
-    found = _JSON.search(name) or _CSV.search(name)
-    if found is None:
-        return None
-    return {"daily_resting_heart_rate": "resting_heart_rate", "UserSleeps": "sleep"}.get(
-        found[1], found[1]
-    )
+def _stream_of(name: str) -> str | None:
+    match = _JSON_NAME.search(name) or _CSV_NAME.search(name)
+    return None if match is None else _NEWER_NAMES.get(match[1], match[1])
 
 
-class _Minutes:
-    """Amounts by source and minute. A minute that is delivered again counts once, by the larger."""
+class _MinuteAmounts:
+    """Amounts by source and minute. Of a minute delivered again, the larger amount is kept."""
 
     def __init__(self) -> None:
-        # A day of one source takes 12 kB, and so ten years 42 MB.
+        # A day of one source takes 12 kB, so ten years take 42 MB.
         self._days: dict[tuple[str, int], array[float]] = {}
 
-    def add(self, instants: Mapping[tuple[str, int], float]) -> None:
-        """The amounts of one file, by source and the instant of their stamp."""
+    def add(self, amounts: Mapping[tuple[str, int], float]) -> None:
+        """Add the amounts of one file, by source and instant."""
         minutes: dict[tuple[str, int], float] = defaultdict(float)
-        for (source, instant), amount in instants.items():
+        for (source, instant), amount in amounts.items():
             minutes[source, instant // 60] += amount
         for (source, minute), amount in minutes.items():
-            key = (source, minute // _DAY_MINUTES)
+            key = (source, minute // _MINUTES_PER_DAY)
             if key not in self._days:
-                self._days[key] = array("d", [_UNKNOWN]) * _DAY_MINUTES
-            index = minute % _DAY_MINUTES
+                self._days[key] = array("d", [_UNKNOWN]) * _MINUTES_PER_DAY
+            index = minute % _MINUTES_PER_DAY
             self._days[key][index] = max(amount, self._days[key][index])
 
     def known(self) -> Iterator[tuple[str, int, float]]:
-        """Source, the instant at which the minute begins, and amount."""
+        """The source, the instant at which the minute begins, and the amount."""
         for (source, day), minutes in sorted(self._days.items()):
             for index, amount in enumerate(minutes):
                 if amount != _UNKNOWN:
                     yield source, day * _DAY_SECONDS + index * 60, amount
 
 
-class _Reader:
-    """Reads one person's members."""
+class _Streams:
+    """Reads the files of one user, stream by stream."""
 
-    def __init__(self, told: ImportOptions, days: DayAggregator, quarantine: Quarantine) -> None:
-        self.user = told.person(TITLE)
-        self._told = told
+    def __init__(self, options: ImportOptions, days: DayAggregator, quarantine: Quarantine) -> None:
+        self.user = options.required_user(FORMAT.title)
+        self._options = options
         self._days = days
         self._quarantine = quarantine
+        # By source and id, the day of waking and the minutes asleep.
         self._nights: dict[tuple[str, str], tuple[date, float]] = {}
-        self._active: dict[tuple[str, date], float] = {}
+        self._daily_minutes: dict[tuple[str, date], float] = {}
 
     def clock(self, stream: str) -> Clock:
-        known = _UTC if stream in BY_UTC else self._told.zone
-        return Clock(self._told.zones.get(stream, known), self._told.zone)
+        """The clock of a stream's timestamps: the declared zone, else the format's default."""
+        default = _UTC if stream in UTC_STREAMS else self._options.zone
+        return Clock(self._options.zones.get(stream, default), self._options.zone)
 
-    def amounts(
-        self, minutes: _Minutes, stream: str, factor: float, old_factor: float, member: Member
+    def read_amounts(
+        self, minutes: _MinuteAmounts, stream: str, factor: float, old_factor: float, member: Member
     ) -> None:
         clock = self.clock(stream)
-        instants: dict[tuple[str, int], float] = {}
+        amounts: dict[tuple[str, int], float] = {}
 
-        def take(item: dict[str, Any]) -> None:
+        def process(item: dict[str, Any]) -> None:
             source, stamp, value = _reading(item, stream)
-            amount = parsing.number(value)
+            amount = parsing.parse_amount(value)
             key = (source, _instant(stamp, clock))
-            if key in instants:
-                # The hour that a clock shows twice; where there is none, the same again.
-                key = (source, _instant(stamp, clock, again=True))
+            if key in amounts:
+                # The second of an hour that the clock shows twice; in other hours this is the
+                # same instant, delivered again.
+                key = (source, _instant(stamp, clock, fold=True))
             if amount is not None:
-                amount *= old_factor if source == _OLD else factor
-                instants[key] = max(amount, instants.get(key, 0.0))
+                amount *= old_factor if source == _OLD_SOURCE else factor
+                amounts[key] = max(amount, amounts.get(key, 0.0))
 
-        self._each(member, take)
-        minutes.add(instants)
+        self._process_each(member, process)
+        minutes.add(amounts)
 
-    def heart_rate(self, member: Member) -> None:
+    def read_heart_rates(self, member: Member) -> None:
         clock = self.clock("heart_rate")
+        # By source and hour, the sum and the number of readings.
         hours: dict[tuple[str, int], tuple[float, int]] = {}
 
-        def take(item: dict[str, Any]) -> None:
-            source, stamp, value = _reading(item, _BPM)
-            # A confidence of nought is the device's word for a guess.
+        def process(item: dict[str, Any]) -> None:
+            source, stamp, value = _reading(item, _HEART_RATE_COLUMN)
+            # The device marks a guess with a confidence of 0.
             if isinstance(value, dict):
                 value = value["bpm"] if value.get("confidence") != 0 else None
-            rate = parsing.number(value)
+            rate = parsing.parse_amount(value)
             if rate:
-                key = (source, clock.at_home(_instant(stamp, clock)) // _HOUR)
+                key = (source, clock.to_local(_instant(stamp, clock)) // _HOUR_SECONDS)
                 total, count = hours.get(key, (0.0, 0))
                 hours[key] = (total + rate, count + 1)
 
-        self._each(member, take)
+        self._process_each(member, process)
         for (source, hour), (total, count) in hours.items():
-            self._days.pulse(self.user, day_of(hour * _HOUR), hour % 24, source, total, count)
+            day = date_of(hour * _HOUR_SECONDS)
+            self._days.add_heart_rates(self.user, day, hour % 24, source, total, count)
 
-    def resting(self, member: Member) -> None:
-        """A day's stamp is of the day at home even where it says UTC."""
+    def read_resting_heart_rates(self, member: Member) -> None:
+        """The timestamp of a daily value shows the local day, even where it says UTC."""
 
-        def take(item: dict[str, Any]) -> None:
-            _, stamp, value = _reading(item, _BPM)
-            rate = parsing.number(value["value"] if isinstance(value, dict) else value)
+        def process(item: dict[str, Any]) -> None:
+            _, stamp, value = _reading(item, _HEART_RATE_COLUMN)
+            rate = parsing.parse_amount(value["value"] if isinstance(value, dict) else value)
             if rate:
-                self._days.state(self.user, _day(stamp), {"resting_heart_rate": rate})
+                values = {"resting_heart_rate": rate}
+                self._days.add_daily_values(self.user, _parse_day(stamp), values)
 
-        self._each(member, take)
+        self._process_each(member, process)
 
-    def minutes(self, stream: str, member: Member) -> None:
-        def take(item: dict[str, Any]) -> None:
-            minutes, key = parsing.number(item["value"]), (stream, _day(item["dateTime"]))
-            self._active[key] = max(minutes or 0.0, self._active.get(key, 0.0))
+    def read_daily_minutes(self, stream: str, member: Member) -> None:
+        def process(item: dict[str, Any]) -> None:
+            minutes = parsing.parse_amount(item["value"]) or 0.0
+            key = (stream, _parse_day(item["dateTime"]))
+            self._daily_minutes[key] = max(minutes, self._daily_minutes.get(key, 0.0))
 
-        self._each(member, take)
+        self._process_each(member, process)
 
-    def sleep(self, member: Member) -> None:
-        """Logs by id: where exports overlap the same night is in both."""
+    def read_sleep(self, member: Member) -> None:
+        """Nights are kept by id, since overlapping exports hold the same night twice."""
 
-        def take(log: dict[str, Any]) -> None:
+        def process(log: dict[str, Any]) -> None:
             if "sleep_id" in log:
                 key = (log.get("data_source", ""), log["sleep_id"])
-                night = (self._waking(log), parsing.number(log["minutes_asleep"]) or 0.0)
+                minutes = parsing.parse_amount(log["minutes_asleep"])
+                night = (self._day_of_waking(log), minutes or 0.0)
             else:
-                key = (_OLD, str(log["logId"]))
-                day = _day(log.get("dateOfSleep") or log.get("endTime"))
-                night = (day, parsing.number(log["minutesAsleep"]) or 0.0)
+                key = (_OLD_SOURCE, str(log["logId"]))
+                day = _parse_day(log.get("dateOfSleep") or log.get("endTime"))
+                night = (day, parsing.parse_amount(log["minutesAsleep"]) or 0.0)
             self._nights[key] = max(night, self._nights.get(key, night))
 
-        self._each(member, take)
+        self._process_each(member, process)
 
-    def exercise(self, member: Member) -> None:
+    def read_workouts(self, member: Member) -> None:
         clock = self.clock("exercise")
 
-        def take(log: dict[str, Any]) -> None:
-            day = clock.day(_instant(log["startTime"], clock))
-            length = parsing.number(log.get("activeDuration", log.get("duration"))) or 0.0
-            self._days.exercise(self.user, day, activity(str(log["activityName"])), length)
+        def process(log: dict[str, Any]) -> None:
+            day = clock.local_date(_instant(log["startTime"], clock))
+            length = parsing.parse_amount(log.get("activeDuration", log.get("duration"))) or 0.0
+            self._days.add_workout(self.user, day, activity(str(log["activityName"])), length)
 
-        self._each(member, take)
+        self._process_each(member, process)
 
-    def close(self) -> None:
-        """Hand over what several members tell of together."""
+    def add_totals(self) -> None:
+        """Add nights and daily minutes, which come from several files."""
         for (source, _), (day, minutes) in self._nights.items():
-            self._days.add(self.user, day, "sleep_hours", minutes / 60, source)
-        for (stream, day), minutes in self._active.items():
-            self._days.add(self.user, day, _MINUTES[stream], minutes, _OLD)
+            self._days.add_amount(self.user, day, "sleep_hours", minutes / 60, source)
+        for (stream, day), minutes in self._daily_minutes.items():
+            metric = _DAILY_MINUTES[stream]
+            self._days.add_amount(self.user, day, metric, minutes, _OLD_SOURCE)
 
-    def _each(self, member: Member, take: Callable[[dict[str, Any]], None]) -> None:
-        parsing.take_each(member, parsing.items(member, self._quarantine), take, self._quarantine)
+    def _process_each(self, member: Member, process: Callable[[dict[str, Any]], None]) -> None:
+        records = parsing.records(member, self._quarantine)
+        parsing.process_each(member, records, process, self._quarantine)
 
-    def _waking(self, log: dict[str, Any]) -> date:
+    def _day_of_waking(self, log: dict[str, Any]) -> date:
         end = datetime.fromisoformat(log["sleep_end"])
-        plausible(end.date())
+        check_day(end.date())
         if end.tzinfo is None:
             end = end.replace(tzinfo=_UTC)
         offset = log.get("end_utc_offset", "")
-        there = datetime.fromisoformat(f"2000-01-01T00:00{offset}").tzinfo
-        return end.astimezone(there or self._told.zone).date()
+        zone = datetime.fromisoformat(f"2000-01-01T00:00{offset}").tzinfo
+        return end.astimezone(zone or self._options.zone).date()
 
 
 def _reading(item: dict[str, Any], column: str) -> tuple[str, Any, Any]:
-    """Source, stamp and value of a reading, old or new."""
+    """Source, timestamp and value of a reading of the newer CSV or the old JSON."""
     if "timestamp" in item:
         return item.get("data source", ""), item["timestamp"], item[column]
-    return _OLD, item["dateTime"], item["value"]
+    return _OLD_SOURCE, item["dateTime"], item["value"]
 
 
-def _instant(stamp: Any, clock: Clock, *, again: bool = False) -> int:
-    """The instant of a stamp: ``03/02/21 10:00:05`` or ``2026-05-02T08:00:01.5Z``."""
+def _instant(stamp: Any, clock: Clock, *, fold: bool = False) -> int:
+    """The instant of a timestamp: ``03/02/21 10:00:05`` or ``2026-05-02T08:00:01.5Z``."""
     if not isinstance(stamp, str):
-        raise TypeError(f"{parsing.shown(stamp)} is not a stamp")
-    # There are millions, so that nothing is told of one that another has told before.
-    end = _OLD_HOUR if stamp[2:3] == "/" else _NEW_HOUR
+        raise TypeError(f"{parsing.shorten(stamp)} is not a timestamp")
+    # There are millions of timestamps: hours, and seconds within an hour, are cached apart.
+    end = _OLD_HOUR_LENGTH if stamp[2:3] == "/" else _NEW_HOUR_LENGTH
     try:
-        begin, by_utc = _hour(stamp[:end], stamp[end + 6 :].lstrip(".0123456789"))
-        shown = begin + _within_hour(stamp[end : end + 6])
+        hour, is_utc = _parse_hour(stamp[:end], stamp[end + 6 :].lstrip(".0123456789"))
+        seconds = hour + _parse_minute(stamp[end : end + 6])
     except ValueError as error:
-        raise ValueError(f"{parsing.shown(stamp)} is not a stamp") from error
-    return shown if by_utc else clock.instant(shown, again=again)
+        raise ValueError(f"{parsing.shorten(stamp)} is not a timestamp") from error
+    return seconds if is_utc else clock.instant(seconds, fold=fold)
 
 
-@lru_cache(maxsize=_HOUR)
-def _within_hour(shown: str) -> int:
+@lru_cache(maxsize=_HOUR_SECONDS)
+def _parse_minute(text: str) -> int:
     """The seconds of ``:07:05``."""
-    if len(shown) != len(":07:05"):
-        raise ValueError(f"{shown} is not a minute and a second")
-    found = time.fromisoformat(f"00{shown}")
-    return found.minute * 60 + found.second
+    if len(text) != len(":07:05"):
+        raise ValueError(f"{text} is not a minute and a second")
+    parsed = time.fromisoformat(f"00{text}")
+    return parsed.minute * 60 + parsed.second
 
 
 @lru_cache(maxsize=1 << 16)
-def _hour(shown: str, offset: str) -> tuple[int, bool]:
-    """Seconds since 1970 to the begin of an hour, and whether by UTC or as the clock shows."""
-    if "/" in shown:
-        found = datetime.combine(parsing.day(shown, "mdy"), time(int(shown[-2:])))
+def _parse_hour(text: str, offset: str) -> tuple[int, bool]:
+    """Seconds since 1970 at the start of an hour, and whether they are in UTC or as shown."""
+    if "/" in text:
+        parsed = datetime.combine(parsing.parse_day(text, "mdy"), time(int(text[-2:])))
     else:
-        found = datetime.fromisoformat(f"{shown}:00:00{offset}")
-    plausible(found.date())
-    return wall(found.astimezone(_UTC) if found.tzinfo else found), found.tzinfo is not None
+        parsed = datetime.fromisoformat(f"{text}:00:00{offset}")
+    check_day(parsed.date())
+    is_utc = parsed.tzinfo is not None
+    return local_seconds(parsed.astimezone(_UTC) if is_utc else parsed), is_utc
 
 
-def _day(stamp: Any) -> date:
-    """The day that a stamp shows."""
+def _parse_day(stamp: Any) -> date:
+    """The day that a timestamp shows."""
     if not isinstance(stamp, str):
-        raise TypeError(f"{parsing.shown(stamp)} is not a date")
-    return parsing.day(stamp, "mdy" if "/" in stamp else "ymd")
+        raise TypeError(f"{parsing.shorten(stamp)} is not a date")
+    return parsing.parse_day(stamp, "mdy" if "/" in stamp else "ymd")
 
 
-def _doubt(steps: Mapping[int, float], calories: Mapping[int, float], declared: Clock) -> str:
-    """What speaks for another clock of the calories than the declared; empty if nothing does.
+def _doubt_zone(steps: Mapping[int, float], calories: Mapping[int, float], declared: Clock) -> str:
+    """Why calories seem to be in another zone than declared; empty if they do not.
 
-    People burn more in the hours in which they walk.
+    Users burn more in the hours in which they walk, so hourly calories correlate with hourly steps
+    in the right zone.
     """
-    home = declared.home
-    other = Clock(home if str(declared.written) == "UTC" else _UTC, home)
-    written = Clock(_UTC, declared.written)
-    as_other = {
-        other.instant(written.at_home(hour)) // _HOUR * _HOUR: kcal
+    user_zone = declared.user_zone
+    other = Clock(user_zone if str(declared.recorded_zone) == "UTC" else _UTC, user_zone)
+    as_recorded = Clock(_UTC, declared.recorded_zone)
+    in_other_zone = {
+        other.instant(as_recorded.to_local(hour)) // _HOUR_SECONDS * _HOUR_SECONDS: kcal
         for hour, kcal in calories.items()
     }
-    fits = []
-    for hours in (calories, as_other):
-        both = steps.keys() & hours.keys()
-        if len(both) < _ENOUGH_HOURS:
+    correlations = []
+    for hours in (calories, in_other_zone):
+        common = steps.keys() & hours.keys()
+        if len(common) < _MIN_COMMON_HOURS:
             return ""
         try:
-            fits.append(correlation([steps[h] for h in both], [hours[h] for h in both]))
+            correlations.append(correlation([steps[h] for h in common], [hours[h] for h in common]))
         except StatisticsError:
             return ""
-    if fits[1] - fits[0] < _CLEARLY:
+    if correlations[1] - correlations[0] < _MIN_CORRELATION_GAIN:
         return ""
     return (
-        f"by {declared.written} their hours correlate with the steps at {fits[0]:.2f}, "
-        f"by {other.written} at {fits[1]:.2f}: declare the zone of calories"
+        f"hourly calories correlate with hourly steps at {correlations[0]:.2f} in "
+        f"{declared.recorded_zone} and at {correlations[1]:.2f} in {other.recorded_zone}: declare "
+        f"the zone of calories (--zone calories={other.recorded_zone})"
     )
+
+
+FORMAT = Format(
+    name="takeout",
+    title="Fitbit in a Google Takeout",
+    priority=40,
+    matches_header=matches_header,
+    matches_name=matches_name,
+    read=read,
+    has_user_ids=False,
+    identified_by="JSON list with `dateTime` as 03/02/21 10:00:00, or with `logId` and "
+    "`dateOfSleep` or `activityName`; CSV with `timestamp` and `data source`, or with `sleep_id`, "
+    "`minutes_asleep` and `sleep_end`. The file name says which stream it is.",
+    dates="Month first in JSON, ISO 8601 in CSV. Without an offset: steps, distance, heart rates "
+    "and exercise in UTC, the others in the zone of `--timezone`; `--zone STREAM=ZONE` declares "
+    "another. Future days, which the export fills with zeros, are left out.",
+    units="JSON: cm, kcal, minutes and milliseconds. CSV: m, kcal and minutes.",
+    columns={
+        "steps": "`steps`: the largest sum of a source",
+        "distance_km": "`distance`: the largest sum of a source",
+        "calories_burned": "`calories`: the largest sum of a source",
+        "calories_kind": "always `total`",
+        "heart_rate_avg": "`heart_rate`: mean of the hourly means, without guesses",
+        "resting_heart_rate": "`resting_heart_rate` or `daily_resting_heart_rate`",
+        "sleep_hours": "`minutesAsleep` or `minutes_asleep`, on the day of waking",
+        "active_minutes": "`moderately_active_minutes` + `very_active_minutes`",
+        "sedentary_minutes": "`sedentary_minutes`",
+        "activity_type": "`activityName` of the longest exercise",
+    },
+)

@@ -1,4 +1,4 @@
-"""Any tidy CSV or Parquet, one row a user and day, by its layout or by our own names."""
+"""Tidy CSV or Parquet: one row a user and day, with canonical column names or by a layout."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
@@ -13,184 +13,213 @@ from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import plausible
+from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member
+from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.layout import CANONICAL, Layout
-from fitness_assets.sources.exports.options import ImportOptions, Quarantine
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format, matches_no_name
 
-NAME = "tidy"
-TITLE = "CSV or Parquet with columns user_id and date, or with a layout"
-
-_PARQUET = b"PAR1"
+_PARQUET_MAGIC = b"PAR1"
 _ROWS_PER_BATCH = 8192
-_MOST_INT = 2**31 - 1
+_MAX_INT32 = 2**31 - 1
 _REQUIRED = {"user_id", "date"}
 _MEASURES = set(SCHEMA.names) - _REQUIRED
-_NULLABLE = pa.schema([field.with_nullable(True) for field in SCHEMA])
+_NULLABLE_SCHEMA = pa.schema([field.with_nullable(True) for field in SCHEMA])
+_INTEGERS = {field.name for field in SCHEMA if pa.types.is_integer(field.type)}
+
+# The places of some rows, and their values by column of the file.
+_Rows = tuple[list[str], dict[str, list[Any]]]
 
 
-def claims(head: bytes) -> bool:
-    """Whether a file that begins with `head` has our own columns; of Parquet the end tells."""
-    names = set(parsing.header(head))
-    return head.startswith(_PARQUET) or (names >= _REQUIRED and bool(names & _MEASURES))
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is a CSV header with canonical columns, or the start of a Parquet file.
+
+    The columns of a Parquet file are at its end, and are checked when it is read.
+    """
+    names = set(parsing.csv_header(head))
+    return head.startswith(_PARQUET_MAGIC) or (names >= _REQUIRED and bool(names & _MEASURES))
 
 
 def read(
-    members: Sequence[Member], told: ImportOptions, quarantine: Quarantine
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
-    """The records of `members`, as they come: of a day that is there twice, both.
+    """The records of `members`, one a row: rows of the same user and day are all returned.
 
-    Of a file that ends in damage, the rows before it have been handed out by then.
+    Rows before damage in a file are returned too, since the file is streamed.
     """
     for member in members:
         try:
-            yield from _read(member, told, quarantine)
+            yield from _read_member(member, options, quarantine)
         except SourceError as error:
             quarantine(member.name, "", str(error))
 
 
-def _read(member: Member, told: ImportOptions, quarantine: Quarantine) -> Iterator[pa.RecordBatch]:
-    layout = told.layout or CANONICAL
-    parquet = member.head().startswith(_PARQUET)
-    rows = _parquet(member, layout) if parquet else _csv(member, layout, quarantine)
-    fixed = {"source": NAME, "ingested_at": told.delivered, "user_id": told.user}
-    fixed |= layout.constants
-    for places, values in rows:
-        wrong: dict[int, str] = {}
+def _read_member(
+    member: Member, options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    layout = options.layout or CANONICAL
+    is_parquet = member.head().startswith(_PARQUET_MAGIC)
+    batches = _parquet_rows(member, layout) if is_parquet else _csv_rows(member, layout, quarantine)
+    defaults = {
+        "source": FORMAT.name,
+        "ingested_at": options.delivered,
+        "user_id": options.user,
+        **layout.constants,
+    }
+    for places, values in batches:
+        errors: dict[int, str] = {}
         columns = []
         for field in SCHEMA:
             name = field.name
             column, factor = layout.columns.get(name, ("", 1.0))
             if column in values:
-                read_one = partial(_value, name, factor, layout)
-                found = _converted(values[column], read_one, fixed.get(name), wrong)
+                convert = partial(_convert, name, factor, layout)
+                converted = _convert_all(values[column], convert, defaults.get(name), errors)
             else:
-                found = [fixed.get(name)] * len(places)
+                converted = [defaults.get(name)] * len(places)
             if not field.nullable:
-                none = {i: f"there is no {name}" for i, one in enumerate(found) if one is None}
-                wrong = none | wrong
-            columns.append(pa.array(found, field.type))
-        for index in sorted(wrong):
-            quarantine(member.name, places[index], wrong[index])
-        kept = [index not in wrong for index in range(len(places))]
-        batch = pa.record_batch(columns, _NULLABLE).filter(pa.array(kept, pa.bool_()))
+                missing = {i: f"{name} is missing" for i, v in enumerate(converted) if v is None}
+                errors = missing | errors
+            columns.append(pa.array(converted, field.type))
+        for index in sorted(errors):
+            quarantine(member.name, places[index], errors[index])
+        valid = pa.array([index not in errors for index in range(len(places))], pa.bool_())
+        batch = pa.record_batch(columns, _NULLABLE_SCHEMA).filter(valid)
         if batch.num_rows:
             yield batch.cast(SCHEMA)
 
 
-def _converted(
+def _convert_all(
     values: Sequence[Any],
-    read_one: Callable[[Any], Any],
-    fixed: Any,
-    wrong: dict[int, str],
+    convert: Callable[[Any], Any],
+    default: Any,
+    errors: dict[int, str],
 ) -> list[Any]:
-    """`values` as the canonical record has them; `wrong` is told of those that cannot be."""
-    found = []
+    """`values` converted, with `default` for missing ones; adds to `errors`, by row."""
+    converted = []
     for index, value in enumerate(values):
         try:
-            one = read_one(value)
+            result = convert(value)
         except (ValueError, TypeError) as error:
-            wrong.setdefault(index, str(error))
-            one = None
-        found.append(fixed if one is None else one)
-    return found
+            errors.setdefault(index, str(error))
+            result = None
+        converted.append(default if result is None else result)
+    return converted
 
 
-def _value(name: str, factor: float, layout: Layout, value: Any) -> Any:
+def _convert(name: str, factor: float, layout: Layout, value: Any) -> Any:
+    """A value of the file as the canonical column `name` holds it; None if it is missing."""
     if isinstance(value, str):
         value = value.strip()
         codes = layout.values.get(name, {})
         if value in codes:
             return codes[value]
         value = None if value in layout.missing else value
-    # Not-a-number is how some writers spell a missing value.
+    # Some writers use NaN for a missing value.
     if value is None or value != value:  # noqa: PLR0124
         return None
     try:
-        read = _READ.get(name)
-        if read is not None:
-            return read(value, layout.date_format)
-        amount = (parsing.number(value) or 0.0) * factor
+        converter = _CONVERTERS.get(name)
+        if converter is not None:
+            return converter(value, layout.date_format)
+        amount = (parsing.parse_amount(value) or 0.0) * factor
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from error
     if amount == 0 and name in layout.zero_is_missing:
         return None
-    if name not in _COUNTS:
+    if name not in _INTEGERS:
         return amount
-    if amount > _MOST_INT:
+    if amount > _MAX_INT32:
         raise ValueError(f"{name} is {amount:.0f}")
     return round(amount)
 
 
-def _text(value: Any, _date_format: str | None) -> str | None:
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if whole else value).strip() or None
+def _to_text(value: Any, _date_format: str | None) -> str | None:
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value).strip() or None
 
 
-def _stamp(value: Any, _date_format: str | None) -> datetime:
+def _to_timestamp(value: Any, _date_format: str | None) -> datetime:
     stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
 
-def _date(value: Any, date_format: str | None) -> date:
-    """A day; of a stamp the day that it shows."""
+def _to_day(value: Any, date_format: str | None) -> date:
+    """A day; for a timestamp the day that it shows, whatever its offset."""
     if isinstance(value, datetime):
-        return plausible(value.date())
+        return check_day(value.date())
     if isinstance(value, date):
-        return plausible(value)
-    return _parsed(str(value).strip(), date_format)
+        return check_day(value)
+    return _parse_day(str(value).strip(), date_format)
 
 
 @lru_cache(maxsize=4096)
-def _parsed(value: str, date_format: str | None) -> date:
+def _parse_day(text: str, date_format: str | None) -> date:
     if date_format is None:
-        return parsing.day(value)
-    return plausible(datetime.strptime(value, date_format).date())  # noqa: DTZ007 - a day
+        return parsing.parse_day(text)
+    return check_day(datetime.strptime(text, date_format).date())  # noqa: DTZ007 - a day
 
 
-def _activity(value: Any, _date_format: str | None) -> str | None:
+def _to_activity(value: Any, _date_format: str | None) -> str | None:
     return activity(str(value))
 
 
-_READ: dict[str, Callable[[Any, str | None], Any]] = {
-    **{field.name: _text for field in SCHEMA if pa.types.is_string(field.type)},
-    "date": _date,
-    "ingested_at": _stamp,
-    "activity_type": _activity,
+# Converters of columns that are not amounts.
+_CONVERTERS: dict[str, Callable[[Any, str | None], Any]] = {
+    **{field.name: _to_text for field in SCHEMA if pa.types.is_string(field.type)},
+    "date": _to_day,
+    "ingested_at": _to_timestamp,
+    "activity_type": _to_activity,
 }
-_COUNTS = {field.name for field in SCHEMA if pa.types.is_integer(field.type)}
-
-#: The places of some rows, and their values by column.
-_Rows = tuple[list[str], dict[str, list[Any]]]
 
 
-def _csv(member: Member, layout: Layout, quarantine: Quarantine) -> Iterator[_Rows]:
-    names = parsing.header(member.head(), layout.delimiter)
-    wanted = _wanted(names, layout, member)
-    rows = parsing.records(member, quarantine, layout.delimiter)
-    while some := list(islice(rows, _ROWS_PER_BATCH)):
+def _csv_rows(member: Member, layout: Layout, quarantine: Quarantine) -> Iterator[_Rows]:
+    names = parsing.csv_header(member.head(), layout.delimiter)
+    columns = _columns_to_read(names, layout, member)
+    records = parsing.csv_records(member, quarantine, layout.delimiter)
+    while some := list(islice(records, _ROWS_PER_BATCH)):
         places = [place for place, _ in some]
-        yield places, {name: [row.get(name) for _, row in some] for name in wanted}
+        yield places, {name: [row.get(name) for _, row in some] for name in columns}
 
 
-def _parquet(member: Member, layout: Layout) -> Iterator[_Rows]:
-    number = 0
+def _parquet_rows(member: Member, layout: Layout) -> Iterator[_Rows]:
+    rows_before = 0
     try:
         with member.open() as content, pq.ParquetFile(content) as file:
-            wanted = _wanted(file.schema_arrow.names, layout, member)
-            for batch in file.iter_batches(_ROWS_PER_BATCH, columns=wanted):
-                places = [f"row {number + index + 1}" for index in range(batch.num_rows)]
-                number += batch.num_rows
-                yield places, {name: batch.column(name).to_pylist() for name in wanted}
+            columns = _columns_to_read(file.schema_arrow.names, layout, member)
+            for batch in file.iter_batches(_ROWS_PER_BATCH, columns=columns):
+                places = [f"row {rows_before + index + 1}" for index in range(batch.num_rows)]
+                rows_before += batch.num_rows
+                yield places, {name: batch.column(name).to_pylist() for name in columns}
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise SourceError(f"{member.name} cannot be read as Parquet: {reason}") from error
 
 
-def _wanted(names: Sequence[str], layout: Layout, member: Member) -> list[str]:
-    """The columns to read. A layout's must all be there; of our own those that say who and when."""
+def _columns_to_read(names: Sequence[str], layout: Layout, member: Member) -> list[str]:
+    """The file's columns that are used.
+
+    All columns of a layout must be present; without a layout, those of `_REQUIRED`.
+    """
     columns = {column for column, _ in layout.columns.values()}
     missing = sorted((_REQUIRED if layout is CANONICAL else columns) - set(names))
     if missing:
         raise SourceError(f"{member.name} lacks the column {', '.join(missing)}")
     return sorted(columns & set(names))
+
+
+FORMAT = Format(
+    name="tidy",
+    title="CSV or Parquet with columns user_id and date, or with a layout",
+    priority=1000,
+    matches_header=matches_header,
+    matches_name=matches_no_name,
+    read=read,
+    has_user_ids=True,
+    identified_by="CSV with `user_id`, `date` and at least one more canonical column; any Parquet "
+    "file; with a layout, any CSV or Parquet file.",
+    dates="`date` as 2023-04-30, or in the layout's `date_format`: the local day.",
+    units="The canonical units, or those that the layout declares.",
+    columns={field.name: f"`{field.name}`" for field in SCHEMA if field.name not in _REQUIRED},
+)

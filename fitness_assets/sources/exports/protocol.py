@@ -1,0 +1,65 @@
+"""What a module of `formats` declares: how files are recognized, read and documented."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from fitness_assets.sources.exports.archive import Member
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.options import ImportOptions
+
+#: Whether a file belongs to the format, by its first bytes.
+MatchesHeader = Callable[[bytes], bool]
+#: Whether a file of this name belongs to the format, although its first bytes do not match. Used
+#: only next to files that do match: reading it then reports what is wrong with it.
+MatchesName = Callable[[str], bool]
+#: The canonical records of the files of one export. What cannot be used is reported to the
+#: quarantine, and the rest is read. SourceError if nothing can be read.
+Read = Callable[[Sequence[Member], ImportOptions, Quarantine], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """An export format. Each module of `formats` assigns one to ``FORMAT``.
+
+    Attributes
+    ----------
+    name : str
+        The ``source`` of its records.
+    title : str
+        Its name in messages and documents.
+    priority : int
+        Formats are matched in ascending order, and the first match reads the file. Unique.
+    matches_header : callable
+    matches_name : callable
+    read : callable
+    has_user_ids : bool
+        Whether its files carry user ids. If not, the user must be declared.
+    identified_by : str
+        What `matches_header` looks for, for the documentation.
+    dates : str
+        How dates are written and assigned to days, for the documentation.
+    units : str
+        Units of its values, for the documentation.
+    columns : mapping
+        The columns of the canonical record that it can fill, and from what. ``user_id`` and
+        ``date`` are always filled, and so is ``source``: it is listed only if a file can set it.
+    """
+
+    name: str
+    title: str
+    priority: int
+    matches_header: MatchesHeader
+    matches_name: MatchesName
+    read: Read
+    has_user_ids: bool
+    identified_by: str
+    dates: str
+    units: str
+    columns: Mapping[str, str]
+
+
+def matches_no_name(_name: str) -> bool:
+    """`matches_name` of a format whose file names are not fixed."""
+    return False
