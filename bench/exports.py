@@ -1,7 +1,6 @@
-"""What it takes to import an Apple Health export: MB a second and peak memory.
+"""Import of an Apple Health export: MB/s and peak memory.
 
-An import runs in a process of its own, `python -m bench.exports EXPORT`, so that its peak is its
-own.
+Each import runs in its own process, `python -m bench.exports EXPORT`, to measure its own peak.
 """
 
 import json
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import memory
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.sources.exports.reader import read
+from fitness_assets.sources.exports.reader import read_export
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MEGABYTES = (200, 2_000)
-_HEAD = """<?xml version="1.0" encoding="UTF-8"?>
+_XML_START = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE HealthData [
 <!ELEMENT HealthData (ExportDate,Me,(Record|Workout|ActivitySummary)*)>
 ]>
@@ -39,9 +38,9 @@ _WATCH = (
     'software:11.2&gt;"'
 )
 _PHONE = 'sourceName="A\u2019s iPhone" sourceVersion="18.2"'
-_DATE = "YYYY-MM-DD"
+_DATE_PLACEHOLDER = "YYYY-MM-DD"
 _METADATA = '  <MetadataEntry key="HKMetadataKeyHeartRateMotionContext" value="1"/>\n'
-# Type, unit, source, seconds from one record to the next, range of values, whether with metadata.
+# Type, unit, source, seconds between records, range of values, whether with metadata.
 _Stream = tuple[str, str, str, int, tuple[int, int], bool]
 _STREAMS: tuple[_Stream, ...] = (
     ("HeartRate", "count/min", _WATCH, 300, (50, 150), True),
@@ -55,30 +54,32 @@ _STREAMS: tuple[_Stream, ...] = (
 
 
 def write_export(path: Path, size: int) -> None:
-    """Write an export of about `size` bytes: all of a person's days from 2010 on.
+    """Write a synthetic export of about `size` bytes, with days from 2010 on.
 
-    Records lie by type, as phones write them; a day takes about 0.4 MB. All is made up, and the
-    weeks are alike.
+    Records are ordered by type, as phones write them. A day takes about 0.4 MB, and every week is
+    the same.
     """
     draw = random.Random(1)  # noqa: S311 - not a secret
     weeks = [[_day(stream, draw) for _ in range(7)] for stream in _STREAMS]
     day_bytes = sum(len(week[0].encode()) for week in weeks)
     first = datetime(2010, 1, 1, tzinfo=UTC)
     with path.open("w", encoding="utf-8", buffering=1 << 20) as file:
-        file.write(_HEAD)
+        file.write(_XML_START)
         for week in weeks:
             for number in range(max(1, round(size / day_bytes))):
                 day = first + timedelta(days=number)
-                file.write(week[number % 7].replace(_DATE, f"{day:%Y-%m-%d}"))
+                file.write(week[number % 7].replace(_DATE_PLACEHOLDER, f"{day:%Y-%m-%d}"))
         file.write("</HealthData>\n")
 
 
 def _day(stream: _Stream, draw: random.Random) -> str:
-    """A day's records of one stream, with `_DATE` for the date."""
+    """One day's records of a stream, with `_DATE_PLACEHOLDER` in place of the date."""
     kind, unit, source, seconds, (low, high), metadata = stream
     lines = []
     for begin in range(0, 86_400, seconds):
-        start, end = (f"{_DATE} {timedelta(seconds=at)!s:0>8} +0000" for at in (begin, begin + 59))
+        start, end = (
+            f"{_DATE_PLACEHOLDER} {timedelta(seconds=at)!s:0>8} +0000" for at in (begin, begin + 59)
+        )
         lines.append(
             f' <Record type="HKQuantityTypeIdentifier{kind}" {source} unit="{unit}" '
             f'creationDate="{end}" startDate="{start}" endDate="{end}" '
@@ -89,42 +90,42 @@ def _day(stream: _Stream, draw: random.Random) -> str:
 
 
 def exports() -> "Iterator[Table]":
-    """An Apple Health export of two sizes, from the file to canonical records."""
+    """Import an Apple Health export of two sizes, from the file to canonical records."""
     from rich.table import Table
 
     table = Table(
         "size", "days", "seconds", "MB/s", "peak MB", "MB/s ratio", title="Apple Health export"
     )
-    first: float | None = None
+    first_rate: float | None = None
     for megabytes in MEGABYTES:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "export.xml")
             write_export(path, megabytes * 1_000_000)
-            told = subprocess.run(
+            finished = subprocess.run(
                 [sys.executable, "-m", __name__, str(path)],
                 check=True,
                 capture_output=True,
                 text=True,
             )
-            took, size = json.loads(told.stdout), path.stat().st_size / 1e6
-        rate = size / took["seconds"]
-        first = first or rate
+            result, size = json.loads(finished.stdout), path.stat().st_size / 1e6
+        rate = size / result["seconds"]
+        first_rate = first_rate or rate
         table.add_row(
             f"{size:,.0f} MB",
-            f"{took['days']:,}",
-            f"{took['seconds']:.1f}",
+            f"{result['days']:,}",
+            f"{result['seconds']:.1f}",
             f"{rate:.0f}",
-            f"{took['peak'] / 1e6:.0f}",
-            f"{rate / first:.2f}",
+            f"{result['peak'] / 1e6:.0f}",
+            f"{rate / first_rate:.2f}",
         )
     yield table
 
 
 def main(path: Path) -> None:
-    """Import `path` and print what it took, as JSON; the peak is that of the whole process."""
+    """Import `path` and print days, seconds and the peak of the process in bytes, as JSON."""
     began = time.perf_counter()
-    told = ImportOptions(user="bench")
-    days = sum(batch.num_rows for batch in read(path, told, print))
+    options = ImportOptions(user="bench")
+    days = sum(batch.num_rows for batch in read_export(path, options, print))
     seconds = time.perf_counter() - began
     print(json.dumps({"days": days, "seconds": seconds, "peak": memory.peak()}))
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 from fitness_assets import months
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
+from fitness_assets.sources.exports.callbacks import Progress
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.sources.exports.reader import read
+from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.import_manifest import (
     ImportInfo,
     QuarantineEntry,
@@ -30,9 +31,6 @@ from fitness_assets.sources.import_manifest import (
 )
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.publication import Manifest, StoredFile, Writer, read_manifest, verify
-
-#: Called with the bytes read so far and the total.
-Progress = Callable[[int, int], object]
 
 _ORIGINAL = "original"
 _RECORDS = "records-"
@@ -95,7 +93,7 @@ class Imports:
         delivered = options.delivered or datetime.now(UTC).replace(microsecond=0)
         options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
-            batches = read(path, options, quarantine, progress)
+            batches = read_export(path, options, quarantine, progress)
             counts, users, sources = self._write_records(
                 self._pseudonymized(batches), writer.staging
             )

@@ -115,7 +115,7 @@ def test_unusable_rows_are_quarantined_with_their_place_and_the_others_imported(
     assert "date" in entry.reason
     unknown = tmp_path / "holiday.csv"
     unknown.write_text("a,b\n1,2\n")
-    with pytest.raises(SourceError, match="is of no known format"):
+    with pytest.raises(SourceError, match="is not in a known format"):
         imports.add(unknown, ImportOptions())
     with pytest.raises(SourceError, match="does not exist"):
         imports.add(tmp_path / "missing.zip", ImportOptions())
@@ -262,7 +262,7 @@ def test_the_inbox_is_emptied_into_the_imports(tmp_path: Path, imports: Imports)
     assert inbox.waiting_exports(folder, settle_seconds=0) == []
     (rejected,) = imports.rejected()
     assert rejected.file == "holiday.csv"
-    assert "is of no known format" in rejected.reason
+    assert "is not in a known format" in rejected.reason
     assert any("holiday.csv was rejected" in line for line in log)
     kept = [p for p in (tmp_path / "imports").rglob("original-*.csv") if p.is_file()]
     assert b"a,b\n1,2\n" in [p.read_bytes() for p in kept]

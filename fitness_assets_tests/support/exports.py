@@ -1,7 +1,8 @@
-"""What these tests share: exports written on the spot, and what is read of them."""
+"""Export files for tests: examples of each format, writers of files and zips, and the importer."""
 
 import os
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -11,38 +12,63 @@ import pytest
 
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.sources.exports.reader import read
+from fitness_assets.sources.exports.reader import read_export
+from fitness_assets.sources.exports.registry import FORMATS
 
 USER = "ann"
+#: A folder a format, with files that fill every column that the format declares. The tests of all
+#: formats use them: recognition, declared columns, damaged input.
+EXAMPLES = Path(__file__).parents[1] / "sources" / "exports" / "examples"
+
+#: Formats whose readings are combined into one record a user and day.
+COMBINED = set(FORMATS) - {"tidy"}
 
 
 @dataclass
 class Imported:
-    """What came of an import: the values known of each user and day, and what was left out."""
+    """The result of an import.
 
-    days: dict[tuple[str, date], dict[str, Any]]
-    refused: list[tuple[str, str, str]]
+    Attributes
+    ----------
+    records : dict
+        By user and day, the values that are not null.
+    quarantined : list
+        File, place and reason of each entry that was left out.
+    """
 
-    def of(self, day: str, user: str = USER) -> dict[str, Any]:
-        return self.days[user, date.fromisoformat(day)]
+    records: dict[tuple[str, date], dict[str, Any]]
+    quarantined: list[tuple[str, str, str]]
+
+    def record(self, day: str, user: str = USER) -> dict[str, Any]:
+        return self.records[user, date.fromisoformat(day)]
 
 
-def take(path: Path, **told: Any) -> Imported:
+def import_path(path: Path, **options: Any) -> Imported:
+    """Import `path` for `USER`, unless the options name another user."""
     imported = Imported({}, [])
-    for batch in read(
-        path, ImportOptions(**{"user": USER, **told}), lambda *what: imported.refused.append(what)
-    ):
+    import_options = ImportOptions(**{"user": USER, **options})
+    batches = read_export(path, import_options, lambda *entry: imported.quarantined.append(entry))
+    for batch in batches:
         assert batch.schema.equals(SCHEMA)
         for record in batch.to_pylist():
             key = (record.pop("user_id"), record.pop("date"))
-            assert key not in imported.days or record["source"] == "tidy"
-            imported.days[key] = {
+            # Only rows of tidy files, which may name a source of their own, are not combined.
+            assert key not in imported.records or record["source"] not in COMBINED
+            imported.records[key] = {
                 name: value for name, value in record.items() if value is not None
             }
     return imported
 
 
-def put(folder: Path, files: dict[str, str | bytes]) -> Path:
+def example_files(format_name: str) -> dict[str, bytes]:
+    """The example files of a format, by their path below its folder."""
+    folder = EXAMPLES / format_name
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files of text or bytes, by name, and return the folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +76,8 @@ def put(folder: Path, files: dict[str, str | bytes]) -> Path:
     return folder
 
 
-def pack(path: Path, files: dict[str, str | bytes]) -> Path:
+def write_zip(path: Path, files: Mapping[str, str | bytes]) -> Path:
+    """Write files of text or bytes, by name, into a zip, and return its path."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
             archive.writestr(name, content)
@@ -58,10 +85,10 @@ def pack(path: Path, files: dict[str, str | bytes]) -> Path:
 
 
 def shared_data(name: str) -> Path:
-    """A folder of real data, or a skip that says where it was looked for."""
+    """A folder of real data; skips the test, naming the folder, if it does not exist."""
     declared = os.environ.get("FITNESS_SHARED_DATA")
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    folder = (Path(declared) if declared else beside) / name
+    default = Path(__file__).parents[3] / "shared" / "data"
+    folder = (Path(declared) if declared else default) / name
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} does not exist (set FITNESS_SHARED_DATA)")
     return folder

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports.formats.apple_health import nights
-from fitness_assets_tests.support.exports import USER, pack, put, take
+from fitness_assets_tests.support.exports import USER, import_path, write_files, write_zip
 
 DTD = """<!DOCTYPE HealthData [
 <!-- HealthKit Export Version: 12 -->
@@ -65,10 +65,10 @@ def workout(kind: str, duration: float, unit: str) -> str:
 
 
 def write(tmp_path: Path, *elements: str, dtd: str = DTD) -> Path:
-    return put(tmp_path, {"export.xml": export(*elements, dtd=dtd)}) / "export.xml"
+    return write_files(tmp_path, {"export.xml": export(*elements, dtd=dtd)}) / "export.xml"
 
 
-def test_a_day_of_an_export_zip(tmp_path: Path) -> None:
+def test_a_day_with_every_measure(tmp_path: Path) -> None:
     elements = [
         '<ExportDate value="2023-05-01 10:36:11 +0100"/>',
         ME,
@@ -89,7 +89,7 @@ def test_a_day_of_an_export_zip(tmp_path: Path) -> None:
         workout("TraditionalStrengthTraining", 45, "min"),
         workout("Running", 0.5, "hr"),
     ]
-    path = pack(
+    path = write_zip(
         tmp_path / "export.zip",
         {
             "apple_health_export/export_cda.xml": "<ClinicalDocument/>",
@@ -97,12 +97,12 @@ def test_a_day_of_an_export_zip(tmp_path: Path) -> None:
             "apple_health_export/workout-routes/route.gpx": "<gpx><trkpt lat='1' lon='2'/></gpx>",
         },
     )
-    imported = take(path)
-    assert imported.refused == []
-    made = imported.of("2023-04-02").pop("ingested_at")
-    assert made == datetime.fromisoformat("2023-05-01T10:36:11+01:00")
-    assert list(imported.days) == [(USER, date(2023, 4, 2))]
-    assert imported.of("2023-04-02") == {
+    imported = import_path(path)
+    assert imported.quarantined == []
+    ingested_at = imported.record("2023-04-02").pop("ingested_at")
+    assert ingested_at == datetime.fromisoformat("2023-05-01T10:36:11+01:00")
+    assert list(imported.records) == [(USER, date(2023, 4, 2))]
+    assert imported.record("2023-04-02") == {
         "steps": 5000,
         "distance_km": 3.5,
         "calories_burned": 2000.0,
@@ -112,7 +112,7 @@ def test_a_day_of_an_export_zip(tmp_path: Path) -> None:
         "active_minutes": 25,
         "sleep_hours": 7.5,
         "activity_type": "gym_workout",
-        # Her birthday is tomorrow.
+        # The birthday is on the next day.
         "age": 32,
         "sex": "female",
         "height_cm": 170.0,
@@ -121,7 +121,7 @@ def test_a_day_of_an_export_zip(tmp_path: Path) -> None:
     }
 
 
-def test_phone_and_watch_count_the_same_steps(tmp_path: Path) -> None:
+def test_steps_of_phone_and_watch_are_not_added_together(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         record("StepCount", 3000, "count"),
@@ -130,7 +130,7 @@ def test_phone_and_watch_count_the_same_steps(tmp_path: Path) -> None:
         record("DistanceWalkingRunning", 2, "km", source=PHONE),
         record("DistanceWalkingRunning", 1.5, "km"),
     )
-    found = take(path).of("2023-04-02")
+    found = import_path(path).record("2023-04-02")
     assert (found["steps"], found["distance_km"]) == (3400, 2)
 
 
@@ -146,20 +146,25 @@ def test_phone_and_watch_count_the_same_steps(tmp_path: Path) -> None:
         ("Height", "m", "height_cm", 1000.0),
     ],
 )
-def test_units_are_trusted(tmp_path: Path, kind: str, unit: str, column: str, value: float) -> None:
-    found = take(write(tmp_path, record(kind, 10, unit))).of("2023-04-02")
+def test_units_are_converted(
+    tmp_path: Path, kind: str, unit: str, column: str, value: float
+) -> None:
+    found = import_path(write(tmp_path, record(kind, 10, unit))).record("2023-04-02")
     assert found[column] == value
 
 
-def test_an_unknown_unit_is_told_of_once(tmp_path: Path) -> None:
+def test_an_unknown_unit_is_reported_once(tmp_path: Path) -> None:
     furlongs = record("DistanceWalkingRunning", 10, "furlong")
-    imported = take(write(tmp_path, record("StepCount", 10, "count"), furlongs, furlongs))
-    ((_, place, reason),) = imported.refused
+    imported = import_path(write(tmp_path, record("StepCount", 10, "count"), furlongs, furlongs))
+    ((_, place, reason),) = imported.quarantined
     assert place == "line 11"
-    assert "DistanceWalkingRunning in furlong, of which none is read" in reason
+    assert (
+        "DistanceWalkingRunning in furlong, written by A\u2019s Watch: the unit is not supported"
+        in reason
+    )
 
 
-def test_active_energy_alone_is_called_active(tmp_path: Path) -> None:
+def test_active_energy_alone_has_the_kind_active(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         record("ActiveEnergyBurned", 500, "kcal"),
@@ -168,32 +173,32 @@ def test_active_energy_alone_is_called_active(tmp_path: Path) -> None:
         '<ActivitySummary dateComponents="2023-04-04" activeEnergyBurned="0" '
         'activeEnergyBurnedUnit="kcal" appleExerciseTime="0"/>',
     )
-    imported = take(path)
-    assert imported.of("2023-04-02")["calories_kind"] == "active"
-    assert imported.of("2023-04-03")["calories_burned"] == 590.25
-    assert imported.of("2023-04-03")["active_minutes"] == 31
-    assert len(imported.days) == 2
+    imported = import_path(path)
+    assert imported.record("2023-04-02")["calories_kind"] == "active"
+    assert imported.record("2023-04-03")["calories_burned"] == 590.25
+    assert imported.record("2023-04-03")["active_minutes"] == 31
+    assert len(imported.records) == 2
 
 
-def test_a_stamp_is_of_the_day_that_it_shows_wherever_the_person_was(tmp_path: Path) -> None:
+def test_a_timestamp_belongs_to_the_day_that_it_shows(tmp_path: Path) -> None:
     path = write(
         tmp_path,
         record("StepCount", 10, "count", "2023-04-02 23:30:00 -0700"),
         record("StepCount", 20, "count", "2023-04-03 00:30:00 +0900"),
         record("StepCount", 40, "count", "2023-03-26 02:30:00 +0100"),
     )
-    imported = take(path)
-    assert {str(when): found["steps"] for (_, when), found in imported.days.items()} == {
+    imported = import_path(path)
+    assert {str(when): found["steps"] for (_, when), found in imported.records.items()} == {
         "2023-03-26": 40,
         "2023-04-02": 10,
         "2023-04-03": 20,
     }
 
 
-def test_sleep_is_of_the_day_of_waking_and_counts_once(tmp_path: Path) -> None:
+def test_sleep_belongs_to_the_day_of_waking_and_overlaps_count_once(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        # The night as one, its stages, and the phone's guess at the same.
+        # The whole night, its stages, and the phone's estimate of the same night.
         asleep("2023-04-01 22:00:00 +0100", "2023-04-02 06:00:00 +0100", "InBed"),
         asleep("2023-04-01 22:30:00 +0100", "2023-04-02 05:30:00 +0100", "AsleepUnspecified"),
         asleep("2023-04-01 22:30:00 +0100", "2023-04-01 23:30:00 +0100", "AsleepDeep"),
@@ -202,20 +207,20 @@ def test_sleep_is_of_the_day_of_waking_and_counts_once(tmp_path: Path) -> None:
         asleep("2023-04-01 23:00:00 +0100", "2023-04-02 05:00:00 +0100", "Asleep", PHONE),
         # A nap.
         asleep("2023-04-02 14:00:00 +0100", "2023-04-02 14:30:00 +0100", "AsleepCore"),
-        # Asleep before midnight, and woken after it elsewhere.
+        # Asleep before midnight, and awake after it in another zone.
         asleep("2023-04-03 20:00:00 +0100", "2023-04-04 01:00:00 +0300", "AsleepCore"),
     )
-    imported = take(path)
-    assert imported.of("2023-04-02")["sleep_hours"] == 7.5
-    assert imported.of("2023-04-04")["sleep_hours"] == 3
-    assert len(imported.days) == 2
+    imported = import_path(path)
+    assert imported.record("2023-04-02")["sleep_hours"] == 7.5
+    assert imported.record("2023-04-04")["sleep_hours"] == 3
+    assert len(imported.records) == 2
 
 
 @given(
     cuts=st.lists(st.integers(0, 8 * 60), min_size=1, max_size=12),
     order=st.randoms(use_true_random=False),
 )
-def test_a_night_in_pieces_is_as_long_as_it_was(cuts: list[int], order: object) -> None:
+def test_pieces_of_a_night_add_up_to_its_length(cuts: list[int], order: object) -> None:
     whole = (0.0, 8 * 3600.0, True, date(2023, 4, 2))
     edges = sorted({0, 8 * 60, *cuts})
     pieces = [
@@ -229,7 +234,7 @@ def test_a_night_in_pieces_is_as_long_as_it_was(cuts: list[int], order: object) 
         assert hours == pytest.approx(8)
 
 
-def test_wrong_declarations_and_control_characters_do_not_matter(tmp_path: Path) -> None:
+def test_invalid_declarations_and_control_characters_are_ignored(tmp_path: Path) -> None:
     broken = (
         "<!DOCTYPE HealthData [\n<!ATTLIST VisionPrescription\n  type CDATA #REQUIRED\n"
         "  brand CDATA #IMPLIED\n<!ELEMENT RightEye EMPTY>\n]>\n"
@@ -240,10 +245,10 @@ def test_wrong_declarations_and_control_characters_do_not_matter(tmp_path: Path)
         record("StepCount", "some", "count"),
         dtd=broken,
     )
-    imported = take(path)
-    assert imported.of("2023-04-02")["steps"] == 10
-    # Lines are counted as in the file.
-    assert imported.refused == [("export.xml", "line 10", "'some' is not an amount")]
+    imported = import_path(path)
+    assert imported.record("2023-04-02")["steps"] == 10
+    # Line numbers are those of the file.
+    assert imported.quarantined == [("export.xml", "line 10", "'some' is not an amount")]
 
 
 def test_entities_do_not_expand(tmp_path: Path) -> None:
@@ -259,9 +264,9 @@ def test_entities_do_not_expand(tmp_path: Path) -> None:
         export(record("StepCount", "&l9;", "count"), dtd="<!-- -->" * 200_000 + dtd),
         export("<Text>&l9;</Text>", dtd=dtd),
     ):
-        put(tmp_path, {"export.xml": text})
+        write_files(tmp_path, {"export.xml": text})
         with pytest.raises(SourceError, match=r"export\.xml"):
-            take(tmp_path / "export.xml")
+            import_path(tmp_path / "export.xml")
 
 
 @pytest.mark.parametrize(
@@ -271,36 +276,36 @@ def test_entities_do_not_expand(tmp_path: Path) -> None:
         '<HealthData><Record type="' + "x" * 12_000_000 + '"/></HealthData>',
     ],
 )
-def test_what_no_phone_writes_does_not_fill_the_memory(tmp_path: Path, text: str) -> None:
-    put(tmp_path, {"export.xml": text})
-    with pytest.raises(SourceError, match="no phone writes this"):
-        take(tmp_path / "export.xml")
+def test_deep_or_long_elements_do_not_fill_the_memory(tmp_path: Path, text: str) -> None:
+    write_files(tmp_path, {"export.xml": text})
+    with pytest.raises(SourceError, match="an element is too long or nested too deeply"):
+        import_path(tmp_path / "export.xml")
 
 
-def test_records_are_not_kept(tmp_path: Path) -> None:
+def test_records_are_not_kept_in_memory(tmp_path: Path) -> None:
     def peak(records: int) -> int:
         path = write(tmp_path, *[record("StepCount", 1, "count")] * records)
         assert path.stat().st_size > 280 * records
         gc.collect()
         tracemalloc.start()
         try:
-            found = take(path).of("2023-04-02")
+            found = import_path(path).record("2023-04-02")
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
         assert found["steps"] == records
         return most
 
-    peak(1_000)  # takes what is kept between exports: imports, and compiled expressions
-    # Either is longer than two of the reader's buffers, which may be held at once.
+    peak(1_000)  # loads what is kept between exports: modules and compiled expressions
+    # Both are longer than two of the reader's buffers, which may be held at the same time.
     assert peak(25_000) - peak(10_000) < 1_000_000
 
 
-def test_an_export_that_is_cut_short_gives_nothing(tmp_path: Path) -> None:
+def test_a_truncated_export_is_left_out(tmp_path: Path) -> None:
     path = write(tmp_path, record("StepCount", 10, "count"))
     path.write_text(path.read_text()[:-30])
     with pytest.raises(SourceError, match=r"export\.xml cannot be read as XML: .* line"):
-        take(path)
+        import_path(path)
 
 
 @pytest.mark.parametrize(
@@ -311,41 +316,43 @@ def test_an_export_that_is_cut_short_gives_nothing(tmp_path: Path) -> None:
         (record("StepCount", 1, "count", "yesterday"), "'yesterday' is not a date"),
         (
             record("HeartRate", 60, "count/min", "2023-04-02 77:00"),
-            "'2023-04-02 77' is not a stamp",
+            "'2023-04-02 77' is not a timestamp",
         ),
-        (record("HeartRate", 60, "count/min", "2023-04-02"), "'2023-04-02' is not a stamp"),
+        (record("HeartRate", 60, "count/min", "2023-04-02"), "'2023-04-02' is not a timestamp"),
         ('<Record type="HKQuantityTypeIdentifierStepCount" unit="count"/>', "no startDate"),
         (asleep("2023-04-02 02:00:00 +0100", "2023-04-02 01:00:00 +0100"), "before it begins"),
-        (asleep("2023-04-02 02:00:00", "2023-04-02 03:00:00"), "has no offset"),
+        (asleep("2023-04-02 02:00:00", "2023-04-02 03:00:00"), "has no offset from UTC"),
         ("<Workout/>", "Workout has no startDate"),
         ('<ActivitySummary dateComponents="x"/>', "'x' is not a date"),
         ('<Me HKCharacteristicTypeIdentifierDateOfBirth="old"/>', "Invalid isoformat"),
     ],
 )
-def test_a_bad_record_is_told_of_and_the_rest_goes_on(
+def test_a_bad_record_is_quarantined_and_the_rest_is_read(
     tmp_path: Path, element: str, reason: str
 ) -> None:
-    imported = take(write(tmp_path, element, record("StepCount", 10, "count")))
-    assert imported.of("2023-04-02")["steps"] == 10
-    ((file, place, told),) = imported.refused
+    imported = import_path(write(tmp_path, element, record("StepCount", 10, "count")))
+    assert imported.record("2023-04-02")["steps"] == 10
+    ((file, place, reported),) = imported.quarantined
     assert (file, place) == ("export.xml", "line 10")
-    assert reason in told
+    assert reason in reported
 
 
-def test_two_exports_of_one_phone_do_not_add_up(tmp_path: Path) -> None:
-    made = '<ExportDate value="2023-0{}-01 10:00:00 +0000"/>'
-    put(
+def test_two_exports_of_one_phone_are_not_added_together(tmp_path: Path) -> None:
+    export_date = '<ExportDate value="2023-0{}-01 10:00:00 +0000"/>'
+    write_files(
         tmp_path,
         {
-            "old.xml": export(made.format(5), record("StepCount", 10, "count")),
+            "old.xml": export(export_date.format(5), record("StepCount", 10, "count")),
             "new.xml": export(
-                made.format(6), record("StepCount", 10, "count"), record("StepCount", 5, "count")
+                export_date.format(6),
+                record("StepCount", 10, "count"),
+                record("StepCount", 5, "count"),
             ),
         },
     )
     for name in ("old", "new"):
         text = (tmp_path / f"{name}.xml").read_text()
-        pack(tmp_path / f"{name}.zip", {"apple_health_export/export.xml": text})
-    found = take(tmp_path).of("2023-04-02")
+        write_zip(tmp_path / f"{name}.zip", {"apple_health_export/export.xml": text})
+    found = import_path(tmp_path).record("2023-04-02")
     assert found["steps"] == 15
     assert found["ingested_at"].month == 6

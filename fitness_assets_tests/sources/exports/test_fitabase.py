@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from fitness_assets.errors import SourceError
-from fitness_assets_tests.support.exports import put, take
+from fitness_assets_tests.support.exports import import_path, write_files
 
 DAILY = (
     "Id,ActivityDate,TotalSteps,TotalDistance,TrackerDistance,LoggedActivitiesDistance,"
@@ -24,8 +24,8 @@ def daily(*rows: str) -> str:
     return "\n".join([DAILY, *rows]) + "\n"
 
 
-def test_a_day_of_every_measure(tmp_path: Path) -> None:
-    put(
+def test_a_day_with_every_measure(tmp_path: Path) -> None:
+    write_files(
         tmp_path,
         {
             "dailyActivity_merged.csv": daily(day("4/12/2016")),
@@ -37,9 +37,9 @@ def test_a_day_of_every_measure(tmp_path: Path) -> None:
             "77,4/12/2016 7:21:05 AM,62\n77,4/12/2016 7:21:00 PM,101\n",
         },
     )
-    imported = take(tmp_path)
-    assert imported.refused == []
-    assert imported.of("2016-04-12", "77") == {
+    imported = import_path(tmp_path)
+    assert imported.quarantined == []
+    assert imported.record("2016-04-12", "77") == {
         "steps": 9000,
         "distance_km": pytest.approx(9000 / 1400, abs=1e-6),
         "calories_burned": 2400.0,
@@ -47,7 +47,7 @@ def test_a_day_of_every_measure(tmp_path: Path) -> None:
         "active_minutes": 30,
         "sedentary_minutes": 700,
         "sleep_hours": 5.45,
-        # Two readings of the morning weigh as much as the one of the evening.
+        # The mean of the hourly means: two readings in the morning, one in the evening.
         "heart_rate_avg": 81.0,
         "weight_kg": 52.6,
         "source": "fitabase",
@@ -64,21 +64,21 @@ def test_a_day_of_every_measure(tmp_path: Path) -> None:
         ["04/12/2016 00:00", "04/13/2016 23:59"],
     ],
 )
-def test_the_style_of_dates_is_told_from_the_file(tmp_path: Path, stamps: list[str]) -> None:
-    put(tmp_path, {"dailyActivity_merged.csv": daily(*map(day, stamps))})
-    assert [str(when) for _, when in take(tmp_path).days] == ["2016-04-12", "2016-04-13"]
+def test_the_date_order_is_detected_from_the_file(tmp_path: Path, stamps: list[str]) -> None:
+    write_files(tmp_path, {"dailyActivity_merged.csv": daily(*map(day, stamps))})
+    assert [str(when) for _, when in import_path(tmp_path).records] == ["2016-04-12", "2016-04-13"]
 
 
-def test_dates_that_fit_two_styles_are_those_that_follow_one_another(tmp_path: Path) -> None:
+def test_ambiguous_dates_are_read_as_consecutive_days(tmp_path: Path) -> None:
     stamps = [f"{number:02d}/04/2016 0:00" for number in range(1, 13)]
-    put(tmp_path, {"dailyActivity_merged.csv": daily(*map(day, stamps))})
-    days = [when for _, when in take(tmp_path).days]
+    write_files(tmp_path, {"dailyActivity_merged.csv": daily(*map(day, stamps))})
+    days = [when for _, when in import_path(tmp_path).records]
     assert (str(min(days)), str(max(days))) == ("2016-04-01", "2016-04-12")
 
 
-def test_each_file_has_a_style_of_its_own(tmp_path: Path) -> None:
+def test_the_date_order_is_detected_for_each_file(tmp_path: Path) -> None:
     sleep = "Id,SleepDay,TotalSleepRecords,TotalMinutesAsleep,TotalTimeInBed\n"
-    put(
+    write_files(
         tmp_path,
         {
             "dailyActivity_merged.csv": daily(day("4/12/16"), day("4/13/16")),
@@ -86,14 +86,14 @@ def test_each_file_has_a_style_of_its_own(tmp_path: Path) -> None:
             "77,13/04/2016 0:00,1,360,1\n",
         },
     )
-    imported = take(tmp_path)
-    assert len(imported.days) == 2
-    assert imported.of("2016-04-13", "77")["sleep_hours"] == 6
+    imported = import_path(tmp_path)
+    assert len(imported.records) == 2
+    assert imported.record("2016-04-13", "77")["sleep_hours"] == 6
 
 
-def test_rows_of_commas_and_nights_delivered_twice_change_nothing(tmp_path: Path) -> None:
+def test_empty_rows_and_repeated_nights_are_ignored(tmp_path: Path) -> None:
     night = "77,4/12/2016 12:00:00 AM,1,300,320"
-    put(
+    write_files(
         tmp_path,
         {
             "dailyActivity_merged.csv": daily(day("4/12/2016"), "," * 14, "," * 14),
@@ -101,14 +101,14 @@ def test_rows_of_commas_and_nights_delivered_twice_change_nothing(tmp_path: Path
             f"TotalTimeInBed\n{night}\n{night}\n,,,,\n",
         },
     )
-    imported = take(tmp_path)
-    assert imported.refused == []
-    assert len(imported.days) == 1
-    assert imported.of("2016-04-12", "77")["sleep_hours"] == 5
+    imported = import_path(tmp_path)
+    assert imported.quarantined == []
+    assert len(imported.records) == 1
+    assert imported.record("2016-04-12", "77")["sleep_hours"] == 5
 
 
-def test_of_collection_periods_that_overlap_the_full_day_counts(tmp_path: Path) -> None:
-    put(
+def test_the_larger_value_of_overlapping_collection_periods_is_kept(tmp_path: Path) -> None:
+    write_files(
         tmp_path,
         {
             "Fitabase 3.12-4.12/dailyActivity_merged.csv": daily(day("4/12/2016", 900, 300)),
@@ -119,21 +119,21 @@ def test_of_collection_periods_that_overlap_the_full_day_counts(tmp_path: Path) 
             "77,4/12/2016 1:00:00 AM,50\n77,4/13/2016 1:00:00 AM,50\n",
         },
     )
-    imported = take(tmp_path)
-    full = imported.of("2016-04-12", "77")
+    imported = import_path(tmp_path)
+    full = imported.record("2016-04-12", "77")
     assert (full["steps"], full["sedentary_minutes"]) == (9000, 700)
-    # No total is stated of the other day, and what two files say of one hour does not add up.
-    assert imported.of("2016-04-13", "77")["steps"] == 50
+    # The other day has no stated total; two files of the same hour are not added together.
+    assert imported.record("2016-04-13", "77")["steps"] == 50
 
 
-def test_a_day_that_was_not_worn_is_there_and_says_nothing(tmp_path: Path) -> None:
-    put(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 1440))})
-    assert take(tmp_path).of("2016-04-13", "77") == {"source": "fitabase"}
+def test_a_day_on_which_the_device_was_not_worn_has_no_values(tmp_path: Path) -> None:
+    write_files(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 1440))})
+    assert import_path(tmp_path).record("2016-04-13", "77") == {"source": "fitabase"}
 
 
-def test_a_day_of_no_step_in_which_someone_slept_was_worn(tmp_path: Path) -> None:
-    put(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 900))})
-    found = take(tmp_path).of("2016-04-13", "77")
+def test_a_day_without_steps_but_not_wholly_sedentary_was_worn(tmp_path: Path) -> None:
+    write_files(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 900))})
+    found = import_path(tmp_path).record("2016-04-13", "77")
     assert (found["steps"], found["sedentary_minutes"]) == (0, 900)
 
 
@@ -149,30 +149,34 @@ def test_a_day_of_no_step_in_which_someone_slept_was_worn(tmp_path: Path) -> Non
         ("77,4/12/2016,9000", "3 values for 15 columns"),
     ],
 )
-def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, reason: str) -> None:
-    put(tmp_path, {"d.csv": daily(day("4/30/2016"), row, day("5/1/2016"))})
-    imported = take(tmp_path)
-    assert len(imported.days) == 2
-    ((file, place, told),) = imported.refused
+def test_a_bad_row_is_quarantined_and_the_rest_is_read(
+    tmp_path: Path, row: str, reason: str
+) -> None:
+    write_files(tmp_path, {"d.csv": daily(day("4/30/2016"), row, day("5/1/2016"))})
+    imported = import_path(tmp_path)
+    assert len(imported.records) == 2
+    ((file, place, reported),) = imported.quarantined
     assert (file, place) == ("d.csv", "line 3")
-    assert reason in told
+    assert reason in reported
 
 
-def test_many_bad_rows_are_counted(tmp_path: Path) -> None:
-    put(tmp_path, {"d.csv": daily(day("4/30/2016"), *["77,x"] * 1000)})
-    refused = take(tmp_path).refused
-    assert len(refused) == 101
-    assert refused[-1] == ("d.csv", "", "900 more records of it")
+def test_bad_rows_beyond_the_limit_are_counted(tmp_path: Path) -> None:
+    write_files(tmp_path, {"d.csv": daily(day("4/30/2016"), *["77,x"] * 1000)})
+    quarantined = import_path(tmp_path).quarantined
+    assert len(quarantined) == 101
+    assert quarantined[-1] == ("d.csv", "", "900 more entries left out")
 
 
-def test_a_file_without_the_column_of_ids_is_told_of(tmp_path: Path) -> None:
-    put(tmp_path, {"d_merged.csv": daily(day("4/30/2016")), "sleepDay_merged.csv": "?,SleepDay\n"})
-    assert take(tmp_path).refused == [
+def test_a_file_without_ids_is_quarantined(tmp_path: Path) -> None:
+    write_files(
+        tmp_path, {"d_merged.csv": daily(day("4/30/2016")), "sleepDay_merged.csv": "?,SleepDay\n"}
+    )
+    assert import_path(tmp_path).quarantined == [
         ("sleepDay_merged.csv", "", "sleepDay_merged.csv has no column Id")
     ]
 
 
-def test_a_file_of_nothing_that_is_kept_is_named(tmp_path: Path) -> None:
-    put(tmp_path, {"a.csv": "Id,ActivityHour,TotalIntensity,AverageIntensity\n77,x,1,1\n"})
-    with pytest.raises(SourceError, match=r"a\.csv: it holds nothing that is kept"):
-        take(tmp_path / "a.csv")
+def test_a_file_without_imported_columns_is_named(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.csv": "Id,ActivityHour,TotalIntensity,AverageIntensity\n77,x,1,1\n"})
+    with pytest.raises(SourceError, match=r"a\.csv: it holds no data that is imported"):
+        import_path(tmp_path / "a.csv")

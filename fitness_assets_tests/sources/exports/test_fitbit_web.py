@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from fitness_assets_tests.support.exports import put, take
+from fitness_assets_tests.support.exports import import_path, write_files
 
 EXPORT = """Body
 "Date","Weight","BMI","Fat"
@@ -35,64 +35,72 @@ def export(**values: str) -> str:
 
 
 def test_a_month_of_sections(tmp_path: Path) -> None:
-    imported = take(put(tmp_path, {"anything.csv": export()}) / "anything.csv")
-    assert imported.refused == []
-    assert imported.of("2019-01-01") == {
+    imported = import_path(write_files(tmp_path, {"anything.csv": export()}) / "anything.csv")
+    assert imported.quarantined == []
+    assert imported.record("2019-01-01") == {
         "steps": 12345,
         "distance_km": 8.9,
         "calories_burned": 2468.0,
         "calories_kind": "total",
         "active_minutes": 45,
         "sedentary_minutes": 700,
-        # The night before, to the day of waking, and the nap.
+        # The night, on the day of waking, and a nap.
         "sleep_hours": pytest.approx(475 / 60, abs=1e-6),
         "weight_kg": 70.5,
         "source": "fitbit_web",
     }
 
 
-def test_days_that_were_not_worn_are_kept_and_days_to_come_are_not(tmp_path: Path) -> None:
-    imported = take(put(tmp_path, {"x.csv": export()}))
-    assert [when.day for _, when in imported.days] == [1, 2, 3]
-    assert imported.of("2019-01-02") == {"source": "fitbit_web", "weight_kg": 70.5}
+def test_days_not_worn_are_kept_and_future_days_are_left_out(tmp_path: Path) -> None:
+    imported = import_path(write_files(tmp_path, {"x.csv": export()}))
+    assert [when.day for _, when in imported.records] == [1, 2, 3]
+    assert imported.record("2019-01-02") == {"source": "fitbit_web", "weight_kg": 70.5}
 
 
-def test_pounds_and_miles_are_told_from_the_body_and_the_step(tmp_path: Path) -> None:
-    imported = take(put(tmp_path, {"x.csv": export(weight="155.4", distance="5.53", short="3.6")}))
-    found = imported.of("2019-01-01")
+def test_pounds_and_miles_are_inferred(tmp_path: Path) -> None:
+    imported = import_path(
+        write_files(tmp_path, {"x.csv": export(weight="155.4", distance="5.53", short="3.6")})
+    )
+    found = imported.record("2019-01-01")
     assert found["weight_kg"] == pytest.approx(70.5, abs=0.05)
     assert found["distance_km"] == pytest.approx(8.9, abs=0.01)
 
 
 @pytest.mark.parametrize(("first", "second"), [("0", "1"), ("1", "0")])
-def test_exports_that_overlap_do_not_add_up(tmp_path: Path, first: str, second: str) -> None:
-    whole, cut = export(), export().replace('"12,345"', '"1,345"')
-    imported = take(put(tmp_path, {f"{first}.csv": whole, f"{second}.csv": cut}))
-    found = imported.of("2019-01-01")
+def test_overlapping_exports_are_not_added_together(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    complete, partial = export(), export().replace('"12,345"', '"1,345"')
+    imported = import_path(
+        write_files(tmp_path, {f"{first}.csv": complete, f"{second}.csv": partial})
+    )
+    found = imported.record("2019-01-01")
     assert found["steps"] == 12345
     assert found["sleep_hours"] == pytest.approx(475 / 60, abs=1e-6)
 
 
-def test_day_first_dates_are_told_from_the_file(tmp_path: Path) -> None:
+def test_day_first_dates_are_detected(tmp_path: Path) -> None:
     text = export()
     for day in range(1, 5):
         text = text.replace(f"2019-01-0{day}", f"{day + 20}-01-2019")
-    imported = take(put(tmp_path, {"x.csv": text.replace("2018-12-31", "20-01-2019")}))
-    assert imported.of("2019-01-21")["steps"] == 12345
+    imported = import_path(
+        write_files(tmp_path, {"x.csv": text.replace("2018-12-31", "20-01-2019")})
+    )
+    assert imported.record("2019-01-21")["steps"] == 12345
 
 
-def test_a_section_without_its_date_is_told_of(tmp_path: Path) -> None:
+def test_a_section_without_its_date_column_is_quarantined(tmp_path: Path) -> None:
     good, bad = export(), export().replace('"Start Time",', '"Started",')
-    imported = take(put(tmp_path, {"a.csv": good, "b.csv": bad}))
-    assert imported.refused == [("b.csv", "", "b.csv, line 17: Sleep lacks Start Time")]
-    assert imported.of("2019-01-01")["steps"] == 12345
+    imported = import_path(write_files(tmp_path, {"a.csv": good, "b.csv": bad}))
+    assert imported.quarantined == [("b.csv", "", "b.csv, line 17: Sleep has no column Start Time")]
+    assert imported.record("2019-01-01")["steps"] == 12345
 
 
-def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path) -> None:
+def test_a_bad_row_is_quarantined_and_the_rest_is_read(tmp_path: Path) -> None:
     text = export().replace('"12,345"', '"12,34"').replace('"2019-01-01 7:04AM"', '"late"')
-    imported = take(put(tmp_path, {"x.csv": text}))
-    assert imported.refused == [
+    imported = import_path(write_files(tmp_path, {"x.csv": text}))
+    assert imported.quarantined == [
         ("x.csv", "line 11", "'12,34' is not an amount"),
         ("x.csv", "line 18", "'late' is not a date"),
     ]
-    assert imported.of("2019-01-03")["steps"] == 8000
+    assert imported.record("2019-01-03")["steps"] == 8000

@@ -1,9 +1,13 @@
-"""Whatever happens to a file: records, what is left out, or an error of our own that says why."""
+"""Damaged exports: an import gives records, quarantined entries or SourceError, and no other error.
+
+Each test also asserts that some damaged inputs were accepted, so that it covers more than the
+refusal of files.
+"""
 
 import json
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +17,22 @@ import pytest
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports.layout import parse
-from fitness_assets_tests.sources.exports import (
-    test_apple_health,
-    test_fitabase,
-    test_fitbit_web,
-    test_google_fit,
-    test_takeout,
+from fitness_assets.sources.exports.registry import FORMATS
+from fitness_assets_tests.support.exports import (
+    example_files,
+    import_path,
+    write_files,
+    write_zip,
 )
-from fitness_assets_tests.sources.exports.test_reader import EXAMPLES
-from fitness_assets_tests.support.exports import pack, put, take
 
 MUTATIONS = 40
-# What breaks parsers: quotes, brackets, signs, digits, zeros, ends of lines, halves of letters.
+# What breaks parsers: quotes, brackets, signs, digits, zeros, line ends, parts of characters.
 SNIPPETS = [
     *(b'"', b"'", b"[", b"{", b"<", b">", b"&", b",", b";", b"\n", b"\r", b"\x00", b"\xff", b"-"),
     *(b"9" * 30, b"1e999", b"NaN", b"Infinity", b"null", b"\\ud800", b"[" * 3000, b"0000-00-00"),
     *(b"99/99/99 99:99:99", b"true", b"\xe2\x80", b"PK\x03\x04", b"+99:99", b"\xc2\xb2"),
 ]
-ODD: list[Any] = [
+ODD_VALUES: list[Any] = [
     None,
     True,
     -1,
@@ -46,60 +48,6 @@ ODD: list[Any] = [
     [[]],
     [None],
 ]
-LOGS = (
-    '[{"logId": 1, "dateOfSleep": "2021-03-02", "endTime": "2021-03-02T07:00:00.000", '
-    '"minutesAsleep": 400}, {"logId": 2, "activityName": "Run", "startTime": '
-    '"03/02/21 17:05:15", "activeDuration": 5}]'
-)
-OLD, NEW = test_takeout.OLD, test_takeout.NEW
-FILES: dict[str, dict[str, str]] = {
-    "fitabase": {
-        "a.csv": test_fitabase.daily(*(test_fitabase.day(f"4/{d}/2016") for d in range(9, 15))),
-        "b.csv": "Id,Time,Value\n77,4/12/2016 7:21:00 AM,60\n77,4/13/2016 7:21:05 PM,62\n",
-    },
-    "fitbit_web": {"a.csv": test_fitbit_web.export()},
-    "takeout": {
-        f"{OLD}steps-2021-03-01.json": test_takeout.minutes("2021-03-02T10:00", [60, 0, 4]),
-        f"{OLD}resting_heart_rate-2021-03-01.json": '[{"dateTime": "03/02/21 00:00:00", '
-        '"value": {"date": "03/02/21", "value": 58.4}}]',
-        f"{OLD}heart_rate-2021-03-01.json": '[{"dateTime": "03/02/21 00:00:00", '
-        '"value": {"bpm": 60, "confidence": 2}}]',
-        f"{OLD}very_active_minutes-2021-03-01.json": test_takeout.day_values({"03/02/21": 5}),
-        f"{OLD}sleep-2021-03-01.json": LOGS,
-        f"{OLD}exercise-1.json": LOGS,
-        f"{NEW}distance_2026-05-01.csv": "timestamp,distance,data source\n"
-        "2026-05-02T08:00:00Z,50,Band\n",
-        f"{NEW}UserSleeps_2026-05-01.csv": "sleep_id,minutes_asleep,end_utc_offset,sleep_end,"
-        "data_source\n9,420,-07:00,2026-05-02 14:00:00+0000,Band\n",
-    },
-    "apple_health": {
-        "export.xml": test_apple_health.export(
-            '<ExportDate value="2023-05-01 10:36:11 +0100"/>',
-            test_apple_health.record("StepCount", 4000, "count"),
-            test_apple_health.record("HeartRate", 60, "count/min"),
-            test_apple_health.ME,
-            test_apple_health.record("BodyMass", 60, "kg"),
-            test_apple_health.workout("Running", 3, "min"),
-            test_apple_health.asleep("2023-04-02 02:00:00 +0100", "2023-04-02 05:00:00 +0100"),
-        )
-    },
-    "garmin": {
-        "a.json": EXAMPLES["garmin"],
-        "b_sleepData.json": '[{"sleepStartTimestampGMT": "2020-01-01T22:30:00.0", '
-        '"sleepEndTimestampGMT": "2020-01-02T06:30:00.0", "deepSleepSeconds": 3600}]',
-        "c_summarizedActivities.json": '[{"summarizedActivitiesExport": [{"activityType": "x", '
-        '"startTimeGmt": 1577948400000, "duration": 5.0}]}]',
-    },
-    "garmin_api": {
-        "a.json": EXAMPLES["garmin_api"],
-        "b.json": '{"sleeps": [{"userId": "u", "summaryId": "s", "startTimeInSeconds": 1577948400,'
-        ' "durationInSeconds": 60, "deepSleepDurationInSeconds": 60}]}',
-    },
-    "google_fit": {"a.csv": f"{test_google_fit.HEADER}\n2018-04-03{',5' * 17}\n"},
-    "tidy": {
-        "a.csv": "user_id,date,steps,ingested_at,sex\n7,2023-04-02,1200,2023-04-03,male\n" * 2
-    },
-}
 
 
 def mutants(content: bytes, seed: str) -> Iterator[bytes]:
@@ -120,25 +68,49 @@ def mutants(content: bytes, seed: str) -> Iterator[bytes]:
         yield bytes(mutant)
 
 
-def survive(path: Path, **told: object) -> None:
+def accepts(path: Path, **options: object) -> bool:
+    """Whether the import of `path` gave records; asserts that all else is explained."""
+    accepted = False
     try:
-        refused = take(path, **told).refused
+        imported = import_path(path, **options)
     except SourceError as error:
-        refused = [(str(path), "", str(error))]
-    assert all(file and reason and "\n" not in reason for file, _, reason in refused)
+        explained = [(str(path), "", str(error))]
+    else:
+        accepted, explained = bool(imported.records), imported.quarantined
+        assert accepted or explained
+    assert all(file and reason and "\n" not in reason for file, _, reason in explained)
+    return accepted
 
 
-@pytest.mark.parametrize("name", FILES)
+def count_accepted(
+    folder: Path, files: Mapping[str, bytes], member: str, damaged: Iterable[bytes]
+) -> int:
+    """How many damaged contents of `member` gave records, imported without the other files.
+
+    Each is imported next to the other files too.
+    """
+    alone, together = folder / "alone", write_files(folder / "together", files)
+    accepted = 0
+    for content in damaged:
+        accepted += accepts(write_files(alone, {member: content}))
+        if len(files) > 1:
+            accepts(write_files(together, {member: content}))
+    return accepted
+
+
+@pytest.mark.parametrize("name", FORMATS)
 def test_mutated_text(tmp_path: Path, name: str) -> None:
-    files = dict(FILES[name])
-    for member, content in files.items():
-        for number, mutant in enumerate(mutants(content.encode(), member)):
-            survive(put(tmp_path / f"{number}", {**files, member: mutant}))
+    files = example_files(name)
+    accepted = sum(
+        count_accepted(tmp_path / str(number), files, member, mutants(content, member))
+        for number, (member, content) in enumerate(files.items())
+    )
+    assert 0 < accepted < MUTATIONS * len(files)
 
 
 def misfits(value: Any) -> Iterator[Any]:
-    """`value` with each of its parts in turn replaced by what it should not be."""
-    yield from ODD
+    """`value` with each of its parts in turn replaced by an odd value, or removed."""
+    yield from ODD_VALUES
     if isinstance(value, dict):
         for key, part in value.items():
             yield from ({**value, key: odd} for odd in misfits(part))
@@ -148,25 +120,39 @@ def misfits(value: Any) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", ["takeout", "garmin", "garmin_api"])
-def test_values_of_the_wrong_kind(tmp_path: Path, name: str) -> None:
-    files = FILES[name]
-    for member in (member for member in files if member.endswith(".json")):
-        for misfit in misfits(json.loads(files[member])):
-            survive(put(tmp_path, {**files, member: json.dumps(misfit)}))
+def test_values_of_the_wrong_type(tmp_path: Path, name: str) -> None:
+    files = example_files(name)
+    accepted = total = 0
+    for number, member in enumerate(each for each in files if each.endswith(".json")):
+        damaged = [json.dumps(misfit).encode() for misfit in misfits(json.loads(files[member]))]
+        accepted += count_accepted(tmp_path / str(number), files, member, damaged)
+        total += len(damaged)
+    assert 0 < accepted < total
 
 
 @pytest.mark.parametrize("name", ["apple_health", "takeout", "tidy"])
 def test_mutated_zips(tmp_path: Path, name: str) -> None:
-    content = pack(tmp_path / "x.zip", dict(FILES[name])).read_bytes()
+    # Two copies of each file: after damage to one, the other can be read.
+    files = {
+        f"{copy}/{member}": content
+        for copy in ("a", "b")
+        for member, content in example_files(name).items()
+    }
+    content = write_zip(tmp_path / "x.zip", files).read_bytes()
+    accepted = 0
     for mutant in mutants(content, name):
         (tmp_path / "x.zip").write_bytes(mutant)
-        survive(tmp_path / "x.zip")
+        accepted += accepts(tmp_path / "x.zip")
+    assert 0 < accepted < MUTATIONS
 
 
 def test_mutated_parquet(tmp_path: Path) -> None:
-    table = pa.table({"user_id": ["7"] * 9, "date": ["2023-04-02"] * 9, "steps": list(range(9))})
-    pq.write_table(table.slice(0, 1), tmp_path / "x.parquet")
+    table = pa.table({"user_id": ["7"], "date": ["2023-04-02"], "steps": [0]})
+    pq.write_table(table, tmp_path / "x.parquet")
+    layout = parse({"columns": {"date": "date"}})
+    accepted = 0
     for mutant in mutants((tmp_path / "x.parquet").read_bytes(), "parquet"):
         (tmp_path / "x.parquet").write_bytes(mutant)
-        survive(tmp_path / "x.parquet")
-        survive(tmp_path / "x.parquet", layout=parse({"columns": {"date": "date"}}))
+        accepted += accepts(tmp_path / "x.parquet")
+        accepted += accepts(tmp_path / "x.parquet", layout=layout)
+    assert 0 < accepted < 2 * MUTATIONS

@@ -2,7 +2,7 @@ import json
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from fitness_assets_tests.support.exports import pack, put, take
+from fitness_assets_tests.support.exports import import_path, write_files, write_zip
 
 UDS = "DI_CONNECT/DI-Connect-Aggregator/UDSFile_2020-01-01_2020-04-10.json"
 SLEEP = "DI_CONNECT/DI-Connect-Wellness/2020-01-01_2020-04-10_1_sleepData.json"
@@ -37,7 +37,7 @@ NIGHT = {
 }
 
 
-def test_a_day_of_the_export(tmp_path: Path) -> None:
+def test_a_day_with_every_measure(tmp_path: Path) -> None:
     # 2020-01-02 07:00 and 18:00 UTC.
     activities = [
         {"activityId": 1, "activityType": "street_running", "startTimeGmt": 1577948400000,
@@ -45,7 +45,7 @@ def test_a_day_of_the_export(tmp_path: Path) -> None:
         {"activityId": 2, "activityType": "strength_training", "startTimeGmt": 1577988000000,
          "duration": 900000.0},
     ]  # fmt: skip
-    path = pack(
+    path = write_zip(
         tmp_path / "export.zip",
         {
             UDS: json.dumps([{"calendarDate": "2020-01-01", "bodyBattery": {}}, DAY, {}]),
@@ -53,9 +53,9 @@ def test_a_day_of_the_export(tmp_path: Path) -> None:
             ACTIVITIES: json.dumps([{"summarizedActivitiesExport": activities}]),
         },
     )
-    imported = take(path)
-    assert imported.refused == []
-    assert list(imported.days.values()) == [
+    imported = import_path(path)
+    assert imported.quarantined == []
+    assert list(imported.records.values()) == [
         {
             "steps": 9876,
             "distance_km": 7.654,
@@ -70,18 +70,18 @@ def test_a_day_of_the_export(tmp_path: Path) -> None:
     ]
 
 
-def test_active_and_resting_energy_make_the_total_and_active_alone_is_called_so(
+def test_active_and_basal_energy_add_up_to_the_total_and_active_alone_is_active(
     tmp_path: Path,
 ) -> None:
-    parts = {**DAY, "totalKilocalories": None}
-    active = {**parts, "calendarDate": "2020-01-03", "bmrKilocalories": None}
-    found = take(put(tmp_path, {"x.json": json.dumps([parts, active])}))
-    first, second = found.of("2020-01-02"), found.of("2020-01-03")
+    without_total = {**DAY, "totalKilocalories": None}
+    active_only = {**without_total, "calendarDate": "2020-01-03", "bmrKilocalories": None}
+    found = import_path(write_files(tmp_path, {"x.json": json.dumps([without_total, active_only])}))
+    first, second = found.record("2020-01-02"), found.record("2020-01-03")
     assert (first["calories_burned"], first["calories_kind"]) == (2400.0, "total")
     assert (second["calories_burned"], second["calories_kind"]) == (700.0, "active")
 
 
-def test_rows_without_wellness_are_passed_over_and_of_two_rows_the_fuller_counts(
+def test_rows_without_wellness_data_are_ignored_and_the_larger_of_two_rows_is_kept(
     tmp_path: Path,
 ) -> None:
     rows = [
@@ -92,49 +92,51 @@ def test_rows_without_wellness_are_passed_over_and_of_two_rows_the_fuller_counts
          "currentDayRestingHeartRate": None, "moderateIntensityMinutes": 0,
          "vigorousIntensityMinutes": 0},
     ]  # fmt: skip
-    imported = take(put(tmp_path, {"x.json": json.dumps(rows)}))
-    assert [when.day for _, when in imported.days] == [2, 3]
-    assert imported.of("2020-01-02")["steps"] == 9876
-    # No step and no pulse: it lay on the table.
-    assert imported.of("2020-01-03") == {"source": "garmin"}
+    imported = import_path(write_files(tmp_path, {"x.json": json.dumps(rows)}))
+    assert [when.day for _, when in imported.records] == [2, 3]
+    assert imported.record("2020-01-02")["steps"] == 9876
+    # No steps and no heart rate: the device was not worn.
+    assert imported.record("2020-01-03") == {"source": "garmin"}
 
 
-def test_a_night_without_its_date_is_of_the_day_of_waking_at_home(tmp_path: Path) -> None:
+def test_a_night_without_a_date_is_assigned_to_the_local_day_of_waking(tmp_path: Path) -> None:
     night = {**NIGHT, "sleepEndTimestampGMT": "2020-01-02T23:30:00.0"}
     del night["calendarDate"]
-    unworn = {**NIGHT, "sleepStartTimestampGMT": "x", "sleepWindowConfirmationType": "OFF_WRIST"}
+    not_worn = {**NIGHT, "sleepStartTimestampGMT": "x", "sleepWindowConfirmationType": "OFF_WRIST"}
     for stage in ("deep", "light", "rem", "awake"):
-        del unworn[f"{stage}SleepSeconds"]
-    path = put(tmp_path, {"x.json": json.dumps([night, unworn])})
-    assert take(path).of("2020-01-02")["sleep_hours"] == 6.5
-    assert take(path, zone=ZoneInfo("Asia/Tokyo")).of("2020-01-03")["sleep_hours"] == 6.5
+        del not_worn[f"{stage}SleepSeconds"]
+    path = write_files(tmp_path, {"x.json": json.dumps([night, not_worn])})
+    assert import_path(path).record("2020-01-02")["sleep_hours"] == 6.5
+    assert import_path(path, zone=ZoneInfo("Asia/Tokyo")).record("2020-01-03")["sleep_hours"] == 6.5
 
 
-def test_activities_are_of_the_day_at_home(tmp_path: Path) -> None:
+def test_activities_are_assigned_to_the_local_day(tmp_path: Path) -> None:
     late = {"activityType": "yoga", "startTimeGmt": 1577921400000, "duration": 1.0}
     local = {**late, "activityType": "Lap Swimming", "startTimeLocal": 1577892600000}
     text = json.dumps([{"summarizedActivitiesExport": [late, local]}])
-    imported = take(put(tmp_path, {"x.json": text}))
-    # 2020-01-01 23:30 UTC, and 15:30 where it began.
-    assert imported.of("2020-01-01")["activity_type"] == "yoga"
+    imported = import_path(write_files(tmp_path, {"x.json": text}))
+    # 2020-01-01 23:30 UTC, and 15:30 in local time.
+    assert imported.record("2020-01-01")["activity_type"] == "yoga"
     text = text.replace("1577921400000", "1577964600000")
-    imported = take(put(tmp_path, {"x.json": text}), zone=ZoneInfo("America/Los_Angeles"))
-    assert imported.of("2020-01-02")["activity_type"] == "yoga"
-    assert imported.of("2020-01-01")["activity_type"] == "swimming"
+    imported = import_path(
+        write_files(tmp_path, {"x.json": text}), zone=ZoneInfo("America/Los_Angeles")
+    )
+    assert imported.record("2020-01-02")["activity_type"] == "yoga"
+    assert imported.record("2020-01-01")["activity_type"] == "swimming"
 
 
-def test_a_damaged_file_beside_good_ones_is_told_of(tmp_path: Path) -> None:
+def test_a_damaged_file_next_to_valid_ones_is_quarantined(tmp_path: Path) -> None:
     rows = [DAY, {**DAY, "calendarDate": 5}, {**DAY, "totalSteps": {}}]
-    imported = take(put(tmp_path, {UDS: json.dumps(rows), SLEEP: '[{"sleep'}))
-    assert len(imported.days) == 1
-    assert [(place, reason) for _, place, reason in imported.refused[:2]] == [
+    imported = import_path(write_files(tmp_path, {UDS: json.dumps(rows), SLEEP: '[{"sleep'}))
+    assert len(imported.records) == 1
+    assert [(place, reason) for _, place, reason in imported.quarantined[:2]] == [
         ("record 2", "5 is not text"),
         ("record 3", "{} is not an amount"),
     ]
-    assert imported.refused[2][2].startswith(f"{SLEEP} is not JSON: ")
+    assert imported.quarantined[2][2].startswith(f"{SLEEP} is not JSON: ")
 
 
-def test_what_the_health_api_pushes(tmp_path: Path) -> None:
+def test_a_push_of_the_health_api(tmp_path: Path) -> None:
     def at(day: int, hour: int) -> int:
         return 1577836800 + (day - 1) * 86400 + hour * 3600
 
@@ -162,9 +164,9 @@ def test_what_the_health_api_pushes(tmp_path: Path) -> None:
             for hour in (7, 7, 8)
         ],
     }  # fmt: skip
-    imported = take(put(tmp_path, {"push.json": json.dumps(pushed)}), user=None)
-    assert imported.refused == []
-    assert imported.of("2020-01-02", "u-1") == {
+    imported = import_path(write_files(tmp_path, {"push.json": json.dumps(pushed)}), user=None)
+    assert imported.quarantined == []
+    assert imported.record("2020-01-02", "u-1") == {
         "steps": 900,
         "distance_km": 0.7,
         "calories_burned": 1550.0,
@@ -176,4 +178,4 @@ def test_what_the_health_api_pushes(tmp_path: Path) -> None:
         "activity_type": "swimming",
         "source": "garmin_api",
     }
-    assert imported.of("2020-01-03", "u-1") == {"steps": 200, "source": "garmin_api"}
+    assert imported.record("2020-01-03", "u-1") == {"steps": 200, "source": "garmin_api"}

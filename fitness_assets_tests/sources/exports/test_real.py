@@ -1,4 +1,4 @@
-"""Real exports: nothing is lost, and every total is what the raw file says, counted apart."""
+"""Real exports: no day is lost, and every total equals that of the raw file, computed apart."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 
 from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports.registry import recognise
-from fitness_assets_tests.support.exports import Imported, shared_data, take
+from fitness_assets.sources.exports.registry import detect_format
+from fitness_assets_tests.support.exports import Imported, import_path, shared_data
 
 
 def column(imported: Imported, name: str) -> pd.Series:
-    found: dict[Any, Any] = {key: values.get(name) for key, values in imported.days.items()}
+    found: dict[Any, Any] = {key: values.get(name) for key, values in imported.records.items()}
     return pd.Series(found, dtype=float).sort_index()
 
 
@@ -22,109 +22,114 @@ def raw(path: Any, when: str, style: str) -> pd.DataFrame:
     return frame.set_index(["Id", "day"]).sort_index()
 
 
-def same(ours: pd.Series, theirs: pd.Series) -> None:
-    assert list(ours.index) == list(theirs.index)
-    assert ours.isna().to_numpy().tolist() == theirs.isna().to_numpy().tolist()
-    np.testing.assert_allclose(ours.dropna(), theirs.dropna(), rtol=1e-6, atol=1e-6)
+def assert_same(imported: pd.Series, expected: pd.Series) -> None:
+    assert list(imported.index) == list(expected.index)
+    assert imported.isna().to_numpy().tolist() == expected.isna().to_numpy().tolist()
+    np.testing.assert_allclose(imported.dropna(), expected.dropna(), rtol=1e-6, atol=1e-6)
 
 
-def test_fitabase_days_are_those_of_the_file() -> None:
+def test_fitabase_days_equal_the_file() -> None:
     folder = shared_data("fitabase")
-    imported = take(folder)
-    assert imported.refused == []
+    imported = import_path(folder)
+    assert imported.quarantined == []
     daily = raw(folder / "dailyActivity_merged.csv", "ActivityDate", "%m/%d/%y")
     active = daily["VeryActiveMinutes"] + daily["FairlyActiveMinutes"]
-    unworn = (daily["TotalSteps"] == 0) & (active == 0) & (daily["SedentaryMinutes"] == 1440)
-    assert 0 < unworn.sum() < 100
-    same(column(imported, "steps"), daily["TotalSteps"].mask(unworn).astype(float))
-    same(column(imported, "distance_km"), daily["TotalDistance"].mask(unworn))
-    same(column(imported, "calories_burned"), daily["Calories"].mask(unworn).astype(float))
-    same(column(imported, "active_minutes"), active.mask(unworn).astype(float))
-    same(
-        column(imported, "sedentary_minutes"), daily["SedentaryMinutes"].mask(unworn).astype(float)
+    not_worn = (daily["TotalSteps"] == 0) & (active == 0) & (daily["SedentaryMinutes"] == 1440)
+    assert 0 < not_worn.sum() < 100
+    assert_same(column(imported, "steps"), daily["TotalSteps"].mask(not_worn).astype(float))
+    assert_same(column(imported, "distance_km"), daily["TotalDistance"].mask(not_worn))
+    assert_same(column(imported, "calories_burned"), daily["Calories"].mask(not_worn).astype(float))
+    assert_same(column(imported, "active_minutes"), active.mask(not_worn).astype(float))
+    assert_same(
+        column(imported, "sedentary_minutes"),
+        daily["SedentaryMinutes"].mask(not_worn).astype(float),
     )
     sleep = raw(folder / "sleepDay_merged.csv", "SleepDay", "%m/%d/%Y %I:%M:%S %p")
     assert sleep.duplicated().sum() > 0
     hours = sleep.groupby(level=[0, 1])["TotalMinutesAsleep"].max() / 60
-    same(column(imported, "sleep_hours").dropna(), hours)
+    assert_same(column(imported, "sleep_hours").dropna(), hours)
 
 
 @pytest.mark.parametrize(
-    ("file", "what", "style", "ours"),
+    ("file", "value", "style", "name"),
     [
         ("hourlySteps_merged.csv", "StepTotal", "mixed", "steps"),
         ("hourlyCalories_merged.csv", "Calories", "%m/%d/%Y %I:%M:%S %p", "calories_burned"),
     ],
 )
-def test_fitabase_hours_make_the_days(file: str, what: str, style: str, ours: str) -> None:
+def test_fitabase_hours_add_up_to_days(file: str, value: str, style: str, name: str) -> None:
     path = shared_data("fitabase") / file
-    imported = take(path)
-    assert imported.refused == []
-    totals = raw(path, "ActivityHour", style).groupby(level=[0, 1])[what].sum().astype(float)
-    # A whole day without a step is one that was not worn.
-    same(column(imported, ours), totals.where(totals > 0))
+    imported = import_path(path)
+    assert imported.quarantined == []
+    totals = raw(path, "ActivityHour", style).groupby(level=[0, 1])[value].sum().astype(float)
+    # On a whole day without steps the device was not worn.
+    assert_same(column(imported, name), totals.where(totals > 0))
 
 
-def test_fitabase_weights_stand_on_their_days() -> None:
+def test_fitabase_weights_equal_the_file() -> None:
     path = shared_data("fitabase") / "weightLogInfo_merged.csv"
     weights = raw(path, "Date", "%m/%d/%Y %I:%M:%S %p").groupby(level=[0, 1])["WeightKg"].max()
-    same(column(take(path), "weight_kg"), weights)
+    assert_same(column(import_path(path), "weight_kg"), weights)
 
 
-def test_google_fit_days_are_those_of_the_file() -> None:
+def test_google_fit_days_equal_the_file() -> None:
     path = shared_data("google-fit") / "Daily activity metrics.csv"
-    imported = take(path)
-    assert imported.refused == []
+    imported = import_path(path)
+    assert imported.quarantined == []
     frame = pd.read_csv(path)
     frame.index = pd.MultiIndex.from_arrays(
         [["ann"] * len(frame), pd.to_datetime(frame["Date"]).dt.date]
     )
-    for ours, theirs, factor in (
+    for name, column_name, factor in (
         ("steps", "Step count", 1),
         ("distance_km", "Distance (m)", 0.001),
         ("calories_burned", "Calories (kcal)", 1),
         ("active_minutes", "Move Minutes count", 1),
     ):
-        same(column(imported, ours), frame[theirs] * factor)
-    same(column(imported, "weight_kg"), frame["Average weight (kg)"].ffill())
-    assert {found.get("activity_type") for found in imported.days.values()} >= {"walking", "yoga"}
-
-
-def test_apple_health_days_are_those_of_the_file() -> None:
-    path = shared_data("apple-health") / "export.xml"
-    imported = take(path)
-    assert imported.refused == []
-    kept = ("activity_type", "calories_burned", "active_minutes", "heart_rate_avg", "age", "sex")
-    told = {
-        str(when): [found.get(name) for name in kept] for (_, when), found in imported.days.items()
+        assert_same(column(imported, name), frame[column_name] * factor)
+    assert_same(column(imported, "weight_kg"), frame["Average weight (kg)"].ffill())
+    assert {found.get("activity_type") for found in imported.records.values()} >= {
+        "walking",
+        "yoga",
     }
-    assert told == {
+
+
+def test_apple_health_days_equal_the_file() -> None:
+    path = shared_data("apple-health") / "export.xml"
+    imported = import_path(path)
+    assert imported.quarantined == []
+    kept = ("activity_type", "calories_burned", "active_minutes", "heart_rate_avg", "age", "sex")
+    values = {
+        str(when): [found.get(name) for name in kept]
+        for (_, when), found in imported.records.items()
+    }
+    assert values == {
         "2016-11-14": ["running", None, None, None, 26, "male"],
         "2016-11-15": [None, 590.252, 68, None, 26, "male"],
         "2016-11-16": [None, 323.513, 39, None, 26, "male"],
         "2018-09-10": [None, None, None, 72.0, 28, "male"],
     }
-    assert {found.get("calories_kind") for found in imported.days.values()} == {None, "active"}
+    assert {found.get("calories_kind") for found in imported.records.values()} == {None, "active"}
 
 
-def test_garmin_pushes_are_read() -> None:
-    imported = take(shared_data("garmin-api"))
-    assert imported.refused == []
+def test_garmin_api_days_equal_the_file() -> None:
+    imported = import_path(shared_data("garmin-api"))
+    assert imported.quarantined == []
     assert {
         (user, str(when)): found["steps"]
-        for (user, when), found in imported.days.items()
+        for (user, when), found in imported.records.items()
         if "steps" in found
     } == {("sub-1", "2016-01-11"): 4210, ("sub-1", "2018-02-26"): 93, ("sub-2", "2016-01-12"): 3305}
 
 
-def test_fit_files_are_not_known() -> None:
+def test_fit_files_are_not_supported() -> None:
     for path in sorted(shared_data("garmin-fit").iterdir()):
-        with pytest.raises(SourceError, match="is of no known format"):
-            recognise(path)
+        with pytest.raises(SourceError, match="is not in a known format"):
+            detect_format(path)
 
 
 def test_the_original_lake_needs_no_layout() -> None:
-    imported = take(shared_data("original-lake") / "year=2023" / "month=04" / "day=01")
-    assert imported.refused == []
-    assert len(imported.days) > 1900
-    assert all(len(found) == 6 for found in imported.days.values())
+    imported = import_path(shared_data("original-lake") / "year=2023" / "month=04" / "day=01")
+    assert imported.quarantined == []
+    assert len(imported.records) > 1900
+    assert all(len(found) == 6 for found in imported.records.values())

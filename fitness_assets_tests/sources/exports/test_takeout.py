@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from fitness_assets_tests.support.exports import pack, put, take
+from fitness_assets_tests.support.exports import import_path, write_files, write_zip
 
 OLD = "Takeout/Fitbit/Global Export Data/"
 NEW = "Takeout/Google Health/Physical Activity_GoogleData/"
@@ -16,7 +16,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 
 
 def minutes(first: str, amounts: Sequence[float]) -> str:
-    """The old JSON: an amount a minute from `first` on."""
+    """The old JSON: one amount a minute, from `first` on."""
     start = datetime.fromisoformat(first)
     return json.dumps(
         [
@@ -44,8 +44,8 @@ def night(log_id: int, day: str, asleep: int, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_a_day_of_the_old_export(tmp_path: Path) -> None:
-    path = pack(
+def test_a_day_of_the_old_json(tmp_path: Path) -> None:
+    path = write_zip(
         tmp_path / "takeout.zip",
         {
             f"{OLD}steps-2021-03-01.json": minutes("2021-03-02T10:00", [60, 0, 40]),
@@ -96,9 +96,9 @@ def test_a_day_of_the_old_export(tmp_path: Path) -> None:
             "Takeout/archive_browser.html": "<html></html>",
         },
     )
-    imported = take(path)
-    assert imported.refused == []
-    assert list(imported.days.values()) == [
+    imported = import_path(path)
+    assert imported.quarantined == []
+    assert list(imported.records.values()) == [
         {
             "steps": 100,
             "distance_km": 0.075,
@@ -115,8 +115,8 @@ def test_a_day_of_the_old_export(tmp_path: Path) -> None:
     ]
 
 
-def test_a_day_of_the_new_export_where_phone_and_band_count_the_same_steps(tmp_path: Path) -> None:
-    path = put(
+def test_a_day_of_the_newer_csv_with_steps_of_phone_and_band(tmp_path: Path) -> None:
+    path = write_files(
         tmp_path,
         {
             f"{NEW}Steps/steps_2026-05-01.csv": "timestamp,steps,data source\n"
@@ -139,25 +139,25 @@ def test_a_day_of_the_new_export_where_phone_and_band_count_the_same_steps(tmp_p
             ),
         },
     )
-    imported = take(path, zone=LOS_ANGELES)
-    assert imported.refused == []
-    assert imported.of("2026-05-02") == {
+    imported = import_path(path, zone=LOS_ANGELES)
+    assert imported.quarantined == []
+    assert imported.record("2026-05-02") == {
         "steps": 115,
         "distance_km": 0.0405,
         "calories_burned": 4.5,
         "calories_kind": "total",
-        # Of the one source or the other; both measured in one hour, the band more often.
+        # Both sources measured in one hour; the band has more readings.
         "heart_rate_avg": 71.0,
-        # Midnight UTC is the evening before here, and is meant to be the date itself.
+        # Midnight in UTC is the evening before in local time, but the date itself is meant.
         "resting_heart_rate": 55.5,
         "sleep_hours": 7.0,
         "source": "takeout",
     }
 
 
-def test_days_to_come_are_left_out(tmp_path: Path) -> None:
+def test_future_days_are_left_out(tmp_path: Path) -> None:
     days = {f"03/{day:02d}/21": 1440 for day in range(1, 29)}
-    path = put(
+    path = write_files(
         tmp_path,
         {
             f"{OLD}steps-2021-03-01.json": minutes("2021-03-03T10:00", [60]),
@@ -166,56 +166,54 @@ def test_days_to_come_are_left_out(tmp_path: Path) -> None:
             f"{OLD}calories-2021-03-01.json": minutes("2021-03-01T00:00", [1.0] * 1440 * 28),
         },
     )
-    imported = take(path)
-    assert [str(when) for _, when in imported.days] == ["2021-03-01", "2021-03-02", "2021-03-03"]
-    assert imported.of("2021-03-02") == {"source": "takeout"}
+    imported = import_path(path)
+    assert [str(when) for _, when in imported.records] == ["2021-03-01", "2021-03-02", "2021-03-03"]
+    assert imported.record("2021-03-02") == {"source": "takeout"}
 
 
-def test_steps_are_by_utc_and_calories_by_the_clock_at_home(tmp_path: Path) -> None:
+def test_steps_are_in_utc_and_calories_in_local_time(tmp_path: Path) -> None:
     evening = minutes("2021-03-02T23:30", [10] * 60)
-    path = put(
+    path = write_files(
         tmp_path,
         {f"{OLD}steps-2021-03-01.json": evening, f"{OLD}calories-2021-03-01.json": evening},
     )
-    imported = take(path, zone=LOS_ANGELES)
-    assert imported.of("2021-03-02")["steps"] == 600
-    assert imported.of("2021-03-02")["calories_burned"] == 300
-    assert imported.of("2021-03-03")["calories_burned"] == 300
-    declared = take(
+    imported = import_path(path, zone=LOS_ANGELES)
+    assert imported.record("2021-03-02")["steps"] == 600
+    assert imported.record("2021-03-02")["calories_burned"] == 300
+    assert imported.record("2021-03-03")["calories_burned"] == 300
+    declared = import_path(
         path, zone=LOS_ANGELES, zones={"steps": LOS_ANGELES, "calories": ZoneInfo("UTC")}
     )
-    assert declared.of("2021-03-02")["steps"] == 300
-    assert declared.of("2021-03-02")["calories_burned"] == 600
+    assert declared.record("2021-03-02")["steps"] == 300
+    assert declared.record("2021-03-02")["calories_burned"] == 600
 
 
 @pytest.mark.parametrize(
     ("day", "hours"), [("2021-03-28", 23), ("2021-10-31", 25), ("2021-11-01", 24)]
 )
-def test_days_have_as_many_hours_as_the_clock_at_home_showed(
-    tmp_path: Path, day: str, hours: int
-) -> None:
+def test_a_day_has_as_many_hours_as_in_its_zone(tmp_path: Path, day: str, hours: int) -> None:
     first = datetime.fromisoformat(day).replace(tzinfo=UTC) - timedelta(days=2)
     text = minutes(f"{first:%Y-%m-%dT%H:%M}", [1] * 1440 * 4)
-    path = put(tmp_path, {f"{OLD}steps-2021-01-01.json": text})
-    assert take(path, zone=BERLIN).of(day)["steps"] == hours * 60
+    path = write_files(tmp_path, {f"{OLD}steps-2021-01-01.json": text})
+    assert import_path(path, zone=BERLIN).record(day)["steps"] == hours * 60
 
 
-def test_the_hour_that_a_clock_shows_twice_counts_twice(tmp_path: Path) -> None:
+def test_an_hour_shown_twice_counts_twice(tmp_path: Path) -> None:
     hour = json.loads(minutes("2021-10-31T02:00", [1.0] * 60))
     text = json.dumps(hour + hour)
-    path = put(tmp_path, {f"{OLD}calories-2021-10-31.json": text})
-    assert take(path, zone=BERLIN).of("2021-10-31")["calories_burned"] == 120
-    # Where the clock was not put back, it was delivered twice.
-    assert take(path, zone=LOS_ANGELES).of("2021-10-31")["calories_burned"] == 60
+    path = write_files(tmp_path, {f"{OLD}calories-2021-10-31.json": text})
+    assert import_path(path, zone=BERLIN).record("2021-10-31")["calories_burned"] == 120
+    # In a zone without the change, the same hour was delivered twice.
+    assert import_path(path, zone=LOS_ANGELES).record("2021-10-31")["calories_burned"] == 60
 
 
 @pytest.mark.parametrize("declared", [True, False])
-def test_a_clock_of_calories_that_does_not_fit_the_steps_is_told_of(
+def test_a_zone_of_calories_that_contradicts_the_steps_is_reported(
     tmp_path: Path, declared: bool
 ) -> None:
     walks = [120.0 if 8 <= hour < 10 else 0.0 for hour in range(24) for _ in range(60)] * 5
     kcal = [1.1 + walk / 20 for walk in walks]
-    path = put(
+    path = write_files(
         tmp_path,
         {
             f"{OLD}steps-2021-03-01.json": minutes("2021-03-02T00:00", walks),
@@ -223,18 +221,18 @@ def test_a_clock_of_calories_that_does_not_fit_the_steps_is_told_of(
         },
     )
     zones = {"calories": ZoneInfo("UTC")} if declared else {}
-    imported = take(path, zone=LOS_ANGELES, zones=zones)
+    imported = import_path(path, zone=LOS_ANGELES, zones=zones)
     if declared:
-        assert imported.refused == []
+        assert imported.quarantined == []
     else:
-        ((file, place, reason),) = imported.refused
-        assert (file, place) == (f"{OLD}calories-2021-03-01.json", "the clock of calories")
-        assert "by America/Los_Angeles their hours correlate with the steps at -0." in reason
-        assert "by UTC at 1.00: declare the zone of calories" in reason
+        ((file, place, reason),) = imported.quarantined
+        assert (file, place) == (f"{OLD}calories-2021-03-01.json", "time zone of calories")
+        assert "hourly calories correlate with hourly steps at -0." in reason
+        assert "in America/Los_Angeles and at 1.00 in UTC: declare the zone of calories" in reason
 
 
-def test_files_and_nights_delivered_twice_do_not_add_up(tmp_path: Path) -> None:
-    path = put(
+def test_repeated_files_and_nights_are_not_added_together(tmp_path: Path) -> None:
+    path = write_files(
         tmp_path,
         {
             f"{OLD}steps-2021-03-01.json": minutes("2021-03-02T10:00", [60, 50]),
@@ -247,12 +245,12 @@ def test_files_and_nights_delivered_twice_do_not_add_up(tmp_path: Path) -> None:
             ),
         },
     )
-    found = take(path).of("2021-03-02")
+    found = import_path(path).record("2021-03-02")
     assert (found["steps"], found["sleep_hours"]) == (155, 7.0)
 
 
-def test_old_and_new_export_of_one_day_do_not_add_up(tmp_path: Path) -> None:
-    path = put(
+def test_old_and_newer_export_of_one_day_are_not_added_together(tmp_path: Path) -> None:
+    path = write_files(
         tmp_path,
         {
             f"{OLD}steps-2021-03-01.json": minutes("2021-03-02T10:00", [60, 50]),
@@ -260,11 +258,11 @@ def test_old_and_new_export_of_one_day_do_not_add_up(tmp_path: Path) -> None:
             "2021-03-02T10:00:00Z,60,Band\n2021-03-02T10:01:00Z,52,Band\n",
         },
     )
-    assert take(path).of("2021-03-02")["steps"] == 112
+    assert import_path(path).record("2021-03-02")["steps"] == 112
 
 
-def test_what_is_damaged_is_told_of_and_the_rest_goes_on(tmp_path: Path) -> None:
-    path = put(
+def test_damaged_files_and_records_are_quarantined_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = write_files(
         tmp_path,
         {
             f"{OLD}steps-2021-03-01.json": minutes("2021-03-02T10:00", [60]),
@@ -281,14 +279,14 @@ def test_what_is_damaged_is_told_of_and_the_rest_goes_on(tmp_path: Path) -> None
             ),
         },
     )
-    imported = take(path)
-    assert imported.of("2021-03-02")["distance_km"] == 1
-    *records, whole = sorted(imported.refused)
+    imported = import_path(path)
+    assert imported.record("2021-03-02")["distance_km"] == 1
+    *records, file = sorted(imported.quarantined)
     assert [(place, reason) for _, place, reason in records] == [
-        ("record 1", "'13/02/21 10:00:00' is not a stamp"),
-        ("record 2", "'03/02/21 25:00:00' is not a stamp"),
+        ("record 1", "'13/02/21 10:00:00' is not a timestamp"),
+        ("record 2", "'03/02/21 25:00:00' is not a timestamp"),
         ("record 3", "[1] is not an amount"),
-        ("record 4", "there is no dateTime"),
-        ("record 5", "'1' is not a record"),
+        ("record 4", "dateTime is missing"),
+        ("record 5", "'1' is not an object"),
     ]
-    assert whole[2].startswith(f"{OLD}steps-2021-03-31.json is not JSON: ")
+    assert file[2].startswith(f"{OLD}steps-2021-03-31.json is not JSON: ")

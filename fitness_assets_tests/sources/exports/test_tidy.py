@@ -8,7 +8,7 @@ import pytest
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports.layout import load, parse
-from fitness_assets_tests.support.exports import put, take
+from fitness_assets_tests.support.exports import import_path, write_files
 
 LAYOUT = """
 date_format = "%d.%m.%Y"
@@ -31,8 +31,8 @@ sex = "female"
 """
 
 
-def test_a_csv_by_its_layout(tmp_path: Path) -> None:
-    put(
+def test_a_csv_with_a_layout(tmp_path: Path) -> None:
+    write_files(
         tmp_path,
         {
             "layout.toml": LAYOUT,
@@ -40,9 +40,9 @@ def test_a_csv_by_its_layout(tmp_path: Path) -> None:
             "bo;30.04.2023;9,000;10;8368;0;420;51.5\nbo;01.05.2023;-1;NA;;71.5;;51.5\n",
         },
     )
-    imported = take(tmp_path / "days.csv", layout=load(tmp_path / "layout.toml"))
-    assert imported.refused == []
-    assert imported.of("2023-04-30", "bo") == {
+    imported = import_path(tmp_path / "days.csv", layout=load(tmp_path / "layout.toml"))
+    assert imported.quarantined == []
+    assert imported.record("2023-04-30", "bo") == {
         "steps": 9000,
         "distance_km": pytest.approx(16.09344),
         "calories_burned": pytest.approx(2000),
@@ -51,7 +51,7 @@ def test_a_csv_by_its_layout(tmp_path: Path) -> None:
         "sex": "female",
         "source": "tidy",
     }
-    assert imported.of("2023-05-01", "bo").keys() == {
+    assert imported.record("2023-05-01", "bo").keys() == {
         "heart_rate_avg",
         "calories_kind",
         "sex",
@@ -59,7 +59,7 @@ def test_a_csv_by_its_layout(tmp_path: Path) -> None:
     }
 
 
-def test_csv_and_parquet_with_our_own_names_need_no_layout(tmp_path: Path) -> None:
+def test_csv_and_parquet_with_canonical_names_need_no_layout(tmp_path: Path) -> None:
     table = pa.table(
         {
             "user_id": [7.0],
@@ -77,10 +77,10 @@ def test_csv_and_parquet_with_our_own_names_need_no_layout(tmp_path: Path) -> No
         "user_id,date,steps,heart_rate_avg,activity_type,source,ingested_at\n"
         "7,2023-04-02T08:00,1200,,walking,lab,2023-04-03\n"
     )
-    put(tmp_path, {"x.csv": text})
-    first, second = (take(tmp_path / f"x.{kind}") for kind in ("csv", "parquet"))
-    assert first.days == second.days
-    assert first.of("2023-04-02", "7") == {
+    write_files(tmp_path, {"x.csv": text})
+    first, second = (import_path(tmp_path / f"x.{kind}") for kind in ("csv", "parquet"))
+    assert first.records == second.records
+    assert first.record("2023-04-02", "7") == {
         "steps": 1200,
         "activity_type": "walking",
         "source": "lab",
@@ -88,7 +88,7 @@ def test_csv_and_parquet_with_our_own_names_need_no_layout(tmp_path: Path) -> No
     }
 
 
-def test_codes_are_what_the_layout_says_they_mean(tmp_path: Path) -> None:
+def test_codes_are_replaced_by_the_values_of_the_layout(tmp_path: Path) -> None:
     layout = parse(
         {
             "columns": {
@@ -101,33 +101,33 @@ def test_codes_are_what_the_layout_says_they_mean(tmp_path: Path) -> None:
         }
     )
     rows = "7,2023-04-02,<30,F,3\n7,2023-04-03,33,M,4\n7,2023-04-04,NA,,\n7,2023-04-05,<40,F,3\n"
-    put(tmp_path, {"x.csv": "id,date,age,gender,did\n" + rows})
-    found = take(tmp_path / "x.csv", layout=layout)
-    told = [found.of(f"2023-04-0{day}", "7") for day in (2, 3, 4)]
-    assert [day["age"] for day in told] == [25, 33, 50]
-    assert [day.get("sex") for day in told] == ["female", "M", None]
-    assert [day.get("activity_type") for day in told] == ["rowing", "4", None]
-    assert found.refused == [("x.csv", "line 5", "age: '<40' is not an amount")]
+    write_files(tmp_path, {"x.csv": "id,date,age,gender,did\n" + rows})
+    found = import_path(tmp_path / "x.csv", layout=layout)
+    days = [found.record(f"2023-04-0{day}", "7") for day in (2, 3, 4)]
+    assert [day["age"] for day in days] == [25, 33, 50]
+    assert [day.get("sex") for day in days] == ["female", "M", None]
+    assert [day.get("activity_type") for day in days] == ["rowing", "4", None]
+    assert found.quarantined == [("x.csv", "line 5", "age: '<40' is not an amount")]
 
 
-def test_activities_get_the_names_that_every_export_has(tmp_path: Path) -> None:
+def test_activities_get_canonical_names(tmp_path: Path) -> None:
     rows = "7,2023-04-02,\"['Walk', 'Bike']\"\n7,2023-04-03,Trail Running\n7,2023-04-04,Curling\n"
-    put(tmp_path, {"x.csv": "user_id,date,activity_type\n" + rows})
-    found = take(tmp_path / "x.csv")
-    named = [found.of(f"2023-04-0{day}", "7")["activity_type"] for day in (2, 3, 4)]
+    write_files(tmp_path, {"x.csv": "user_id,date,activity_type\n" + rows})
+    found = import_path(tmp_path / "x.csv")
+    named = [found.record(f"2023-04-0{day}", "7")["activity_type"] for day in (2, 3, 4)]
     assert named == ["walking", "running", "curling"]
 
 
-def test_a_user_and_a_delivery_may_be_told(tmp_path: Path) -> None:
+def test_user_and_delivery_time_can_be_declared(tmp_path: Path) -> None:
     layout = parse({"columns": {"date": "day", "steps": "n"}})
-    put(tmp_path, {"x.csv": "day,n\n2023-04-02,5\n"})
-    made = datetime(2023, 5, 1, tzinfo=UTC)
-    found = take(tmp_path, layout=layout, delivered=made).of("2023-04-02")
-    assert (found["steps"], found["ingested_at"]) == (5, made)
-    with pytest.raises(SourceError, match=r"x\.csv, line 2: there is no user_id"):
-        take(tmp_path, layout=layout, user=None)
+    write_files(tmp_path, {"x.csv": "day,n\n2023-04-02,5\n"})
+    delivered = datetime(2023, 5, 1, tzinfo=UTC)
+    found = import_path(tmp_path, layout=layout, delivered=delivered).record("2023-04-02")
+    assert (found["steps"], found["ingested_at"]) == (5, delivered)
+    with pytest.raises(SourceError, match=r"x\.csv, line 2: user_id is missing"):
+        import_path(tmp_path, layout=layout, user=None)
     fixed = parse({"columns": {"date": "day"}, "constants": {"user_id": "bo", "age": 40}})
-    assert take(tmp_path, layout=fixed).of("2023-04-02", "bo")["age"] == 40
+    assert import_path(tmp_path, layout=fixed).record("2023-04-02", "bo")["age"] == 40
 
 
 @pytest.mark.parametrize(
@@ -138,28 +138,33 @@ def test_a_user_and_a_delivery_may_be_told(tmp_path: Path) -> None:
         ("7,2023-04-02,9999999999", "steps is 9999999999"),
         ("7,02.04.2023,5", "date: '02.04.2023' is not a date"),
         ("7,2023-02-30,5", "date: '2023-02-30' is not a date"),
-        ("7,,5", "there is no date"),
+        ("7,,5", "date is missing"),
         ("7,2023-04-02", "2 values for 3 columns"),
     ],
 )
-def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, reason: str) -> None:
-    put(tmp_path, {"x.csv": f"user_id,date,steps\n7,2023-04-01,5\n{row}\n7,2023-04-03,5\n"})
-    imported = take(tmp_path)
-    assert len(imported.days) == 2
-    ((file, place, told),) = imported.refused
+def test_a_bad_row_is_quarantined_and_the_rest_is_read(
+    tmp_path: Path, row: str, reason: str
+) -> None:
+    write_files(tmp_path, {"x.csv": f"user_id,date,steps\n7,2023-04-01,5\n{row}\n7,2023-04-03,5\n"})
+    imported = import_path(tmp_path)
+    assert len(imported.records) == 2
+    ((file, place, reported),) = imported.quarantined
     assert (file, place) == ("x.csv", "line 3")
-    assert told.startswith(reason)
+    assert reported.startswith(reason)
 
 
 @pytest.mark.parametrize(
-    ("declared", "told"),
+    ("declared", "message"),
     [
-        ({"colums": {}}, "colums is unknown; there are columns, constants, date_format"),
+        ({"colums": {}}, "colums is unknown; known are columns, constants, date_format"),
         ({"columns": 5}, "columns is 5, not a table"),
-        ({"columns": {"step": "n"}}, "columns.step is unknown; there are active_minutes"),
+        ({"columns": {"step": "n"}}, "columns.step is unknown; known are active_minutes"),
         ({"columns": {"steps": 5}}, "columns.steps is 5, not a table"),
         ({"columns": {"steps": {"unit": "count"}}}, "columns.steps.column is missing"),
-        ({"columns": {"steps": {"column": "n", "unit": "x"}}}, "columns.steps.unit: steps has no"),
+        (
+            {"columns": {"steps": {"column": "n", "unit": "x"}}},
+            "columns.steps.unit: steps has only",
+        ),
         (
             {"columns": {"distance_km": {"column": "d", "unit": "furlong"}}},
             "columns.distance_km.unit is 'furlong', not one of km, m, cm, mi",
@@ -175,7 +180,7 @@ def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, rea
         ({"columns": {"steps": "n"}}, "columns.date is missing"),
         (
             {"columns": {"date": "d", "calories_burned": "k"}},
-            "constants.calories_kind is missing: say total or active",
+            "constants.calories_kind is missing: set it to total or active",
         ),
         ({"columns": {"date": "d"}, "constants": {"age": "old"}}, "constants.age is 'old'"),
         (
@@ -184,26 +189,26 @@ def test_a_bad_row_is_told_of_and_the_rest_goes_on(tmp_path: Path, row: str, rea
         ),
         ({"columns": {"age": "a"}, "constants": {"age": 5}}, "constants.age is also a column"),
         ({"columns": {"date": "d"}, "delimiter": "::"}, "delimiter is '::', not one character"),
-        ({"columns": {"date": "d"}, "missing": [5]}, "missing is 5, not a text"),
+        ({"columns": {"date": "d"}, "missing": [5]}, "missing is 5, not a string"),
         ({"columns": {"date": "d"}, "zero_is_missing": ["x"]}, "zero_is_missing: x is unknown"),
-        ({"columns": {"date": "d"}, "date_format": 5}, "date_format is 5, not a text"),
+        ({"columns": {"date": "d"}, "date_format": 5}, "date_format is 5, not a string"),
     ],
 )
-def test_a_wrong_layout_is_told_by_its_key(declared: dict[str, Any], told: str) -> None:
+def test_a_wrong_layout_names_its_key(declared: dict[str, Any], message: str) -> None:
     with pytest.raises(SourceError) as error:
         parse(declared)
-    assert str(error.value).startswith(told)
+    assert str(error.value).startswith(message)
 
 
-def test_a_layout_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    put(tmp_path, {"a.toml": "[columns", "b.toml": "[columns]\nday = 'x'\n"})
+def test_an_unreadable_layout_is_named(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.toml": "[columns", "b.toml": "[columns]\nday = 'x'\n"})
     for name in ("a", "b", "missing"):
         with pytest.raises(SourceError, match=rf"/{name}\.toml"):
             load(tmp_path / f"{name}.toml")
 
 
-def test_a_file_that_lacks_what_the_layout_names_is_told_of(tmp_path: Path) -> None:
-    put(tmp_path, {"a.csv": "day,n\n2023-04-02,5\n", "b.csv": "date,n\n2023-04-03,5\n"})
-    imported = take(tmp_path, layout=parse({"columns": {"date": "day", "steps": "n"}}))
-    assert list(imported.days) == [("ann", date(2023, 4, 2))]
-    assert imported.refused == [("b.csv", "", "b.csv lacks the column day")]
+def test_a_file_without_a_column_of_the_layout_is_quarantined(tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.csv": "day,n\n2023-04-02,5\n", "b.csv": "date,n\n2023-04-03,5\n"})
+    imported = import_path(tmp_path, layout=parse({"columns": {"date": "day", "steps": "n"}}))
+    assert list(imported.records) == [("ann", date(2023, 4, 2))]
+    assert imported.quarantined == [("b.csv", "", "b.csv lacks the column day")]
