@@ -17,10 +17,10 @@ from fitness_assets.etl.dedupe import first_record_per_day
 from fitness_assets.record import daily
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.sources.exports.reader import read
+from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.folder import Folder
 from fitness_assets.storage.lake import write_rows
-from fitness_assets_tests.support.exports import put
+from fitness_assets_tests.support.exports import write_files
 
 DAY = date(2023, 4, 1)  # a Saturday
 
@@ -160,10 +160,10 @@ def test_a_folder_and_an_export_of_the_same_day_get_the_same_activity(
         pytest.fail(str(reason))
 
     header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
-    put(tmp_path / "files", {"days.csv": f"{header}\na,2023-04-01,5,,,,walk\n"})
+    write_files(tmp_path / "files", {"days.csv": f"{header}\na,2023-04-01,5,,,,walk\n"})
     delivered = {
         "folder": Folder(tmp_path / "files").read("2023-04", unexpected),
-        "export": read(tmp_path / "files", ImportOptions(), unexpected),
+        "export": read_export(tmp_path / "files", ImportOptions(), unexpected),
     }
     for name, records in delivered.items():
         raw = tmp_path / f"{name}.parquet"
