@@ -1,6 +1,6 @@
 """JSON documents as typed structures, checked when they are read.
 
-Equal structures give equal bytes, so that a document can be hashed.
+Equal structures give equal bytes, so that documents can be hashed and compared.
 """
 
 import json
@@ -14,17 +14,38 @@ from fitness_assets.errors import StorageError
 T = TypeVar("T")
 
 
+def plain(document: Any) -> Any:
+    """`document`, a structure or plain values, as dicts, sequences, strings, numbers and None.
+
+    Numbers of numpy become those of Python.
+
+    Raises
+    ------
+    TypeError
+        If it contains any other object.
+    """
+    return msgspec.to_builtins(document, enc_hook=_plain_number)
+
+
 def encode(document: Any) -> bytes:
     """`document`, a structure or plain values, as indented JSON with sorted keys.
 
     Raises
     ------
+    TypeError
+        As `plain`.
     ValueError
         If a number is infinite or not a number.
     """
-    plain = msgspec.to_builtins(document)
-    text = json.dumps(plain, indent=2, sort_keys=True, allow_nan=False)
+    text = json.dumps(plain(document), indent=2, sort_keys=True, allow_nan=False)
     return (text + "\n").encode()
+
+
+def _plain_number(value: Any) -> bool | int | float:
+    number = value.item() if hasattr(value, "item") else None
+    if isinstance(number, bool | int | float):
+        return number
+    raise TypeError(f"{type(value).__name__} cannot be stored as JSON")
 
 
 def decode(content: bytes, kind: type[T], name: str) -> T:
@@ -34,9 +55,9 @@ def decode(content: bytes, kind: type[T], name: str) -> T:
     ----------
     content : bytes
     kind : type
-        A `msgspec.Struct`, or any type that msgspec knows.
+        A `msgspec.Struct`, or any other type that msgspec supports.
     name : str
-        What error messages call the document.
+        Name of the document in error messages.
 
     Raises
     ------
@@ -50,7 +71,10 @@ def decode(content: bytes, kind: type[T], name: str) -> T:
 
 
 def convert(document: Mapping[str, Any], kind: type[T], name: str) -> T:
-    """Plain values, as a manifest's ``info``, as a `kind`; raises as `decode` does."""
+    """Convert plain values, such as a manifest's ``info``, to a `kind`.
+
+    Parameters and errors are those of `decode`.
+    """
     try:
         return msgspec.convert(document, kind)
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -1,10 +1,11 @@
-"""One folder, published whole or not at all. The lake, the model store and releases all use it.
+"""Atomic publication of a folder, used by the lake, the model store and the releases.
 
-A writer holds the folder's lock, prepares files in a staging folder inside it, gives them names
-that carry their hash, moves them beside the files that readers may have open, and then swaps one
-manifest in, atomically. Readers go through the manifest, so they see the old content or the new.
-Once the manifest is swapped the old files go, so that at rest the folder holds just what the
-manifest names, and a reader that knows nothing of manifests is right too.
+A writer locks the folder, writes files to a staging folder inside it, renames them so that their
+names contain their hash, moves them into the folder next to the files that readers may have open,
+and replaces the manifest atomically. Readers go through the manifest, so they see either the old
+content or the new. After the manifest is replaced, the old files are deleted: between publications
+the folder contains exactly the files of the manifest, so that tools that do not read manifests,
+such as Spark, are right too.
 """
 
 import hashlib
@@ -15,68 +16,78 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
+import msgspec
 from filelock import FileLock, Timeout
 
 from fitness_assets.errors import StorageError
+from fitness_assets.storage import documents
 
-#: Readers that ignore hidden files (Spark, Arrow, Hive) ignore names that begin with an underscore.
+#: Spark, Arrow and Hive treat names with a leading underscore as hidden.
 MANIFEST = "_manifest.json"
 _LOCK = "_lock"
 _STAGING = "_staging-"
 _FORMAT = 1
-#: A file's name and nothing that leads elsewhere.
+# A file name without a folder.
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
-#: The moments of a publication at which a process may die; a test kills it at each.
+#: Points of a publication at which a process may be killed. Tests kill it at each of them.
 CrashPoint = Literal[
     "files staged",
     "file moved",
     "files moved",
     "content written",
-    "manifest swapped",
-    "old file removed",
+    "manifest replaced",
+    "old file deleted",
 ]
 
 
 def reached(point: CrashPoint) -> None:
-    """Pass a crash point. A test that wants to die there puts itself in place of this."""
+    """Do nothing; tests replace this function to kill the process at `point`."""
 
 
-@dataclass(frozen=True)
-class StoredFile:
-    """A file of a publication: what it is called, where it is, and what it must contain."""
+class StoredFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A published file.
+
+    Attributes
+    ----------
+    name : str
+        The name by which readers ask for it.
+    path : str
+        Its file name in the folder, which contains the hash.
+    sha256 : str
+    bytes : int
+        Its size.
+    """
 
     name: str
     path: str
     sha256: str
-    bytes: int
+    bytes: Annotated[int, msgspec.Meta(ge=0)]
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """What one publication holds.
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of one publication.
 
     Attributes
     ----------
     data_version : str
-        Hash of everything else here: equal exactly when the content is equal.
+        Hash of `files` and `info`: equal exactly when the content is equal.
     files : tuple of StoredFile
-        In the order of their names.
-    info : dict
-        What the writer has to say of the content; JSON values only.
+        Sorted by name.
+    info : mapping
+        The writer's description of the content, as JSON values. Read it with `documents.convert`.
     """
 
     data_version: str
     files: tuple[StoredFile, ...]
-    info: dict[str, Any]
+    info: Mapping[str, Any]
 
     def file(self, name: str) -> StoredFile:
-        """The file called `name`; StorageError if there is none."""
+        """The file with this name; StorageError if there is none."""
         for file in self.files:
             if file.name == name:
                 return file
@@ -84,17 +95,23 @@ class Manifest:
 
     @property
     def bytes(self) -> int:
-        """Size of all files together."""
+        """Total size of the files."""
         return sum(file.bytes for file in self.files)
 
 
+class _Document(Manifest, frozen=True, kw_only=True):
+    """A manifest as it is stored."""
+
+    format: int
+
+
 def read_manifest(folder: Path, manifest_name: str = MANIFEST) -> Manifest | None:
-    """The manifest of `folder`, or None where nothing has been published.
+    """The manifest of `folder`, or None if nothing has been published there.
 
     Raises
     ------
     StorageError
-        If there is a manifest but it cannot be understood, or its own hash does not fit.
+        If the manifest cannot be read, or does not match its own hash.
     """
     path = folder / manifest_name
     try:
@@ -110,68 +127,56 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
     Raises
     ------
     StorageError
-        If it cannot be understood, names a file outside its folder, or its own hash does not fit.
+        If it cannot be read, names a file outside its folder, or does not match its own hash.
     """
-    try:
-        document = json.loads(content)
-        manifest = Manifest(
-            data_version=document["data_version"],
-            files=tuple(StoredFile(**file) for file in document["files"]),
-            info=document["info"],
-        )
-        known = document["format"] == _FORMAT
-        inside = all(
-            _NAME.fullmatch(file.path) and _NAME.fullmatch(file.name) for file in manifest.files
-        )
-        sized = all(type(file.bytes) is int and file.bytes >= 0 for file in manifest.files)
-        same = manifest.data_version == _data_version(manifest.files, manifest.info)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StorageError(f"{name} is not a manifest: {error}") from error
-    if not known:
-        raise StorageError(f"{name} has format {document['format']}, this version reads {_FORMAT}")
-    if not inside:
+    document = documents.decode(content, _Document, name)
+    if document.format != _FORMAT:
+        raise StorageError(f"{name} has format {document.format}; this version reads {_FORMAT}")
+    if not all(
+        _NAME.fullmatch(file.path) and _NAME.fullmatch(file.name) for file in document.files
+    ):
         raise StorageError(f"{name} names a file that is not inside its folder")
-    if not same or not sized:
+    if document.data_version != _data_version(document.files, document.info):
         raise StorageError(f"{name} was changed after it was written")
-    return manifest
+    return Manifest(data_version=document.data_version, files=document.files, info=document.info)
 
 
 def is_of(content: bytes, file: StoredFile) -> bool:
-    """Whether `content` has the size and the hash of `file`."""
+    """Whether `content` has the size and hash of `file`."""
     return len(content) == file.bytes and hashlib.sha256(content).hexdigest() == file.sha256
 
 
 def read_bytes(folder: Path, file: StoredFile) -> bytes:
-    """Content of `file`, verified against its size and hash.
+    """The content of `file`, verified against its size and hash.
 
     Raises
     ------
     FileNotFoundError
-        If the file has gone: the folder was published anew, read its manifest again.
+        If the file was deleted by a later publication; read the manifest again.
     StorageError
-        If the content is not what the manifest says.
+        If the content differs from the manifest.
     """
     content = (folder / file.path).read_bytes()
     if not is_of(content, file):
-        raise StorageError(f"{folder / file.path} is not what its manifest says")
+        raise StorageError(f"{folder / file.path} differs from its manifest")
     return content
 
 
 def verify(path: Path, file: StoredFile) -> None:
-    """Raise StorageError unless `path` holds what `file` says."""
+    """Raise StorageError unless `path` has the size and hash of `file`."""
     if path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
-        raise StorageError(f"{path} is not what its manifest says")
+        raise StorageError(f"{path} differs from its manifest")
 
 
 class Writer:
-    """The one writer of a folder, from staging to publication.
+    """The only writer of a folder, as a context manager that holds its lock.
 
-    Use it as a context manager. Leaving without `publish` leaves the folder as it was.
+    If the body does not call `publish`, the folder stays unchanged.
 
     Parameters
     ----------
     folder : Path
-        The folder to publish; made if missing.
+        The folder to publish to; created if missing.
     manifest_name : str
         Name of the manifest file.
     wait : float
@@ -193,9 +198,9 @@ class Writer:
             raise StorageError(
                 f"{self._folder} is still being written by another run after {self._wait:.0f} s"
             ) from None
-        # Whoever held the lock before is gone; what it left unpublished is of no use to anyone.
-        for left in self._folder.glob(f"{_STAGING}*"):
-            shutil.rmtree(left) if left.is_dir() else left.unlink()
+        # An earlier writer was killed; its staged files were never published.
+        for stale in self._folder.glob(f"{_STAGING}*"):
+            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         self.staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._folder))
         return self
 
@@ -209,69 +214,68 @@ class Writer:
         self._lock.release()
         if isinstance(error, OSError):
             raise StorageError(
-                f"{self._folder} cannot be written: {error}; what was published there stands"
+                f"{self._folder} cannot be written: {error}; its published content is unchanged"
             ) from error
 
-    def publish(self, info: Mapping[str, Any]) -> Manifest:
-        """Make the files in `staging` the content of the folder.
+    def publish(self, info: msgspec.Struct | Mapping[str, Any]) -> Manifest:
+        """Replace the content of the folder by the files in `staging`.
 
-        Nothing on disk changes when the content is already there.
+        Nothing on disk changes if the folder already has this content.
 
         Parameters
         ----------
-        info : mapping
-            Kept in the manifest, and part of the data version; JSON values only.
+        info : Struct or mapping
+            Stored in the manifest and part of the data version; JSON values only.
         """
+        plain = documents.plain(info)
         staged = sorted(path for path in self.staging.iterdir() if path.is_file())
         files = tuple(_stored(path) for path in staged)
-        manifest = Manifest(_data_version(files, info), files, dict(info))
+        manifest = Manifest(data_version=_data_version(files, plain), files=files, info=plain)
         current = None
-        # A manifest that cannot be read is replaced, like any older one.
+        # A manifest that cannot be read is replaced, like any other.
         with suppress(StorageError):
             current = read_manifest(self._folder, self._manifest_name)
-        whole = current == manifest and all(
+        same = current is not None and current.data_version == manifest.data_version
+        unchanged = same and all(
             (self._folder / file.path).is_file()
             and _sha256(self._folder / file.path) == file.sha256
             for file in files
         )
-        if not whole:
+        if not unchanged:
+            encoded = documents.encode({"format": _FORMAT, **documents.plain(manifest)})
             reached("files staged")
             for path, file in zip(staged, files, strict=True):
                 _sync(path)
                 path.replace(self._folder / file.path)
                 reached("file moved")
             _sync(self._folder)
-            document = {"format": _FORMAT, **asdict(manifest)}
             reached("files moved")
-            write_atomically(
-                self._folder / self._manifest_name,
-                (json.dumps(document, indent=2, sort_keys=True) + "\n").encode(),
-            )
-            reached("manifest swapped")
+            write_atomically(self._folder / self._manifest_name, encoded)
+            reached("manifest replaced")
         keep = {file.path for file in files} | {self._manifest_name, _LOCK, self.staging.name}
         for path in self._folder.iterdir():
             if path.is_file() and path.name not in keep:
                 path.unlink()
-                reached("old file removed")
+                reached("old file deleted")
         return manifest
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of `folder` for a short change to a file in it."""
+    """Hold the lock of `folder` during a short change to a file in it."""
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / _LOCK, timeout=60):
         yield
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace `path` by `content` so that a reader finds the old or the new, whole."""
+    """Replace the content of `path`; a reader finds either the old content or the new."""
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_STAGING, delete=False) as file:
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            # A temporary file is private to its owner; what is published is for every reader.
+            # A temporary file is readable by its owner only; published files are readable by all.
             Path(file.name).chmod(0o644)
             reached("content written")
             Path(file.name).replace(path)
@@ -282,7 +286,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def _stored(path: Path) -> StoredFile:
-    """Describe `path`, whose published name carries the first twelve digits of its hash."""
+    """`path` under its published name, which contains the first twelve digits of its hash."""
     sha256 = _sha256(path)
     return StoredFile(
         name=path.name,
@@ -298,8 +302,8 @@ def _sha256(path: Path) -> str:
 
 
 def _data_version(files: tuple[StoredFile, ...], info: Mapping[str, Any]) -> str:
-    described = [[asdict(file) for file in files], dict(info)]
-    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()[:32]
+    hashed = [documents.plain(files), dict(info)]
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _sync(path: Path) -> None:

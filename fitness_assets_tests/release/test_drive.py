@@ -149,7 +149,7 @@ def test_a_damaged_or_replaced_release_is_not_sent(platform: Platform) -> None:
         platform.send(release)
     release = platform.release()
     (release.folder / release.manifest.file("days.parquet").path).write_bytes(DAYS[::-1])
-    with pytest.raises(StorageError, match="is not what its manifest says"):
+    with pytest.raises(StorageError, match="differs from its manifest"):
         platform.send(release)
     assert LATEST not in platform.drive.paths()
 

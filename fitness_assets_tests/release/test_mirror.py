@@ -199,7 +199,7 @@ FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
     "no name": (named("name", "a\0b"), "not inside its folder"),
     "negative": (
         change(lambda document: document["files"][0].update(bytes=-1)),
-        "was changed after it was written",
+        "Expected `int` >= 0",
     ),
     "enormous": (
         change(lambda document: document["files"][0].update(bytes=10**12)),

@@ -155,7 +155,7 @@ def test_an_import_stored_by_version_0_1_is_still_read(tmp_path: Path, imports: 
     for folder in folders:
         manifest = read_manifest(folder)
         assert manifest is not None
-        old = version_1(manifest.info)
+        old = version_1(dict(manifest.info))
         if "delivered" in old:
             assert set(old) == {
                 *("digest", "name", "told", "delivered", "months", "users", "sources", "left_out")
@@ -190,7 +190,7 @@ def test_an_import_stored_by_a_newer_version_names_the_folder(
     (folder,) = (tmp_path / "imports").iterdir()
     manifest = read_manifest(folder)
     assert manifest is not None
-    rewrite_info(folder, manifest.info | {"version": 3})
+    rewrite_info(folder, {**manifest.info, "version": 3})
     with pytest.raises(StorageError, match=f"{folder} has version 3 .* reads up to 2"):
         imports.all()
 

@@ -30,7 +30,7 @@ def content(lake: Lake) -> set[int]:
 
 @contextmanager
 def polled(lake: Lake) -> Iterator[list[set[int]]]:
-    """What a reader sees of the month, again and again, while the body runs; errors are raised."""
+    """The content that a reader sees in a loop while the body runs; its errors are raised."""
     seen: list[set[int]] = []
     errors: list[Exception] = []
     done = threading.Event()
@@ -39,7 +39,7 @@ def polled(lake: Lake) -> Iterator[list[set[int]]]:
         try:
             while not done.is_set():
                 seen.append(content(lake))
-        except Exception as error:  # noqa: BLE001 - told in the thread of the test
+        except Exception as error:  # noqa: BLE001 - raised in the test's thread
             errors.append(error)
 
     reader = threading.Thread(target=poll)
@@ -58,7 +58,7 @@ def at_rest(lake: Lake) -> set[str]:
 
 
 @pytest.mark.parametrize("point", get_args(CrashPoint))
-def test_a_writer_killed_at_any_point_is_never_seen_and_is_repaired(
+def test_readers_never_see_a_killed_writer_and_the_next_writer_repairs(
     tmp_path: Path, point: CrashPoint
 ) -> None:
     lake = Lake(tmp_path)
@@ -69,15 +69,15 @@ def test_a_writer_killed_at_any_point_is_never_seen_and_is_repaired(
         time.sleep(0.1)
         assert start(lake, 2).wait(60) == 0
         time.sleep(0.1)
-    swapped = point in {"manifest swapped", "old file removed"}
-    assert crashed == ({2} if swapped else {1})
+    replaced = point in {"manifest replaced", "old file deleted"}
+    assert crashed == ({2} if replaced else {1})
     assert {frozenset(each) for each in seen} == {frozenset({1}), frozenset({2})}
     assert seen[-1] == {2}
     manifest = lake.published(MONTH)
     assert at_rest(lake) == {"_manifest.json", *(file.path for file in manifest.files)}
 
 
-def test_two_writers_at_once_give_one_whole_month(tmp_path: Path) -> None:
+def test_two_concurrent_writers_publish_one_complete_month(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     crash.publish(lake, MONTH, 1)
     with polled(lake) as seen:

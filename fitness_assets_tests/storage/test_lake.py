@@ -18,7 +18,7 @@ def publish(lake: Lake, month: str, table: pa.Table, batch: int = 100) -> str:
         return writer.publish(describe(writer.staging)).data_version
 
 
-def test_scan_reads_the_months_and_columns_asked_for(tmp_path: Path) -> None:
+def test_scan_reads_the_requested_months_and_columns(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     publish(lake, "2023-04", TABLE.slice(0, 10))
     publish(lake, "2023-05", TABLE.slice(10, 5))
@@ -30,7 +30,7 @@ def test_scan_reads_the_months_and_columns_asked_for(tmp_path: Path) -> None:
         lake.scan(["2023-06"])
 
 
-def test_other_tools_read_the_folders(tmp_path: Path) -> None:
+def test_other_tools_can_read_the_folders(tmp_path: Path) -> None:
     publish(Lake(tmp_path), "2023-04", TABLE)
     table = pq.read_table(tmp_path, partitioning="hive")
     assert table.num_rows == 100
@@ -38,7 +38,7 @@ def test_other_tools_read_the_folders(tmp_path: Path) -> None:
     assert set(table["month"].to_pylist()) == {4}
 
 
-def test_equal_rows_are_equal_bytes_however_batched(
+def test_equal_rows_give_equal_bytes_for_any_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lake_module, "_ROW_GROUP", 32)
@@ -49,7 +49,7 @@ def test_equal_rows_are_equal_bytes_however_batched(
     assert pq.ParquetFile(file).read().equals(TABLE)
 
 
-def test_scan_opens_no_other_file_and_reads_no_other_column(tmp_path: Path) -> None:
+def test_scan_reads_no_other_file_and_no_other_column(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     table = pa.table({name: np.random.default_rng(0).random(200_000) for name in "abcdefghij"})
     for month in ("2023-04", "2023-05"):
@@ -60,15 +60,15 @@ def test_scan_opens_no_other_file_and_reads_no_other_column(tmp_path: Path) -> N
     assert whole.bytes_read >= file.stat().st_size
     column = lake.scan(["2023-04"], ["c"])
     assert column.table.column_names == ["c"]
-    # A tenth of the columns, and the footer, which is read in one piece of 64 KiB.
+    # A tenth of the columns, and the footer, which is read in one block of 64 KiB.
     assert column.bytes_read < whole.bytes_read / 10 + 70_000
     assert lake.scan(["2023-04", "2023-05"], ["c"]).bytes_read == 2 * column.bytes_read
-    # A month that is not asked for can be out of order altogether.
+    # A month that is not requested may be unreadable.
     lake.files("2023-05")[0].write_bytes(b"")
     assert lake.scan(["2023-04"], ["c"]).bytes_read == column.bytes_read
 
 
-def test_a_pinned_month_stays_when_it_is_published_anew(tmp_path: Path) -> None:
+def test_a_pinned_month_stays_when_it_is_published_again(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
     publish(lake, "2023-04", TABLE)
     pinned = lake.pin("2023-04", tmp_path)
@@ -76,7 +76,7 @@ def test_a_pinned_month_stays_when_it_is_published_anew(tmp_path: Path) -> None:
     assert [pq.read_table(path).num_rows for path in pinned] == [100]
     (file,) = lake.files("2023-04")
     file.write_bytes(b"flipped")
-    with pytest.raises(StorageError, match="is not what its manifest says"):
+    with pytest.raises(StorageError, match="differs from its manifest"):
         lake.pin("2023-04", tmp_path)
 
 
@@ -93,20 +93,20 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
         lake.scan(["2023-04"])
 
 
-def test_no_flipped_bit_changes_what_a_reader_gets(tmp_path: Path) -> None:
+def test_no_flipped_bit_changes_what_is_read(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     publish(lake, "2023-04", TABLE)
     (file,) = lake.files("2023-04")
     whole = file.read_bytes()
-    refusals = []
+    errors = []
     for place in range(len(whole)):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << place % 8
         file.write_bytes(damaged)
         try:
-            # Some bytes, such as the statistics in the footer, do not matter to what is read.
+            # Some bytes, such as the statistics in the footer, do not affect what is read.
             assert lake.scan(["2023-04"]).table.equals(TABLE), place
         except StorageError as error:
-            refusals.append(str(error))
-    assert len(refusals) > len(whole) / 2
-    assert all(str(tmp_path) in refusal for refusal in refusals)
+            errors.append(str(error))
+    assert len(errors) > len(whole) / 2
+    assert all(str(tmp_path) in error for error in errors)

@@ -24,7 +24,7 @@ def at_rest(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir() if not path.name.startswith("_")}
 
 
-def test_readers_see_what_was_published(tmp_path: Path) -> None:
+def test_readers_get_what_was_published(tmp_path: Path) -> None:
     assert read_manifest(tmp_path / "month") is None
     manifest = publish(tmp_path / "month", {"rows": 2}, a="one", b="two")
     assert content(tmp_path / "month") == {"a.txt": "one", "b.txt": "two"}
@@ -40,7 +40,7 @@ def test_a_new_publication_replaces_the_old_files(tmp_path: Path) -> None:
     assert len(at_rest(tmp_path)) == 1
 
 
-def test_equal_content_touches_nothing(tmp_path: Path) -> None:
+def test_publishing_equal_content_changes_nothing(tmp_path: Path) -> None:
     first = publish(tmp_path, {"rows": 1}, a="one")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir() if path.name != "_lock"}
     assert publish(tmp_path, {"rows": 1}, a="one") == first
@@ -48,7 +48,7 @@ def test_equal_content_touches_nothing(tmp_path: Path) -> None:
     assert publish(tmp_path, {"rows": 2}, a="one").data_version != first.data_version
 
 
-def test_a_writer_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
+def test_a_failing_writer_leaves_the_folder_unchanged(tmp_path: Path) -> None:
     publish(tmp_path, a="one")
 
     def fail_half_way() -> None:
@@ -62,11 +62,11 @@ def test_a_writer_that_fails_leaves_the_folder_as_it_was(tmp_path: Path) -> None
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == set()
 
 
-def test_what_a_killed_writer_left_is_cleared_and_repaired(tmp_path: Path) -> None:
+def test_files_of_a_killed_writer_are_deleted_and_damage_is_repaired(tmp_path: Path) -> None:
     manifest = publish(tmp_path, a="one")
     (tmp_path / "_staging-killed").mkdir()
     (tmp_path / "_staging-killed" / "a.txt").write_text("half")
-    (tmp_path / "a-000000000000.txt").write_text("moved, but never named by a manifest")
+    (tmp_path / "a-000000000000.txt").write_text("moved, but in no manifest")
     (tmp_path / manifest.files[0].path).write_text("flipped")
     publish(tmp_path, a="one")
     assert content(tmp_path) == {"a.txt": "one"}
@@ -84,7 +84,7 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
 def test_changed_files_and_manifests_are_refused(tmp_path: Path) -> None:
     manifest = publish(tmp_path, a="one")
     (tmp_path / manifest.files[0].path).write_text("two")
-    with pytest.raises(StorageError, match="is not what its manifest says"):
+    with pytest.raises(StorageError, match="differs from its manifest"):
         content(tmp_path)
 
     document = json.loads((tmp_path / MANIFEST).read_text())
@@ -92,12 +92,12 @@ def test_changed_files_and_manifests_are_refused(tmp_path: Path) -> None:
         ({"info": {"rows": 9}}, "was changed after it was written"),
         ({"format": 99}, "format 99"),
         ({"files": [{**document["files"][0], "path": "../../outside"}]}, "not inside its folder"),
-        ({"files": [{"name": "a.txt"}]}, "is not a manifest"),
+        ({"files": [{"name": "a.txt"}]}, "cannot be read"),
     ]
-    for change, told in changes:
+    for change, message in changes:
         (tmp_path / MANIFEST).write_text(json.dumps({**document, **change}))
-        with pytest.raises(StorageError, match=told):
+        with pytest.raises(StorageError, match=message):
             read_manifest(tmp_path)
     (tmp_path / MANIFEST).write_text("{")
-    with pytest.raises(StorageError, match="is not a manifest"):
+    with pytest.raises(StorageError, match="cannot be read"):
         read_manifest(tmp_path)

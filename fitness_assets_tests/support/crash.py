@@ -1,4 +1,7 @@
-"""A process of its own that publishes a month and is killed on the way: `python -m ... --help`."""
+"""A process that publishes a month and is killed at a crash point.
+
+Run as `python -m fitness_assets_tests.support.crash ROOT MONTH CONTENT POINT`.
+"""
 
 import os
 import signal
@@ -10,13 +13,13 @@ import pyarrow as pa
 from fitness_assets.storage import publication
 from fitness_assets.storage.lake import Lake, describe, part, write_rows
 
-#: Files of a month here, so that a crash can fall between two of them.
+#: Files of a month: several, so that a crash can happen between two of them.
 FILES = 3
 ROWS = 1_000
 
 
 def table(content: int) -> pa.Table:
-    """What a file of the month holds: `content` in every row, so that a mixture shows."""
+    """One file of the month: `content` in every row, so that a mixture of two is detected."""
     return pa.table({"content": [content] * ROWS})
 
 
@@ -29,7 +32,7 @@ def publish(lake: Lake, month: str, content: int) -> None:
 
 
 def main(root: str, month: str, content: str, fatal: str) -> None:
-    """Publish, and die by SIGKILL when `fatal` is passed for the first time."""
+    """Publish, and kill the process when it reaches `fatal`."""
 
     def die(point: publication.CrashPoint) -> None:
         if point == fatal:
