@@ -27,9 +27,10 @@ from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.dedupe import first_record_per_day
 from fitness_assets.models import evaluation, memory_probe
-from fitness_assets.models.compression import story
+from fitness_assets.models.compression import measure_steps
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.forests import activity, calories
+from fitness_assets.models.reports import Metrics
 from fitness_assets.models.segments import segmentation
 from fitness_assets.months import between
 from fitness_assets.record.raw import RANGES, SCHEMA
@@ -175,21 +176,22 @@ def truth() -> Iterator[Table]:
     unseen = days[days["worn"] & held_out(days["user_id"])]
     unseen = unseen.merge(best, on=["user_id", "date"], suffixes=("", "_best"))
 
-    def compare(name: str, told: dict[str, Any], measure: str, value: float) -> None:
-        model, none = told[measure], told[f"baseline_{measure}"]
+    def compare(name: str, metrics: Metrics, measure: str, value: float) -> None:
+        scores = metrics.summary()
+        model, none = scores[measure], scores[f"baseline_{measure}"]
         table.add_row(
             name, *(f"{each:.4f}" for each in (model, value, none)), f"{model / value:.4f}"
         )
 
-    _, told = activity.learn(days, 10**6)
+    _, classifier = activity.train(days, 10**6)
     right = (unseen["activity_type"] == unseen["activity_type_best"]).mean()
-    compare("activity, accuracy", told, "accuracy", right)
-    _, told = calories.learn(days, 38_000)
+    compare("activity, accuracy", classifier, "accuracy", right)
+    _, regressor = calories.train(days, 38_000)
     known = evaluation.regression(
         unseen["calories_burned"].to_numpy(), unseen["calories_burned_best"].to_numpy()
     )
-    compare("kcal, R2", told, "r2", known["r2"])
-    compare("kcal, RMSE", told, "rmse", known["rmse"])
+    compare("kcal, R2", regressor, "r2", known.r2)
+    compare("kcal, RMSE", regressor, "rmse", known.rmse)
     yield table
 
 
@@ -206,22 +208,23 @@ def models() -> Iterator[Table]:
     )
     days = _window()
     first: float | None = None
-    runs: dict[str, tuple[Callable[[], tuple[Any, dict[str, Any]]], str]] = {
+    runs: dict[str, tuple[Callable[[], tuple[Any, Metrics]], str]] = {
         "segment model, adjusted Rand": (lambda: _segments(days), "stability"),
-        "activity classifier, macro F1": (lambda: activity.learn(days, 10**6), "macro_f1"),
-        "calorie regressor, R2": (lambda: calories.learn(days, 38_000), "r2"),
+        "activity classifier, macro F1": (lambda: activity.train(days, 10**6), "macro_f1"),
+        "calorie regressor, R2": (lambda: calories.train(days, 38_000), "r2"),
     }
     for name, (learn, score) in runs.items():
         began = time.perf_counter()
         model, metrics = learn()
         seconds = time.perf_counter() - began
         first = first or seconds
-        baseline = metrics.get(f"baseline_{score}")
+        scores = metrics.summary()
+        baseline = scores.get(f"baseline_{score}")
         table.add_row(
             name,
             f"{seconds:.1f}",
             f"{len(dump(model)):,}",
-            f"{metrics[score]:.4f}",
+            f"{scores[score]:.4f}",
             "" if baseline is None else f"{baseline:.4f}",
             f"{seconds / first:.2f}",
         )
@@ -243,8 +246,8 @@ def compression() -> Iterator[Table]:
         title="compression",
     )
     first: int | None = None
-    with memory_probe.measuring() as memory:
-        steps = list(story(calories.split(_window()), calories.SHAPES[0], memory))
+    with memory_probe.start() as probe:
+        steps = list(measure_steps(calories.split(_window()), calories.GRID[0], probe))
     for step in steps:
         first = first or step.bytes
         table.add_row(
@@ -279,7 +282,7 @@ def _window() -> pd.DataFrame:
     )
 
 
-def _segments(days: pd.DataFrame) -> tuple[Any, dict[str, Any]]:
+def _segments(days: pd.DataFrame) -> tuple[Any, Metrics]:
     model, _, metrics = segmentation.learn(days, pd.Timestamp("2023-09-01"))
     return model, metrics
 

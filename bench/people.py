@@ -48,22 +48,22 @@ def people() -> "Iterator[Table]":
         return test[calories.OFFSET].fillna(train[calories.TARGET].mean())
 
     def linear(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
-        features = calories.search(train, _BUDGET).trial.features
+        features = calories.select(train, _BUDGET).selected.features
         model = calories.pipeline(features, LinearRegression(), LinearRegression())
         return model.fit(train[features], train[calories.TARGET]).predict(test[features])
 
     def ours(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
-        model = calories.search(train, _BUDGET).model
+        model = calories.select(train, _BUDGET).model
         return model.predict(test[list(model.feature_names_in_)])
 
     def without(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
-        return ours(train, calories.forgotten(test))
+        return ours(train, calories.mask_history(test))
 
     runs: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
-        "the person's own past mean": (mean, user_folds),
+        "the user's own mean of the days before": (mean, user_folds),
         "a linear model of the same inputs": (linear, user_folds),
         "ours": (ours, user_folds),
-        "ours, of who has no past": (without, user_folds),
+        "ours, history masked": (without, user_folds),
         "ours, rows split at random and not people": (ours, row_folds),
     }
     first: float | None = None
@@ -73,14 +73,14 @@ def people() -> "Iterator[Table]":
             test = folds == fold
             predicted[test] = predict(days[~test], days[test])
         scores = evaluation.regression(truth, predicted)
-        first = first or scores["r2"]
+        first = first or scores.r2
         table.add_row(
             name,
             f"{days['user_id'].nunique()}",
             f"{len(days):,}",
-            f"{scores['r2']:.3f}",
-            f"{scores['mae']:.0f}",
-            f"{scores['r2'] / first:.2f}",
+            f"{scores.r2:.3f}",
+            f"{scores.mae:.0f}",
+            f"{scores.r2 / first:.2f}",
         )
     yield table
 

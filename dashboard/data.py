@@ -12,6 +12,7 @@ from dashboard.units import METRIC, Units
 from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.models.explanations import not_released
+from fitness_assets.release import flat
 from fitness_assets.release.bundle import Release, served
 from fitness_assets.release.mirror import Mirror, State
 from fitness_assets.release.model_loader import Loaded, load_models
@@ -124,8 +125,12 @@ def days_of(release: Release, user: str) -> pd.DataFrame:
 def told(metrics: dict[str, Any]) -> dict[str, Any] | None:
     """What was measured of the model there is, after saying so where it is not the month's own."""
     if not metrics["released"]:
-        st.info(not_released(metrics), icon=":material/info:")
+        st.info(_why(metrics), icon=":material/info:")
     return served(metrics)
+
+
+def _why(metrics: dict[str, Any]) -> str:
+    return not_released(flat.typed(metrics), metrics.get("stand_in", {}).get("month"))
 
 
 def models(release: Release) -> Loaded | None:

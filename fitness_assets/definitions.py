@@ -7,16 +7,15 @@ from contextlib import contextmanager
 import dagster as dg
 
 from fitness_assets.assets import (
-    activity_classifier,
-    calorie_regressor,
     compression_report,
     daily_activity,
     dashboard_release,
     drive_upload,
+    model,
     model_backtest,
     raw_telemetry,
-    segment_model,
 )
+from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration import alerts, automation, inbox
 from fitness_assets.orchestration.partitions import monthly
 from fitness_assets.settings import Settings
@@ -68,9 +67,10 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
     assets = [
         raw_telemetry.build(months),
         daily_activity.build(months, settings.least_complete),
-        segment_model.build(months, settings.segments_bytes, settings.model_memory),
-        activity_classifier.build(months, settings.classifier_bytes, settings.model_memory),
-        calorie_regressor.build(months, settings.regressor_bytes, settings.model_memory),
+        *(
+            model.build(spec, months, getattr(settings, spec.budget), settings.model_memory)
+            for spec in MODELS
+        ),
         model_backtest.build(months),
         compression_report.build(months),
         dashboard_release.build(months, settings.memory),

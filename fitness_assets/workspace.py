@@ -1,7 +1,9 @@
-"""Where each artifact lives below the configured home."""
+"""The stores below the configured home, and the source."""
 
 from dataclasses import dataclass
 
+from fitness_assets.models import registry
+from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.release.registry import upload_target
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Target
@@ -12,46 +14,78 @@ from fitness_assets.storage.lake import Lake
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
 
-MODELS = ("segment_model", "activity_classifier", "calorie_regressor")
-#: What is measured beside the models.
+#: Assets that are models.
+MODELS = tuple(spec.name for spec in registry.MODELS)
+#: Assets that measure stored models.
 REPORTS = ("model_backtest", "compression_report")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The configured source and stores, as assets and commands use them."""
+    """The configured source and stores, for assets and commands.
+
+    Attributes
+    ----------
+    source : Source
+    raw, daily : Lake
+        Of `raw_telemetry` and `daily_activity`.
+    check_results : CheckResultStore
+        Of the data checks of `daily_activity`.
+    models : dict of str to ModelStore
+        By name of the model.
+    backtest, compression : ModelStore
+        Of `model_backtest` and `compression_report`.
+    releases : ReleaseStore
+    uploads : Target
+    """
 
     source: Source
     raw: Lake
     daily: Lake
     check_results: CheckResultStore
-    models: dict[str, ModelStore]
-    reports: dict[str, ModelStore]
+    models: dict[str, ModelStore[ModelReport]]
+    backtest: ModelStore[BacktestReport]
+    compression: ModelStore[CompressionReport]
     releases: ReleaseStore
     uploads: Target
 
     @classmethod
     def of(cls, settings: Settings) -> "Workspace":
-        """The workspace that `settings` describe. Nothing is read or written yet."""
+        """The workspace of `settings`. Nothing is read or written yet."""
+        home = settings.home
         return cls(
             source=configured_source(settings),
-            raw=Lake(settings.home / "lake" / "raw_telemetry"),
-            daily=Lake(settings.home / "lake" / "daily_activity"),
-            check_results=CheckResultStore(settings.home / "reports" / "daily_activity"),
-            models={name: ModelStore(settings.home / "models" / name) for name in MODELS},
-            reports={name: ModelStore(settings.home / "reports" / name) for name in REPORTS},
-            releases=ReleaseStore(settings.home / "releases"),
+            raw=Lake(home / "lake" / "raw_telemetry"),
+            daily=Lake(home / "lake" / "daily_activity"),
+            check_results=CheckResultStore(home / "reports" / "daily_activity"),
+            models={name: ModelStore(home / "models" / name, ModelReport) for name in MODELS},
+            backtest=ModelStore(home / "reports" / "model_backtest", BacktestReport),
+            compression=ModelStore(home / "reports" / "compression_report", CompressionReport),
+            releases=ReleaseStore(home / "releases"),
             uploads=upload_target(settings),
         )
 
+    @property
+    def reports(self) -> "dict[str, ModelStore[BacktestReport] | ModelStore[CompressionReport]]":
+        """The stores of `REPORTS`, by name of the asset."""
+        return {"model_backtest": self.backtest, "compression_report": self.compression}
+
     def manifest(self, asset: str, month: str) -> Manifest | None:
-        """What is stored of `asset` for `month`, or None."""
-        stores: dict[str, Lake | ModelStore | ReleaseStore | Target] = {
+        """The manifest of `asset` for `month`, or None if it is not stored."""
+        stores: dict[
+            str,
+            Lake
+            | ModelStore[ModelReport]
+            | ModelStore[BacktestReport]
+            | ModelStore[CompressionReport]
+            | ReleaseStore
+            | Target,
+        ] = {
             "raw_telemetry": self.raw,
             "daily_activity": self.daily,
-            "dashboard_release": self.releases,
-            "drive_upload": self.uploads,
             **self.models,
             **self.reports,
+            "dashboard_release": self.releases,
+            "drive_upload": self.uploads,
         }
         return stores[asset].manifest(month)

@@ -12,15 +12,17 @@ import pytest
 
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
-from fitness_assets.models import backtest
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import not_released
 from fitness_assets.models.forests.pipelines import packed
+from fitness_assets.models.registry import FORESTS, MODELS
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.release import flat
 from fitness_assets.release.bundle import served
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
-from fitness_assets.workspace import MODELS, Workspace
+from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import (
     MONTHS,
     USERS,
@@ -68,7 +70,8 @@ def test_a_rerun_says_what_it_made_and_changes_nothing(
     assert files_below(settings.home) == before
     assert set(told) == {
         *("raw_telemetry", "daily_activity", "dashboard_release", "drive_upload"),
-        *(*MODELS, "model_backtest"),
+        *(spec.name for spec in MODELS),
+        "model_backtest",
     }
     workspace = Workspace.of(settings)
     for asset, materialization in told.items():
@@ -81,7 +84,7 @@ def test_a_rerun_says_what_it_made_and_changes_nothing(
     columns = told["daily_activity"].metadata["dagster/column_schema"].value
     assert isinstance(columns, dg.TableSchema)
     assert all(column.description for column in columns.columns)
-    for name in (*MODELS, "daily_activity"):
+    for name in (*(spec.name for spec in MODELS), "daily_activity"):
         pictures = [v for v in told[name].metadata.values() if "data:image/png" in str(v.value)]
         assert pictures, name
 
@@ -118,7 +121,8 @@ def test_the_last_good_model_stands_in_for_one_that_was_refused(
     assert may.info.fallbacks == {"calorie_regressor": "2023-04"}
     told = may.metrics()["calorie_regressor"]
     assert not told["released"]
-    assert not_released(told).endswith("The model of 2023-04 stands in.")
+    sentence = not_released(flat.typed(told), "2023-04")
+    assert sentence.endswith("The model of 2023-04 is used instead.")
     measured = served(told)
     assert measured is not None
     assert measured["month"] == "2023-04"
@@ -133,14 +137,15 @@ def test_the_release_holds_the_models_that_were_scored(released: Settings) -> No
     release = ReleaseStore(released.home / "releases").open("2023-05")
     days = workspace.daily.scan(list(MONTHS)).table.to_pandas()
     metrics = release.metrics()
-    for name in MODELS:
+    for spec in MODELS:
+        name = spec.name
         assert metrics[name]["released"], metrics[name]
         assert metrics[name]["window"] == list(MONTHS)
         stored = workspace.models[name].read("2023-05", "model.skops")
         mine, theirs = release.model(name), load(stored or b"", name)
         assert mine is not None
-        if name in backtest.FORESTS:
-            rows = backtest.FORESTS[name].frame(days)
+        if spec.compared:
+            rows = spec.forest().frame(days)
             features = rows.loc[rows["worn"], metrics[name]["features"]]
             assert np.array_equal(mine.predict(features), theirs.predict(features))
     assert release.info.summary.records == USERS * 31
@@ -205,7 +210,7 @@ def test_a_learner_given_noise_says_so_and_its_month_goes_on(
         for check in run.get_asset_check_evaluations()
         if not check.passed
     }
-    forests = set(backtest.FORESTS)
+    forests = {spec.name for spec in FORESTS}
     assert failed == {(name, "better_than_baseline") for name in forests}
     release = ReleaseStore(settings.home / "releases").open("2023-04")
     assert set(release.info.not_released) == forests
@@ -217,14 +222,15 @@ def test_a_learner_given_noise_says_so_and_its_month_goes_on(
 
 def test_models_are_scored_on_the_month_after_them(released: Settings) -> None:
     workspace = Workspace.of(released)
-    first, second = (workspace.reports["model_backtest"].metrics(month) for month in MONTHS)
-    assert first["calorie_regressor"]["reason"] == "2023-03 has no calorie_regressor"
-    assert second["models_of"] == "2023-04"
+    first, second = (workspace.backtest.report(month) for month in MONTHS)
+    assert first.not_scored["calorie_regressor"] == "2023-03 has no calorie_regressor"
+    assert second.model_month == "2023-04"
     days = workspace.daily.scan(["2023-05"], ["user_id", "worn", "calories_burned"]).table
     unseen = days.to_pandas()
     unseen = unseen[unseen["worn"] & held_out(unseen["user_id"])]
-    assert second["calorie_regressor"]["rows"] == len(unseen)
-    assert second["r2"] > second["baseline_r2"]
+    scored = second.evaluations["calorie_regressor"]
+    assert scored.rows == len(unseen)
+    assert scored.summary()["r2"] > scored.summary()["baseline_r2"]
 
 
 def test_the_compression_report_measures_every_step(released: Settings, tmp_path: Path) -> None:
@@ -239,18 +245,19 @@ def test_the_compression_report_measures_every_step(released: Settings, tmp_path
         )
     assert run.success
     workspace = Workspace.of(settings)
-    steps = workspace.reports["compression_report"].metrics("2023-05")["steps"]
-    names = [step["step"] for step in steps]
+    steps = workspace.compression.report("2023-05").steps
+    names = [step.step for step in steps]
     assert names[0] == "scikit-learn's default"
     assert names[-3:] == ["joblib compress=3", "packed", "as released"]
-    sizes = [step["bytes"] for step in steps]
+    sizes = [step.bytes for step in steps]
     assert sizes[:-1] == sorted(sizes[:-1], reverse=True), "every bound makes it smaller"
     plain, small = steps[-4], steps[-2]
-    assert plain["nodes"] == small["nodes"]
-    assert plain["r2"] == pytest.approx(small["r2"], abs=1e-6)
-    stored = workspace.models["calorie_regressor"].metrics("2023-05")
-    assert steps[-1]["bytes"] == stored["bytes"]
-    assert steps[-1]["r2"] == stored["r2"]
+    assert plain.nodes == small.nodes
+    assert plain.r2 == pytest.approx(small.r2, abs=1e-6)
+    stored = workspace.models["calorie_regressor"].report("2023-05")
+    assert isinstance(stored.metrics, RegressorMetrics)
+    assert steps[-1].bytes == stored.bytes
+    assert steps[-1].r2 == stored.metrics.evaluation.scores.r2
 
 
 def test_a_record_delivered_as_csv_and_as_parquet_counts_once(
@@ -319,20 +326,22 @@ def test_the_original_projects_lake_is_read_whole(
     with dg.DagsterInstance.ephemeral() as instance:
         run = materialize(settings, "2023-09", instance, list(models))
     assert all(check.passed for check in run.get_asset_check_evaluations())
-    told = {name: store.metrics("2023-09") for name, store in models.items()}
+    reports = {name: store.report("2023-09") for name, store in models.items()}
+    segments, activity, calories = (reports[spec.name].metrics for spec in MODELS)
+    assert isinstance(segments, SegmentMetrics)
+    assert isinstance(activity, ClassifierMetrics)
+    assert isinstance(calories, RegressorMetrics)
     # What its generator allows at most is 0.9209 and, without its artefact, 0.897.
-    assert 0.92 <= told["calorie_regressor"]["r2"] <= 0.9225
-    assert 0.893 <= told["activity_classifier"]["accuracy"] <= 0.9
-    for name in backtest.FORESTS:
-        assert told[name]["features"] == [
-            feature
-            for feature in backtest.FORESTS[name].GROUPS["day"]
-            if feature in told[name]["features"]
-        ], "these people have no past that tells"
-    assert told["calorie_regressor"]["bytes"] <= 50_000
-    assert told["activity_classifier"]["bytes"] <= 1_000_000
+    assert 0.92 <= calories.evaluation.scores.r2 <= 0.9225
+    assert 0.893 <= activity.evaluation.scores.accuracy <= 0.9
+    for spec, inputs in zip(FORESTS, (activity.inputs, calories.inputs), strict=True):
+        features = inputs.features
+        day = [feature for feature in spec.forest().GROUPS["day"] if feature in features]
+        assert features == day, "these users have no informative history"
+    assert (reports["calorie_regressor"].bytes or 0) <= 50_000
+    assert (reports["activity_classifier"].bytes or 0) <= 1_000_000
     model = load(models["calorie_regressor"].read("2023-09", "model.skops") or b"", "regressor")
     (forest,) = packed(model)
     assert forest.nbytes <= 12 * forest.node_count
-    assert not told["segment_model"]["stable"]
-    assert abs(told["segment_model"]["stability"]) < 0.05
+    assert not segments.stable
+    assert abs(segments.stability) < 0.05

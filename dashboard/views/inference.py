@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import charts, data, page
 from dashboard.units import NUMBERS
 from fitness_assets.models.forests import activity, calories
-from fitness_assets.models.prediction import asked, estimate_calories, recognise
+from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
+from fitness_assets.release import flat
 from fitness_assets.release.bundle import Release
 
 if TYPE_CHECKING:
@@ -66,16 +67,16 @@ def show(release: Release) -> None:
 
 def _recognise(model: "Pipeline", metrics: dict[str, Any]) -> None:
     answers = _form("activity", metrics, activity.GROUPS["day"])
-    answer = recognise(model, metrics, answers)
+    answer = predict_activity(model, flat.classifier(metrics), answers)
     likeliest, probability = next(iter(answer.probabilities.items()))
     st.metric("Most probable activity", f"{charts.readable(likeliest)} ({probability:.0%})")
-    _warn(answer.extrapolated, metrics["seen"])
+    _warn(answer.out_of_range, metrics["seen"])
     page.figure(charts.shares, answer.probabilities, "Probability of each activity")
 
 
 def _estimate(model: "Pipeline", metrics: dict[str, Any]) -> None:
     answers = _form("calories", metrics, calories.GROUPS["day"])
-    answer = estimate_calories(model, metrics, answers)
+    answer = predict_calories(model, flat.regressor(metrics), answers)
     st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")
     told = metrics
     if "without_past" in metrics and answers.get(calories.OFFSET) is None:
@@ -89,12 +90,12 @@ def _estimate(model: "Pipeline", metrics: dict[str, Any]) -> None:
         f"{within} between {answer.low:,.0f} and {answer.high:,.0f} kcal. Where that is known it "
         f"is off by {told['mae']:.0f} kcal on average, for users it has not seen."
     )
-    _warn(answer.extrapolated, metrics["seen"])
+    _warn(answer.out_of_range, metrics["seen"])
 
 
 def _form(form: str, metrics: dict[str, Any], required: list[str]) -> Answers:
     """What the user answers: what the day is known by, and what else the model would like."""
-    names = asked(metrics)
+    names = form_features(flat.inputs(metrics))
     answers = {name: _input(form, name, metrics, known=True) for name in required if name in names}
     others = [name for name in names if name not in required]
     if others:

@@ -9,8 +9,9 @@ from dashboard import charts, data, page, personal
 from dashboard.units import NUMBERS
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
-from fitness_assets.models.prediction import expect_calories
+from fitness_assets.models.prediction import predict_calories_of_days
 from fitness_assets.models.segments.advice import SLEEP, STEPS
+from fitness_assets.release import flat
 from fitness_assets.release.bundle import Release, served
 
 _SHOWN = [name for name in NUMBERS if name not in {"age", "height_cm", "weight_kg"}]
@@ -133,7 +134,9 @@ def _segment(release: Release, user: str) -> None:
     if before and before != profile["name"]:
         told += f"; the month before it was “{before}”"
     st.write(f"{told}.")
-    advice = habit_advice(profile, metrics)
+    typed = flat.segments(metrics)
+    (segment,) = (each for each in typed.profiles if each.segment == profile["segment"])
+    advice = habit_advice(segment, typed)
     if advice:
         st.write(f"What would move it: {advice}")
         st.caption("Arithmetic on what the people of these groups do, not a promise of cause.")
@@ -160,7 +163,7 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
     if worn.empty:
         st.info("No energy was recorded on a worn day.")
         return
-    found = expect_calories(model, told, worn)
+    found = predict_calories_of_days(model, flat.regressor(told), worn)
     shown = found.assign(date=worn["date"], kcal=worn["calories_burned"])
     within = shown["kcal"].between(shown["low"], shown["high"])
     page.figure(

@@ -7,6 +7,7 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.release import flat
 from fitness_assets.release.bundle import Release
 
 #: The stages in order, what each makes, and what of it a release carries.
@@ -152,7 +153,7 @@ def _models(metrics: dict[str, dict[str, Any]]) -> None:
         told = data.told(metrics["segment_model"])
         if told:
             st.metric("Stable groups", told["k"] if told["stable"] else "none")
-            st.write(segments_verdict(told))
+            st.write(segments_verdict(flat.segments(told)))
     with activity.container(border=True, height="stretch"):
         st.markdown("**Activity classifier**")
         told = data.told(metrics["activity_classifier"])

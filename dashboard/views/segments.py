@@ -13,6 +13,7 @@ from fitness_assets.models.explanations import (
     segments_verdict,
 )
 from fitness_assets.models.segments.advice import WORDS
+from fitness_assets.release import flat
 from fitness_assets.release.bundle import Release
 
 _MEASURES = {
@@ -31,7 +32,7 @@ def show(release: Release) -> None:
     told = data.told(metrics["segment_model"])
     if told is None:
         return
-    verdict = segments_verdict(told)
+    verdict = segments_verdict(flat.segments(told))
     if told["stable"]:
         st.success(verdict, icon=":material/check_circle:")
     else:
@@ -80,7 +81,8 @@ def _groups(told: dict[str, Any]) -> None:
         "Segments with their users and means",
     )
     st.markdown("**What would move a user to a better group**")
-    told_of = {profile["name"]: habit_advice(profile, told) for profile in told["profiles"]}
+    typed = flat.segments(told)
+    told_of = {profile.name: habit_advice(profile, typed) for profile in typed.profiles}
     st.markdown(
         "\n".join(f"- {name}: {advice or 'none known'}" for name, advice in told_of.items())
     )

@@ -1,10 +1,10 @@
-"""Stage 3: how the calorie forest came to be as small as it is, and what each step cost."""
+"""Stage 3: the size of the calorie forest, from scikit-learn's default to the released model."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
+import msgspec
 
 from fitness_assets.assets.model import days_of
 from fitness_assets.assets.presentation import (
@@ -17,9 +17,9 @@ from fitness_assets.assets.presentation import (
     result,
 )
 from fitness_assets.models import compression, memory_probe
-from fitness_assets.models.compression import Step
 from fitness_assets.models.forests import calories
 from fitness_assets.models.model_selection import Hyperparameters
+from fitness_assets.models.reports import CompressionReport, CompressionStep, RegressorMetrics
 from fitness_assets.orchestration.partitions import trailing_window
 from fitness_assets.storage.models import MODEL, load
 from fitness_assets.workspace import Workspace
@@ -46,57 +46,49 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     def compression_report(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.MaterializeResult[None]:
-        """From scikit-learn's default forest to the released one: bytes, seconds and scores.
+        """Size, time and scores of each step from scikit-learn's default forest to the released.
 
-        Each step is measured: on disk, in the memory of a fresh process, in seconds, and on users
-        that no step has seen. It takes as long as several months, and is therefore not part of
-        the monthly job.
+        Each step is measured on disk, in the memory of a new process, in seconds, and on held-out
+        users. It takes as long as several months, and is therefore not part of the monthly job.
         """
         month = context.partition_key
-        store, reports = workspace.models[_MODEL], workspace.reports["compression_report"]
-        learned, content = store.metrics(month), store.read(month, MODEL)
-        steps: list[Step] = []
-        reason = learned.get("reason")
-        if content is not None:
-            days, _ = days_of(workspace, learned["window"], calories.COLUMNS)
+        store = workspace.models[_MODEL]
+        model_report, content = store.report(month), store.read(month, MODEL)
+        metrics = model_report.metrics
+        steps: list[CompressionStep] = []
+        if content is not None and isinstance(metrics, RegressorMetrics):
+            days, _ = days_of(workspace, model_report.window, calories.COLUMNS)
             split = calories.split(days)
-            chosen = next(trial for trial in learned["trials"] if trial["chosen"])
-            shape = Hyperparameters(chosen["trees"], chosen["depth"], chosen["leaf"])
-            with memory_probe.measuring() as memory:
-                for step in compression.story(split, shape, memory, _TREES_MEASURED):
+            trial = next(trial for trial in metrics.trials if trial.selected)
+            hyperparameters = Hyperparameters(trial.trees, trial.depth, trial.leaf)
+            with memory_probe.start() as probe:
+                for step in compression.measure_steps(
+                    split, hyperparameters, probe, _TREES_MEASURED
+                ):
                     context.log.info(f"{step.step}: {step.bytes:,} bytes, R2 {step.r2:.4f}")
                     steps.append(step)
                 model = load(content, f"{_MODEL} of {month}")
-                steps.append(compression.released(split, model, content, learned, memory))
-        metrics: dict[str, Any] = {"steps": [asdict(step) for step in steps]}
-        metrics |= {"reason": reason} if reason else _headline(steps)
-        manifest = reports.save(month, None, metrics)
-        shown = {k: v for k, v in metrics.items() if k != "steps"}
+                steps.append(compression.measure_released(split, model, content, metrics, probe))
+        report = CompressionReport(steps=steps, reason=model_report.reason)
+        manifest = workspace.compression.save(month, None, report)
+        headline = msgspec.structs.asdict(report.headline())
+        metadata = {name: value for name, value in headline.items() if value is not None}
         if steps:
-            shown["steps"] = metric_table([_row(step) for step in steps])
-            shown["bytes_on_disk"] = picture(_sizes(steps))
-        return result(manifest, **shown, path=dg.MetadataValue.path(reports.folder(month)))
+            metadata["steps"] = metric_table([_row(step) for step in steps])
+            metadata["bytes_on_disk"] = picture(_sizes(steps))
+        return result(
+            manifest, **metadata, path=dg.MetadataValue.path(workspace.compression.folder(month))
+        )
 
     return compression_report
 
 
-def _headline(steps: Sequence[Step]) -> dict[str, Any]:
-    first, last = steps[0], steps[-1]
-    return {
-        "bytes": last.bytes,
-        "times_smaller": first.bytes / last.bytes,
-        "r2": last.r2,
-        "unbounded_bytes": first.bytes,
-        "unbounded_r2": first.r2,
-    }
+def _row(step: CompressionStep) -> dict[str, str | float]:
+    row = msgspec.structs.asdict(step)
+    return row | {"fit_seconds": "" if step.fit_seconds is None else step.fit_seconds}
 
 
-def _row(step: Step) -> dict[str, str | float]:
-    plain = asdict(step)
-    return plain | {"fit_seconds": "" if step.fit_seconds is None else step.fit_seconds}
-
-
-def _sizes(steps: Sequence[Step]) -> "Figure":
+def _sizes(steps: Sequence[CompressionStep]) -> "Figure":
     figure, axes = plot(5, 0.4 + 0.3 * len(steps))
     bars = axes.barh(
         [step.step for step in steps], [step.bytes / 1000 for step in steps], color=BLUE

@@ -20,17 +20,18 @@ from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
-from fitness_assets.models import backtest
+from fitness_assets.models.registry import FORESTS
+from fitness_assets.models.reports import ModelReport, SegmentMetrics
 from fitness_assets.months import shift, trailing
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW, month_and_before
 from fitness_assets.record.raw import RANGES
-from fitness_assets.release import model_loader, tables
+from fitness_assets.release import flat, model_loader, tables
 from fitness_assets.release.bundle import ReleaseInfo
 from fitness_assets.storage.models import METRICS, MODEL, ModelStore, load
 from fitness_assets.workspace import MODELS, REPORTS, Workspace
 
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
-_FORESTS = tuple(backtest.FORESTS)
+_FORESTS = tuple(spec.name for spec in FORESTS)
 # Rows of `user_days` that are decoded to read those of one user.
 _ROW_GROUP = 4_096
 
@@ -89,7 +90,7 @@ def _publish(
     files = _tables(days)
     metrics: dict[str, Any] = {}
     for name in MODELS:
-        told = metrics[name] = workspace.models[name].metrics(month)
+        told = metrics[name] = flat.model(workspace.models[name].report(month))
         model = workspace.models[name].read(month, MODEL)
         if model is None and (earlier := _last_good(workspace.models[name], month)):
             model, told["stand_in"] = earlier
@@ -155,14 +156,14 @@ def _publish(
     )
 
 
-def _last_good(store: ModelStore, month: str) -> tuple[bytes, dict[str, Any]] | None:
+def _last_good(store: ModelStore[ModelReport], month: str) -> tuple[bytes, dict[str, Any]] | None:
     """The newest model of the window before `month`, with what was measured of it."""
     for earlier in reversed(trailing(month, TRAILING_WINDOW)[:-1]):
         # One that another version stored may not be loadable any more; it stands in for nothing.
         with suppress(StorageError):
             if store.manifest(earlier) and (model := store.read(earlier, MODEL)) is not None:
                 load(model, f"{earlier} {store.root.name}")
-                return model, store.metrics(earlier) | {"month": earlier}
+                return model, flat.model(store.report(earlier)) | {"month": earlier}
     return None
 
 
@@ -191,9 +192,11 @@ def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict
     model, table = store.read(month, MODEL), store.table(month, "segments")
     if model is None or table is None:
         return {}
-    told = metrics["segment_model"]
+    measured = store.report(month).metrics
+    if not isinstance(measured, SegmentMetrics):
+        return {}
     before = segment_names(workspace, shift(month, -1))
-    names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
+    names = {profile.segment: profile.name for profile in measured.profiles}
     called = tables.current_names(before, segment_names(workspace, month))
     metrics["formerly"] = {
         now: then for then, now in called.items() if now != then and now in names.values()
@@ -201,7 +204,7 @@ def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict
     placed, projection = tables.user_map(
         load(model, f"{month} segment_model"),
         table,
-        told["features"],
+        measured.features,
         {user: called[name] for user, name in before.items()},
     )
     metrics["projection"] = msgspec.to_builtins(projection)
@@ -213,8 +216,11 @@ def _segments(workspace: Workspace, month: str, metrics: dict[str, Any]) -> dict
 
 
 def _report(workspace: Workspace, name: str, month: str) -> dict[str, Any] | None:
-    reports = workspace.reports[name]
-    return reports.metrics(month) if reports.manifest(month) else None
+    if workspace.reports[name].manifest(month) is None:
+        return None
+    if name == "model_backtest":
+        return flat.backtest(workspace.backtest.report(month))
+    return flat.compression(workspace.compression.report(month))
 
 
 def _headlines(report: dict[str, Any]) -> dict[str, dict[str, float]]:

@@ -1,79 +1,59 @@
-"""What the assets of the three models share: learn from the window, judge, store, tell."""
+"""Stage 3: the models of a month, trained on its trailing window; an asset a `ModelSpec`."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
-import msgspec
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
+from fitness_assets.assets import model_figures
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
-from fitness_assets.months import shift, trailing
+from fitness_assets.models.registry import ModelSpec
+from fitness_assets.models.reports import ModelHeadline, ModelReport, SegmentMetrics
+from fitness_assets.months import shift, start, trailing
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW, trailing_window
-from fitness_assets.storage.models import array_bytes, dump
+from fitness_assets.storage import documents
+from fitness_assets.storage.models import ModelStore, array_bytes, dump
 from fitness_assets.workspace import Workspace
 
-#: What the pipeline around a forest takes on disk at most: its imputers, scaler and categories.
-_AROUND_A_FOREST = 12_000
+_SEGMENTS = "segment_model"
 
-#: A trained pipeline, what was measured of it, and tables that go with it.
-Learned = tuple[Pipeline, dict[str, Any], dict[str, pd.DataFrame]]
 Outputs = Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]
-Attributes = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How one model comes about.
+def build(
+    spec: ModelSpec, months: dg.PartitionsDefinition[str], disk: int, memory: int
+) -> dg.AssetsDefinition:
+    """The asset of a model over `months`.
 
-    Attributes
+    Parameters
     ----------
-    columns : sequence of str
-        What it reads of `daily_activity`.
-    learn : callable
-        Given the days of the window.
-    show : callable
-        Given the metrics: what the Dagster UI shows beside them.
+    spec : ModelSpec
+    months : PartitionsDefinition
     disk, memory : int
-        Bytes that it may take.
-    by_segment : bool
-        Whether the days come with the name of their user's segment, to be scored by.
+        Its budgets in bytes.
     """
 
-    columns: Sequence[str]
-    learn: Callable[[pd.DataFrame], Learned]
-    show: Callable[[dict[str, Any]], Attributes]
-    disk: int
-    memory: int
-    by_segment: bool = False
+    @dg.asset(
+        name=spec.name,
+        description=spec.description,
+        partitions_def=months,
+        deps=[
+            dg.AssetDep("daily_activity", partition_mapping=trailing_window()),
+            *spec.dependencies,
+        ],
+        check_specs=checks.model_specs(spec, months),
+        backfill_policy=ONE_RUN_A_MONTH,
+        group_name="models",
+        kinds={"scikitlearn", spec.kind},
+        owners=OWNERS,
+    )
+    def model(context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]) -> Outputs:
+        yield from _materialize(context, workspace, spec, disk, memory)
 
-
-def attributes(
-    name: str, months: dg.PartitionsDefinition[str], kind: str, deps: Sequence[str] = ()
-) -> Attributes:
-    """The attributes of the asset `name`, a model of this kind over `months`.
-
-    It depends on the days of the window, and on `deps` of the same month.
-    """
-    return {
-        "partitions_def": months,
-        "deps": [dg.AssetDep("daily_activity", partition_mapping=trailing_window()), *deps],
-        "check_specs": checks.model_specs(name, months),
-        "backfill_policy": ONE_RUN_A_MONTH,
-        "group_name": "models",
-        "kinds": {"scikitlearn", kind},
-        "owners": OWNERS,
-    }
-
-
-def forest_budget(disk: int) -> int:
-    """Bytes that are left to the forest of a model which may take `disk`."""
-    return max(disk - _AROUND_A_FOREST, 0)
+    return model
 
 
 def window_of(workspace: Workspace, month: str) -> list[str]:
@@ -84,72 +64,116 @@ def window_of(workspace: Workspace, month: str) -> list[str]:
 def days_of(
     workspace: Workspace, months: Sequence[str], columns: Sequence[str]
 ) -> tuple[pd.DataFrame, int]:
-    """Columns of the days of `months` as learning takes them, and the bytes read for them."""
+    """Columns of the days of `months`, as training takes them, and the bytes read for them."""
     scan = workspace.daily.scan(months, columns)
     days = scan.table.to_pandas()
     return days.assign(date=pd.to_datetime(days["date"])), scan.bytes_read
 
 
-def materialize(context: dg.AssetExecutionContext, workspace: Workspace, recipe: Recipe) -> Outputs:
-    """Learn from the months of the window that the lake has, store what came of it, and tell.
+def segment_names(workspace: Workspace, month: str) -> dict[str, str]:
+    """The name of the segment of each user; empty if there are no stable segments."""
+    store = workspace.models[_SEGMENTS]
+    table = store.table(month, "segments") if store.manifest(month) else None
+    if table is None:
+        return {}
+    metrics = store.report(month).metrics
+    if not isinstance(metrics, SegmentMetrics):
+        return {}
+    names = {profile.segment: profile.name for profile in metrics.profiles}
+    named = table["segment"].map(names)
+    return dict(zip(table["user_id"][named.notna()], named.dropna(), strict=True))
 
-    A model that fails a gate is not stored, only what was measured of it.
+
+def _materialize(
+    context: dg.AssetExecutionContext,
+    workspace: Workspace,
+    spec: ModelSpec,
+    disk: int,
+    memory: int,
+) -> Outputs:
+    """Train on the months of the window that the lake has; check, store and report the model.
+
+    Of a model that fails a gate only the report is stored.
     """
-    month, name = context.partition_key, context.asset_key.to_user_string()
-    store = workspace.models[name]
+    month = context.partition_key
+    store = workspace.models[spec.name]
     window = window_of(workspace, month)
-    days, bytes_read = days_of(workspace, window, recipe.columns)
-    if recipe.by_segment:
+    implementation = spec.implementation()
+    days, bytes_read = days_of(workspace, window, implementation.COLUMNS)
+    if _SEGMENTS in spec.dependencies:
+        # Forests are also evaluated by segment.
         days["segment"] = days["user_id"].map(segment_names(workspace, month))
-    metrics: dict[str, Any] = {
-        "window": window,
-        "window_months": len(window),
-        "learned_from": {m: workspace.daily.published(m).data_version for m in window},
-    }
+    learned_from = {m: workspace.daily.published(m).data_version for m in window}
     content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
-    shown: Attributes = {}
     try:
-        model, measured, tables = recipe.learn(days)
-    except NotLearnedError as reason:
-        context.log.warning(f"not learned: {reason}")
-        metrics |= {"learned": False, "released": False, "reason": str(reason)}
-        results = gates.not_learned(name, str(reason))
+        trained = implementation.train_month(days, pd.Timestamp(start(month)), disk)
+    except NotLearnedError as error:
+        context.log.warning(f"not trained: {error}")
+        report = ModelReport(
+            window=window,
+            learned_from=learned_from,
+            released=False,
+            reason=str(error),
+            gates=gates.not_learned(spec, str(error)),
+        )
     else:
-        content = dump(model)
-        metrics |= measured | {"bytes": len(content), "memory_bytes": array_bytes(model)}
-        shown = recipe.show(metrics)
-        previous = store.manifest(shift(month, -1))
-        before = previous.info if previous and previous.info.get("released") else None
-        results = gates.examine(name, metrics, before, recipe.disk, recipe.memory)
-        failed = [check for check in results if not check.passed]
-        metrics |= {"learned": True, "released": not failed}
+        content, tables = dump(trained.model), trained.tables
+        headline = ModelHeadline(
+            learned=True,
+            released=True,
+            bytes=len(content),
+            memory_bytes=array_bytes(trained.model),
+            scores=trained.metrics.summary(),
+        )
+        before = _released_before(store, month)
+        results = gates.run_gates(spec, headline, before, disk, memory)
+        failed = [f"{gate.name} ({gate.message})" for gate in results if not gate.passed]
+        report = ModelReport(
+            window=window,
+            learned_from=learned_from,
+            released=not failed,
+            reason="; ".join(failed) or None,
+            bytes=headline.bytes,
+            memory_bytes=headline.memory_bytes,
+            gates=results,
+            metrics=trained.metrics,
+        )
         if failed:
             content = None
-            metrics["reason"] = "; ".join(f"{check.name} ({check.message})" for check in failed)
-            context.log.warning(f"not released: {metrics['reason']}")
-    metrics["gates"] = msgspec.to_builtins(results)
-    manifest = store.save(month, content, metrics, tables)
-    yield from checks.report(results)
-    plain = {k: v for k, v in metrics.items() if isinstance(v, bool | int | float | str)}
-    rows = metrics.get("users", metrics.get("train_rows"))
+            context.log.warning(f"not released: {report.reason}")
+    manifest = store.save(month, content, report, tables)
+    yield from checks.report(report.gates)
     yield result(
         manifest,
-        **plain,
-        **({"dagster/row_count": rows} if rows is not None else {}),
-        **shown,
-        window=", ".join(window),
+        **_metadata(report),
         bytes_read=bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )
 
 
-def segment_names(workspace: Workspace, month: str) -> dict[str, str]:
-    """The name of each user's segment; of nobody's where there are no stable groups."""
-    store = workspace.models["segment_model"]
-    table = store.table(month, "segments") if store.manifest(month) else None
-    if table is None:
-        return {}
-    names = {part["segment"]: part["name"] for part in store.metrics(month)["profiles"]}
-    named = table["segment"].map(names)
-    return dict(zip(table["user_id"][named.notna()], named.dropna(), strict=True))
+def _released_before(store: ModelStore[ModelReport], month: str) -> ModelHeadline | None:
+    """The headline of the model of the month before, if it was released."""
+    before = shift(month, -1)
+    manifest = store.manifest(before)
+    if manifest is None:
+        return None
+    name = f"the manifest of {store.root.name} of {before}"
+    headline = documents.convert(manifest.info, ModelHeadline, name)
+    return headline if headline.released else None
+
+
+def _metadata(report: ModelReport) -> dict[str, object]:
+    headline = report.headline()
+    sizes = {"bytes": headline.bytes, "memory_bytes": headline.memory_bytes}
+    rows = headline.scores.get("users", headline.scores.get("train_rows"))
+    return {
+        "learned": headline.learned,
+        "released": headline.released,
+        **({"reason": headline.reason} if headline.reason else {}),
+        **{name: size for name, size in sizes.items() if size is not None},
+        **headline.scores,
+        **({"dagster/row_count": rows} if rows is not None else {}),
+        **(model_figures.metadata(report.metrics) if report.metrics else {}),
+        "window": ", ".join(report.window),
+    }

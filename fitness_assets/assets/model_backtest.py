@@ -1,6 +1,6 @@
-"""Stage 3: how the models of the month before do on this month."""
+"""Stage 3: the models of the month before, scored on the days of this month."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -15,9 +15,13 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
+from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import backtest
+from fitness_assets.models.registry import FORESTS
+from fitness_assets.models.reports import BacktestHeadline, BacktestReport, Evaluation
 from fitness_assets.months import shift, start, trailing
 from fitness_assets.orchestration.partitions import month_before, trailing_window
+from fitness_assets.storage import documents
 from fitness_assets.storage.models import MODEL, ModelStore, load
 from fitness_assets.workspace import Workspace
 
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MONTHS_DRAWN = 12
+_COLOURS = (BLUE, ORANGE)
 
 
 def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -34,7 +39,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         partitions_def=months,
         deps=[
             dg.AssetDep("daily_activity", partition_mapping=trailing_window()),
-            *(dg.AssetDep(name, partition_mapping=month_before()) for name in backtest.FORESTS),
+            *(dg.AssetDep(spec.name, partition_mapping=month_before()) for spec in FORESTS),
         ],
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
@@ -44,50 +49,63 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     def model_backtest(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
     ) -> dg.MaterializeResult[None]:
-        """The forests of the month before on the days of this month, of users they have not seen.
+        """Scores of the models of the month before on this month's days of held-out users.
 
-        Neither the people nor the month were learned from. A score that falls from month to month
-        is drift.
+        The models were trained on neither these users nor this month. Scores that fall from month
+        to month show drift.
         """
         month = context.partition_key
-        days, _ = days_of(workspace, window_of(workspace, month), backtest.COLUMNS)
+        days, _ = days_of(workspace, window_of(workspace, month), backtest.columns())
         before = shift(month, -1)
-        metrics: dict[str, Any] = {"models_of": before}
-        for name in backtest.FORESTS:
-            store = workspace.models[name]
+        evaluations: dict[str, Evaluation] = {}
+        not_scored: dict[str, str] = {}
+        for spec in FORESTS:
+            store = workspace.models[spec.name]
             content = store.read(before, MODEL) if store.manifest(before) else None
-            if content is None:
-                metrics[name] = {"reason": f"{before} has no {name}"}
+            metrics = store.report(before).metrics if content is not None else None
+            if content is None or metrics is None:
+                not_scored[spec.name] = f"{before} has no {spec.name}"
                 continue
-            model = load(content, f"{name} of {before}")
-            told = backtest.score(name, model, store.metrics(before), days, start(month))
-            metrics[name] = told
-            # Both forests have these, and one figure by that name would be one of the two.
-            own = {k: v for k, v in told.items() if k not in {"rows", "gain", "gain_low"}}
-            metrics |= {k: v for k, v in own.items() if isinstance(v, int | float)}
-        reports = workspace.reports["model_backtest"]
-        manifest = reports.save(month, None, metrics)
-        plain = {k: v for k, v in metrics.items() if not isinstance(v, dict)}
-        unscored = {n: metrics[n]["reason"] for n in backtest.FORESTS if "reason" in metrics[n]}
+            model = load(content, f"{spec.name} of {before}")
+            try:
+                evaluations[spec.name] = backtest.evaluate(spec, model, metrics, days, start(month))
+            except NotLearnedError as error:
+                not_scored[spec.name] = str(error)
+        report = BacktestReport(model_month=before, evaluations=evaluations, not_scored=not_scored)
+        manifest = workspace.backtest.save(month, None, report)
+        scores = {
+            name: value
+            for evaluation in evaluations.values()
+            for name, value in evaluation.summary().items()
+        }
         return result(
             manifest,
-            **plain,
-            **({"not_scored": dg.MetadataValue.json(unscored)} if unscored else {}),
-            scores_by_month=picture(_scores(reports, month)),
-            path=dg.MetadataValue.path(reports.folder(month)),
+            model_month=before,
+            **scores,
+            **({"not_scored": dg.MetadataValue.json(not_scored)} if not_scored else {}),
+            scores_by_month=picture(_scores_by_month(workspace.backtest, month)),
+            path=dg.MetadataValue.path(workspace.backtest.folder(month)),
         )
 
     return model_backtest
 
 
-def _scores(reports: ModelStore, month: str) -> "Figure":
-    """R2 and macro F1 of every month that has been scored up to this one, and the baselines'."""
-    told = {m: found.info for m in trailing(month, _MONTHS_DRAWN) if (found := reports.manifest(m))}
+def _scores_by_month(store: ModelStore[BacktestReport], month: str) -> "Figure":
+    """The compared score of each model and of its baseline, for the months up to this one."""
+    headlines = {
+        m: documents.convert(found.info, BacktestHeadline, f"the manifest of the backtest of {m}")
+        for m in trailing(month, _MONTHS_DRAWN)
+        if (found := store.manifest(m))
+    }
     figure, axes = plot(4.5, 2)
-    for score, colour in {"r2": ORANGE, "macro_f1": BLUE}.items():
+    for spec, colour in zip(FORESTS, _COLOURS, strict=False):
+        score = spec.headline
         for name, tone, style in ((score, colour, "o-"), (f"baseline_{score}", GREY, ":")):
-            values = [info.get(name, float("nan")) for info in told.values()]
-            axes.plot(list(told), values, style, color=tone, markersize=4, label=name)
+            values = [
+                headline.scores.get(spec.name, {}).get(name, float("nan"))
+                for headline in headlines.values()
+            ]
+            axes.plot(list(headlines), values, style, color=tone, markersize=4, label=name)
     axes.set(ylabel="score", ylim=(-0.1, 1.05))
     axes.tick_params(axis="x", rotation=45)
     axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 import dagster as dg
 
 from fitness_assets.definitions import build_defs
+from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 
 #: The metric that says most about an asset, among those in its metadata. Others show their rows.
 HEADLINE = {
-    "segment_model": "stability",
-    "activity_classifier": "macro_f1",
-    "calorie_regressor": "r2",
+    **{spec.name: spec.headline for spec in MODELS},
     "model_backtest": "r2",
     "compression_report": "bytes",
     "dashboard_release": "models",

@@ -1,49 +1,44 @@
-"""Models on a month that came after them."""
+"""Models, scored on the month after those that they were trained on."""
 
-from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import split_by_user
-from fitness_assets.models.forests import activity, calories
-
-#: The models that predict, and so can be wrong about a month.
-FORESTS = {"activity_classifier": activity, "calorie_regressor": calories}
-#: Columns of `daily_activity` that both read.
-COLUMNS = list(dict.fromkeys([*activity.COLUMNS, *calories.COLUMNS]))
+from fitness_assets.models.registry import FORESTS, ModelSpec
+from fitness_assets.models.reports import Evaluation, Metrics
 
 
-def score(
-    name: str, model: Pipeline, learned: Mapping[str, Any], days: pd.DataFrame, since: date
-) -> dict[str, Any]:
-    """Scores of a model on the days from `since` of users held out.
+def columns() -> list[str]:
+    """Columns of `daily_activity` that the backtested models read."""
+    names = [name for spec in FORESTS for name in spec.forest().COLUMNS]
+    return list(dict.fromkeys(names))
+
+
+def evaluate(
+    spec: ModelSpec, model: Pipeline, metrics: Metrics, days: pd.DataFrame, since: date
+) -> Evaluation:
+    """Scores of a model on the days from `since` of held-out users.
 
     Parameters
     ----------
-    name : str
-        A key of `FORESTS`.
+    spec : ModelSpec
+        One of `registry.FORESTS`.
     model : Pipeline
-    learned : mapping
-        Its metrics.
+    metrics : Metrics
+        Of the model.
     days : DataFrame
-        `COLUMNS` of the window that ends with the month; what comes before `since` is the past of
-        its people.
+        `columns` of the window that ends with the month. Days before `since` are history.
     since : date
-        The first day after those that the model learned from.
+        The first day after those that the model was trained on.
 
-    Returns
-    -------
-    dict
-        The scores, or a ``reason`` why there are none.
+    Raises
+    ------
+    NotLearnedError
+        If there are too few users with such days.
     """
-    module = FORESTS[name]
-    rows = module.frame(days)
-    try:
-        test = split_by_user(rows[rows["date"] >= pd.Timestamp(since)], [module.TARGET]).test
-    except NotLearnedError as reason:
-        return {"reason": str(reason)}
-    return {"rows": len(test), **module.score(model, learned, test)}
+    forest = spec.forest()
+    rows = forest.frame(days)
+    test = split_by_user(rows[rows["date"] >= pd.Timestamp(since)], [forest.TARGET]).test
+    return forest.evaluate(model, metrics, test)

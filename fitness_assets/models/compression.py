@@ -1,13 +1,13 @@
 """The calorie forest from scikit-learn's default to a packed one, one bound at a time.
 
-Every step is trained on the same rows and the inputs of a form, and scored on the same users, whom
-none has seen.
+Every step is trained on the same rows and on the features that a form requires, and evaluated on
+the same held-out users.
 """
 
 import io
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,107 +17,70 @@ from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.models import evaluation, memory_probe
-from fitness_assets.models.datasets import Split, known
+from fitness_assets.models import evaluation
+from fitness_assets.models.datasets import Split, known_features
 from fitness_assets.models.forests import calories, pipelines
 from fitness_assets.models.forests.packed.estimator import PackedForest
+from fitness_assets.models.memory_probe import Probe
 from fitness_assets.models.model_selection import Hyperparameters
+from fitness_assets.models.reports import CompressionStep, RegressorMetrics
 
 #: Trees of scikit-learn's default forest.
 TREES = 100
-#: Rows that are predicted at once to tell how long it takes.
+#: Rows that are predicted at once to measure the time.
 ROWS = 50_000
 
 _JOBLIB_COMPRESSION = 3
 
 
 @dataclass(frozen=True)
-class Step:
-    """One forest of the story.
-
-    Attributes
-    ----------
-    step : str
-    trees, trees_measured : int
-        A forest that may not fit in memory is grown, measured and let go of tree by tree. Where
-        fewer are measured than it has, its size and times are scaled up, and its scores are those
-        of the trees measured.
-    nodes : int
-    bytes : int
-        On disk.
-    memory_bytes : int
-        What a fresh process grows by for it; of a forest measured tree by tree what its trees'
-        arrays take, for it is never whole.
-    fit_seconds, predict_seconds : float
-        Of one core, to train it (None for a forest that was trained elsewhere), and to predict
-        `ROWS` rows at once.
-    r2, rmse : float
-        On users that it has not seen, the latter in kcal.
-    """
-
-    step: str
-    trees: int
-    trees_measured: int
-    nodes: int
-    bytes: int
-    memory_bytes: int
-    fit_seconds: float | None
-    predict_seconds: float
-    r2: float
-    rmse: float
-
-
-@dataclass(frozen=True)
 class _Data:
-    """Encoded rows, as a forest gets them, their kcal, and what measures a forest's memory."""
+    """Encoded rows, as a forest gets them, their kcal, and a probe of a forest's memory."""
 
     train: np.ndarray
     train_target: np.ndarray
     test: np.ndarray
     test_target: np.ndarray
-    memory: memory_probe.Memory
+    probe: Probe
 
 
-def story(
-    split: Split, shape: Hyperparameters, memory: memory_probe.Memory, measured: int = TREES
-) -> Iterator[Step]:
-    """The steps, each as it is done.
+def measure_steps(
+    split: Split, hyperparameters: Hyperparameters, probe: Probe, measured: int = TREES
+) -> Iterator[CompressionStep]:
+    """The steps, each when it is measured.
 
     Parameters
     ----------
     split : Split
         Of `calories.split`.
-    shape : Hyperparameters
-        Of the forest at the end.
-    memory : callable
-        Of `footprint.measuring`.
+    hyperparameters : Hyperparameters
+        Of the last forest.
+    probe : callable
+        Of `memory_probe.start`.
     measured : int
         Trees of the unbounded forest that are measured.
     """
-    data = _encoded(split, memory)
-    leaf = max(1, math.ceil(shape.leaf * len(data.train)))
+    data = _encode(split, probe)
+    leaf = max(1, math.ceil(hyperparameters.leaf * len(data.train)))
+    trees = hyperparameters.trees
     yield _tree_by_tree("scikit-learn's default", {}, data, measured)
-    depth = {"max_depth": shape.depth}
-    yield _tree_by_tree(f"max_depth={shape.depth}", depth, data, measured)
-    _, few = _whole(f"n_estimators={shape.trees}", depth | {"n_estimators": shape.trees}, data)
-    yield few
-    bounds = depth | {"n_estimators": shape.trees, "min_samples_leaf": leaf}
-    forest, plain = _whole(f"min_samples_leaf={leaf}", bounds, data)
-    yield plain
+    depth = {"max_depth": hyperparameters.depth}
+    yield _tree_by_tree(f"max_depth={hyperparameters.depth}", depth, data, measured)
+    _, few_trees = _whole(f"n_estimators={trees}", depth | {"n_estimators": trees}, data)
+    yield few_trees
+    bounds = depth | {"n_estimators": trees, "min_samples_leaf": leaf}
+    forest, large_leaves = _whole(f"min_samples_leaf={leaf}", bounds, data)
+    yield large_leaves
     compressed = _joblib(forest, _JOBLIB_COMPRESSION)
-    yield _loaded("joblib compress=3", forest, compressed, plain.fit_seconds, data)
+    yield _measure("joblib compress=3", forest, compressed, large_leaves.fit_seconds, data)
     packed = PackedForest.of(forest)
-    yield _loaded("packed", packed, packed.to_bytes(), plain.fit_seconds, data)
+    yield _measure("packed", packed, packed.to_bytes(), large_leaves.fit_seconds, data)
 
 
-def released(
-    split: Split,
-    model: Pipeline,
-    content: bytes,
-    learned: Mapping[str, Any],
-    memory: memory_probe.Memory,
-) -> Step:
-    """The last step: the model that was chosen, with all that it is told of the person.
+def measure_released(
+    split: Split, model: Pipeline, content: bytes, metrics: RegressorMetrics, probe: Probe
+) -> CompressionStep:
+    """The last step: the released model, with all of its features.
 
     Parameters
     ----------
@@ -125,35 +88,35 @@ def released(
         Of `calories.split`.
     model : Pipeline
     content : bytes
-        Its file, with all that is around the forest.
-    learned : mapping
-        Its metrics.
-    memory : callable
-        Of `footprint.measuring`.
+        Its file, the pipeline around the forest included.
+    metrics : RegressorMetrics
+        Of the model.
+    probe : callable
+        Of `memory_probe.start`.
     """
-    test = split.test[learned["features"]]
+    test = split.test[metrics.inputs.features]
     rows = test.iloc[np.arange(ROWS) % len(test)]
     began = time.process_time()
     model.predict(rows)
     predict_seconds = time.process_time() - began
-    parts = pipelines.packed(model)
-    trees = sum(forest.tree_count for forest in parts)
-    return Step(
-        "as released",
-        trees,
-        trees,
-        sum(forest.node_count for forest in parts),
-        len(content),
-        sum(memory(forest.to_bytes(), "packed") for forest in parts),
-        None,
-        predict_seconds,
-        learned["r2"],
-        learned["rmse"],
+    forests = pipelines.packed(model)
+    trees = sum(forest.tree_count for forest in forests)
+    return CompressionStep(
+        step="as released",
+        trees=trees,
+        trees_measured=trees,
+        nodes=sum(forest.node_count for forest in forests),
+        bytes=len(content),
+        memory_bytes=sum(probe(forest.to_bytes(), "packed") for forest in forests),
+        fit_seconds=None,
+        predict_seconds=predict_seconds,
+        r2=metrics.evaluation.scores.r2,
+        rmse=metrics.evaluation.scores.rmse,
     )
 
 
-def _encoded(split: Split, memory: memory_probe.Memory) -> _Data:
-    features = known(split.train, {"day": calories.GROUPS["day"]})["day"]
+def _encode(split: Split, probe: Probe) -> _Data:
+    features = known_features(split.train, {"day": calories.GROUPS["day"]})["day"]
     encoder = pipelines.pipeline(features, LinearRegression())[:-1]
     target = calories.TARGET
     return _Data(
@@ -161,12 +124,12 @@ def _encoded(split: Split, memory: memory_probe.Memory) -> _Data:
         split.train[target].to_numpy(),
         encoder.transform(split.test[features]).astype(np.float32),
         split.test[target].to_numpy(),
-        memory,
+        probe,
     )
 
 
-def _tree_by_tree(step: str, bounds: dict[str, Any], data: _Data, measured: int) -> Step:
-    """A forest of `TREES`, never more of it in memory than a tree a core."""
+def _tree_by_tree(step: str, bounds: dict[str, Any], data: _Data, measured: int) -> CompressionStep:
+    """A forest of `TREES`, of which each core holds one tree at a time in memory."""
 
     def grow(seed: int) -> tuple[np.ndarray, np.ndarray]:
         forest = RandomForestRegressor(n_estimators=1, random_state=seed, **bounds)
@@ -182,56 +145,59 @@ def _tree_by_tree(step: str, bounds: dict[str, Any], data: _Data, measured: int)
 
     jobs = joblib.Parallel(n_jobs=-1, prefer="threads", return_as="generator")
     predicted, sizes = np.zeros(len(data.test)), np.zeros(5)
-    for of_tree, size in jobs(joblib.delayed(grow)(seed) for seed in range(measured)):
-        predicted += of_tree / measured
-        sizes += size * TREES / measured
+    for tree_predicted, tree_sizes in jobs(joblib.delayed(grow)(seed) for seed in range(measured)):
+        predicted += tree_predicted / measured
+        sizes += tree_sizes * TREES / measured
     nodes, size, memory, fit_seconds, predict_seconds = map(float, sizes)
-    return Step(
-        step,
-        TREES,
-        measured,
-        round(nodes),
-        round(size),
-        round(memory),
-        fit_seconds,
-        predict_seconds * ROWS / len(data.test),
-        **_scores(data, predicted),
+    scores = evaluation.regression(data.test_target, predicted)
+    return CompressionStep(
+        step=step,
+        trees=TREES,
+        trees_measured=measured,
+        nodes=round(nodes),
+        bytes=round(size),
+        memory_bytes=round(memory),
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds * ROWS / len(data.test),
+        r2=scores.r2,
+        rmse=scores.rmse,
     )
 
 
-def _whole(step: str, bounds: dict[str, Any], data: _Data) -> tuple[RandomForestRegressor, Step]:
+def _whole(
+    step: str, bounds: dict[str, Any], data: _Data
+) -> tuple[RandomForestRegressor, CompressionStep]:
     forest = RandomForestRegressor(n_jobs=-1, random_state=0, **bounds)
     began = time.process_time()
     forest.fit(data.train, data.train_target)
     fit_seconds = time.process_time() - began
     forest.set_params(n_jobs=1)
-    return forest, _loaded(step, forest, _joblib(forest, 0), fit_seconds, data)
+    return forest, _measure(step, forest, _joblib(forest, 0), fit_seconds, data)
 
 
-def _loaded(step: str, forest: Any, content: bytes, fit_seconds: float | None, data: _Data) -> Step:
-    """What `forest`, stored as `content`, takes and gives."""
+def _measure(
+    step: str, forest: Any, content: bytes, fit_seconds: float | None, data: _Data
+) -> CompressionStep:
+    """Sizes, time and scores of `forest`, which is stored as `content`."""
     packed = isinstance(forest, PackedForest)
     trees = [] if packed else [tree.tree_ for tree in forest.estimators_]
     rows = data.test[np.arange(ROWS) % len(data.test)]
     began = time.process_time()
     forest.predict(rows)
     predict_seconds = time.process_time() - began
-    return Step(
-        step,
-        forest.tree_count if packed else len(trees),
-        forest.tree_count if packed else len(trees),
-        forest.node_count if packed else sum(tree.node_count for tree in trees),
-        len(content),
-        data.memory(content, "packed" if packed else "joblib"),
-        fit_seconds,
-        predict_seconds,
-        **_scores(data, forest.predict(data.test)),
+    scores = evaluation.regression(data.test_target, forest.predict(data.test))
+    return CompressionStep(
+        step=step,
+        trees=forest.tree_count if packed else len(trees),
+        trees_measured=forest.tree_count if packed else len(trees),
+        nodes=forest.node_count if packed else sum(tree.node_count for tree in trees),
+        bytes=len(content),
+        memory_bytes=data.probe(content, "packed" if packed else "joblib"),
+        fit_seconds=fit_seconds,
+        predict_seconds=predict_seconds,
+        r2=scores.r2,
+        rmse=scores.rmse,
     )
-
-
-def _scores(data: _Data, predicted: np.ndarray) -> dict[str, float]:
-    scores = evaluation.regression(data.test_target, predicted)
-    return {name: scores[name] for name in ("r2", "rmse")}
 
 
 def _joblib(forest: RandomForestRegressor, compress: int) -> bytes:

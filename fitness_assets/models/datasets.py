@@ -1,4 +1,4 @@
-"""What the models learn from, and who is kept aside to test on."""
+"""Training rows, and the users that are held out to evaluate on."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,19 +8,20 @@ import pandas as pd
 
 from fitness_assets.errors import NotLearnedError
 
-#: One user in this many is never learned from.
+#: One user in this many is held out.
 HOLD_OUT = 5
 
-#: Fewer people than this on either side of the split prove nothing.
-_FEWEST_USERS = 5
+#: Users needed on either side of the split; scores of fewer say nothing.
+_MIN_USERS = 5
 
-#: Up to this many rows every training user takes a turn in validation; beyond it one fold tells.
+#: Up to this many rows the validation splits are a cross-validation of so many folds; with more
+#: rows one fold is enough.
 _FEW_ROWS, _FOLDS_OF_FEW = 5_000, 3
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of the users a model learns from, and of those it has never seen."""
+    """Rows of users to train on, and rows of other users to evaluate on."""
 
     train: pd.DataFrame
     test: pd.DataFrame
@@ -29,14 +30,14 @@ class Split:
 def held_out(user_ids: pd.Series) -> pd.Series:
     """Whether each user belongs to the test set.
 
-    The answer depends on the user's id alone, so a user stays on their side of the split in every
-    month and whoever else is in the data.
+    The answer depends on the user's id alone, so a user is on the same side of the split in every
+    month and in any cohort.
     """
     return _fold(user_ids, 0, HOLD_OUT) == 0
 
 
 def _fold(user_ids: pd.Series, byte: int, folds: int) -> pd.Series:
-    """The fold of each user, told by one byte of a hash; folds by other bytes are independent."""
+    """The fold of each user, from one byte of a hash; folds of different bytes are independent."""
     numbers = {
         user: hashlib.sha256(str(user).encode()).digest()[byte] % folds
         for user in user_ids.unique()
@@ -45,7 +46,7 @@ def _fold(user_ids: pd.Series, byte: int, folds: int) -> pd.Series:
 
 
 def split_by_user(days: pd.DataFrame, needed: Sequence[str]) -> Split:
-    """Rows of worn days that have all of `needed`, split by user.
+    """Rows of worn days that have all of the columns `needed`, split by user.
 
     Raises
     ------
@@ -55,33 +56,34 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str]) -> Split:
     usable = days[days["worn"] & days[list(needed)].notna().all(axis=1)]
     test = held_out(usable["user_id"])
     split = Split(usable[~test], usable[test])
-    learned, tested = (part["user_id"].nunique() for part in (split.train, split.test))
-    if min(learned, tested) < _FEWEST_USERS:
+    train_users, test_users = (part["user_id"].nunique() for part in (split.train, split.test))
+    if min(train_users, test_users) < _MIN_USERS:
         raise NotLearnedError(
-            f"needs {_FEWEST_USERS} users to learn from and {_FEWEST_USERS} to test on that have "
-            f"{', '.join(needed)}; there are {learned} and {tested}"
+            f"needs {_MIN_USERS} users to train on and {_MIN_USERS} to evaluate on that have "
+            f"{', '.join(needed)}; there are {train_users} and {test_users}"
         )
     return split
 
 
-def validation(train: pd.DataFrame) -> Iterator[Split]:
-    """Splits of the training rows, by user, on which choices are made.
+def validation_splits(train: pd.DataFrame) -> Iterator[Split]:
+    """Splits of the training rows, by user, for model selection.
 
-    The test set stays unseen until the choice is made. With few rows every user is in one of the
-    validation sets, with many only those of one fold.
+    The test set is not used before the model is selected. With few rows this is a cross-validation,
+    with many rows one validation split.
     """
     few = len(train) <= _FEW_ROWS
     folds = _fold(train["user_id"], 1, _FOLDS_OF_FEW if few else HOLD_OUT)
     for fold in range(_FOLDS_OF_FEW if few else 1):
-        aside = folds == fold
-        if aside.any() and not aside.all():
-            yield Split(train[~aside], train[aside])
+        validation = folds == fold
+        if validation.any() and not validation.all():
+            yield Split(train[~validation], train[validation])
 
 
-def some_users(days: pd.DataFrame, rows: int) -> pd.DataFrame:
-    """All days of so many users that there are about `rows` of them; all users if there are fewer.
+def sample_users(days: pd.DataFrame, rows: int) -> pd.DataFrame:
+    """All days of a sample of users that has about `rows` rows; all users if there are fewer.
 
-    The same users are chosen whoever else is in the data, as far as possible.
+    The order in which users are drawn depends on their ids alone, so that samples of similar
+    cohorts overlap.
     """
     sizes = days["user_id"].value_counts()
     order = sorted(sizes.index, key=lambda user: hashlib.sha256(str(user).encode()).digest()[2:])
@@ -89,8 +91,8 @@ def some_users(days: pd.DataFrame, rows: int) -> pd.DataFrame:
     return days[days["user_id"].isin(total.index[total.shift(fill_value=0) < rows])]
 
 
-def known(days: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """Of each group the features of which anything is known in `days`; no empty groups."""
+def known_features(days: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """The features of each group that have a value in `days`; groups without any are left out."""
     found = {
         group: [name for name in names if days[name].notna().any()]
         for group, names in groups.items()

@@ -1,13 +1,12 @@
-"""Measured facts in plain words, for the Dagster UI and the dashboard alike."""
+"""Sentences about the models, for the Dagster UI and the dashboard."""
 
-from collections.abc import Mapping
-from typing import Any
+from fitness_assets.models.reports import ModelReport, SegmentMetrics, SegmentProfile
 
-#: Groups whose weakest index is below this are not the same when something else is looked at.
+#: Threshold of each stability index; below it segments are not stable.
 STABLE = 0.55
-#: So many users make a group; fewer are outliers.
+#: Users of the smallest segment, at least; fewer are outliers.
 SMALLEST = 5
-#: What is compared to tell whether segments are stable.
+#: Stability indices by field of `SegmentCandidate`, in words.
 STABILITY_PARTS = {
     "bootstrap": "between resamples of the users",
     "odd_even": "between odd and even days",
@@ -20,60 +19,67 @@ _BETTER = {
 }
 
 
-def not_released(metrics: Mapping[str, Any]) -> str:
-    """Why a month has no model of its own of a kind, and whose stands in."""
-    verb = "Refused" if metrics["learned"] else "Not learned"
-    told = f"{verb}: {metrics['reason']}."
-    if "stand_in" in metrics:
-        told += f" The model of {metrics['stand_in']['month']} stands in."
-    return told
-
-
-def segments_verdict(metrics: Mapping[str, Any]) -> str:
-    """What was found of the number of segments that was chosen."""
-    k = metrics["k"]
-    chosen = next(candidate for candidate in metrics["candidates"] if candidate["k"] == k)
-    agreement = ", ".join(
-        f"{chosen[part]:.2f} {words}"
-        for part, words in STABILITY_PARTS.items()
-        if chosen[part] is not None
-    )
-    if metrics["stable"]:
-        told = f"{k} groups that stay the same (adjusted Rand {agreement})."
-        if not metrics["distinct"]:
-            told += (
-                " There are no gaps between them: they are parts of a scale, not kinds of people."
-            )
-        return told
-    if chosen["stability"] >= STABLE:
-        return (
-            f"No stable groups here: the smallest of {k} is below {SMALLEST} users, which makes "
-            "outliers and not a group."
-        )
-    return (
-        f"No stable groups here: users fall into other groups when something else is looked at "
-        f"(adjusted Rand {agreement}, for {k}; {STABLE} is asked of each, and no number of groups "
-        "reaches it)."
-    )
-
-
-def habit_advice(profile: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
-    """What would take users of a segment to a better one; empty where nothing is known to.
+def not_released(report: ModelReport, fallback: str | None = None) -> str:
+    """Why a month has no model of its own.
 
     Parameters
     ----------
-    profile : mapping
-        One of the ``profiles`` of `metrics`.
-    metrics : mapping
-        Those of the segments of the month.
+    report : ModelReport
+        Of that month.
+    fallback : str or None
+        The month of the model that is used instead.
     """
-    advice = profile["advice"]
+    state = "Not released" if report.learned else "Not trained"
+    text = f"{state}: {report.reason}."
+    return f"{text} The model of {fallback} is used instead." if fallback else text
+
+
+def segments_verdict(metrics: SegmentMetrics) -> str:
+    """Whether the selected number of segments is stable, and how it was measured."""
+    k, selected = metrics.k, metrics.selected
+    indices = {
+        "bootstrap": selected.bootstrap,
+        "odd_even": selected.odd_even,
+        "months": selected.months,
+    }
+    measured = ", ".join(
+        f"{index:.2f} {STABILITY_PARTS[part]}"
+        for part, index in indices.items()
+        if index is not None
+    )
+    if metrics.stable:
+        text = f"{k} stable segments (adjusted Rand index {measured})."
+        if not metrics.distinct:
+            text += " There are no gaps between them: they divide a continuum of users."
+        return text
+    if selected.stability >= STABLE:
+        return (
+            f"No stable segments: the smallest of {k} has fewer than {SMALLEST} users, who are "
+            "outliers."
+        )
+    return (
+        "No stable segments: other resamples, days or months assign users to other segments. Each "
+        f"adjusted Rand index must be at least {STABLE}, and no number of segments reaches that; "
+        f"the best, {k}, has {measured}."
+    )
+
+
+def habit_advice(profile: SegmentProfile, metrics: SegmentMetrics) -> str:
+    """The change of habits that leads from a segment to a better one; empty if none is known.
+
+    Parameters
+    ----------
+    profile : SegmentProfile
+        One of `metrics.profiles`.
+    metrics : SegmentMetrics
+    """
+    advice = profile.advice
     if advice is None:
         return ""
-    names = {other["segment"]: other["name"] for other in metrics["profiles"]}
-    habits = " and ".join(f"{habit['change']:+,} {habit['unit']}" for habit in advice["habits"])
-    better = ", ".join(_BETTER[measure] for measure in advice["better_in"])
+    names = {other.segment: other.name for other in metrics.profiles}
+    habits = " and ".join(f"{habit.change:+,} {habit.unit}" for habit in advice.habits)
+    better = ", ".join(_BETTER[measure] for measure in advice.better_in)
     return (
-        f"{habits}, towards “{names[advice['towards']]}” ({better}). By the model that takes "
-        f"{advice['moved']:.0%} of these users to a better segment."
+        f"{habits}, towards “{names[advice.towards]}” ({better}). With this change the model "
+        f"assigns {advice.moved:.0%} of these users to a better segment."
     )

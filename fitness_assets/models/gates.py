@@ -1,93 +1,96 @@
-"""Whether a model may be released: pure checks of its metrics.
+"""Release gates: pure checks of what was measured of a model.
 
-A gate stops a model and not its month. A month with a model that fails is published without it.
+A model that fails a gate is not released. The month is published without it.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from fitness_assets.models.registry import Comparison, ModelSpec
+from fitness_assets.models.reports import ModelHeadline
 from fitness_assets.record.check_result import CheckResult
 
-#: Score of each model that is compared from month to month, its name, how much it may fall.
-COMPARED = {
-    "activity_classifier": ("macro_f1", "macro F1", 0.05),
-    "calorie_regressor": ("r2", "R²", 0.05),
+#: Each gate and its description.
+GATES = {
+    "better_than_baseline": "Beats the constant baseline on held-out users: the lower bootstrap "
+    "bound of the gain is above 0.",
+    "no_worse_than_before": "Scores about as well as the model of the month before, or better.",
+    "within_budget": "Fits its budgets on disk and in memory.",
 }
 
 
-def of(name: str) -> list[str]:
-    """The gates of the model `name`."""
-    forest = ["better_than_baseline", "no_worse_than_before"] if name in COMPARED else []
-    return [*forest, "within_budget"]
+def of(spec: ModelSpec) -> list[str]:
+    """Names of the gates of a model."""
+    supervised = ["better_than_baseline", "no_worse_than_before"] if spec.compared else []
+    return [*supervised, "within_budget"]
 
 
-def not_learned(name: str, reason: str) -> list[CheckResult]:
-    """The gates of the model `name` where there is none to judge."""
-    return [CheckResult(gate, True, f"nothing to judge: {reason}") for gate in of(name)]
+def not_learned(spec: ModelSpec, reason: str) -> list[CheckResult]:
+    """Results of the gates of a model that was not trained: passed, with the reason."""
+    return [CheckResult(gate, True, f"no model to check: {reason}") for gate in of(spec)]
 
 
-def examine(
-    name: str,
-    metrics: Mapping[str, Any],
-    before: Mapping[str, Any] | None,
+def run_gates(
+    spec: ModelSpec,
+    headline: ModelHeadline,
+    before: ModelHeadline | None,
     disk: int,
     memory: int,
 ) -> list[CheckResult]:
-    """Every gate of a model that was learned.
+    """Results of all gates of a model that was trained.
 
     Parameters
     ----------
-    name : str
-        Of the model's asset.
-    metrics : mapping
-        What was measured of it, sizes included.
-    before : mapping or None
-        What was measured of the model of the month before, if it was released.
+    spec : ModelSpec
+    headline : ModelHeadline
+        Its scores and sizes.
+    before : ModelHeadline or None
+        Those of the model of the month before, if it was released.
     disk, memory : int
-        Bytes that it may take.
+        Its budgets in bytes.
     """
-    verdicts = [within_budget(metrics, disk, memory)]
-    if name in COMPARED:
-        verdicts += [better_than_baseline(metrics), no_worse_than_before(name, metrics, before)]
-    return verdicts
+    results = [within_budget(headline, disk, memory)]
+    if spec.compared:
+        results += [
+            better_than_baseline(headline),
+            no_worse_than_before(spec.compared, headline, before),
+        ]
+    return results
 
 
-def better_than_baseline(metrics: Mapping[str, Any]) -> CheckResult:
-    """Whether it saves some of the loss of no model at all, and not by luck."""
-    gain, low = metrics["gain"], metrics["gain_low"]
+def better_than_baseline(headline: ModelHeadline) -> CheckResult:
+    """Whether the lower bootstrap bound of the gain over the constant baseline is above 0."""
+    gain, low = headline.scores["gain"], headline.scores["gain_low"]
     return CheckResult(
         "better_than_baseline",
         low > 0,
-        f"saves {gain:.1%} of the loss of no model on {metrics['heldout_users']:,} unseen users, "
-        f"and more than {low:.1%} in 95 of 100 resamples of them",
+        f"saves {gain:.1%} of the loss of the constant baseline on "
+        f"{headline.scores['heldout_users']:,} held-out users, and more than {low:.1%} in 95 of "
+        "100 bootstrap resamples",
         {"gain": gain, "gain_low": low},
     )
 
 
 def no_worse_than_before(
-    name: str, metrics: Mapping[str, Any], before: Mapping[str, Any] | None
+    compared: Comparison, headline: ModelHeadline, before: ModelHeadline | None
 ) -> CheckResult:
-    """Whether its score is about that of the month before, or better."""
-    check = "no_worse_than_before"
+    """Whether the score has not fallen by more than the tolerance since the month before."""
+    name = "no_worse_than_before"
     if before is None:
-        return CheckResult(check, True, "no model of the month before to compare with")
-    score, title, most = COMPARED[name]
-    now, then = metrics[score], before[score]
+        return CheckResult(name, True, "no model of the month before to compare with")
+    now, then = headline.scores[compared.score], before.scores[compared.score]
     return CheckResult(
-        check,
-        now >= then - most,
-        f"{title} {now:.3f}, the month before {then:.3f}; it may fall by {most}",
+        name,
+        now >= then - compared.tolerance,
+        f"{compared.title} {now:.3f}, the month before {then:.3f}; it may fall by "
+        f"{compared.tolerance}",
         {"now": now, "before": then},
     )
 
 
-def within_budget(metrics: Mapping[str, Any], disk: int, memory: int) -> CheckResult:
-    """Whether the model is as small as the host needs it."""
-    sizes = {"bytes": metrics["bytes"], "memory_bytes": metrics["memory_bytes"]}
+def within_budget(headline: ModelHeadline, disk: int, memory: int) -> CheckResult:
+    """Whether the model fits its budgets."""
+    size, memory_size = headline.bytes or 0, headline.memory_bytes or 0
     return CheckResult(
         "within_budget",
-        sizes["bytes"] <= disk and sizes["memory_bytes"] <= memory,
-        f"{sizes['bytes']:,} of {disk:,} bytes on disk, "
-        f"{sizes['memory_bytes']:,} of {memory:,} in memory",
-        sizes,
+        size <= disk and memory_size <= memory,
+        f"{size:,} of {disk:,} bytes on disk, {memory_size:,} of {memory:,} in memory",
+        {"bytes": size, "memory_bytes": memory_size},
     )

@@ -1,6 +1,7 @@
-"""What a stored forest takes in memory, measured in a process that does nothing else.
+"""The memory that a stored forest takes, measured in a process that does nothing else.
 
-Run as a program it measures the files that it is told of.
+Run as a program it reads lines from standard input, each a kind of forest and a path, and writes
+the bytes that loading it takes.
 """
 
 import os
@@ -15,31 +16,31 @@ from typing import IO, Any, Literal, cast
 from fitness_assets.memory import collect_and_trim, resident
 
 Kind = Literal["joblib", "packed"]
-#: Bytes by which a new process grows when it loads a forest of this content and kind.
-Memory = Callable[[bytes, Kind], int]
+#: Given the content and kind of a forest: the bytes by which a new process grows to load it.
+Probe = Callable[[bytes, Kind], int]
 
-# One small forest is lost among the pages of a process, many are not.
-_COPIES_BYTES, _MOST_COPIES = 20_000_000, 30
+# One small forest is lost among the pages of a process; this many bytes of copies are not.
+_COPIES_BYTES, _MAX_COPIES = 20_000_000, 30
 
 
 @contextmanager
-def measuring() -> Iterator[Memory]:
+def start() -> Iterator[Probe]:
     """Start a process that imports once, and measures each forest in a fork of itself."""
     process = subprocess.Popen(
         [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    tell, told = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
+    requests, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
 
-    def memory(content: bytes, kind: Kind) -> int:
+    def probe(content: bytes, kind: Kind) -> int:
         with tempfile.NamedTemporaryFile() as file:
             file.write(content)
             file.flush()
-            tell.write(f"{kind} {file.name}\n")
-            tell.flush()
-            return int(told.readline())
+            requests.write(f"{kind} {file.name}\n")
+            requests.flush()
+            return int(answers.readline())
 
     with process:
-        yield memory
+        yield probe
 
 
 def _load(kind: str, path: Path) -> Any:
@@ -49,24 +50,24 @@ def _load(kind: str, path: Path) -> Any:
         return PackedForest.from_bytes(path.read_bytes())
     import joblib
 
-    return joblib.load(path)  # noqa: TID251 - of a file that `memory` has just written
+    return joblib.load(path)  # noqa: TID251 - a file that `probe` has just written
 
 
 def _growth(kind: str, path: Path) -> int:
     """Bytes by which this process grows for one copy of the forest in `path`."""
-    _load(kind, path)  # what is imported for the first is not the forest's
+    _load(kind, path)  # imports belong to no forest
     collect_and_trim()
-    copies = max(1, min(_MOST_COPIES, _COPIES_BYTES // path.stat().st_size))
+    copies = max(1, min(_MAX_COPIES, _COPIES_BYTES // path.stat().st_size))
     before = resident()
     kept = [_load(kind, path) for _ in range(copies)]
     after = resident()
     if before is None or after is None:
-        raise OSError("this system does not say what a process holds")
+        raise OSError("this system does not report the memory of a process")
     return (after - before) // len(kept)
 
 
 def _serve() -> None:
-    import joblib  # noqa: F401 - what forks would each import
+    import joblib  # noqa: F401 - imported once, not in each fork
 
     from fitness_assets.models.forests.packed import estimator  # noqa: F401
 

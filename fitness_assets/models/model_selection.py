@@ -1,8 +1,8 @@
-"""The choice of a forest: the smallest that predicts about as well as the best that was tried."""
+"""Model selection for forests: the smallest candidate that scores about as well as the best."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,29 +10,33 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from fitness_assets.models.datasets import some_users, validation
+from fitness_assets.models.datasets import sample_users, validation_splits
 from fitness_assets.models.forests.pipelines import packed_bytes
+from fitness_assets.models.reports import Trial
 
-#: Rows that a choice is made on; more cost time and change little.
-_ROWS = 10_000
-# Rows that a tree is grown from. Leaves that hold a share of them are as good as leaves of more.
-_ROWS_OF_A_TREE = 30_000
+# Rows that candidates are compared on; more cost time and change little.
+_SELECTION_ROWS = 10_000
+# Rows that one tree is grown from. The minimum leaf size is a share of them.
+_MAX_TREE_ROWS = 30_000
+# Up to this many rows a forest is grown in one thread, in less time than it takes to start others.
 _FEW_ROWS = 5_000
-# Rows that the chosen forest draws them from.
-_ROWS_OF_A_FOREST = 200_000
+# Rows that the trees of the selected forest are drawn from.
+_MAX_FOREST_ROWS = 200_000
+# Bytes on disk of the pipeline around a forest, at most: imputers, scaler and categories.
+_PIPELINE_BYTES = 12_000
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What bounds a forest.
+    """Hyperparameters of a forest.
 
     Attributes
     ----------
     trees, depth : int
-        So many trees, at most so deep.
+        Number of trees, and their maximum depth.
     leaf : float
-        Share of a tree's rows that a leaf holds at least. So the number of leaves is bounded, and a
-        forest does not grow with its data.
+        Minimum size of a leaf, as a share of the rows of its tree. It bounds the number of leaves,
+        so that a forest does not grow with its data.
     """
 
     trees: int
@@ -40,176 +44,194 @@ class Hyperparameters:
     leaf: float
 
     def parameters(self, rows: int, features: float) -> dict[str, Any]:
-        """What bounds scikit-learn's forest so.
+        """The parameters of scikit-learn's forest.
 
         Parameters
         ----------
         rows : int
-            That it is trained on.
+            Training rows.
         features : int or float
-            Number or share of those that a split chooses among.
+            Number or share of the features that each split considers.
         """
-        drawn = min(rows, _ROWS_OF_A_TREE)
+        drawn = min(rows, _MAX_TREE_ROWS)
         return {
             "n_estimators": self.trees,
             "max_depth": self.depth,
             "min_samples_leaf": max(1, math.ceil(self.leaf * drawn)),
             "max_samples": drawn,
             "max_features": features,
-            # Few rows are learned before threads have been started.
             "n_jobs": -1 if drawn > _FEW_ROWS else 1,
             "random_state": 0,
         }
 
 
 @dataclass(frozen=True)
-class Trial:
-    """One candidate on users that it had not seen.
+class Candidate:
+    """One choice of features and hyperparameters, scored on the validation split.
 
     Attributes
     ----------
     groups : list of str
-        Groups of features it was told.
+        Feature groups.
     features : list of str
         The features of these groups.
-    shape : Hyperparameters
+    hyperparameters : Hyperparameters
     bytes : int
         Size of its forests on disk.
     score : float
         Greater is better.
     predicted : ndarray
-        What it predicted for the users kept aside.
+        Its predictions for the validation rows.
     """
 
     groups: list[str]
     features: list[str]
-    shape: Hyperparameters
+    hyperparameters: Hyperparameters
     bytes: int
     score: float
     predicted: np.ndarray
 
-    def told(self) -> dict[str, Any]:
-        """What it was and how it did, as plain values."""
-        return {
-            "groups": self.groups,
-            **asdict(self.shape),
-            "bytes": self.bytes,
-            "score": self.score,
-        }
-
 
 @dataclass(frozen=True)
-class Choice:
-    """What was chosen, and all that was tried.
+class Selection:
+    """The selected model, and all candidates.
 
     Attributes
     ----------
     model : Pipeline
-    trial : Trial
-        The one that it was in the search.
-    trials : list of Trial
-    days : DataFrame
-        Rows of training users to calibrate it on.
+        Trained on the training rows.
+    selected : Candidate
+    candidates : list of Candidate
+    calibration : DataFrame
+        Rows of training users to calibrate the model on.
     predicted : ndarray
-        For these rows: by the model, which has not seen their users, or, where there are few, by
-        models of the same kind that have not.
+        Predictions for these rows by the model, which was not trained on them, or with few rows by
+        the cross-validated models of the selected candidate.
     """
 
     model: Pipeline
-    trial: Trial
-    trials: list[Trial]
-    days: pd.DataFrame
+    selected: Candidate
+    candidates: list[Candidate]
+    calibration: pd.DataFrame
     predicted: np.ndarray
 
-    def told(self) -> list[dict[str, Any]]:
-        """Each trial as plain values, and whether it is the chosen one."""
-        return [trial.told() | {"chosen": trial is self.trial} for trial in self.trials]
+    def trials(self) -> list[Trial]:
+        """The candidates as they are reported."""
+        return [
+            Trial(
+                groups=candidate.groups,
+                trees=candidate.hyperparameters.trees,
+                depth=candidate.hyperparameters.depth,
+                leaf=candidate.hyperparameters.leaf,
+                bytes=candidate.bytes,
+                score=candidate.score,
+                selected=candidate is self.selected,
+            )
+            for candidate in self.candidates
+        ]
 
 
 @dataclass(frozen=True)
-class Task:
-    """What is being learned.
+class Estimator:
+    """What is selected.
 
     Attributes
     ----------
-    train : callable
-        Given rows, names of features and a shape: the trained pipeline, its forest packed.
+    fit : callable
+        Given rows, names of features and hyperparameters: the trained pipeline, its forest packed.
     predict : callable
         Given the pipeline and rows: predictions, as `score` takes them.
     score : callable
         Given rows and predictions: greater is better.
     tolerance : float
-        A candidate within this much of the best score is as good.
+        A candidate within this much of the best score counts as equally good.
     """
 
-    train: Callable[[pd.DataFrame, list[str], Hyperparameters], Pipeline]
+    fit: Callable[[pd.DataFrame, list[str], Hyperparameters], Pipeline]
     predict: Callable[[Pipeline, pd.DataFrame], np.ndarray]
     score: Callable[[pd.DataFrame, np.ndarray], float]
     tolerance: float
 
 
-def choose(
-    task: Task,
+def forest_budget(budget: int) -> int:
+    """Bytes that are left to the forests of a model which may take `budget` on disk."""
+    return max(budget - _PIPELINE_BYTES, 0)
+
+
+def select_model(
+    estimator: Estimator,
     train: pd.DataFrame,
     groups: Mapping[str, Sequence[str]],
-    shapes: Sequence[Hyperparameters],
+    grid: Sequence[Hyperparameters],
     budget: int,
-) -> Choice:
-    """Choose the features, with the first shape, and then the shape; train it.
+) -> Selection:
+    """Select the features, with the first hyperparameters, then the hyperparameters; train.
 
     Parameters
     ----------
-    task : Task
+    estimator : Estimator
     train : DataFrame
-        Rows of training users, some of whom are kept aside here to choose on.
+        Rows of training users. A validation split of them scores the candidates.
     groups : mapping of str to sequence of str
-        Features in groups, from the most easily had to the least. A candidate is told the first
-        group, the first two, and so on.
-    shapes : sequence of Hyperparameters
-        The first one is to be middling.
+        Feature groups, from the most often available to the least. Candidates have the first
+        group, the first two groups, and so on.
+    grid : sequence of Hyperparameters
+        The first should be medium-sized.
     budget : int
-        Bytes. A forest that is larger is chosen only where all are larger.
+        Bytes. A larger forest is selected only if all candidates are larger.
     """
-    splits = list(validation(some_users(train, _ROWS)))
-    days = pd.concat([split.test for split in splits])
+    splits = list(validation_splits(sample_users(train, _SELECTION_ROWS)))
+    validation = pd.concat([split.test for split in splits])
 
-    def run(names: Sequence[str], shape: Hyperparameters) -> Trial:
+    def run(names: Sequence[str], hyperparameters: Hyperparameters) -> Candidate:
         features = [feature for name in names for feature in groups[name]]
-        models = [task.train(split.train, features, shape) for split in splits]
+        models = [estimator.fit(split.train, features, hyperparameters) for split in splits]
         predicted = np.concatenate(
-            [task.predict(model, split.test) for model, split in zip(models, splits, strict=True)]
+            [
+                estimator.predict(model, split.test)
+                for model, split in zip(models, splits, strict=True)
+            ]
         )
-        size = packed_bytes(models[0])
-        return Trial(list(names), features, shape, size, task.score(days, predicted), predicted)
+        return Candidate(
+            groups=list(names),
+            features=features,
+            hyperparameters=hyperparameters,
+            bytes=packed_bytes(models[0]),
+            score=estimator.score(validation, predicted),
+            predicted=predicted,
+        )
 
     names = list(groups)
-    # Trees are grown outside the interpreter's lock; what is between them is not.
+    # Threads suffice: trees are grown without the interpreter's lock.
     jobs = Parallel(n_jobs=-1, prefer="threads")
-    told = jobs(delayed(run)(names[: n + 1], shapes[0]) for n in range(len(names)))
-    enough = _as_good(told, task.tolerance, by=lambda trial: len(trial.groups))
-    shaped = [enough, *jobs(delayed(run)(enough.groups, shape) for shape in shapes[1:])]
-    # Where there are many users some are left to calibrate on, where there are few all must teach.
-    folds = list(validation(train))
+    by_features = jobs(delayed(run)(names[: n + 1], grid[0]) for n in range(len(names)))
+    fewest = _least_within_tolerance(by_features, estimator.tolerance, lambda c: len(c.groups))
+    by_size = [fewest, *jobs(delayed(run)(fewest.groups, parameters) for parameters in grid[1:])]
+    # With many users the validation split is left out of training, to calibrate on. With few users
+    # all are trained on, and the predictions of the cross-validation calibrate.
+    folds = list(validation_splits(train))
     rows = folds[0].train if len(folds) == 1 else train
-    rows = rows.sample(min(len(rows), _ROWS_OF_A_FOREST), random_state=0)
-    candidates = list(shaped)
+    rows = rows.sample(min(len(rows), _MAX_FOREST_ROWS), random_state=0)
+    remaining = list(by_size)
     while True:
-        best = _as_good(candidates, task.tolerance, by=lambda trial: trial.bytes)
-        # It is larger than in the search, where it had fewer rows to tell apart.
-        model = task.train(rows, best.features, best.shape)
-        smaller = [trial for trial in candidates if trial.bytes < best.bytes]
+        best = _least_within_tolerance(remaining, estimator.tolerance, lambda c: c.bytes)
+        # It has more rows than in the search, and so can be larger than the budget.
+        model = estimator.fit(rows, best.features, best.hyperparameters)
+        smaller = [candidate for candidate in remaining if candidate.bytes < best.bytes]
         if not smaller or packed_bytes(model) <= budget:
             break
-        candidates = smaller
-    predicted = best.predicted
+        remaining = smaller
+    calibration, predicted = validation, best.predicted
     if len(folds) == 1:
-        days = folds[0].test
-        predicted = task.predict(model, days)
-    return Choice(model, best, [*told, *shaped[1:]], days, predicted)
+        calibration = folds[0].test
+        predicted = estimator.predict(model, calibration)
+    return Selection(model, best, [*by_features, *by_size[1:]], calibration, predicted)
 
 
-def _as_good(trials: Iterable[Trial], tolerance: float, by: Callable[[Trial], int]) -> Trial:
-    """The least of those that score within `tolerance` of the best."""
-    trials = list(trials)
-    best = max(trial.score for trial in trials)
-    return min((trial for trial in trials if trial.score >= best - tolerance), key=by)
+def _least_within_tolerance(
+    candidates: Iterable[Candidate], tolerance: float, size: Callable[[Candidate], int]
+) -> Candidate:
+    """The least in `size` of the candidates that score within `tolerance` of the best."""
+    candidates = list(candidates)
+    best = max(candidate.score for candidate in candidates)
+    return min((c for c in candidates if c.score >= best - tolerance), key=size)

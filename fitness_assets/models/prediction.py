@@ -1,141 +1,164 @@
-"""What a consumer asks of the models: one record in, an answer with what to make of it out."""
+"""Predictions for a form, one record at a time, and for the days of a user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from fitness_assets.models.forests import activity, calories, pipelines
+from fitness_assets.models.reports import ClassifierMetrics, Inputs, RegressorMetrics
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-#: What is known of a day and a person, by the names of the features. What is left out, or None, is
-#: taken to be as usual among the people learned from; of a past it is taken that there is none.
+#: Values of features, by name. A feature that is left out or None is imputed, by the median or the
+#: category of missing values; without history features the cold-start model predicts.
 Record = Mapping[str, float | str | None]
 
+# Features that are computed from others of a form.
+_DERIVED = ("steps_above_usual", "calories_burned_mean_7d")
+
 
 @dataclass(frozen=True)
-class Recognised:
-    """Probability of each activity, most probable first, and the inputs outside what was seen."""
+class ActivityPrediction:
+    """The predicted activity of a day.
+
+    Attributes
+    ----------
+    probabilities : dict of str to float
+        By activity, most probable first.
+    out_of_range : list of str
+        Features whose value lies outside the training range.
+    """
 
     probabilities: dict[str, float]
-    extrapolated: list[str]
+    out_of_range: list[str]
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """kcal of the day, the interval that holds 90 of 100 such days, and inputs outside the seen."""
+class CaloriesPrediction:
+    """The predicted energy of a day.
+
+    Attributes
+    ----------
+    kcal : float
+    low, high : float
+        The interval that covers `evaluation.COVERAGE` of such days.
+    out_of_range : list of str
+        Features whose value lies outside the training range.
+    """
 
     kcal: float
     low: float
     high: float
-    extrapolated: list[str]
+    out_of_range: list[str]
 
 
-def asked(metrics: Mapping[str, Any]) -> list[str]:
-    """The features that a person can be asked for; the others follow from these or from a lake."""
+def form_features(inputs: Inputs) -> list[str]:
+    """The features that a form asks for; others are derived from these, or only a lake has them."""
     return [
         name
-        for name in metrics["features"]
-        if not name.startswith(activity.PAST) and name not in _FOLLOW
+        for name in inputs.features
+        if not name.startswith(activity.PAST) and name not in _DERIVED
     ]
 
 
-def recognise(model: "Pipeline", metrics: Mapping[str, Any], record: Record) -> Recognised:
-    """Recognise the activity of a day.
+def predict_activity(
+    model: "Pipeline", metrics: ClassifierMetrics, record: Record
+) -> ActivityPrediction:
+    """Predict the activity of a day.
 
     Parameters
     ----------
-    model, metrics
-        The classifier and its metrics, as released together.
+    model : Pipeline
+    metrics : ClassifierMetrics
+        Of the model.
     record : mapping
         Features by name.
 
     Raises
     ------
     ValueError
-        If a category is not one that the model has learned.
+        If a category is not one that the model was trained on.
     """
-    row = activity.without_fraction(_row(metrics, record))
+    row = activity.round_energy(_row(metrics.inputs, record))
     shares = zip(model.classes_, model.predict_proba(row)[0], strict=True)
     ordered = sorted(shares, key=lambda pair: -pair[1])
-    return Recognised(
-        {str(name): float(share) for name, share in ordered},
-        _outside(record, metrics["seen"]),
+    return ActivityPrediction(
+        {str(name): float(share) for name, share in ordered}, _out_of_range(metrics.inputs, record)
     )
 
 
-def estimate_calories(model: "Pipeline", metrics: Mapping[str, Any], record: Record) -> Estimate:
-    """Estimate the energy of a day.
+def predict_calories(
+    model: "Pipeline", metrics: RegressorMetrics, record: Record
+) -> CaloriesPrediction:
+    """Predict the energy of a day.
 
     Parameters
     ----------
-    model, metrics
-        The regressor and its metrics, as released together.
+    model : Pipeline
+    metrics : RegressorMetrics
+        Of the model.
     record : mapping
         Features by name.
 
     Raises
     ------
     ValueError
-        If a category is not one that the model has learned.
+        If a category is not one that the model was trained on.
     """
-    row = _row(metrics, record)
+    row = _row(metrics.inputs, record)
     predicted = model.predict(row)
     low, high = calories.bounds(metrics, row, predicted)
-    outside = _outside(record, metrics["seen"])
-    return Estimate(float(predicted[0]), float(low[0]), float(high[0]), outside)
+    outside = _out_of_range(metrics.inputs, record)
+    return CaloriesPrediction(float(predicted[0]), float(low[0]), float(high[0]), outside)
 
 
-def expect_calories(
-    model: "Pipeline", metrics: Mapping[str, Any], days: pd.DataFrame
+def predict_calories_of_days(
+    model: "Pipeline", metrics: RegressorMetrics, days: pd.DataFrame
 ) -> pd.DataFrame:
-    """What the energy of days is expected to be.
+    """Predict the energy of each day.
 
     Parameters
     ----------
-    model, metrics
-        The regressor and its metrics, as released together.
+    model : Pipeline
+    metrics : RegressorMetrics
+        Of the model.
     days : DataFrame
-        Columns of the lake. What is missing is taken to be as usual among the people learned from.
+        Columns of the lake. Missing features are imputed.
 
     Returns
     -------
     DataFrame
-        ``expected`` kcal, and ``low`` and ``high``, between which nine of ten such days lie;
-        indexed as `days`.
+        ``expected`` kcal, and ``low`` and ``high``, the interval that covers `evaluation.COVERAGE`
+        of such days; indexed as `days`.
     """
-    rows = calories.frame(days).reindex(columns=metrics["features"])
-    predicted = model.predict(rows.astype(dict.fromkeys(metrics["seen"], float)))
+    rows = calories.frame(days).reindex(columns=metrics.inputs.features)
+    predicted = model.predict(rows.astype(dict.fromkeys(metrics.inputs.ranges, float)))
     low, high = calories.bounds(metrics, rows, predicted)
     return pd.DataFrame({"expected": predicted, "low": low, "high": high}, index=days.index)
 
 
-# How a form's answers give what it does not ask for.
-_FOLLOW = ("steps_above_usual", "calories_burned_mean_7d")
-
-
-def _row(metrics: Mapping[str, Any], record: Record) -> pd.DataFrame:
-    for name, known in metrics["categories"].items():
+def _row(inputs: Inputs, record: Record) -> pd.DataFrame:
+    for name, known in inputs.categories.items():
         value = record.get(name)
         if value is not None and value not in known:
             raise ValueError(f"{value!r} is not a {name} this model knows: {', '.join(known)}")
-    told = {name: np.nan if value is None else value for name, value in record.items()}
-    told.setdefault("calories_burned_mean_7d", told.get(calories.OFFSET, np.nan))
-    pair = {name: told.get(name, np.nan) for name in ("steps", "steps_mean_28d")}
-    row = pipelines.frame(pd.DataFrame([told | pair])).reindex(columns=metrics["features"])
-    return row.astype(dict.fromkeys(metrics["seen"], float))
+    values = {name: np.nan if value is None else value for name, value in record.items()}
+    values.setdefault("calories_burned_mean_7d", values.get(calories.OFFSET, np.nan))
+    # `steps_above_usual` is computed from these two.
+    pair = {name: values.get(name, np.nan) for name in ("steps", "steps_mean_28d")}
+    row = pipelines.frame(pd.DataFrame([values | pair])).reindex(columns=inputs.features)
+    return row.astype(dict.fromkeys(inputs.ranges, float))
 
 
-def _outside(record: Record, seen: Mapping[str, Any]) -> list[str]:
-    """Names of the inputs that lie outside the range of the rows learned from."""
+def _out_of_range(inputs: Inputs, record: Record) -> list[str]:
     return [
         name
         for name, value in record.items()
-        if name in seen
-        and isinstance(value, int | float)
-        and not seen[name][0] <= value <= seen[name][-1]
+        if isinstance(value, int | float)
+        and (known := inputs.ranges.get(name))
+        and not known.minimum <= value <= known.maximum
     ]

@@ -3,7 +3,7 @@
 No scikit-learn here: the module that implements a model is imported when it is needed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import cleandoc
@@ -63,6 +63,8 @@ class Forest(Implementation, Protocol):
 
     #: The column that the model predicts.
     TARGET: str
+    #: Features in groups, from the most often available to the least.
+    GROUPS: Mapping[str, Sequence[str]]
 
     def frame(self, days: "pd.DataFrame", /) -> "pd.DataFrame":
         """The rows that features are taken from."""

@@ -264,7 +264,7 @@ class ClassifierMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="classifi
     importances: dict[str, float]
     reliability: list[ReliabilityBin]
 
-    def summary(self) -> dict[str, int | float]:
+    def summary(self) -> dict[str, bool | int | float]:
         """Counts and scores by name."""
         return _forest_summary(self)
 
@@ -301,7 +301,7 @@ class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor
     importances: dict[str, float]
     agreement: Agreement
 
-    def summary(self) -> dict[str, int | float]:
+    def summary(self) -> dict[str, bool | int | float]:
         """Counts and scores by name."""
         return _forest_summary(self)
 
@@ -431,7 +431,7 @@ class SegmentMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="segments"):
         """The candidate with `k` segments."""
         return next(candidate for candidate in self.candidates if candidate.k == self.k)
 
-    def summary(self) -> dict[str, int | float]:
+    def summary(self) -> dict[str, bool | int | float]:
         """Counts and scores by name."""
         known = {} if self.silhouette is None else {"silhouette": self.silhouette}
         return {
@@ -460,7 +460,7 @@ class ModelHeadline(msgspec.Struct, frozen=True, kw_only=True):
     reason : str or None
         Why the month has no model.
     bytes, memory_bytes : int or None
-    scores : dict of str to int or float
+    scores : dict of str to bool, int or float
         See `ModelReport.summary`.
     """
 
@@ -469,7 +469,7 @@ class ModelHeadline(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     bytes: int | None = None
     memory_bytes: int | None = None
-    scores: dict[str, int | float] = {}
+    scores: dict[str, bool | int | float] = {}
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -630,7 +630,7 @@ def _summary(scores: msgspec.Struct, baseline: msgspec.Struct) -> dict[str, floa
     }
 
 
-def _forest_summary(metrics: ClassifierMetrics | RegressorMetrics) -> dict[str, int | float]:
+def _forest_summary(metrics: ClassifierMetrics | RegressorMetrics) -> dict[str, bool | int | float]:
     evaluation = metrics.evaluation
     return {
         "train_rows": metrics.train_rows,

@@ -13,16 +13,11 @@ import dagster as dg
 from fitness_assets.errors import QualityError
 from fitness_assets.etl import quality
 from fitness_assets.models import gates
+from fitness_assets.models.registry import ModelSpec
 from fitness_assets.months import shift
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage.lake import Lake
 
-_GATES = {
-    "better_than_baseline": "The lower bootstrap bound of the gain over the constant baseline is "
-    "above 0 on held-out users.",
-    "no_worse_than_before": "The score is about that of the model of the month before, or better.",
-    "within_budget": "The model fits its budgets on disk and in memory.",
-}
 _BLOCKING = {check.name for check in quality.DAILY_CHECKS if check.blocking}
 
 
@@ -36,10 +31,12 @@ def daily_activity_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetC
     return _specs("daily_activity", months, quality.DAILY_CHECKS)
 
 
-def model_specs(name: str, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
-    """Specs of the gates of the model asset `name` over `months`."""
+def model_specs(spec: ModelSpec, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the release gates of a model over `months`."""
     # Not blocking in Dagster's sense, which would also stop the release of the month.
-    return [_spec(gate, name, months, _GATES[gate], blocking=False) for gate in gates.of(name)]
+    return [
+        _spec(gate, spec.name, months, gates.GATES[gate], blocking=False) for gate in gates.of(spec)
+    ]
 
 
 def check_daily_activity(
@@ -80,7 +77,7 @@ def check_daily_activity(
 def report(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
     """Convert `results` for Dagster: errors if a failure blocks or stops a model, else warnings."""
     for result in results:
-        is_error = result.name in _BLOCKING or result.name in _GATES
+        is_error = result.name in _BLOCKING or result.name in gates.GATES
         yield dg.AssetCheckResult(
             check_name=result.name,
             passed=result.passed,

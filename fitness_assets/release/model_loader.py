@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import memory
 from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.models.registry import MODELS
 from fitness_assets.release.bundle import Release, served
 from fitness_assets.release.store import ReleaseStore
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 #: The largest comes last, when what the others needed while they were read has been given back.
-_FIRST, _LAST = ("segment_model", "activity_classifier"), "calorie_regressor"
+*_FIRST, _LAST = (spec.name for spec in MODELS)
 # Decoding holds the file, the arrays in between, and the model at once.
 _WHILE_LOADING = 3
 
@@ -140,7 +141,9 @@ def measuring(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
 def _steps(folder: Path, month: str, budget: int) -> Iterator[Step]:
     import pandas as pd
 
-    from fitness_assets.models.prediction import estimate_calories, recognise
+    from fitness_assets.models.prediction import predict_activity, predict_calories
+    from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
+    from fitness_assets.release import flat
 
     release = ReleaseStore(folder).open(month)
     loaded = load_models(release, budget)
@@ -151,10 +154,11 @@ def _steps(folder: Path, month: str, budget: int) -> Iterator[Step]:
         told = served(metrics[name])
         if model is None or told is None:
             continue
-        if name == "activity_classifier":
-            recognise(model, told, {})
-        elif name == "calorie_regressor":
-            estimate_calories(model, told, {})
+        measured = flat.typed(told).metrics
+        if isinstance(measured, ClassifierMetrics):
+            predict_activity(model, measured, {})
+        elif isinstance(measured, RegressorMetrics):
+            predict_calories(model, measured, {})
         else:
             model.predict(pd.DataFrame([dict.fromkeys(told["features"], float("nan"))]))
     yield Step("one prediction each", memory.resident())

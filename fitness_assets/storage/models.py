@@ -10,14 +10,16 @@ import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fitness_assets.errors import StorageError
+from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, Writer, read_bytes, read_manifest
 
 # skops and scikit-learn take seconds to import, and most processes do not need them.
@@ -194,8 +196,19 @@ def array_bytes(model: Any) -> int:
     return 0
 
 
-class ModelStore:
-    """The months of one model: for each month its skops file, its metrics and its tables.
+class Report(Protocol):
+    """What is measured of a model and stored with it."""
+
+    def headline(self) -> msgspec.Struct:
+        """The part that the manifest carries."""
+        ...
+
+
+R = TypeVar("R", bound=Report)
+
+
+class ModelStore(Generic[R]):
+    """The months of one model: for each month its skops file, its report and its tables.
 
     Months that were stored in another `FORMAT` count as missing; reading one raises an error that
     names the command to run.
@@ -204,10 +217,13 @@ class ModelStore:
     ----------
     root : Path
         The model's folder.
+    kind : type
+        Of the reports.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: type[R]) -> None:
         self.root = root
+        self._kind = kind
 
     def folder(self, month: str) -> Path:
         """The folder of `month`."""
@@ -222,20 +238,20 @@ class ModelStore:
         self,
         month: str,
         model: bytes | None,
-        metrics: Mapping[str, Any],
+        report: R,
         tables: Mapping[str, pd.DataFrame] | None = None,
     ) -> Manifest:
-        """Publish `month`: the result of `dump`, or None without a model, the metrics, the tables.
+        """Publish `month`: the result of `dump`, or None without a model, the report, the tables.
 
-        The manifest's info is `metrics` without its nested parts, and the `FORMAT`.
+        The manifest's info is the headline of the report, and the `FORMAT`.
         """
         with Writer(self.folder(month)) as writer:
             if model is not None:
                 (writer.staging / MODEL).write_bytes(model)
-            write_json(writer.staging / METRICS, metrics)
+            (writer.staging / METRICS).write_bytes(documents.encode(report))
             for name, table in (tables or {}).items():
                 write_table(writer.staging / f"{name}.parquet", table)
-            headline = {k: v for k, v in metrics.items() if not isinstance(v, dict | list)}
+            headline = msgspec.to_builtins(report.headline())
             return writer.publish({"format": FORMAT, **headline})
 
     def published(self, month: str) -> Manifest:
@@ -269,21 +285,16 @@ class ModelStore:
         content = self.read(month, f"{name}.parquet")
         return None if content is None else pq.read_table(io.BytesIO(content)).to_pandas()
 
-    def metrics(self, month: str) -> dict[str, Any]:
-        """The metrics of `month`."""
+    def report(self, month: str) -> R:
+        """The report of `month`."""
         file = self.published(month).file(METRICS)
-        document: dict[str, Any] = json.loads(read_bytes(self.folder(month), file))
-        return document
+        content = read_bytes(self.folder(month), file)
+        return documents.decode(content, self._kind, f"the metrics of {self.root.name} of {month}")
 
 
 def _format_of(manifest: Manifest) -> int:
     found = manifest.info.get("format", 1)
     return found if isinstance(found, int) else 1
-
-
-def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write `document`; equal documents give equal bytes."""
-    path.write_text(json.dumps(document, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> None:

@@ -129,7 +129,7 @@ def test_a_month_that_fails_is_not_learned_from_now_or_later(
     workspace = Workspace.of(settings)
     assert set(versions(settings)) == {"2023-04", "2023-06"}
     assert workspace.models["calorie_regressor"].manifest("2023-05") is None
-    window = workspace.models["calorie_regressor"].metrics("2023-06")["window"]
+    window = workspace.models["calorie_regressor"].report("2023-06").window
     assert window == ["2023-04", "2023-06"]
 
     with dg.DagsterInstance.ephemeral() as instance:

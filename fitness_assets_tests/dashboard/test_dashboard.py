@@ -8,7 +8,8 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from fitness_assets.models.explanations import segments_verdict
-from fitness_assets.models.prediction import estimate_calories, recognise
+from fitness_assets.models.prediction import predict_activity, predict_calories
+from fitness_assets.release import flat
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
@@ -45,7 +46,7 @@ def test_overview_shows_what_the_lake_holds(
     metrics = ReleaseStore(releases(released)).open("2023-05").metrics()
     segments = metrics["segment_model"]
     assert shown["Stable groups"] == (str(segments["k"]) if segments["stable"] else "none")
-    assert segments_verdict(segments) in [text.value for text in app.markdown]
+    assert segments_verdict(flat.segments(segments)) in [text.value for text in app.markdown]
     assert shown["Accuracy"] == f"{metrics['activity_classifier']['accuracy']:.3f}"
     assert shown["R²"] == f"{metrics['calorie_regressor']['r2']:.3f}"
 
@@ -88,7 +89,7 @@ def test_inference_answers_as_the_released_models_do(
     for category in categories:
         app.selectbox(key="calories-activity_type").select(category).run()
         record = answers("calories") | {"activity_type": category}
-        expected = estimate_calories(regressor, learned, record)
+        expected = predict_calories(regressor, flat.regressor(learned), record)
         shown = {metric.label: metric.value for metric in app.metric}
         assert shown["Estimated energy of the day"] == f"{expected.kcal:,.0f} kcal"
         between = f"between {expected.low:,.0f} and {expected.high:,.0f} kcal"
@@ -96,7 +97,9 @@ def test_inference_answers_as_the_released_models_do(
         told.add(shown["Estimated energy of the day"])
     assert len(told) > 1, "the answer depends on the activity"
 
-    found = recognise(classifier, metrics["activity_classifier"], answers("activity"))
+    found = predict_activity(
+        classifier, flat.classifier(metrics["activity_classifier"]), answers("activity")
+    )
     likeliest = next(iter(found.probabilities))
     assert shown["Most probable activity"].lower().replace(" ", "_").startswith(likeliest)
 

@@ -1,7 +1,4 @@
-"""The activity classifier: which activity a day's readings, and the person's past, speak of."""
-
-from collections.abc import Mapping
-from typing import Any
+"""The activity classifier: predicts the activity of a day from its readings and the history."""
 
 import numpy as np
 import pandas as pd
@@ -11,12 +8,24 @@ from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import evaluation
-from fitness_assets.models.datasets import Split, known, split_by_user
+from fitness_assets.models.datasets import Split, known_features, split_by_user
 from fitness_assets.models.forests import pipelines
-from fitness_assets.models.model_selection import Choice, Hyperparameters, Task, choose
+from fitness_assets.models.model_selection import (
+    Estimator,
+    Hyperparameters,
+    Selection,
+    forest_budget,
+    select_model,
+)
+from fitness_assets.models.registry import Trained
+from fitness_assets.models.reports import (
+    ClassificationSlice,
+    ClassifierEvaluation,
+    ClassifierMetrics,
+)
 
 TARGET = "activity_type"
-#: Features in groups, from what a form asks for to what only a history knows.
+#: Feature groups, from what a form asks for to what only a user's history provides.
 GROUPS = {
     "day": ["steps", "calories_burned", "heart_rate_avg"],
     "device": [
@@ -26,20 +35,20 @@ GROUPS = {
     "person": ["sex", "age", "height_cm", "weight_kg"],
     "history": ["steps_above_usual", "steps_mean_28d", "calories_burned_mean_28d"],
 }
-#: Columns of `daily_activity` that learning reads.
+#: Columns of `daily_activity` that training reads.
 COLUMNS = [
     *("user_id", "date", "worn", TARGET),
     *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
 ]
-#: No Brier score is given up for size: the budget is ample.
+#: Brier score that may be lost for a smaller forest: none, since the budget is ample.
 TOLERANCE = 0.0
-#: Shapes that are tried.
-SHAPES = (
+#: Hyperparameters that are tried.
+GRID = (
     Hyperparameters(10, 14, 0.0004),
     Hyperparameters(30, 16, 0.001),
     Hyperparameters(30, 16, 0.0004),
 )
-#: A share of a person's past days has this before the name of the activity.
+#: Prefix of the features with the share of each activity in a user's earlier days.
 PAST = "past_"
 _KCAL = 10
 
@@ -47,38 +56,43 @@ _KCAL = 10
 def frame(days: pd.DataFrame) -> pd.DataFrame:
     """The rows that features are taken from, sorted by user and date.
 
-    Adds the share that each activity has of the person's days before, as far as they have labels,
-    as ``past_`` and its name; of the first day nothing is known.
+    Adds ``past_`` and the name of each activity: its share of the user's earlier labelled days,
+    NaN where there are none.
     """
     days = pipelines.frame(days).sort_values(["user_id", "date"], kind="stable", ignore_index=True)
     done = pd.get_dummies(days[TARGET], prefix=PAST, prefix_sep="", dtype="float32")
     before = done.groupby(days["user_id"]).cumsum() - done
     labelled = before.sum(axis=1)
     shares = before.div(labelled.where(labelled > 0), axis=0)
-    return pd.concat([without_fraction(days), shares], axis=1)
+    return pd.concat([round_energy(days), shares], axis=1)
 
 
-def without_fraction(days: pd.DataFrame) -> pd.DataFrame:
-    """Round the energy of a day to tens of kcal.
+def round_energy(days: pd.DataFrame) -> pd.DataFrame:
+    """Round the energy of each day to tens of kcal.
 
-    A device knows it no finer; with its fraction a forest would read off how the energy of a
-    synthetic day was put together from its steps.
+    A device measures it no more exactly. The fraction of a synthetic day's energy would leak how it
+    was computed from the steps, and so the activity.
     """
     return days.assign(calories_burned=(days["calories_burned"] / _KCAL).round() * _KCAL)
 
 
-def train(rows: pd.DataFrame, features: list[str], shape: Hyperparameters) -> Pipeline:
+def fit(rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameters) -> Pipeline:
     """The trained pipeline, its forest packed."""
-    # A quarter of many features, but of three not one: then every other split is on chance.
-    among = max(2, len(features) // 4)
-    classifier = RandomForestClassifier(**shape.parameters(len(rows), among))
+    # A quarter of the features a split, but at least two: with one, every other split is random.
+    considered = max(2, len(features) // 4)
+    classifier = RandomForestClassifier(**hyperparameters.parameters(len(rows), considered))
     model = pipelines.pipeline(features, classifier).fit(rows[features], rows[TARGET])
     pipelines.pack(model)
     return model
 
 
-def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
-    """Train on the users that are not held out, and score on those that are.
+def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int) -> Trained:
+    """Train and evaluate the model of a month. See `registry.Implementation`."""
+    return Trained(*train(days, forest_budget(budget)))
+
+
+def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, ClassifierMetrics]:
+    """Train on the users that are not held out, and evaluate on those that are.
 
     Parameters
     ----------
@@ -90,10 +104,10 @@ def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
     Returns
     -------
     Pipeline
-        The model that was scored, its forest packed.
-    dict
-        Its metrics, beside those of the baseline that gives every activity its share of the
-        training days, and so always names the commonest.
+        Its forest packed.
+    ClassifierMetrics
+        Compared with the constant baseline that gives every row the class shares of the training
+        rows, and so predicts the majority class.
 
     Raises
     ------
@@ -103,93 +117,103 @@ def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
     split = split_by_user(frame(days), [TARGET])
     classes = sorted(split.train[TARGET].unique())
     if len(classes) == 1:
-        raise NotLearnedError(f"every day to learn from is {classes[0]}")
+        raise NotLearnedError(f"every training day is {classes[0]}")
     groups = GROUPS | {"history": [*GROUPS["history"], *(PAST + name for name in classes)]}
-    choice = choose(
-        Task(
-            train,
-            lambda model, rows: _predict(model, rows, classes),
-            lambda rows, shares: (
-                -float(evaluation.brier_losses(rows[TARGET].to_numpy(), shares, classes).mean())
+    selection = select_model(
+        Estimator(
+            fit,
+            lambda model, rows: _probabilities(model, rows, classes),
+            lambda rows, probabilities: (
+                -float(
+                    evaluation.brier_losses(rows[TARGET].to_numpy(), probabilities, classes).mean()
+                )
             ),
             TOLERANCE,
         ),
         split.train,
-        known(split.train, groups),
-        SHAPES,
+        known_features(split.train, groups),
+        GRID,
         budget,
     )
-    return choice.model, _measure(split, choice)
+    return selection.model, _metrics(split, selection)
 
 
-def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> dict[str, Any]:
-    """Scores of a model, beside those of giving each activity its share of the days learned from.
+def evaluate(
+    model: Pipeline, metrics: ClassifierMetrics, test: pd.DataFrame
+) -> ClassifierEvaluation:
+    """Scores of a model on held-out users, compared with the class shares of its training rows.
 
     Parameters
     ----------
     model : Pipeline
-    learned : mapping
-        Its metrics: ``features`` and ``shares``.
+    metrics : ClassifierMetrics
+        Of the model.
     test : DataFrame
-        Rows of `frame`, of users that it has not seen.
+        Rows of `frame`.
     """
-    # Nobody here may have done what others did; it is then unknown, as it is of a first day.
-    probabilities = model.predict_proba(test.reindex(columns=learned["features"]))
-    return _scores([str(label) for label in model.classes_], probabilities, learned, test)
+    # A ``past_`` feature is absent if no user of `test` has done that activity; it is then missing,
+    # as it is on a user's first day.
+    rows = test.reindex(columns=metrics.inputs.features)
+    return _evaluation(model, model.predict_proba(rows), metrics.class_shares, test)
 
 
-def _scores(
-    labels: list[str], probabilities: np.ndarray, learned: Mapping[str, Any], test: pd.DataFrame
-) -> dict[str, Any]:
+def _evaluation(
+    model: Pipeline, probabilities: np.ndarray, class_shares: dict[str, float], test: pd.DataFrame
+) -> ClassifierEvaluation:
+    labels = [str(label) for label in model.classes_]
     truth = test[TARGET].to_numpy()
-    always = np.tile([learned["shares"][label] for label in labels], (len(truth), 1))
+    constant = np.tile([class_shares[label] for label in labels], (len(truth), 1))
     predicted = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
-    baseline = evaluation.classification(truth, always, labels)
-    known_label = np.isin(truth, labels)
-    return {
-        **evaluation.classification(truth, probabilities, labels),
-        **{f"baseline_{name}": value for name, value in baseline.items()},
-        **evaluation.gain(
-            test["user_id"],
-            evaluation.brier_losses(truth, probabilities, labels),
-            evaluation.brier_losses(truth, always, labels),
-        ),
-        "labels": labels,
-        "confusion": confusion_matrix(
-            truth[known_label], predicted[known_label], labels=labels
-        ).tolist(),
-        **evaluation.sliced(
-            test, lambda at: {"recall": float(np.mean(predicted[at] == truth[at]))}
-        ),
-    }
+    known = np.isin(truth, labels)
+    gain = evaluation.gain(
+        test["user_id"],
+        evaluation.brier_losses(truth, probabilities, labels),
+        evaluation.brier_losses(truth, constant, labels),
+    )
+
+    def score(value: str, rows: np.ndarray) -> ClassificationSlice:
+        recall = float(np.mean(predicted[rows] == truth[rows]))
+        return ClassificationSlice(slice=value, rows=len(rows), recall=recall)
+
+    return ClassifierEvaluation(
+        rows=len(test),
+        users=int(test["user_id"].nunique()),
+        scores=evaluation.classification(truth, probabilities, labels),
+        baseline=evaluation.classification(truth, constant, labels),
+        gain=gain.value,
+        gain_low=gain.low,
+        labels=labels,
+        confusion=confusion_matrix(truth[known], predicted[known], labels=labels).tolist(),
+        by_activity=evaluation.by_slice(test, "activity_type", score),
+        by_segment=evaluation.by_slice(test, "segment", score),
+    )
 
 
-def _measure(split: Split, choice: Choice) -> dict[str, Any]:
-    test, features = split.test, choice.trial.features
+def _metrics(split: Split, selection: Selection) -> ClassifierMetrics:
+    model, features = selection.model, selection.selected.features
+    test = split.test
     shares = split.train[TARGET].value_counts(normalize=True).sort_index()
-    learned = {
-        **pipelines.inputs(split.train, features),
-        "shares": {str(name): float(share) for name, share in shares.items()},
-        "commonest": str(shares.idxmax()),
-    }
-    labels = [str(label) for label in choice.model.classes_]
-    probabilities = choice.model.predict_proba(test[features])
-    right = choice.model.classes_[probabilities.argmax(axis=1)] == test[TARGET].to_numpy()
-    return {
-        **evaluation.counts(split),
-        **_scores(labels, probabilities, learned, test),
-        "reliability": evaluation.reliability(right, probabilities.max(axis=1)),
-        "trials": choice.told(),
-        "importances": evaluation.importances(
-            choice.model, test[features], test[TARGET], evaluation.BALANCED_ACCURACY
+    class_shares = {str(name): float(share) for name, share in shares.items()}
+    probabilities = model.predict_proba(test[features])
+    correct = model.classes_[probabilities.argmax(axis=1)] == test[TARGET].to_numpy()
+    return ClassifierMetrics(
+        train_rows=len(split.train),
+        train_users=int(split.train["user_id"].nunique()),
+        evaluation=_evaluation(model, probabilities, class_shares, test),
+        inputs=pipelines.inputs(split.train, features),
+        class_shares=class_shares,
+        majority_class=str(shares.idxmax()),
+        trials=selection.trials(),
+        importances=evaluation.importances(
+            model, test[features], test[TARGET], evaluation.BALANCED_ACCURACY
         ),
-        **learned,
-    }
+        reliability=evaluation.reliability(correct, probabilities.max(axis=1)),
+    )
 
 
-def _predict(model: Pipeline, rows: pd.DataFrame, classes: list[str]) -> np.ndarray:
-    """Probabilities of `classes`, 0 of those that `model` has not seen."""
-    shares = model.predict_proba(rows[list(model.feature_names_in_)])
-    table = pd.DataFrame(shares, columns=model.classes_)
+def _probabilities(model: Pipeline, rows: pd.DataFrame, classes: list[str]) -> np.ndarray:
+    """Probabilities of `classes`, 0 for those that are not in the training rows of `model`."""
+    probabilities = model.predict_proba(rows[list(model.feature_names_in_)])
+    table = pd.DataFrame(probabilities, columns=model.classes_)
     aligned: np.ndarray = table.reindex(columns=classes, fill_value=0.0).to_numpy()
     return aligned

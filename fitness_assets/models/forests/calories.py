@@ -1,6 +1,5 @@
-"""The calorie regressor: kcal of a day from the day, the device, the person and their past."""
+"""The calorie regressor: predicts the kcal of a day, with an interval."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,37 +10,53 @@ from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.models import evaluation
-from fitness_assets.models.datasets import Split, known, split_by_user
+from fitness_assets.models.datasets import Split, known_features, split_by_user
 from fitness_assets.models.forests import pipelines
-from fitness_assets.models.model_selection import Choice, Hyperparameters, Task, choose
+from fitness_assets.models.model_selection import (
+    Estimator,
+    Hyperparameters,
+    Selection,
+    forest_budget,
+    select_model,
+)
+from fitness_assets.models.registry import Trained
+from fitness_assets.models.reports import (
+    ColdStart,
+    ConstantBaseline,
+    Interval,
+    RegressionSlice,
+    RegressorEvaluation,
+    RegressorMetrics,
+)
 
 TARGET = "calories_burned"
-#: A person's own past mean, from which the deviation is learned where there is a past.
+#: The user's mean of the 28 days before. Where it is known, the difference from it is predicted.
 OFFSET = "calories_burned_mean_28d"
-#: Features in groups, from what a form asks for to what only a history knows.
+#: Feature groups, from what a form asks for to what only a user's history provides.
 GROUPS = {
     "day": ["activity_type", "steps", "heart_rate_avg", "sleep_hours"],
     "device": ["distance_km", "active_minutes", "sedentary_minutes", "resting_heart_rate"],
     "person": ["sex", "age", "height_cm", "weight_kg"],
     "history": ["steps_above_usual", "steps_mean_28d", "calories_burned_mean_7d", OFFSET],
 }
-#: Columns of `daily_activity` that learning reads.
+#: Columns of `daily_activity` that training reads.
 COLUMNS = [
     *("user_id", "date", "worn", TARGET),
     *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
 ]
+# Features that each split considers, at most.
 _FEATURES = 8
-#: A candidate within this much R2 of the best is as good.
+#: R2 that may be lost for a smaller forest.
 TOLERANCE = 0.001
-#: Shapes that are tried.
-SHAPES = (
+#: Hyperparameters that are tried.
+GRID = (
     Hyperparameters(10, 12, 0.001),
     Hyperparameters(10, 12, 0.0013),
     Hyperparameters(10, 10, 0.002),
     Hyperparameters(30, 10, 0.005),
 )
-#: Shape of the forest for who has no past.
-WITHOUT_PAST = Hyperparameters(10, 8, 0.005)
+#: Hyperparameters of the forest for rows without history.
+COLD_START = Hyperparameters(10, 8, 0.005)
 
 
 def frame(days: pd.DataFrame) -> pd.DataFrame:
@@ -50,7 +65,7 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
 
 
 def split(days: pd.DataFrame) -> Split:
-    """Rows with kcal of the users to learn from and of those held out.
+    """Rows with kcal, of users to train on and of held-out users.
 
     Raises
     ------
@@ -60,29 +75,35 @@ def split(days: pd.DataFrame) -> Split:
     return split_by_user(frame(days), [TARGET])
 
 
-def train(rows: pd.DataFrame, features: list[str], shape: Hyperparameters) -> Pipeline:
-    """The trained pipeline, its forest packed."""
-    past = _past(features)
+def fit(rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameters) -> Pipeline:
+    """The trained pipeline, its forests packed."""
+    history = _history(features)
 
-    def forest(shape: Hyperparameters, rows: int, features: int) -> RandomForestRegressor:
+    def forest(hyperparameters: Hyperparameters, rows: int, features: int) -> RandomForestRegressor:
         # Half of many features, but all of a few.
-        return RandomForestRegressor(**shape.parameters(rows, min(1.0, _FEATURES / features)))
+        considered = min(1.0, _FEATURES / features)
+        return RandomForestRegressor(**hyperparameters.parameters(rows, considered))
 
-    told = int(rows[OFFSET].notna().sum()) if past else 0
+    with_offset = int(rows[OFFSET].notna().sum()) if history else 0
     model = pipeline(
         features,
-        forest(shape, told or len(rows), len(features)),
-        forest(WITHOUT_PAST, len(rows), len(features) - len(past)),
+        forest(hyperparameters, with_offset or len(rows), len(features)),
+        forest(COLD_START, len(rows), len(features) - len(history)),
     ).fit(rows[features], rows[TARGET])
     pipelines.pack(model)
     return model
 
 
-def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
-    """Train on the users that are not held out, and score on those that are.
+def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int) -> Trained:
+    """Train and evaluate the model of a month. See `registry.Implementation`."""
+    return Trained(*train(days, forest_budget(budget)))
 
-    Features and shape of the forest are chosen on users kept aside among those of training. What
-    the chosen candidate was off by for them calibrates the interval.
+
+def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, RegressorMetrics]:
+    """Train on the users that are not held out, and evaluate on those that are.
+
+    Features and hyperparameters are selected on a validation split of the training users. The
+    residuals there calibrate the interval.
 
     Parameters
     ----------
@@ -94,9 +115,9 @@ def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
     Returns
     -------
     Pipeline
-        The model that was scored, its forest packed.
-    dict
-        Its metrics, beside those of the mean and of a linear model of the same features.
+        Its forests packed.
+    RegressorMetrics
+        Compared with the mean of the training rows and with a linear model of the same features.
 
     Raises
     ------
@@ -104,118 +125,160 @@ def learn(days: pd.DataFrame, budget: int) -> tuple[Pipeline, dict[str, Any]]:
         If there are too few users with kcal.
     """
     both = split(days)
-    choice = search(both.train, budget)
-    return choice.model, _measure(both, choice)
+    selection = select(both.train, budget)
+    return selection.model, _metrics(both, selection)
 
 
-def search(rows: pd.DataFrame, budget: int) -> Choice:
-    """Choose features and shape on some of the users of `rows`, rows of `frame`, and train."""
-    task = Task(train, _predict, _score, TOLERANCE)
-    return choose(task, rows, known(rows, GROUPS), SHAPES, budget)
+def select(rows: pd.DataFrame, budget: int) -> Selection:
+    """Select features and hyperparameters on some of the users of `rows`, and train.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of `frame`.
+    budget : int
+        Bytes that the forest may take on disk.
+    """
+    estimator = Estimator(fit, _predict, _score, TOLERANCE)
+    return select_model(estimator, rows, known_features(rows, GROUPS), GRID, budget)
 
 
-def score(model: Pipeline, learned: Mapping[str, Any], test: pd.DataFrame) -> dict[str, Any]:
-    """Scores of a model, beside those of the mean of the days it learned from.
+def evaluate(model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame) -> RegressorEvaluation:
+    """Scores of a model on held-out users, compared with the mean of its training rows.
 
     Parameters
     ----------
     model : Pipeline
-    learned : mapping
-        Its metrics: ``features``, the intervals and ``baseline``.
+    metrics : RegressorMetrics
+        Of the model.
     test : DataFrame
-        Rows of `frame`, of users that it has not seen.
+        Rows of `frame`.
     """
-    truth, predicted = test[TARGET].to_numpy(), model.predict(test[learned["features"]])
-    low, high = bounds(learned, test, predicted)
-    always = learned["baseline"]
-    mean = np.full(len(truth), always["mean"])
-    baseline = {
-        **evaluation.regression(truth, mean),
-        "coverage": evaluation.coverage(truth, always["low"], always["high"]),
-    }
-    return {
-        **evaluation.regression(truth, predicted),
-        "coverage": evaluation.coverage(truth, low, high),
-        "interval_width": float(np.mean(high - low)),
-        **{f"baseline_{name}": value for name, value in baseline.items()},
-        **evaluation.gain(test["user_id"], (truth - predicted) ** 2, (truth - mean) ** 2),
-        **evaluation.sliced(test, lambda at: evaluation.regression(truth[at], predicted[at])),
-    }
+    rows = test[metrics.inputs.features]
+    predicted = model.predict(rows)
+    low, high = bounds(metrics, rows, predicted)
+    return _evaluation(predicted, low, high, metrics.constant, test)
 
 
 def bounds(
-    learned: Mapping[str, Any], rows: pd.DataFrame, predicted: np.ndarray
+    metrics: RegressorMetrics, rows: pd.DataFrame, predicted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper bound around each prediction, wider for who has no past.
+    """Lower and upper bound around each prediction, wider for rows without history.
 
     Parameters
     ----------
-    learned : mapping
-        The metrics of the model.
+    metrics : RegressorMetrics
     rows : DataFrame
-        What it was told.
+        The features of the rows.
     predicted : ndarray of shape (n,)
     """
-    low, high = evaluation.interval(learned["interval"], predicted)
-    if "without_past" in learned:
-        none = rows[OFFSET].isna().to_numpy()
-        widely = evaluation.interval(learned["without_past"]["interval"], predicted[none])
-        low[none], high[none] = widely
-    return low, high
+    cold_start = metrics.cold_start.interval if metrics.cold_start else None
+    return _bounds(metrics.interval, cold_start, rows, predicted)
 
 
-def forgotten(rows: pd.DataFrame) -> pd.DataFrame:
-    """`rows` as of people of whose past nothing is known."""
+def mask_history(rows: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with the history features set to NaN, as for users without earlier days."""
     return rows.assign(**{name: np.nan for name in GROUPS["history"] if name in rows})
 
 
-def _measure(split: Split, choice: Choice) -> dict[str, Any]:
-    rows, test, features = split.train, split.test, choice.trial.features
+def pipeline(features: list[str], regressor: Any, cold_start: Any) -> Pipeline:
+    """The untrained pipeline; `cold_start` predicts rows without history.
+
+    It is not used if `features` have no history.
+    """
+    return pipelines.pipeline(features, regressor, _history(features), cold_start)
+
+
+def _history(features: list[str]) -> list[str]:
+    """The history features, if the offset is among them and there are any other features."""
+    history = [name for name in features if name in GROUPS["history"]]
+    return history if OFFSET in history and len(history) < len(features) else []
+
+
+def _bounds(
+    interval: Interval, cold_start: Interval | None, rows: pd.DataFrame, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    low, high = evaluation.interval_bounds(interval, predicted)
+    if cold_start is not None:
+        without = rows[OFFSET].isna().to_numpy()
+        low[without], high[without] = evaluation.interval_bounds(cold_start, predicted[without])
+    return low, high
+
+
+def _evaluation(
+    predicted: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    constant: ConstantBaseline,
+    test: pd.DataFrame,
+) -> RegressorEvaluation:
+    truth = test[TARGET].to_numpy()
+    mean = np.full(len(truth), constant.mean)
+    gain = evaluation.gain(test["user_id"], (truth - predicted) ** 2, (truth - mean) ** 2)
+
+    def score(value: str, rows: np.ndarray) -> RegressionSlice:
+        scores = evaluation.regression(truth[rows], predicted[rows])
+        return RegressionSlice(
+            slice=value, rows=len(rows), r2=scores.r2, mae=scores.mae, rmse=scores.rmse
+        )
+
+    return RegressorEvaluation(
+        rows=len(test),
+        users=int(test["user_id"].nunique()),
+        scores=evaluation.regression(truth, predicted),
+        baseline=evaluation.regression(truth, mean),
+        coverage=evaluation.coverage(truth, low, high),
+        baseline_coverage=float(np.mean((constant.low <= truth) & (truth <= constant.high))),
+        interval_width=float(np.mean(high - low)),
+        gain=gain.value,
+        gain_low=gain.low,
+        by_activity=evaluation.by_slice(test, "activity_type", score),
+        by_segment=evaluation.by_slice(test, "segment", score),
+    )
+
+
+def _metrics(split: Split, selection: Selection) -> RegressorMetrics:
+    rows, test, features = split.train, split.test, selection.selected.features
+    model = selection.model
+    truth, predicted = test[TARGET].to_numpy(), model.predict(test[features])
     linear = pipeline(features, LinearRegression(), LinearRegression())
     linear.fit(rows[features], rows[TARGET])
-    truth, calibrated = test[TARGET].to_numpy(), choice.days[TARGET].to_numpy()
     outside = (1 - evaluation.COVERAGE) / 2
-    always = {
-        "mean": float(rows[TARGET].mean()),
-        "low": float(rows[TARGET].quantile(outside)),
-        "high": float(rows[TARGET].quantile(1 - outside)),
-    }
-    learned = {
-        **pipelines.inputs(rows, features),
-        "interval": evaluation.calibrate(calibrated, choice.predicted[:, 0]),
-        "baseline": always,
-    }
-    if _past(features):
-        learned["without_past"] = {
-            **evaluation.regression(truth, choice.model.predict(forgotten(test[features]))),
-            "interval": evaluation.calibrate(calibrated, choice.predicted[:, 1]),
-        }
-    return {
-        **evaluation.counts(split),
-        **score(choice.model, learned, test),
-        "agreement": evaluation.agreement(truth, choice.model.predict(test[features])),
-        "linear": evaluation.regression(truth, linear.predict(test[features])),
-        "trials": choice.told(),
-        "importances": evaluation.importances(choice.model, test[features], test[TARGET], "r2"),
-        **learned,
-    }
-
-
-def _past(features: list[str]) -> list[str]:
-    """Those that only a past tells, if there are the offset and any others."""
-    past = [name for name in features if name in GROUPS["history"]]
-    return past if OFFSET in past and len(past) < len(features) else []
-
-
-def pipeline(features: list[str], regressor: Any, without: Any) -> Pipeline:
-    """The untrained pipeline; `without` learns for who has no past, where features tell one."""
-    return pipelines.pipeline(features, regressor, _past(features), without)
+    constant = ConstantBaseline(
+        mean=float(rows[TARGET].mean()),
+        low=float(rows[TARGET].quantile(outside)),
+        high=float(rows[TARGET].quantile(1 - outside)),
+    )
+    calibration = selection.calibration[TARGET].to_numpy()
+    interval = evaluation.calibrate(calibration, selection.predicted[:, 0])
+    cold_start = None
+    if _history(features):
+        masked = model.predict(mask_history(test[features]))
+        cold_start = ColdStart(
+            scores=evaluation.regression(truth, masked),
+            interval=evaluation.calibrate(calibration, selection.predicted[:, 1]),
+        )
+    masked_interval = cold_start.interval if cold_start else None
+    low, high = _bounds(interval, masked_interval, test[features], predicted)
+    return RegressorMetrics(
+        train_rows=len(rows),
+        train_users=int(rows["user_id"].nunique()),
+        evaluation=_evaluation(predicted, low, high, constant, test),
+        inputs=pipelines.inputs(rows, features),
+        constant=constant,
+        linear=evaluation.regression(truth, linear.predict(test[features])),
+        interval=interval,
+        cold_start=cold_start,
+        trials=selection.trials(),
+        importances=evaluation.importances(model, test[features], test[TARGET], "r2"),
+        agreement=evaluation.agreement(truth, predicted),
+    )
 
 
 def _predict(model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
-    """Of each row the prediction, and the one that it would have without a past."""
-    told = rows[list(model.feature_names_in_)]
-    return np.column_stack([model.predict(told), model.predict(forgotten(told))])
+    """Predictions of shape (n, 2): as they are, and with the history masked."""
+    features = rows[list(model.feature_names_in_)]
+    return np.column_stack([model.predict(features), model.predict(mask_history(features))])
 
 
 def _score(rows: pd.DataFrame, predicted: np.ndarray) -> float:

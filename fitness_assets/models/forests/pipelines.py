@@ -13,6 +13,7 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fitness_assets.models.forests.packed.estimator import PackedForest
 from fitness_assets.models.forests.residual_regressor import ResidualRegressor
+from fitness_assets.models.reports import FeatureRange, Inputs
 
 #: Categorical features.
 CATEGORIES = ("activity_type", "sex")
@@ -95,21 +96,19 @@ def packed_bytes(model: Pipeline) -> int:
     return sum(len(forest.to_bytes()) for forest in packed(model))
 
 
-def inputs(train: pd.DataFrame, features: Sequence[str]) -> dict[str, Any]:
-    """What a form may ask for.
-
-    Returns
-    -------
-    dict
-        ``features``, the ``categories`` in the training rows, and for each number the minimum,
-        median and maximum that were ``seen`` in them.
-    """
+def inputs(train: pd.DataFrame, features: Sequence[str]) -> Inputs:
+    """The features, and the values that they have in the training rows."""
     numbers = [name for name in features if name not in CATEGORIES]
     quantiles = train[numbers].astype(float).quantile([0.0, 0.5, 1.0])
-    return {
-        "features": list(features),
-        "categories": {
+    return Inputs(
+        features=list(features),
+        categories={
             name: sorted(train[name].dropna().unique()) for name in features if name in CATEGORIES
         },
-        "seen": {name: [float(value) for value in quantiles[name]] for name in numbers},
-    }
+        ranges={name: _range(quantiles[name]) for name in numbers},
+    )
+
+
+def _range(quantiles: pd.Series) -> FeatureRange:
+    minimum, median, maximum = map(float, quantiles)
+    return FeatureRange(minimum=minimum, median=median, maximum=maximum)

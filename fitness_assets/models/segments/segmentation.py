@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
@@ -12,6 +13,8 @@ from threadpoolctl import threadpool_limits
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import SMALLEST
+from fitness_assets.models.registry import Trained
+from fitness_assets.models.reports import SegmentMetrics
 from fitness_assets.models.segments import advice, stability
 
 #: Measures of a profile with their units. They are of a mean day, and of near duplicates the first
@@ -114,7 +117,13 @@ def pipeline(segments: int) -> Pipeline:
     )
 
 
-def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFrame, dict[str, Any]]:
+def train_month(days: pd.DataFrame, month: pd.Timestamp, _budget: int) -> Trained:
+    """Train and evaluate the model of a month. See `registry.Implementation`."""
+    model, table, metrics = learn(days, month)
+    return Trained(model, metrics, {"segments": table})
+
+
+def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
     """Find segments among the users, and ask whether they are there.
 
     Parameters
@@ -131,12 +140,7 @@ def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFra
         numbered from the one with the least of the first measure.
     DataFrame
         A row for each user with a worn day in `month`: user_id, segment, and the profile.
-    dict
-        ``k``, ``stability``, ``stable`` and ``silhouette`` of the number of segments that was
-        chosen; ``distinct``, whether there are gaps between them; ``candidates``, what was found
-        of each number (see `stability.examine`); ``users``, ``train_users``, ``heldout_users`` and
-        ``judged_users``; ``features``; and ``profiles`` (see `habits.describe`), empty unless
-        stable.
+    SegmentMetrics
 
     Raises
     ------
@@ -150,7 +154,7 @@ def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFra
 
 def _learn(
     days: pd.DataFrame, month: pd.Timestamp
-) -> tuple[Pipeline, pd.DataFrame, dict[str, Any]]:
+) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
     everyone = profiles(days)
     here = everyone.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])
     if here.sum() < _FEWEST_USERS:
@@ -202,7 +206,7 @@ def _learn(
         "candidates": candidates,
         "profiles": advice.describe(table, train, model, features) if stable else [],
     }
-    return model, table, metrics
+    return model, table, msgspec.convert(metrics, SegmentMetrics)
 
 
 def _scaler() -> Pipeline:

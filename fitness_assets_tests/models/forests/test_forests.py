@@ -1,6 +1,6 @@
-"""The forests learn what is there, and say so where nothing is."""
+"""Forests: training, evaluation, gates, prediction and backtest on small generated data."""
 
-import json
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,17 +9,32 @@ import pytest
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import backtest, evaluation, gates
-from fitness_assets.models.datasets import HOLD_OUT, held_out, some_users, split_by_user, validation
+from fitness_assets.models.datasets import (
+    HOLD_OUT,
+    held_out,
+    sample_users,
+    split_by_user,
+    validation_splits,
+)
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.forests.pipelines import packed, packed_bytes
-from fitness_assets.models.prediction import asked, estimate_calories, recognise
+from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
+from fitness_assets.models.registry import BY_NAME, MODELS
+from fitness_assets.models.reports import (
+    ClassifierMetrics,
+    Metrics,
+    ModelHeadline,
+    RegressorEvaluation,
+    RegressorMetrics,
+)
+from fitness_assets.storage import documents
 
 APRIL = pd.Timestamp("2023-04-01")
 BUDGET = 50_000
 
 
 def month(users: int = 120, *, seed: int = 0) -> pd.DataFrame:
-    """A worn April of `users` who differ by chance alone, with all that the forests read."""
+    """A worn April of `users` that differ by chance only, with the columns that forests read."""
     generator = np.random.default_rng(seed)
     days = pd.date_range(APRIL, periods=30)
     frame = pd.DataFrame(
@@ -29,7 +44,7 @@ def month(users: int = 120, *, seed: int = 0) -> pd.DataFrame:
         }
     )
     rows = len(frame)
-    return frame.reindex(columns=backtest.COLUMNS).assign(
+    return frame.reindex(columns=backtest.columns()).assign(
         worn=True,
         day_of_week=frame["date"].dt.weekday + 1,
         steps=generator.normal(8_000, 1_000, rows),
@@ -40,21 +55,21 @@ def month(users: int = 120, *, seed: int = 0) -> pd.DataFrame:
     )
 
 
-def told_apart_by_heart_rate() -> pd.DataFrame:
+def activity_by_heart_rate() -> pd.DataFrame:
     days = month()
     rates = {"running": 150.0, "walking": 100.0, "yoga": 70.0}
     return days.assign(heart_rate_avg=days["activity_type"].map(rates))
 
 
-def burnt_by_activity(users: int = 150) -> pd.DataFrame:
+def kcal_by_activity(users: int = 150) -> pd.DataFrame:
     """kcal that follow from the activity and the steps."""
     days = month(users)
-    burnt = days["activity_type"].map({"running": 900, "walking": 300, "yoga": 100})
-    return days.assign(calories_burned=burnt + days["steps"] / 10)
+    kcal = days["activity_type"].map({"running": 900, "walking": 300, "yoga": 100})
+    return days.assign(calories_burned=kcal + days["steps"] / 10)
 
 
-def burnt_by_person(users: int) -> pd.DataFrame:
-    """kcal that are a person's own, with what each day's steps add; and the person's past mean."""
+def kcal_by_user(users: int) -> pd.DataFrame:
+    """kcal of a level that differs by user, plus a share of the steps, with the user's mean."""
     days = month(users)
     own = 1_400 + 1_200 * np.random.default_rng(1).random(users)
     kcal = np.repeat(own, 30) + days["steps"] / 20
@@ -66,14 +81,30 @@ def burnt_by_person(users: int) -> pd.DataFrame:
     )
 
 
-def failed(name: str, metrics: dict[str, Any], before: dict[str, Any] | None = None) -> list[str]:
-    """Names of the gates that these metrics do not pass."""
-    sizes = {"bytes": 1, "memory_bytes": 1}
-    verdicts = gates.examine(name, metrics | sizes, before, 1, 1)
-    return [verdict.name for verdict in verdicts if not verdict.passed]
+def failed(
+    metrics: ClassifierMetrics | RegressorMetrics, before: dict[str, float] | None = None
+) -> list[str]:
+    """Names of the gates that fail."""
+    name = "activity_classifier" if isinstance(metrics, ClassifierMetrics) else "calorie_regressor"
+    return failed_gates(name, metrics.summary(), before)
 
 
-def test_a_user_stays_on_one_side_whoever_else_is_there() -> None:
+def failed_gates(
+    name: str, scores: dict[str, int | float], before: dict[str, float] | None = None
+) -> list[str]:
+    results = gates.run_gates(
+        BY_NAME[name], headline(scores), None if before is None else headline(before), 1, 1
+    )
+    return [result.name for result in results if not result.passed]
+
+
+def headline(scores: Mapping[str, int | float], size: int = 1) -> ModelHeadline:
+    return ModelHeadline(
+        learned=True, released=True, bytes=size, memory_bytes=1, scores=dict(scores)
+    )
+
+
+def test_a_user_is_on_the_same_side_of_the_split_in_any_cohort() -> None:
     users = pd.Series([f"u{i}" for i in range(5_000)])
     sides = held_out(users)
     assert sides.mean() == pytest.approx(1 / HOLD_OUT, abs=0.02)
@@ -93,59 +124,60 @@ def test_no_user_is_on_both_sides_and_unusable_rows_are_on_none() -> None:
 
 
 @pytest.mark.parametrize(("users", "folds"), [(60, 3), (300, 1)])
-def test_choices_are_made_on_training_users_kept_aside(users: int, folds: int) -> None:
+def test_validation_splits_are_of_training_users(users: int, folds: int) -> None:
     train = split_by_user(month(users), ["steps"]).train
-    splits = list(validation(train))
+    splits = list(validation_splits(train))
     assert len(splits) == folds
     for split in splits:
         assert not set(split.train["user_id"]) & set(split.test["user_id"])
-        assert not held_out(split.test["user_id"]).any(), "the test set stays unseen"
+        assert not held_out(split.test["user_id"]).any(), "the test set is not used"
     if folds > 1:
         assert sum(len(split.test) for split in splits) == len(train)
 
 
-def test_some_users_come_with_all_their_days() -> None:
+def test_sampled_users_have_all_their_days() -> None:
     days = month(40)
-    some = some_users(days, 300)
-    assert some.groupby("user_id").size().eq(30).all()
-    assert 300 <= len(some) < 360
-    others = days[days["user_id"] != some["user_id"].iloc[-1]]
-    assert set(some["user_id"]) - set(some_users(others, 300)["user_id"]) == {
-        some["user_id"].iloc[-1]
+    sample = sample_users(days, 300)
+    assert sample.groupby("user_id").size().eq(30).all()
+    assert 300 <= len(sample) < 360
+    others = days[days["user_id"] != sample["user_id"].iloc[-1]]
+    assert set(sample["user_id"]) - set(sample_users(others, 300)["user_id"]) == {
+        sample["user_id"].iloc[-1]
     }
 
 
-def test_noise_is_not_released() -> None:
-    for name, learner in backtest.FORESTS.items():
-        _, metrics = learner.learn(month(), BUDGET)
-        assert "better_than_baseline" in failed(name, metrics), name
-    assert metrics["r2"] < 0.01
+def test_a_model_of_noise_fails_the_baseline_gate() -> None:
+    _, classifier = activity.train(month(), BUDGET)
+    assert "better_than_baseline" in failed(classifier)
+    _, regressor = calories.train(month(), BUDGET)
+    assert "better_than_baseline" in failed(regressor)
+    assert regressor.evaluation.scores.r2 < 0.01
 
 
-def test_an_activity_that_shows_is_recognised() -> None:
-    model, metrics = activity.learn(told_apart_by_heart_rate(), BUDGET)
-    assert metrics["accuracy"] == 1
-    assert metrics["baseline_accuracy"] < 0.5
-    assert failed("activity_classifier", metrics) == []
+def test_an_activity_that_depends_on_the_features_is_predicted() -> None:
+    model, metrics = activity.train(activity_by_heart_rate(), BUDGET)
+    assert metrics.evaluation.scores.accuracy == 1
+    assert metrics.evaluation.baseline.accuracy < 0.5
+    assert failed(metrics) == []
     day = {"steps": 8_000.0, "calories_burned": 2_000.0, "heart_rate_avg": 150.0}
-    answer = recognise(model, metrics, day)
-    assert next(iter(answer.probabilities)) == "running"
-    assert sum(answer.probabilities.values()) == pytest.approx(1)
-    assert answer.extrapolated == []
-    odd = recognise(model, metrics, day | {"steps": 9e5, "heart_rate_avg": 1.0})
-    assert odd.extrapolated == ["steps", "heart_rate_avg"]
+    prediction = predict_activity(model, metrics, day)
+    assert next(iter(prediction.probabilities)) == "running"
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+    assert prediction.out_of_range == []
+    extreme = predict_activity(model, metrics, day | {"steps": 9e5, "heart_rate_avg": 1.0})
+    assert extreme.out_of_range == ["steps", "heart_rate_avg"]
 
 
-def test_a_past_that_tells_is_used_and_never_the_day_itself() -> None:
+def test_history_features_are_used_and_exclude_the_day_itself() -> None:
     days = month()
     favourite = pd.Series(["running", "walking", "yoga"] * 40).repeat(30).to_numpy()
     keeps = np.random.default_rng(2).random(len(days)) < 0.8
     days["activity_type"] = np.where(keeps, favourite, days["activity_type"])
-    _, metrics = activity.learn(days, BUDGET)
-    assert metrics["accuracy"] > 0.75
-    assert next(iter(metrics["importances"])).startswith(activity.PAST)
-    _, without = activity.learn(days.assign(user_id=[f"x{i}" for i in range(len(days))]), BUDGET)
-    assert without["accuracy"] < 0.45, "people of one day have no past"
+    _, metrics = activity.train(days, BUDGET)
+    assert metrics.evaluation.scores.accuracy > 0.75
+    assert next(iter(metrics.importances)).startswith(activity.PAST)
+    _, without = activity.train(days.assign(user_id=[f"x{i}" for i in range(len(days))]), BUDGET)
+    assert without.evaluation.scores.accuracy < 0.45, "users of one day have no history"
 
     rows = activity.frame(days.sample(frac=1, random_state=0))
     first = rows.groupby("user_id").head(1)
@@ -156,121 +188,124 @@ def test_a_past_that_tells_is_used_and_never_the_day_itself() -> None:
     assert third["past_running"].to_numpy() == pytest.approx(ran[third["user_id"]].to_numpy())
 
 
-def test_energy_is_told_without_the_fraction_that_would_give_its_origin_away() -> None:
+def test_the_fraction_of_the_energy_does_not_leak_the_activity() -> None:
     days = month()
     per_step = days["activity_type"].map({"running": 0.21, "walking": 0.13, "yoga": 0.07})
     whole = np.random.default_rng(3).integers(1_000, 3_000, len(days))
     artefact = days.assign(calories_burned=whole + (days["steps"] * per_step) % 1)
-    _, metrics = activity.learn(artefact, BUDGET)
-    assert metrics["accuracy"] < 0.4
+    _, metrics = activity.train(artefact, BUDGET)
+    assert metrics.evaluation.scores.accuracy < 0.4
 
 
-def test_calories_that_follow_from_the_day_are_estimated() -> None:
-    model, metrics = calories.learn(burnt_by_activity(), BUDGET)
-    assert metrics["r2"] > 0.95
-    assert metrics["baseline_r2"] == pytest.approx(0, abs=0.05)
-    assert failed("calorie_regressor", metrics) == []
+def test_calories_that_depend_on_the_features_are_predicted() -> None:
+    model, metrics = calories.train(kcal_by_activity(), BUDGET)
+    assert metrics.evaluation.scores.r2 > 0.95
+    assert metrics.evaluation.baseline.r2 == pytest.approx(0, abs=0.05)
+    assert failed(metrics) == []
     usual = {"steps": 8_000.0, "heart_rate_avg": 80.0, "sleep_hours": 7.0}
-    estimates = {
-        name: estimate_calories(model, metrics, usual | {"activity_type": name})
-        for name in metrics["categories"]["activity_type"]
+    predictions = {
+        name: predict_calories(model, metrics, usual | {"activity_type": name})
+        for name in metrics.inputs.categories["activity_type"]
     }
-    kcal = {name: estimate.kcal for name, estimate in estimates.items()}
+    kcal = {name: each.kcal for name, each in predictions.items()}
     assert kcal["running"] > kcal["walking"] + 300 > kcal["yoga"] + 300
-    assert all(e.low < e.kcal < e.high for e in estimates.values())
+    assert all(e.low < e.kcal < e.high for e in predictions.values())
     with pytest.raises(ValueError, match="'Running' is not a activity_type this model knows"):
-        estimate_calories(model, metrics, usual | {"activity_type": "Running"})
+        predict_calories(model, metrics, usual | {"activity_type": "Running"})
 
 
-def test_a_person_is_told_by_their_past_where_few_teach() -> None:
-    model, metrics = calories.learn(burnt_by_person(60), BUDGET)
-    assert metrics["r2"] > 0.95
-    assert calories.OFFSET in metrics["features"]
-    shown = ["steps", "heart_rate_avg", "sleep_hours", "steps_mean_28d", calories.OFFSET]
-    assert asked(metrics) == shown
+def test_few_users_suffice_to_use_the_offset() -> None:
+    model, metrics = calories.train(kcal_by_user(60), BUDGET)
+    assert metrics.evaluation.scores.r2 > 0.95
+    assert calories.OFFSET in metrics.inputs.features
+    asked = ["steps", "heart_rate_avg", "sleep_hours", "steps_mean_28d", calories.OFFSET]
+    assert form_features(metrics.inputs) == asked
     day = {"steps": 8_000.0, "heart_rate_avg": 80.0, "sleep_hours": 7.0, "steps_mean_28d": 8_000.0}
     small, large = (
-        estimate_calories(model, metrics, day | {calories.OFFSET: usual}).kcal
+        predict_calories(model, metrics, day | {calories.OFFSET: usual}).kcal
         for usual in (1_900.0, 2_900.0)
     )
     assert large - small == pytest.approx(1_000, abs=150)
 
 
-def test_who_has_no_past_is_told_by_what_else_is_known() -> None:
-    days = burnt_by_person(100)
+def test_rows_without_history_use_the_cold_start_model() -> None:
+    days = kcal_by_user(100)
     days["calories_burned"] += 0.1 * (days["steps"] - 8_000)
-    model, metrics = calories.learn(days, BUDGET)
-    assert calories.OFFSET in metrics["features"]
+    model, metrics = calories.train(days, BUDGET)
+    assert calories.OFFSET in metrics.inputs.features
     assert len(packed(model)) == 2
     day = {"heart_rate_avg": 80.0, "sleep_hours": 7.0}
     few, many = (
-        estimate_calories(model, metrics, day | {"steps": steps}) for steps in (6_500.0, 9_500.0)
+        predict_calories(model, metrics, day | {"steps": steps}) for steps in (6_500.0, 9_500.0)
     )
     assert many.kcal - few.kcal == pytest.approx(300, abs=100)
-    known = estimate_calories(model, metrics, day | {"steps": 8_000.0, calories.OFFSET: 2_400.0})
-    assert few.high - few.low > 3 * (known.high - known.low), "people differ in what they burn"
+    known = predict_calories(model, metrics, day | {"steps": 8_000.0, calories.OFFSET: 2_400.0})
+    assert few.high - few.low > 3 * (known.high - known.low), "users differ in their energy"
     test = split_by_user(calories.frame(days), [calories.TARGET]).test
-    rows = calories.forgotten(test[metrics["features"]])
-    told, truth = model.predict(rows), test[calories.TARGET].to_numpy()
-    assert metrics["without_past"]["mae"] == pytest.approx(np.abs(told - truth).mean())
-    held = evaluation.coverage(truth, *calories.bounds(metrics, rows, told))
-    assert held == pytest.approx(evaluation.COVERAGE, abs=0.08), "of 20 people"
+    rows = calories.mask_history(test[metrics.inputs.features])
+    predicted, truth = model.predict(rows), test[calories.TARGET].to_numpy()
+    assert metrics.cold_start is not None
+    assert metrics.cold_start.scores.mae == pytest.approx(np.abs(predicted - truth).mean())
+    held = evaluation.coverage(truth, *calories.bounds(metrics, rows, predicted))
+    assert held == pytest.approx(evaluation.COVERAGE, abs=0.08), "of 20 users"
 
 
-def test_one_person_with_a_past_teaches_no_less_than_none() -> None:
-    days = burnt_by_person(40)
+def test_a_single_user_with_history_or_only_history_can_be_trained_on() -> None:
+    days = kcal_by_user(40)
     days.loc[days["user_id"] != "u0", calories.OFFSET] = np.nan
-    model, metrics = calories.learn(days, BUDGET)
-    assert np.isfinite(model.predict(calories.frame(days)[metrics["features"]])).all()
+    model, metrics = calories.train(days, BUDGET)
+    assert np.isfinite(model.predict(calories.frame(days)[metrics.inputs.features])).all()
     days[[name for name in calories.COLUMNS if name.startswith("steps")]] = np.nan
     days[["heart_rate_avg", "sleep_hours", "activity_type", "day_of_week"]] = np.nan
-    past = burnt_by_person(40)[calories.OFFSET]
-    model, metrics = calories.learn(days.assign(**{calories.OFFSET: past}), BUDGET)
-    assert metrics["features"] == [calories.OFFSET], "and nothing to tell those by who have none"
-    assert "without_past" not in metrics
+    past = kcal_by_user(40)[calories.OFFSET]
+    model, metrics = calories.train(days.assign(**{calories.OFFSET: past}), BUDGET)
+    assert metrics.inputs.features == [calories.OFFSET], "and no features without history"
+    assert metrics.cold_start is None
 
 
-def test_scores_are_of_the_model_that_is_returned() -> None:
-    days = burnt_by_activity(100)
-    model, metrics = calories.learn(days, BUDGET)
+def test_scores_are_those_of_the_returned_model() -> None:
+    days = kcal_by_activity(100)
+    model, metrics = calories.train(days, BUDGET)
     test = split_by_user(calories.frame(days), [calories.TARGET]).test
-    error = np.abs(model.predict(test[metrics["features"]]) - test[calories.TARGET]).mean()
-    assert metrics["mae"] == pytest.approx(error)
-    assert metrics["heldout_rows"] == len(test)
-    low, high = evaluation.interval(metrics["interval"], model.predict(test[metrics["features"]]))
+    error = np.abs(model.predict(test[metrics.inputs.features]) - test[calories.TARGET]).mean()
+    assert metrics.evaluation.scores.mae == pytest.approx(error)
+    assert metrics.evaluation.rows == len(test)
+    low, high = evaluation.interval_bounds(
+        metrics.interval, model.predict(test[metrics.inputs.features])
+    )
     inside = test[calories.TARGET].between(low, high).mean()
-    assert metrics["coverage"] == pytest.approx(inside)
-    assert sum(part["rows"] for part in metrics["by_activity"]) == len(test)
+    assert metrics.evaluation.coverage == pytest.approx(inside)
+    assert sum(part.rows for part in metrics.evaluation.by_activity) == len(test)
 
 
-def test_an_activity_of_one_day_is_not_scored_by_itself() -> None:
-    days = burnt_by_activity()
-    model, metrics = calories.learn(days, BUDGET)
+def test_a_slice_of_one_row_is_not_scored() -> None:
+    days = kcal_by_activity()
+    model, metrics = calories.train(days, BUDGET)
     tested = days.index[held_out(days["user_id"])]
     days.loc[tested[0], "activity_type"] = "hiking"
-    told = backtest.score("calorie_regressor", model, metrics, days, APRIL.date())
-    assert told["rows"] == len(tested)
-    assert {part["slice"] for part in told["by_activity"]} == {"running", "walking", "yoga"}
-    json.dumps(told, allow_nan=False)
+    found = backtest.evaluate(BY_NAME["calorie_regressor"], model, metrics, days, APRIL.date())
+    assert found.rows == len(tested)
+    assert {part.slice for part in found.by_activity} == {"running", "walking", "yoga"}
+    documents.encode(found)
 
 
-def test_the_smallest_that_is_about_as_good_is_chosen_within_the_budget() -> None:
-    days = burnt_by_activity()
-    model, metrics = calories.learn(days, BUDGET)
-    best = max(trial["score"] for trial in metrics["trials"])
-    (chosen,) = (trial for trial in metrics["trials"] if trial["chosen"])
-    assert chosen["score"] >= best - calories.TOLERANCE
-    tight, scores = calories.learn(days, chosen["bytes"] - 1)
-    assert packed_bytes(tight) < packed_bytes(model) or scores["r2"] < best
+def test_the_smallest_candidate_within_tolerance_and_budget_is_selected() -> None:
+    days = kcal_by_activity()
+    model, metrics = calories.train(days, BUDGET)
+    best = max(trial.score for trial in metrics.trials)
+    (selected,) = (trial for trial in metrics.trials if trial.selected)
+    assert selected.score >= best - calories.TOLERANCE
+    small, others = calories.train(days, selected.bytes - 1)
+    assert packed_bytes(small) < packed_bytes(model) or others.evaluation.scores.r2 < best
 
 
-def test_an_interval_holds_as_many_days_as_it_says() -> None:
+def test_an_interval_has_its_nominal_coverage() -> None:
     generator = np.random.default_rng(0)
     predicted = generator.uniform(1_000, 3_000, 8_000)
-    # Errors grow with what is predicted.
+    # Errors grow with the prediction.
     truth = predicted + generator.normal(0, predicted / 10)
     calibrated = evaluation.calibrate(truth[:4_000], predicted[:4_000])
-    low, high = evaluation.interval(calibrated, predicted[4_000:])
+    low, high = evaluation.interval_bounds(calibrated, predicted[4_000:])
     held = evaluation.coverage(truth[4_000:], low, high)
     assert held == pytest.approx(evaluation.COVERAGE, abs=0.02)
     width = high - low
@@ -278,51 +313,71 @@ def test_an_interval_holds_as_many_days_as_it_says() -> None:
     assert width[large].mean() > 1.5 * width[small].mean()
 
 
-def test_a_gate_says_what_it_stopped() -> None:
-    metrics = {"gain": 0.5, "gain_low": 0.4, "heldout_users": 9, "r2": 0.5}
-    assert failed("calorie_regressor", metrics) == []
-    assert failed("calorie_regressor", metrics | {"gain_low": -0.1}) == ["better_than_baseline"]
-    assert failed("calorie_regressor", metrics, {"r2": 0.54}) == []
-    assert failed("calorie_regressor", metrics, {"r2": 0.56}) == ["no_worse_than_before"]
-    (verdict,) = gates.examine("segment_model", {"bytes": 2, "memory_bytes": 1}, None, 1, 1)
-    assert not verdict.passed
-    assert verdict.message == "2 of 1 bytes on disk, 1 of 1 in memory"
+def test_each_gate_fails_on_its_condition() -> None:
+    scores = {"gain": 0.5, "gain_low": 0.4, "heldout_users": 9, "r2": 0.5}
+    name = "calorie_regressor"
+    assert failed_gates(name, scores) == []
+    assert failed_gates(name, scores | {"gain_low": -0.1}) == ["better_than_baseline"]
+    assert failed_gates(name, scores, {"r2": 0.54}) == []
+    assert failed_gates(name, scores, {"r2": 0.56}) == ["no_worse_than_before"]
+    (result,) = gates.run_gates(BY_NAME["segment_model"], headline({}, size=2), None, 1, 1)
+    assert not result.passed
+    assert result.message == "2 of 1 bytes on disk, 1 of 1 in memory"
 
 
-def test_a_label_that_nobody_has_may_be_predicted() -> None:
+def test_a_predicted_label_may_be_missing_from_the_truth() -> None:
     truth, predicted = np.array(["a", "a", "b", "b"]), np.array(["a", "c", "b", "b"])
     assert evaluation.balanced_accuracy(truth, predicted) == 0.75
     shares = np.array([[0.9, 0.1, 0], [0.2, 0.3, 0.5], [0.1, 0.8, 0.1], [0.1, 0.8, 0.1]])
-    told = evaluation.classification(truth.astype(object), shares, ["a", "b", "c"])
-    assert told["balanced_accuracy"] == 0.75
+    scores = evaluation.classification(truth.astype(object), shares, ["a", "b", "c"])
+    assert scores.balanced_accuracy == 0.75
 
 
-def test_luck_on_few_people_is_no_gain() -> None:
+def test_a_gain_by_chance_on_few_users_has_a_negative_lower_bound() -> None:
     users = pd.Series(["a", "b", "c", "d", "e", "f"])
     loss = np.array([1.0, 9.0, 11.0, 9.0, 12.0, 9.5])
-    told = evaluation.gain(users, loss, np.full(6, 10.0))
-    assert told["gain"] > 0.1
-    assert told["gain_low"] < 0
+    gain = evaluation.gain(users, loss, np.full(6, 10.0))
+    assert gain.value > 0.1
+    assert gain.low < 0
 
 
-def test_a_month_that_came_later_is_scored_with_its_own_past() -> None:
-    april = burnt_by_activity()
+def test_a_backtest_uses_the_history_before_the_month() -> None:
+    april = kcal_by_activity()
     may = april.assign(date=april["date"] + pd.Timedelta(days=30))
-    for name, learner in backtest.FORESTS.items():
-        model, metrics = learner.learn(april, BUDGET)
-        both = pd.concat([april, may], ignore_index=True)
-        told = backtest.score(name, model, metrics, both, may["date"].min().date())
-        test = split_by_user(may, [learner.TARGET]).test
-        assert told["rows"] == len(test), name
-    assert told["r2"] == pytest.approx(metrics["r2"], abs=1e-6), "May is April once more"
-    assert "needs 5 users" in backtest.score(name, model, metrics, april[:60], APRIL)["reason"]
+    trained: list[tuple[str, Any, Metrics]] = [
+        ("activity_classifier", *activity.train(april, BUDGET)),
+        ("calorie_regressor", *calories.train(april, BUDGET)),
+    ]
+    both = pd.concat([april, may], ignore_index=True)
+    for name, model, metrics in trained:
+        spec = BY_NAME[name]
+        found = backtest.evaluate(spec, model, metrics, both, may["date"].min().date())
+        assert found.rows == len(split_by_user(may, [spec.forest().TARGET]).test), name
+    assert isinstance(found, RegressorEvaluation)
+    assert isinstance(metrics, RegressorMetrics)
+    expected = pytest.approx(metrics.evaluation.scores.r2, abs=1e-6)
+    assert found.scores.r2 == expected, "May has the rows of April"
+    with pytest.raises(NotLearnedError, match="needs 5 users"):
+        backtest.evaluate(spec, model, metrics, april[:60], APRIL.date())
 
 
-def test_what_cannot_be_learned_says_why() -> None:
+def test_every_module_of_the_registry_provides_what_it_must() -> None:
+    for spec in MODELS:
+        implementation = spec.implementation()
+        assert {"user_id", "date", "worn"} <= set(implementation.COLUMNS)
+        assert callable(implementation.train_month)
+        if spec.compared:
+            assert spec.forest().TARGET in implementation.COLUMNS
+            assert callable(spec.forest().evaluate)
+            assert callable(spec.forest().frame)
+        assert set(spec.dependencies) < set(BY_NAME)
+
+
+def test_training_on_insufficient_data_says_why() -> None:
     few = month(4)
     with pytest.raises(NotLearnedError, match="needs 5 users"):
-        calories.learn(few, BUDGET)
+        calories.train(few, BUDGET)
     with pytest.raises(NotLearnedError, match="activity_type; there are 0 and 0"):
-        activity.learn(month(50).assign(activity_type=None), BUDGET)
-    with pytest.raises(NotLearnedError, match="every day to learn from is yoga"):
-        activity.learn(month(50).assign(activity_type="yoga"), BUDGET)
+        activity.train(month(50).assign(activity_type=None), BUDGET)
+    with pytest.raises(NotLearnedError, match="every training day is yoga"):
+        activity.train(month(50).assign(activity_type="yoga"), BUDGET)

@@ -1,6 +1,5 @@
 """Groups that are there are found, and where there are none it is said."""
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
@@ -17,14 +16,16 @@ from threadpoolctl import threadpool_limits
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import STABLE, habit_advice, segments_verdict
+from fitness_assets.models.reports import SegmentMetrics
 from fitness_assets.models.segments import advice, segmentation, stability
 from fitness_assets.sources.cohort import source
 from fitness_assets.sources.cohort.population import PERSONAS
+from fitness_assets.storage import documents
 from fitness_assets_tests.support.platform import original_lake
 
 APRIL, MAY = pd.Timestamp("2023-04-01"), pd.Timestamp("2023-05-01")
 
-Learned = tuple[Pipeline, pd.DataFrame, dict[str, Any]]
+Learned = tuple[Pipeline, pd.DataFrame, SegmentMetrics]
 
 
 @pytest.fixture(autouse=True)
@@ -74,37 +75,37 @@ def group_of(table: pd.DataFrame, groups: int) -> pd.Series:
 @pytest.mark.parametrize(("groups", "days"), [(2, 30), (3, 61)])
 def test_groups_that_are_there_are_found(groups: int, days: int) -> None:
     _, table, metrics = learned(120, groups, days)
-    assert metrics["k"] == groups
-    assert metrics["stable"] is True
-    assert metrics["distinct"] is True
-    assert metrics["stability"] > 0.9
+    assert metrics.k == groups
+    assert metrics.stable is True
+    assert metrics.distinct is True
+    assert metrics.stability > 0.9
     assert adjusted_rand_score(group_of(table, groups), table["segment"]) == 1
     assert table["segment"].tolist() == group_of(table, groups).tolist(), "numbered by their steps"
-    assert f"{groups} groups that stay the same" in segments_verdict(metrics)
-    assert metrics["train_users"] + metrics["heldout_users"] == metrics["users"] == 120
-    chosen = next(c for c in metrics["candidates"] if c["k"] == groups)
-    assert (chosen["months"] is None) == (days == 30)
-    assert (chosen["kept"] or 1) == 1
+    assert f"{groups} stable segments" in segments_verdict(metrics)
+    assert metrics.train_users + metrics.heldout_users == metrics.users == 120
+    chosen = next(c for c in metrics.candidates if c.k == groups)
+    assert (chosen.months is None) == (days == 30)
+    assert (chosen.kept or 1) == 1
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_no_groups_are_found_in_noise(seed: int) -> None:
     model, table, metrics = learned(100, days=61, seed=seed)
-    assert metrics["stable"] is False
-    assert metrics["stability"] < 0.3
-    assert metrics["profiles"] == [], "nothing is told or advised of groups that are not there"
-    assert "No stable groups here" in segments_verdict(metrics)
-    assert len(table) == len(model.predict(table[metrics["features"]])) == 100
-    json.dumps(metrics, allow_nan=False)
+    assert metrics.stable is False
+    assert metrics.stability < 0.3
+    assert metrics.profiles == [], "nothing is told or advised of groups that are not there"
+    assert "No stable segments" in segments_verdict(metrics)
+    assert len(table) == len(model.predict(table[metrics.features])) == 100
+    documents.encode(metrics)
 
 
 def test_resamples_of_users_alone_would_call_noise_stable() -> None:
     _, _, metrics = learned(400, days=61)
-    two = metrics["candidates"][0]
-    assert two["bootstrap"] > STABLE
-    assert two["silhouette"] > 0.1
-    assert max(two["odd_even"], two["months"]) < 0.2
-    assert metrics["stable"] is False
+    two = metrics.candidates[0]
+    assert two.bootstrap > STABLE
+    assert (two.silhouette or 0) > 0.1
+    assert max(two.odd_even or 0, two.months or 0) < 0.2
+    assert metrics.stable is False
 
 
 def test_the_original_lake_has_no_groups() -> None:
@@ -117,11 +118,11 @@ def test_the_original_lake_has_no_groups() -> None:
     days = days.assign(day_of_week=days["date"].dt.weekday + 1)
     lacking = set(segmentation.COLUMNS) - set(days.columns)
     _, _, metrics = segmentation.learn(days.assign(**dict.fromkeys(lacking, np.nan)), MAY)
-    assert metrics["stable"] is False
-    for candidate in metrics["candidates"]:
-        assert candidate["odd_even"] == pytest.approx(0, abs=0.1)
-        assert candidate["months"] == pytest.approx(0, abs=0.1)
-        assert candidate["gap"] == pytest.approx(0, abs=0.05)
+    assert metrics.stable is False
+    for candidate in metrics.candidates:
+        assert candidate.odd_even == pytest.approx(0, abs=0.1)
+        assert candidate.months == pytest.approx(0, abs=0.1)
+        assert candidate.gap == pytest.approx(0, abs=0.05)
 
 
 def test_personas_are_recovered() -> None:
@@ -139,9 +140,9 @@ def test_personas_are_recovered() -> None:
         sleep_hours=days["sleep_hours"].where(days["sleep_hours"] <= 24),
     )
     _, table, metrics = segmentation.learn(days, pd.Timestamp("2023-06-01"))
-    assert metrics["stable"]
-    assert metrics["distinct"]
-    assert metrics["k"] == len(PERSONAS)
+    assert metrics.stable
+    assert metrics.distinct
+    assert metrics.k == len(PERSONAS)
     truth = people.truth("2023-06").users.to_pandas().set_index("user_id")["persona"]
     assert adjusted_rand_score(truth.loc[table["user_id"]], table["segment"]) > 0.6
 
@@ -159,13 +160,13 @@ def test_a_measure_that_the_data_lacks_or_that_never_differs_is_left_out() -> No
     days["sleep_hours"] += np.repeat(np.random.default_rng(1).normal(size=60), 30)
     days.loc[days["user_id"] == "u7", "sleep_hours"] = np.nan
     _, table, metrics = segmentation.learn(days, APRIL)
-    assert metrics["stable"]
+    assert metrics.stable
     assert not {"resting_heart_rate", "heart_rate_above_rest", "active_minutes"} & {
-        *metrics["features"]
+        *metrics.features
     }
-    assert "sleep" in metrics["features"]
+    assert "sleep" in metrics.features
     assert len(table) == 60, "a user without a reading has a segment all the same"
-    json.dumps(metrics, allow_nan=False)
+    documents.encode(metrics)
 
 
 def test_a_measure_may_be_missing_in_a_month() -> None:
@@ -173,23 +174,23 @@ def test_a_measure_may_be_missing_in_a_month() -> None:
     days["sleep_hours"] += np.repeat(np.random.default_rng(1).normal(size=60), 61)
     days.loc[days["date"] < MAY, "sleep_hours"] = np.nan
     _, _, metrics = segmentation.learn(days, MAY)
-    assert metrics["stable"]
-    assert "sleep" in metrics["features"]
+    assert metrics.stable
+    assert "sleep" in metrics.features
 
 
 def test_a_month_of_few_users_is_not_compared() -> None:
     days = telemetry(60, groups=2, days=61)
     late = (days["date"] < MAY) & (days["user_id"].str[1:].astype(int) >= 5)
     _, _, metrics = segmentation.learn(days[~late], MAY)
-    assert metrics["stable"]
-    assert all(candidate["months"] is None for candidate in metrics["candidates"])
+    assert metrics.stable
+    assert all(candidate.months is None for candidate in metrics.candidates)
 
 
 def test_near_duplicates_count_once() -> None:
     _, _, metrics = learned(120, 2)
-    assert "heart_rate" not in metrics["features"], "it is rest and what lies above it"
-    assert "steps" in metrics["features"]
-    assert "calories" not in metrics["features"], "they follow from the steps here"
+    assert "heart_rate" not in metrics.features, "it is rest and what lies above it"
+    assert "steps" in metrics.features
+    assert "calories" not in metrics.features, "they follow from the steps here"
 
 
 def test_who_has_few_days_or_has_left_has_no_segment() -> None:
@@ -199,8 +200,8 @@ def test_who_has_few_days_or_has_left_has_no_segment() -> None:
     left = (days["user_id"] == "u2") & (days["date"] >= MAY)
     _, table, metrics = segmentation.learn(days[~left], MAY)
     assert not {"u1", "u2"} & {*table["user_id"]}
-    assert metrics["users"] == 58
-    assert metrics["train_users"] + metrics["heldout_users"] == 59, "who has left is learned from"
+    assert metrics.users == 58
+    assert metrics.train_users + metrics.heldout_users == 59, "who has left is learned from"
 
 
 def test_what_cannot_be_learned_says_why() -> None:
@@ -295,24 +296,25 @@ def test_a_segment_is_better_only_if_it_is_worse_in_nothing() -> None:
 
 def test_advice_is_of_habits_and_leads_to_the_better_group() -> None:
     _, table, metrics = learned(120, 3, 61)
-    least, middle, most = metrics["profiles"]
-    assert len({profile["name"] for profile in metrics["profiles"]}) == 3
-    assert most["advice"] is None, "there is no better one"
-    assert least["advice"]["towards"] == 1, "the nearest that is better"
-    assert middle["advice"]["towards"] == 2
-    for profile in (least, middle):
-        advice = profile["advice"]
-        assert 0 < len(advice["habits"]) <= 2
-        assert {habit["habit"] for habit in advice["habits"]} <= {*advice.HABITS}
-        assert advice["better_in"] == ["resting_heart_rate", "steps"][: len(advice["better_in"])]
-        assert advice["moved"] > 0.5
-        told = habit_advice(profile, metrics)
-        assert "heart rate" not in told.partition(", towards")[0]
-        assert metrics["profiles"][advice["towards"]]["name"] in told
-    steps = [h for h in least["advice"]["habits"] if h["habit"] == "steps"]
-    assert not steps or steps[0]["change"] == pytest.approx(4_000, abs=200)
+    least, middle, most = metrics.profiles
+    assert len({profile.name for profile in metrics.profiles}) == 3
+    assert most.advice is None, "there is no better one"
+    assert least.advice is not None
+    assert middle.advice is not None
+    assert least.advice.towards == 1, "the nearest that is better"
+    assert middle.advice.towards == 2
+    for profile, found in ((least, least.advice), (middle, middle.advice)):
+        assert 0 < len(found.habits) <= 2
+        assert {change.habit for change in found.habits} <= {*advice.HABITS}
+        assert found.better_in == ["resting_heart_rate", "steps"][: len(found.better_in)]
+        assert found.moved > 0.5
+        sentence = habit_advice(profile, metrics)
+        assert "heart rate" not in sentence.partition(", towards")[0]
+        assert metrics.profiles[found.towards].name in sentence
+    steps = [change for change in least.advice.habits if change.habit == "steps"]
+    assert not steps or steps[0].change == pytest.approx(4_000, abs=200)
     assert habit_advice(most, metrics) == ""
-    assert sum(profile["users"] for profile in metrics["profiles"]) == len(table)
+    assert sum(profile.users for profile in metrics.profiles) == len(table)
 
 
 def test_more_steps_each_day_change_what_is_told_of_the_days() -> None:
@@ -330,4 +332,4 @@ def test_the_held_out_are_not_learned_from() -> None:
     changed = days.assign(steps=days["steps"].where(~aside, days["steps"] * 3))
     other, _, _ = segmentation.learn(changed, APRIL)
     assert np.array_equal(model[-1].cluster_centers_, other[-1].cluster_centers_)
-    assert metrics["judged_users"] == metrics["heldout_users"] == aside.sum() / 30
+    assert metrics.judged_users == metrics.heldout_users == aside.sum() / 30

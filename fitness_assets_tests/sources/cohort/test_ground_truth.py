@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from fitness_assets.models.datasets import held_out
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.workspace import Workspace
@@ -53,14 +54,17 @@ def test_model_scores_are_near_the_best_possible_and_not_above(
     models = Workspace.of(released).models
     days = both[both["worn"] & held_out(both["user_id"])]
 
-    calories = models["calorie_regressor"].metrics(MONTHS[-1])
-    assert calories["heldout_rows"] == len(days)
+    calories = models["calorie_regressor"].report(MONTHS[-1]).metrics
+    assert isinstance(calories, RegressorMetrics)
+    assert calories.evaluation.rows == len(days)
     noise = days["calories_burned"] - days["calories_burned_best"]
     irreducible = float(np.sqrt((noise**2).mean()))
-    assert irreducible < calories["rmse"] < 2.5 * irreducible
+    assert irreducible < calories.evaluation.scores.rmse < 2.5 * irreducible
 
-    activity = models["activity_classifier"].metrics(MONTHS[-1])
+    activity = models["activity_classifier"].report(MONTHS[-1]).metrics
+    assert isinstance(activity, ClassifierMetrics)
+    accuracy = activity.evaluation.scores.accuracy
     best = (days["activity_type"] == days["activity_type_best"]).mean()
-    majority = activity["baseline_accuracy"]
-    assert majority < activity["accuracy"] < best
-    assert (activity["accuracy"] - majority) / (best - majority) > 0.4
+    majority = activity.evaluation.baseline.accuracy
+    assert majority < accuracy < best
+    assert (accuracy - majority) / (best - majority) > 0.4
