@@ -1,1 +1,1 @@
-"""What the platform costs, as ratios measured side by side in one run. `make bench` runs it."""
+"""Benchmarks of the platform, run by `make bench`. All ratios are measured within one run."""

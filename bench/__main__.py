@@ -1,4 +1,4 @@
-"""Run the parts that are named, or all of them."""
+"""Run the named parts of the benchmark, or all of them."""
 
 import sys
 
@@ -8,7 +8,7 @@ from bench import page, parts
 
 
 def main(names: list[str]) -> int:
-    """Print the tables of each part as they are done, and keep them in docs/benchmarks.md."""
+    """Print the tables of each part, and write them to docs/benchmarks.md."""
     console = Console(width=120)
     unknown = [name for name in names if name not in parts.PARTS]
     if unknown:
@@ -22,8 +22,8 @@ def main(names: list[str]) -> int:
         for table in part():
             console.print(table)
             tables.append(table)
-        about, _, _ = (part.__doc__ or "").partition("\n")
-        page.keep(name, about, tables, machine)
+        summary, _, _ = (part.__doc__ or "").partition("\n")
+        page.write_section(name, summary, tables, machine)
     return 0
 
 

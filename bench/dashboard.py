@@ -1,7 +1,7 @@
-"""The dashboard on a small host: ten people at once, and a release that changes under them.
+"""The dashboard on a small host: ten concurrent sessions, and a new release while they run.
 
-A session speaks the protocol of the browser's side, so that what is measured is the server: a rerun
-lasts from the click until the server has sent all that there is to draw.
+A session uses the protocol of the browser, so that only the server is measured: a rerun lasts from
+the click until the server has sent all content of the page.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 LIMIT = 690_000_000
 SESSIONS, SECONDS = 10, 180
-#: Seconds that a person looks at a view before the next click.
-LOOK = (1.0, 3.0)
+#: Seconds between two clicks of a session.
+THINK_SECONDS = (1.0, 3.0)
 USERS = 1959
 _APP = Path(__file__).parents[1] / "dashboard" / "app.py"
-_MEMORY = Path("/sys/fs/cgroup/memory")  # the first version of control groups
-_UNIFIED = Path("/sys/fs/cgroup")  # the second
-_UP = 60
+_CGROUP_V1 = Path("/sys/fs/cgroup/memory")
+_CGROUP_V2 = Path("/sys/fs/cgroup")
+_START_SECONDS = 60
 
 
 def dashboard() -> "Iterator[Table]":
-    """The dashboard in 690 MB of memory: ten sessions, all views, a new release in the middle."""
+    """The dashboard with 690 MB of memory: ten sessions, all views, a new release halfway."""
     from rich.table import Table
 
     from fitness_assets.release.store import ReleaseStore
@@ -52,48 +52,52 @@ def dashboard() -> "Iterator[Table]":
             stderr=subprocess.DEVNULL,
             env=_environment(FITNESS_HOME=str(home), FITNESS_COHORT_USERS=str(USERS)),
         )
-        made, shown = ReleaseStore(home / "releases"), FolderTarget(source)
-        shown.upload(made.open("2023-04"))
-        with _group() as group, _serving(source, cache, group) as (process, address, began):
-            cold = asyncio.run(_first(address, began))
-            with _watching(process) as watched:
-                change = threading.Timer(SECONDS / 2, lambda: shown.upload(made.open("2023-05")))
+        releases, target = ReleaseStore(home / "releases"), FolderTarget(source)
+        target.upload(releases.open("2023-04"))
+        with _control_group() as group, _server(source, cache, group) as (process, address, began):
+            cold = asyncio.run(_first_page(address, began))
+            with _memory_samples(process) as samples:
+                change = threading.Timer(
+                    SECONDS / 2, lambda: target.upload(releases.open("2023-05"))
+                )
                 change.start()
-                took = asyncio.run(_people(address))
+                times_by_view = asyncio.run(_run_sessions(address))
                 change.join()
             if process.poll() is not None:
                 raise RuntimeError(f"the server ended with status {process.returncode}")
-            used = group.most() if group else None
+            used = group.peak() if group else None
     memory = Table("memory", "MB", "ratio to the limit", title="dashboard: memory")
     memory.add_row("limit of the host", f"{LIMIT / 1e6:.0f}", "1.00")
     if used is None:
-        memory.add_row("control group: not allowed here", "", "")
+        memory.add_row("control group: not permitted", "", "")
     else:
         memory.add_row("control group, with the page cache", f"{used / 1e6:.0f}", _share(used))
-    peak = max(watched)
-    memory.add_row("resident, highest", f"{peak / 1e6:.0f}", _share(peak))
-    memory.add_row("resident, at the end", f"{watched[-1] / 1e6:.0f}", _share(watched[-1]))
+    peak = max(samples)
+    memory.add_row("resident, peak", f"{peak / 1e6:.0f}", _share(peak))
+    memory.add_row("resident, at the end", f"{samples[-1] / 1e6:.0f}", _share(samples[-1]))
     yield memory
-    speed = Table("view", "reruns", "median ms", "95th ms", "ratio", title="dashboard: a rerun")
+    speed = Table(
+        "view", "reruns", "median ms", "95th percentile ms", "ratio", title="dashboard: a rerun"
+    )
     first: float | None = None
-    for name, times in took.items():
+    for name, times in times_by_view.items():
         median = statistics.median(times)
         first = first or median
-        high = statistics.quantiles(times, n=20)[-1]
+        percentile_95 = statistics.quantiles(times, n=20)[-1]
         speed.add_row(
             name,
             f"{len(times)}",
             f"{median * 1e3:.0f}",
-            f"{high * 1e3:.0f}",
+            f"{percentile_95 * 1e3:.0f}",
             f"{median / first:.2f}",
         )
-    every = sorted(itertools.chain.from_iterable(took.values()))
+    all_times = sorted(itertools.chain.from_iterable(times_by_view.values()))
     speed.add_row(
         "all",
-        f"{len(every)}",
-        f"{statistics.median(every) * 1e3:.0f}",
-        f"{statistics.quantiles(every, n=20)[-1] * 1e3:.0f}",
-        f"{statistics.median(every) / (first or 1):.2f}",
+        f"{len(all_times)}",
+        f"{statistics.median(all_times) * 1e3:.0f}",
+        f"{statistics.quantiles(all_times, n=20)[-1] * 1e3:.0f}",
+        f"{statistics.median(all_times) / (first or 1):.2f}",
     )
     yield speed
     start = Table("from a cold start", "seconds", title="dashboard: the first page")
@@ -110,36 +114,36 @@ def _environment(**settings: str) -> dict[str, str]:
     return kept | settings
 
 
-class _Group:
-    """A control group whose processes may hold `LIMIT` bytes together."""
+class _ControlGroup:
+    """A control group that limits the memory of its processes to `LIMIT` bytes."""
 
-    def __init__(self, folder: Path, limit: str, most: str) -> None:
-        self._folder, self._most = folder, most
+    def __init__(self, folder: Path, limit_file: str, peak_file: str) -> None:
+        self._folder, self._peak_file = folder, peak_file
         folder.mkdir()
-        (folder / limit).write_text(str(LIMIT))
+        (folder / limit_file).write_text(str(LIMIT))
 
     def enter(self) -> None:
         (self._folder / "cgroup.procs").write_text("0")
 
-    def most(self) -> int:
-        return int((self._folder / self._most).read_text())
+    def peak(self) -> int:
+        return int((self._folder / self._peak_file).read_text())
 
     def close(self) -> None:
         self._folder.rmdir()
 
 
 @contextmanager
-def _group() -> Iterator[_Group | None]:
-    """A control group, or None where this may not make one."""
+def _control_group() -> Iterator[_ControlGroup | None]:
+    """A new control group; None if the process may not create one."""
     name = f"fitness-bench-{os.getpid()}"
     kinds = [
-        (_MEMORY / name, "memory.limit_in_bytes", "memory.max_usage_in_bytes"),
-        (_UNIFIED / name, "memory.max", "memory.peak"),
+        (_CGROUP_V1 / name, "memory.limit_in_bytes", "memory.max_usage_in_bytes"),
+        (_CGROUP_V2 / name, "memory.max", "memory.peak"),
     ]
     found = None
-    for folder, limit, most in kinds:
+    for folder, limit_file, peak_file in kinds:
         with suppress(OSError):
-            found = _Group(folder, limit, most)
+            found = _ControlGroup(folder, limit_file, peak_file)
             break
     if found is None:
         yield None
@@ -149,10 +153,10 @@ def _group() -> Iterator[_Group | None]:
 
 
 @contextmanager
-def _serving(
-    source: Path, cache: Path, group: _Group | None
+def _server(
+    source: Path, cache: Path, group: _ControlGroup | None
 ) -> Iterator[tuple[subprocess.Popen[bytes], str, float]]:
-    """The server, its address, and when it was started."""
+    """Start the server; the process, its address and its start time."""
     import socket
 
     with socket.socket() as free:
@@ -181,30 +185,30 @@ def _serving(
 
 
 @contextmanager
-def _watching(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
-    """What the server holds, four times a second."""
+def _memory_samples(process: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Resident memory of the server, sampled four times a second."""
     import psutil
 
-    seen: list[int] = []
-    over = threading.Event()
+    samples: list[int] = []
+    stop = threading.Event()
 
-    def watch() -> None:
+    def sample() -> None:
         with suppress(psutil.NoSuchProcess):
             server = psutil.Process(process.pid)
-            while not over.wait(0.25):
-                seen.append(server.memory_info().rss)
+            while not stop.wait(0.25):
+                samples.append(server.memory_info().rss)
 
-    thread = threading.Thread(target=watch)
+    thread = threading.Thread(target=sample)
     thread.start()
     try:
-        yield seen
+        yield samples
     finally:
-        over.set()
+        stop.set()
         thread.join()
 
 
-async def _first(address: str, began: float) -> float:
-    """Seconds since `began` until the server has sent a first page."""
+async def _first_page(address: str, began: float) -> float:
+    """Seconds from `began` until the server has sent the first page."""
     from websockets.asyncio.client import connect
 
     while True:
@@ -213,57 +217,61 @@ async def _first(address: str, began: float) -> float:
                 await _rerun(socket, "")
                 return time.perf_counter() - began
         except OSError:
-            if time.perf_counter() - began > _UP:
+            if time.perf_counter() - began > _START_SECONDS:
                 raise
             await asyncio.sleep(0.05)
 
 
-async def _people(address: str) -> dict[str, list[float]]:
+async def _run_sessions(address: str) -> dict[str, list[float]]:
     """Seconds of each rerun, by view."""
-    took: dict[str, list[float]] = defaultdict(list)
+    times_by_view: dict[str, list[float]] = defaultdict(list)
     until = time.perf_counter() + SECONDS
-    await asyncio.gather(*(_person(address, number, until, took) for number in range(SESSIONS)))
-    return dict(sorted(took.items()))
+    await asyncio.gather(
+        *(_session(address, number, until, times_by_view) for number in range(SESSIONS))
+    )
+    return dict(sorted(times_by_view.items()))
 
 
-async def _person(address: str, number: int, until: float, took: dict[str, list[float]]) -> None:
+async def _session(
+    address: str, number: int, until: float, times_by_view: dict[str, list[float]]
+) -> None:
     from websockets.asyncio.client import connect
 
     draw = random.Random(number)  # noqa: S311 - not a secret
-    await asyncio.sleep(draw.uniform(0, LOOK[1]))
+    await asyncio.sleep(draw.uniform(0, THINK_SECONDS[1]))
     async with connect(address, max_size=None) as socket:
         pages = await _rerun(socket, "")
-        # Each begins elsewhere and goes round.
+        # Each session starts at another view and visits all of them in turn.
         views = list(pages.items())
         for name, page in itertools.cycle(
             views[number % len(views) :] + views[: number % len(views)]
         ):
-            await asyncio.sleep(draw.uniform(*LOOK))
+            await asyncio.sleep(draw.uniform(*THINK_SECONDS))
             if time.perf_counter() > until:
                 return
             began = time.perf_counter()
             await _rerun(socket, page)
-            took[name].append(time.perf_counter() - began)
+            times_by_view[name].append(time.perf_counter() - began)
 
 
 async def _rerun(socket: Any, page: str) -> dict[str, str]:
-    """Ask for a page and read it to its end; the pages there are, by name."""
+    """Request a page and receive all of it; the available pages, by name."""
     from streamlit.proto.BackMsg_pb2 import BackMsg
     from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-    ask = BackMsg()
-    ask.rerun_script.page_script_hash = page
-    await socket.send(ask.SerializeToString())
+    request = BackMsg()
+    request.rerun_script.page_script_hash = page
+    await socket.send(request.SerializeToString())
     pages: dict[str, str] = {}
     async for content in socket:
-        told = ForwardMsg.FromString(content)
-        kind = told.WhichOneof("type")
+        message = ForwardMsg.FromString(content)
+        kind = message.WhichOneof("type")
         if kind == "navigation":
-            pages = {each.page_name: each.page_script_hash for each in told.navigation.app_pages}
-        elif kind == "delta" and told.delta.new_element.WhichOneof("type") == "exception":
-            raise RuntimeError(told.delta.new_element.exception.message)
+            pages = {each.page_name: each.page_script_hash for each in message.navigation.app_pages}
+        elif kind == "delta" and message.delta.new_element.WhichOneof("type") == "exception":
+            raise RuntimeError(message.delta.new_element.exception.message)
         elif kind == "script_finished":
-            if told.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
+            if message.script_finished != ForwardMsg.FINISHED_SUCCESSFULLY:
                 continue
             return pages
-    raise RuntimeError("the server hung up")
+    raise RuntimeError("the server closed the connection")

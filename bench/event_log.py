@@ -1,4 +1,4 @@
-"""Several runs at a time that write their events to one store: SQLite, and PostgreSQL."""
+"""Concurrent runs that write their events to one store: SQLite or PostgreSQL."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from fitness_assets_tests.support.composed import Composed, find_postgres
 
 _RUNS = (1, 4, 8)
 _MONTHS = 60
-# A run of its own, as Dagster starts one: it materializes an asset so many times, and says how long
-# that took from its first event to its last.
+# A run in its own process, as Dagster starts it. It reports materializations of an asset and prints
+# the seconds from its first event to its last.
 _RUN = f"""
 import sys, time
 import dagster as dg
@@ -36,12 +36,12 @@ with dg.DagsterInstance.get() as instance:
 
 
 def event_log() -> Iterator[Table]:
-    """Seconds that a run needs for its events, beside so many others."""
+    """Seconds that a run takes to store its events, by the number of concurrent runs."""
     table = Table(
         "store",
-        *[f"{runs} at a time" for runs in _RUNS],
+        *[f"{runs} concurrent" for runs in _RUNS],
         "failed",
-        title=f"seconds of a run that materializes {_MONTHS} times",
+        title=f"seconds per run with {_MONTHS} materializations",
     )
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -53,13 +53,13 @@ def event_log() -> Iterator[Table]:
         with _postgres() as environment:
             _measure(table, "PostgreSQL", environment)
     else:
-        table.add_row("PostgreSQL is not installed (scripts/install-services)")
+        table.add_row("PostgreSQL: not installed (scripts/install-services)")
     yield table
 
 
 @contextmanager
 def _postgres() -> Iterator[dict[str, str]]:
-    """The database and the ``dagster.yaml`` of the deployment."""
+    """Start the deployment's database; the environment of its code server."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         dotenv = {"POSTGRES_PASSWORD": Path(folder).name}
@@ -71,7 +71,7 @@ def _postgres() -> Iterator[dict[str, str]]:
 
 def _measure(table: Table, name: str, environment: dict[str, str]) -> None:
     row, failed = [], 0
-    # The first makes the tables.
+    # The first run creates the tables and is not reported.
     for runs in (1, *_RUNS):
         started = [
             subprocess.Popen(
@@ -83,7 +83,7 @@ def _measure(table: Table, name: str, environment: dict[str, str]) -> None:
             )
             for number in range(runs)
         ]
-        told = [process.communicate()[0].split() for process in started]
-        row.append(max((float(each[0]) for each in told if each), default=float("nan")))
-        failed += sum(each[1:] != ["True"] for each in told)
+        outputs = [process.communicate()[0].split() for process in started]
+        row.append(max((float(each[0]) for each in outputs if each), default=float("nan")))
+        failed += sum(each[1:] != ["True"] for each in outputs)
     table.add_row(name, *[f"{seconds:.1f}" for seconds in row[1:]], str(failed))

@@ -1,4 +1,4 @@
-"""What was measured, kept as a page of tables and plots with the machine and the command."""
+"""The page docs/benchmarks.md: a section per part, with its tables, plots, machine and command."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -15,30 +15,32 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 _HEAD = """# Benchmarks
 
-`make bench` prints these tables and writes this page, `make bench PART=name` one section of it.
-What is compared was measured side by side in one run. The ratios are the result: they are to the
-first row of a table, and hold on other machines better than the seconds do.
+`make bench` prints these tables and writes this page; `make bench PART=name` does so for one
+section. All rows of a table are measured in one run on the same machine. The result is the ratio to
+the first row, which depends less on the machine than the seconds do.
 """
 _COLOUR = "#2b7bba"
-# From here on bars of a linear axis cannot be told from nothing.
-_WIDE = 30
+# From this ratio of the longest bar to the shortest on, the axis is logarithmic.
+_LOG_FROM = 30
 
 
-def keep(part: str, about: str, tables: Sequence["Table"], machine: str, page: Path = PAGE) -> None:
-    """Write the section of `part` into `page`, in place of what was there, and its plots beside it.
+def write_section(
+    part: str, summary: str, tables: Sequence["Table"], machine: str, page: Path = PAGE
+) -> None:
+    """Write the section of `part` into `page`, replacing the old one, and its plots next to it.
 
     Parameters
     ----------
     part : str
-    about : str
-        What is measured, in a sentence.
+    summary : str
+        What is measured, in one sentence.
     tables : sequence of Table
-        As they were printed.
+        The printed tables.
     machine : str
     page : Path
     """
     lines = [
-        about,
+        summary,
         "",
         f"`make bench PART={part}`, {datetime.now(UTC):%Y-%m-%d}, {machine}.",
     ]
@@ -65,7 +67,7 @@ def _sections(page: Path) -> dict[str, str]:
     return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
-def _heads(table: "Table") -> list[str]:
+def _headers(table: "Table") -> list[str]:
     return [str(column.header) for column in table.columns]
 
 
@@ -74,43 +76,43 @@ def _cells(table: "Table") -> list[list[str]]:
 
 
 def _markdown(table: "Table") -> Iterator[str]:
-    heads, columns = _heads(table), _cells(table)
-    yield f"| {' | '.join(heads)} |"
-    yield f"|---{'|--:' * (len(heads) - 1)}|"
+    headers, columns = _headers(table), _cells(table)
+    yield f"| {' | '.join(headers)} |"
+    yield f"|---{'|--:' * (len(headers) - 1)}|"
     for row in zip(*columns, strict=True):
         yield f"| {' | '.join(row)} |"
 
 
 def _ratios(table: "Table") -> Iterator[tuple[str, list[float]]]:
-    """Each column of ratios, named after what it is the ratio of."""
-    before = ""
-    for head, cells in list(zip(_heads(table), _cells(table), strict=True))[1:]:
-        if head == "ratio" or "/" in head or head.endswith(" ratio"):
-            numbers = [float(cell.replace(",", "")) if _number(cell) else 0.0 for cell in cells]
-            if head != "rows/s" and any(numbers):
-                yield (f"{before}, ratio" if head == "ratio" else head), numbers
-        before = head
+    """The columns of ratios; a column called "ratio" is named after the column before it."""
+    previous = ""
+    for header, cells in list(zip(_headers(table), _cells(table), strict=True))[1:]:
+        if header == "ratio" or "/" in header or header.endswith(" ratio"):
+            numbers = [float(cell.replace(",", "")) if _is_number(cell) else 0.0 for cell in cells]
+            if header != "rows/s" and any(numbers):
+                yield (f"{previous}, ratio" if header == "ratio" else header), numbers
+        previous = header
 
 
-def _number(cell: str) -> bool:
+def _is_number(cell: str) -> bool:
     return re.fullmatch(r"[\d,]*\.?\d+", cell) is not None
 
 
 def _draw(
     title: str, names: Sequence[str], ratios: Sequence[tuple[str, list[float]]], path: Path
 ) -> None:
-    # Text stays text, and ids do not change from run to run.
+    # Keep text as text, and ids equal in every run.
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": path.stem, "font.size": 9}):
         figure = Figure(figsize=(4.2 * len(ratios) + 1.6, 0.34 * len(names) + 1), layout="tight")
-        for axes, (head, numbers) in zip(
+        for axes, (header, numbers) in zip(
             figure.subplots(1, len(ratios), sharey=True, squeeze=False)[0], ratios, strict=True
         ):
             axes.barh(names, numbers, color=_COLOUR)
-            known = [number for number in numbers if number > 0]
-            if max(known) > _WIDE * min(known):
+            positive = [number for number in numbers if number > 0]
+            if max(positive) > _LOG_FROM * min(positive):
                 axes.set_xscale("log")
             axes.axvline(1, color="grey", linewidth=0.8)
-            axes.set_xlabel(head)
+            axes.set_xlabel(header)
             axes.spines[["top", "right"]].set_visible(False)
             axes.tick_params(left=False)
         axes.invert_yaxis()

@@ -1,4 +1,4 @@
-"""The parts of the benchmark. Each yields tables, which end with ratios to their first row."""
+"""The parts of the benchmark. Each yields tables with ratios to their first row."""
 
 import json
 import os
@@ -21,8 +21,8 @@ from sklearn.metrics import adjusted_rand_score
 from bench.dashboard import dashboard
 from bench.event_log import event_log
 from bench.exports import exports
-from bench.packed import packed
-from bench.people import people
+from bench.forest_formats import forest_formats
+from bench.real_users import real_users
 from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.dedupe import first_record_per_day
@@ -45,7 +45,7 @@ USERS, SEED = 1959, 1
 
 
 def machine() -> str:
-    """What this runs on, in a line."""
+    """The machine, in one line."""
     memory = psutil.virtual_memory().total / 1e9
     return (
         f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GB of memory, "
@@ -54,7 +54,7 @@ def machine() -> str:
 
 
 def pipeline() -> Iterator[Table]:
-    """Six months through every stage, and what a restated month costs beside them."""
+    """Six months through every stage, and one restated month."""
     table = Table(
         f"six months of {USERS:,} users, every stage", "seconds", "ratio", title="pipeline"
     )
@@ -82,7 +82,7 @@ def pipeline() -> Iterator[Table]:
         _compare(
             table,
             {
-                "a process a month, as Dagster runs a backfill": lambda: backfill(
+                "one process per month, as Dagster runs a backfill": lambda: backfill(
                     many, *[(month,) for month in six]
                 ),
                 "one process": lambda: backfill(one, (six[0], six[-1])),
@@ -93,7 +93,7 @@ def pipeline() -> Iterator[Table]:
 
 
 def etl() -> Iterator[Table]:
-    """One month of raw telemetry through Spark, from a cold start and warm."""
+    """One month of raw telemetry through Spark, after a cold start and in a warm session."""
     from fitness_assets.etl import clean
 
     table = Table("one month of 1,959 users", "seconds", "ratio", title="etl")
@@ -115,7 +115,7 @@ def etl() -> Iterator[Table]:
 
         def session() -> float:
             began = time.perf_counter()
-            resource.spark_session  # noqa: B018 - asking for it starts it
+            resource.spark_session  # noqa: B018 - the property starts the session
             return time.perf_counter() - began
 
         _compare(
@@ -132,18 +132,18 @@ def etl() -> Iterator[Table]:
 
 
 def cohort() -> Iterator[Table]:
-    """How long the synthetic source takes, and how many user-days there are."""
+    """The synthetic source: user-days, records and seconds."""
     table = Table("the cohort", "user-days", "records", "seconds", "ratio", title="cohort")
     months = between("2023-04", "2023-09")
     first: float | None = None
     runs = {
         f"{USERS:,} users, six months": (Cohort(USERS, SEED), months),
-        "a million user-days, one month": (Cohort(1_000_000 // 30 + 1, SEED), months[:1]),
+        "1,000,000 user-days, one month": (Cohort(1_000_000 // 30 + 1, SEED), months[:1]),
     }
-    for name, (source, some) in runs.items():
+    for name, (source, selected) in runs.items():
         keys, records = set(), 0
         seconds = 0.0
-        for month in some:
+        for month in selected:
             began = time.perf_counter()
             read = pa.Table.from_batches(source.read(month))
             seconds += time.perf_counter() - began
@@ -159,44 +159,55 @@ def cohort() -> Iterator[Table]:
 
 
 def truth() -> Iterator[Table]:
-    """How near the models come to what can be known of people they have not seen."""
+    """Scores of the models on held-out users, compared with the best possible predictions."""
     table = Table(
-        f"six months of {USERS:,} users", "model", "best", "no model", "ratio", title="truth"
+        f"six months of {USERS:,} users",
+        "model",
+        "best possible",
+        "baseline",
+        "ratio",
+        title="truth",
     )
     source, days = Cohort(USERS, SEED), _window()
     truths = [source.truth(month) for month in between("2023-04", "2023-09")]
-    people = truths[0].users.to_pandas().set_index("user_id")
+    users = truths[0].users.to_pandas().set_index("user_id")
 
     _, members, _ = segmentation.learn(days, pd.Timestamp("2023-09-01"))
-    found = adjusted_rand_score(people.loc[members["user_id"], "persona"], members["segment"])
-    table.add_row("segments and personas, adjusted Rand", f"{found:.4f}", "1", "0", f"{found:.4f}")
+    found = adjusted_rand_score(users.loc[members["user_id"], "persona"], members["segment"])
+    table.add_row(
+        "segments compared with personas, adjusted Rand index",
+        f"{found:.4f}",
+        "1",
+        "0",
+        f"{found:.4f}",
+    )
 
     best = pd.concat([truth.best.to_pandas() for truth in truths])
     best["date"] = pd.to_datetime(best["date"])
-    unseen = days[days["worn"] & held_out(days["user_id"])]
-    unseen = unseen.merge(best, on=["user_id", "date"], suffixes=("", "_best"))
+    heldout = days[days["worn"] & held_out(days["user_id"])]
+    heldout = heldout.merge(best, on=["user_id", "date"], suffixes=("", "_best"))
 
-    def compare(name: str, metrics: Metrics, measure: str, value: float) -> None:
+    def compare(name: str, metrics: Metrics, measure: str, best: float) -> None:
         scores = metrics.summary()
-        model, none = scores[measure], scores[f"baseline_{measure}"]
+        model, baseline = scores[measure], scores[f"baseline_{measure}"]
         table.add_row(
-            name, *(f"{each:.4f}" for each in (model, value, none)), f"{model / value:.4f}"
+            name, *(f"{each:.4f}" for each in (model, best, baseline)), f"{model / best:.4f}"
         )
 
     _, classifier = activity.train(days, 10**6)
-    right = (unseen["activity_type"] == unseen["activity_type_best"]).mean()
-    compare("activity, accuracy", classifier, "accuracy", right)
+    accuracy = (heldout["activity_type"] == heldout["activity_type_best"]).mean()
+    compare("activity, accuracy", classifier, "accuracy", accuracy)
     _, regressor = calories.train(days, 38_000)
-    known = evaluation.regression(
-        unseen["calories_burned"].to_numpy(), unseen["calories_burned_best"].to_numpy()
+    best_scores = evaluation.regression(
+        heldout["calories_burned"].to_numpy(), heldout["calories_burned_best"].to_numpy()
     )
-    compare("kcal, R2", regressor, "r2", known.r2)
-    compare("kcal, RMSE", regressor, "rmse", known.rmse)
+    compare("kcal, R2", regressor, "r2", best_scores.r2)
+    compare("kcal, RMSE", regressor, "rmse", best_scores.rmse)
     yield table
 
 
 def models() -> Iterator[Table]:
-    """What it takes to learn the three models of a month from six, and what they are worth."""
+    """Training of the three models of a month on six months: seconds, size and score."""
     table = Table(
         f"six months of {USERS:,} users",
         "seconds",
@@ -213,9 +224,9 @@ def models() -> Iterator[Table]:
         "activity classifier, macro F1": (lambda: activity.train(days, 10**6), "macro_f1"),
         "calorie regressor, R2": (lambda: calories.train(days, 38_000), "r2"),
     }
-    for name, (learn, score) in runs.items():
+    for name, (train, score) in runs.items():
         began = time.perf_counter()
-        model, metrics = learn()
+        model, metrics = train()
         seconds = time.perf_counter() - began
         first = first or seconds
         scores = metrics.summary()
@@ -232,7 +243,7 @@ def models() -> Iterator[Table]:
 
 
 def compression() -> Iterator[Table]:
-    """From scikit-learn's default forest, all its trees, to a packed one of the same rows."""
+    """The calorie forest, from scikit-learn's default to a packed forest of the same rows."""
     table = Table(
         "six months, calorie forest",
         "trees",
@@ -265,12 +276,12 @@ def compression() -> Iterator[Table]:
 
 
 def _window() -> pd.DataFrame:
-    """Six months of the cohort as `daily_activity` has them, without Spark."""
+    """Six months of the cohort as in `daily_activity`, computed without Spark."""
     tables = [
         pa.Table.from_batches(Cohort(USERS, SEED).read(month))
         for month in between("2023-04", "2023-09")
     ]
-    # Of two deliveries of a day the later counts; of two at once the one that names an activity.
+    # The latest delivery of a day counts; of equal times, the one with an activity.
     order = [("user_id", "ascending"), ("date", "ascending"), ("ingested_at", "descending")]
     records = pa.concat_tables(tables).sort_by([*order, ("activity_type", "ascending")])
     days = with_baselines(first_record_per_day(records)).to_pandas()
@@ -288,7 +299,7 @@ def _segments(days: pd.DataFrame) -> tuple[Any, Metrics]:
 
 
 def startup() -> Iterator[Table]:
-    """What a process waits for before it does anything."""
+    """Seconds that imports take in a fresh process."""
     table = Table("a fresh process that imports", "seconds", "ratio", title="startup")
 
     def fresh(module: str) -> Callable[[], float]:
@@ -312,7 +323,7 @@ def startup() -> Iterator[Table]:
 
 
 def loading() -> Iterator[Table]:
-    """What a process of the dashboard holds, from its imports to a prediction of each model."""
+    """Memory of a dashboard process, from its imports to one prediction per model."""
     table = Table("a fresh process after", "MB in memory", "added", "ratio", title="loading")
     as_dashboard = "import streamlit, runpy; runpy.run_module(%r, run_name='__main__')"
     with tempfile.TemporaryDirectory() as home:
@@ -320,14 +331,14 @@ def loading() -> Iterator[Table]:
         environment = os.environ | {"FITNESS_HOME": home, "FITNESS_COHORT_USERS": str(USERS)}
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run([fitness, "backfill", "2023-09"], check=True, env=environment, **quiet)
-        told = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", as_dashboard % loader.__name__, str(690_000_000)],
             input=json.dumps([f"{home}/releases", "2023-09"]),
             check=True,
             capture_output=True,
             text=True,
         )
-    steps = [loader.Step(**step) for step in json.loads(told.stdout)]
+    steps = [loader.Step(**step) for step in json.loads(output.stdout)]
     held = [step.resident or 0 for step in steps]
     for step, before, now in zip(steps, [held[0], *held], held, strict=False):
         table.add_row(
@@ -342,11 +353,11 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "cohort": cohort,
     "models": models,
     "truth": truth,
-    "people": people,
+    "real-users": real_users,
     "compression": compression,
     "import": exports,
     "startup": startup,
-    "forest": packed,
+    "forest": forest_formats,
     "loading": loading,
     "dashboard": dashboard,
     "scale": scale,

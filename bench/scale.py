@@ -1,8 +1,8 @@
-"""The monthly ETL at three sizes, beside the same job in pandas, Polars and DuckDB.
+"""The monthly ETL at three sizes, compared with the same job in pandas, Polars and DuckDB.
 
-An engine runs in a process of its own, `python -m bench.scale ENGINE RAW_FOLDER OUT_FOLDER`, and
-cleans month after month, as ours does. Its time is that of the process from start to end; its
-memory the most that the process and all its descendants held at once.
+Each engine runs in its own process, `python -m bench.scale ENGINE RAW_FOLDER OUT_FOLDER`, and
+cleans one month after the other. Its time is that of the process from start to end; its memory is
+the peak of the process and all its descendants together.
 """
 
 import itertools
@@ -20,8 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import rivals
-from bench.rivals import Clean, Month
+from bench import engines
+from bench.engines import Clean, Month
 from fitness_assets import months
 
 if TYPE_CHECKING:
@@ -32,26 +32,26 @@ if TYPE_CHECKING:
 USERS = (1_959, 19_590, 195_900)
 SEED = 1
 MONTHS = months.between("2023-04", "2023-09")
-MOST_SECONDS = 1200
-#: What is left to the rest of the machine: an engine that wants more is out of memory.
-LEAST_FREE = 1 << 30
+MAX_SECONDS = 1200
+#: An engine that leaves less memory to the rest of the machine is stopped as out of memory.
+MIN_FREE = 1 << 30
 
 
 @dataclass(frozen=True)
 class Run:
-    """What one engine took.
+    """Measurements of one engine.
 
     Attributes
     ----------
     seconds : float
     cpu : float
-        Seconds of all cores: on a busy machine they say more than the clock.
+        Seconds of all cores, which depend less on other load than wall-clock time does.
     peak : int
         Bytes.
     laps : list of float
-        Until the first month begins, each month, and from the last month to the end.
+        Seconds until the first month starts, of each month, and from the last month to the end.
     failure : str
-        Why it did not finish, else empty.
+        Why it did not finish; empty if it did.
     """
 
     seconds: float
@@ -62,63 +62,63 @@ class Run:
 
 
 def scale() -> "Iterator[Table]":
-    """Six months at each size, in every engine."""
+    """The ETL of six months at three sizes, in four engines."""
     from fitness_assets.record.raw import RANGES
 
-    if rivals.RANGES != RANGES:
-        raise ValueError("the ranges of bench.rivals are not those of etl.features")
+    if engines.RANGES != RANGES:
+        raise ValueError("the ranges of bench.engines differ from those of record.raw")
     for users in USERS:
         with tempfile.TemporaryDirectory() as folder:
             raw = Path(folder, "raw")
             rows = _generate(users, raw)
             runs = {engine: _measure(engine, raw, Path(folder, engine)) for engine in ENGINES}
-            # What is equal at one size is at the others, where to compare would cost much more.
+            # Compared at the smallest size only, because larger ones would take long.
             if users == min(USERS):
                 for engine, run in runs.items():
-                    if engine != "ours" and not run.failure:
-                        _compare(Path(folder, "ours"), Path(folder, engine), engine)
+                    if engine != SPARK and not run.failure:
+                        _check_equal(Path(folder, SPARK), Path(folder, engine), engine)
         yield _table(f"{rows:,} records of {users:,} users", rows, runs)
 
 
 def _table(title: str, rows: int, runs: dict[str, Run]) -> "Table":
     from rich.table import Table
 
-    heads = (
+    headers = (
         "seconds",
         "CPU seconds",
         "start",
         "first month",
-        "a later one",
+        "later month",
         "rows/s/core",
         "peak GB",
-        "time/ours",
-        "memory/ours",
+        "time/Spark",
+        "memory/Spark",
     )
-    table = Table("six months", *heads, title=f"scale: {title}")
-    ours, cores = runs["ours"], os.cpu_count() or 1
+    table = Table("six months", *headers, title=f"scale: {title}")
+    spark, cores = runs[SPARK], os.cpu_count() or 1
     for engine, run in runs.items():
         if run.failure:
             table.add_row(engine, run.failure, f"{run.cpu:.1f}", *[""] * 4, f"{run.peak / 1e9:.2f}")
             continue
-        begin, first, *later, _ = run.laps
+        start, first, *later, _ = run.laps
         table.add_row(
             engine,
             f"{run.seconds:.1f}",
             f"{run.cpu:.1f}",
-            f"{begin:.1f}",
+            f"{start:.1f}",
             f"{first:.1f}",
             f"{statistics.median(later):.1f}",
             f"{rows / run.seconds / cores:,.0f}",
             f"{run.peak / 1e9:.2f}",
-            "" if ours.failure else f"{run.seconds / ours.seconds:.2f}",
-            "" if ours.failure else f"{run.peak / ours.peak:.2f}",
+            "" if spark.failure else f"{run.seconds / spark.seconds:.2f}",
+            "" if spark.failure else f"{run.peak / spark.peak:.2f}",
         )
     return table
 
 
 def _generate(users: int, raw: Path) -> int:
-    """Fill the lake `raw`; the number of its records."""
-    # A process a month, so that none of its memory is ours when measurements begin.
+    """Write six months to the lake `raw`; the number of records."""
+    # A process per month, so that this one holds none of the memory when measurements start.
     with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
         return sum(pool.map(_generate_month, [users] * len(MONTHS), [raw] * len(MONTHS), MONTHS))
 
@@ -146,23 +146,25 @@ def _measure(engine: str, raw: Path, out: Path) -> Run:
     )
     with ThreadPoolExecutor(1) as pool:
         watched = pool.submit(_watch, process)
-        # It ends when the last of the family has closed its output.
-        told, errors = process.communicate()
+        # This returns when the last descendant has closed its output.
+        output, errors = process.communicate()
         seconds = time.perf_counter() - began
         cpu, peak, failure = watched.result()
     if process.returncode:
-        said = errors.strip().splitlines() or [f"exit code {process.returncode}"]
-        return Run(seconds, cpu, peak, [], failure or said[-1][:60])
-    at = [began_at, *map(float, told.split()), began_at + seconds]
-    return Run(seconds, cpu, peak, [after - before for before, after in itertools.pairwise(at)], "")
+        lines = errors.strip().splitlines() or [f"exit code {process.returncode}"]
+        return Run(seconds, cpu, peak, [], failure or lines[-1][:60])
+    times = [began_at, *map(float, output.split()), began_at + seconds]
+    return Run(
+        seconds, cpu, peak, [after - before for before, after in itertools.pairwise(times)], ""
+    )
 
 
 def _watch(process: "psutil.Popen") -> tuple[float, int, str]:
-    """CPU seconds and peak memory of `process` and its descendants; why it was stopped, if so."""
+    """CPU seconds and peak bytes of `process` and its descendants; the reason if it was stopped."""
     import psutil
 
-    began, cpu, most, peak, failure = time.perf_counter(), {}, 0, 0, ""
-    # It may be gone between two looks.
+    began, cpu, max_held, peak, failure = time.perf_counter(), {}, 0, 0, ""
+    # The process can end between two calls.
     with suppress(psutil.NoSuchProcess):
         while process.poll() is None:
             family = [process, *process.children(recursive=True)]
@@ -172,12 +174,12 @@ def _watch(process: "psutil.Popen") -> tuple[float, int, str]:
                     times = each.cpu_times()
                     cpu[each.pid] = times.user + times.system
                     held += each.memory_info().rss
-            # To count what forks share once takes long, so only where more is held than ever.
-            if held > 1.02 * most:
-                most, peak = held, max(peak, sum(map(_share, family)))
-            if time.perf_counter() - began > MOST_SECONDS:
-                failure = f"over {MOST_SECONDS / 60:.0f} minutes"
-            elif psutil.virtual_memory().available < LEAST_FREE:
+            # Counting memory shared by forks once is slow, so it is done only at a new maximum.
+            if held > 1.02 * max_held:
+                max_held, peak = held, max(peak, sum(map(_proportional_memory, family)))
+            if time.perf_counter() - began > MAX_SECONDS:
+                failure = f"over {MAX_SECONDS / 60:.0f} minutes"
+            elif psutil.virtual_memory().available < MIN_FREE:
                 failure = "out of memory"
             if failure:
                 for each in family:
@@ -187,8 +189,8 @@ def _watch(process: "psutil.Popen") -> tuple[float, int, str]:
     return sum(cpu.values()), peak, failure
 
 
-def _share(process: "psutil.Process") -> int:
-    """What `process` holds, of what it shares only its share where the system can tell."""
+def _proportional_memory(process: "psutil.Process") -> int:
+    """Bytes of `process`; shared pages count by their share where the system reports it."""
     import psutil
 
     try:
@@ -198,16 +200,16 @@ def _share(process: "psutil.Process") -> int:
     return getattr(held, "pss", held.uss)
 
 
-def _compare(ours: Path, theirs: Path, engine: str) -> None:
-    """Raise unless both folders hold the same days, theirs in order."""
+def _check_equal(expected: Path, actual: Path, engine: str) -> None:
+    """Raise ValueError unless both folders hold the same days; those of `actual` must be sorted."""
     for month in MONTHS:
-        right = _days(theirs / month)
-        left = _days(ours / month).sort_by([(name, "ascending") for name in rivals.KEY])
+        right = _days(actual / month)
+        left = _days(expected / month).sort_by([(name, "ascending") for name in engines.KEY])
         if left.column_names != right.column_names or left.num_rows != right.num_rows:
-            raise ValueError(f"{engine} gives other columns, or another number of rows, in {month}")
+            raise ValueError(f"{engine} has other columns or another number of rows in {month}")
         for name in left.column_names:
             if not _equal(left[name], right[name].cast(left[name].type)):
-                raise ValueError(f"{engine} gives another {name} in {month}")
+                raise ValueError(f"{engine} has other values of {name} in {month}")
 
 
 def _equal(left: "pa.ChunkedArray", right: "pa.ChunkedArray") -> bool:
@@ -228,8 +230,8 @@ def _days(folder: Path) -> "pa.Table":
     return pa.concat_tables(pq.read_table(path) for path in sorted(folder.glob("*.parquet")))
 
 
-def _ours() -> Clean:
-    """As the asset `daily_activity` does it, without Dagster and what comes after Spark."""
+def _spark() -> Clean:
+    """The ETL of the asset `daily_activity`, without Dagster and the steps after Spark."""
     from fitness_assets.etl import clean as etl
     from fitness_assets.settings import Settings
     from fitness_assets.spark.session import spark_resource
@@ -254,17 +256,18 @@ def _ours() -> Clean:
     return clean
 
 
-#: What starts each engine. The first is what the others are compared with.
+SPARK = "Spark (this platform)"
+#: The engines. The others are compared with the first.
 ENGINES: dict[str, Callable[[], Clean]] = {
-    "ours": _ours,
-    "pandas": rivals.pandas,
-    "polars": rivals.polars,
-    "duckdb": rivals.duckdb,
+    SPARK: _spark,
+    "pandas": engines.pandas,
+    "polars": engines.polars,
+    "duckdb": engines.duckdb,
 }
 
 
 def main(engine: str, raw: Path, out: Path) -> None:
-    """Clean every month of `raw` into `out`, and tell the time before each and after the last."""
+    """Clean every month of `raw` into `out`; print the time before each and after the last."""
     clean = ENGINES[engine]()
     print(time.time())
     for key in MONTHS:

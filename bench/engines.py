@@ -1,7 +1,7 @@
-"""The monthly ETL as users of other engines would write it: whole columns, one pass a month.
+"""The monthly ETL in pandas, Polars and DuckDB, written in the usual style of each.
 
-Each engine gives a function that cleans one month. What is slow to import is imported where it is
-used, so that no engine pays for another's.
+Each engine is a function that returns a function that cleans one month. Slow imports are inside of
+these functions, so that no engine pays for those of another.
 """
 
 from collections.abc import Callable
@@ -35,8 +35,8 @@ BASELINES = ["steps", "calories_burned", "resting_heart_rate"]
 WINDOWS = [7, 28]
 MEANS = [f"{name}_mean_{window}d" for name in BASELINES for window in WINDOWS]
 
-#: As `etl.features` has them. Importing that would cost a rival a third of a second; that they are
-#: equal is checked where the measurements are taken.
+#: A copy of `record.raw.RANGES`, whose import would add a third of a second to each engine. The
+#: benchmark checks that both are equal.
 RANGES = {
     "steps": (0, 100_000),
     "distance_km": (0, 300),
@@ -54,29 +54,29 @@ RANGES = {
 
 @dataclass(frozen=True)
 class Month:
-    """What is to be cleaned: the month `key` of the lake in the folder `raw`."""
+    """The month `key` of the lake in the folder `raw`."""
 
     raw: Path
     key: str
 
     @property
     def files(self) -> list[Path]:
-        """Its files."""
+        """Files of the month."""
         return self._files(self.key)
 
     @property
     def earlier(self) -> list[Path]:
-        """Those of the month before."""
+        """Files of the month before."""
         return self._files(months.shift(self.key, -1))
 
     @property
     def first(self) -> date:
-        """Its first day."""
+        """First day of the month."""
         return months.start(self.key)
 
     @property
-    def reach(self) -> date:
-        """The earliest day that its baselines need."""
+    def history_start(self) -> date:
+        """First day that the baselines of the month use."""
         return self.first - timedelta(days=max(WINDOWS))
 
     def _files(self, key: str) -> list[Path]:
@@ -89,22 +89,22 @@ Clean = Callable[[Month, Path], None]
 
 
 def pandas() -> Clean:
-    """Columns in Arrow's memory; few distinct texts as categories; baselines by running sums."""
+    """pandas: Arrow columns, categories for labels, and baselines by running sums."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
 
-    def spell(text: "pd.Series[str]") -> "pd.Series[str]":
-        # What is done to a category is done once, however many rows have it.
+    def normalize(text: "pd.Series[str]") -> "pd.Series[str]":
+        # Categories are normalized once each instead of once per row.
         kinds = text.astype("category")
-        words = kinds.cat.categories.str.lower().str.replace("[^a-z0-9]+", "_", regex=True)
-        spelled = words.str.strip("_").to_series().replace("", pd.NA).array
-        return pd.Series(spelled.take(kinds.cat.codes.to_numpy(), allow_fill=True), text.index)
+        labels = kinds.cat.categories.str.lower().str.replace("[^a-z0-9]+", "_", regex=True)
+        normalized = labels.str.strip("_").to_series().replace("", pd.NA).array
+        return pd.Series(normalized.take(kinds.cat.codes.to_numpy(), allow_fill=True), text.index)
 
     def clean(month: Month, folder: Path) -> None:
         days = pd.read_parquet(month.files, partitioning=None, dtype_backend="pyarrow")
         if month.earlier:
-            recent = [("date", ">=", month.reach)]
+            recent = [("date", ">=", month.history_start)]
             earlier = pd.read_parquet(
                 month.earlier, partitioning=None, dtype_backend="pyarrow", filters=recent
             )
@@ -112,7 +112,7 @@ def pandas() -> Clean:
 
         days["user_id"] = days["user_id"].str.strip()
         for name in CATEGORIES:
-            days[name] = spell(days[name])
+            days[name] = normalize(days[name])
 
         outside = np.empty((len(days), len(RANGES)), bool)
         for number, (name, (low, high)) in enumerate(RANGES.items()):
@@ -124,37 +124,37 @@ def pandas() -> Clean:
         flags = pa.ListArray.from_arrays(offsets, names.take(pa.array(outside.nonzero()[1])))
         days["quality_flags"] = pd.Series(flags, dtype=pd.ArrowDtype(flags.type))
 
-        # Only days that came more than once are ranked, and they are few.
-        twice = days[days.duplicated(KEY, keep=False)]
+        # Only the few days with several records are ranked.
+        duplicates = days[days.duplicated(KEY, keep=False)]
         best = (
-            twice.assign(filled=twice[VALUES].notna().sum(axis=1))
+            duplicates.assign(filled=duplicates[VALUES].notna().sum(axis=1))
             .sort_values(
                 [*KEY, "ingested_at", "filled", *VALUES[:-1]],
                 ascending=[True, True] + [False] * (len(VALUES) + 1),
             )
             .drop_duplicates(KEY)
         )
-        days = days.drop(twice.index.difference(best.index))
+        days = days.drop(duplicates.index.difference(best.index))
 
-        # One number a user and day, in which users lie further apart than any window reaches.
+        # One integer per user and day, with larger gaps between users than any window is long.
         users = days["user_id"].astype("category").cat.codes.to_numpy(np.int64)
         key = users * 10_000_000 + days["date"].astype("int32[pyarrow]").to_numpy(np.int64)
         order = key.argsort(kind="stable")
         days, key, users = days.take(order), key[order], users[order]
 
         days["day_of_week"] = (days["date"].dt.dayofweek + 1).astype("int32[pyarrow]")
-        still = (days["steps"] == 0) & days["calories_burned"].notna()
-        days["calories_per_step"] = (days["calories_burned"] / days["steps"]).mask(still, 0.0)
+        no_steps = (days["steps"] == 0) & days["calories_burned"].notna()
+        days["calories_per_step"] = (days["calories_burned"] / days["steps"]).mask(no_steps, 0.0)
         days["worn"] = days["heart_rate_avg"].notna() | (days["steps"].fillna(0) > 0)
-        begins = {window: key.searchsorted(key - window) for window in WINDOWS}
+        starts = {window: key.searchsorted(key - window) for window in WINDOWS}
         for name in BASELINES:
             values = days[name].to_numpy(np.float64, na_value=np.nan)
             known = ~np.isnan(values)
-            # Before each row, of its user only: long sums would lose what short windows tell.
+            # Sums of the rows before, by user: sums over all users would lose precision.
             by_user = pd.DataFrame({"sum": np.where(known, values, 0), "count": known * 1.0})
             before = (by_user.groupby(users, sort=False).cumsum() - by_user).to_numpy()
-            for window, begin in begins.items():
-                total, count = (before - before[begin]).T
+            for window, start in starts.items():
+                total, count = (before - before[start]).T
                 mean = total / np.maximum(count, 1)
                 days[f"{name}_mean_{window}d"] = pd.array(
                     pa.array(mean, mask=count == 0), pd.ArrowDtype(pa.float64())
@@ -167,12 +167,12 @@ def pandas() -> Clean:
 
 
 def polars() -> Clean:
-    """One lazy query, written as it streams."""
+    """Polars: one lazy query whose result is streamed to the file."""
     import polars as pl
 
-    def spell(name: str) -> pl.Expr:
-        words = pl.col(name).str.to_lowercase().str.replace_all("[^a-z0-9]+", "_")
-        return words.str.strip_chars("_").replace("", None)
+    def normalize(name: str) -> pl.Expr:
+        label = pl.col(name).str.to_lowercase().str.replace_all("[^a-z0-9]+", "_")
+        return label.str.strip_chars("_").replace("", None)
 
     inside = {name: pl.col(name).is_between(*limits) for name, limits in RANGES.items()}
     flags = [pl.when(~test).then(pl.lit(f"{name}_out_of_range")) for name, test in inside.items()]
@@ -183,12 +183,12 @@ def polars() -> Clean:
         records = pl.scan_parquet(month.files, hive_partitioning=False)
         if month.earlier:
             earlier = pl.scan_parquet(month.earlier, hive_partitioning=False)
-            records = pl.concat([earlier.filter(pl.col("date") >= month.reach), records])
+            records = pl.concat([earlier.filter(pl.col("date") >= month.history_start), records])
         days = (
-            records.with_columns(pl.col("user_id").str.strip_chars(), *map(spell, CATEGORIES))
+            records.with_columns(pl.col("user_id").str.strip_chars(), *map(normalize, CATEGORIES))
             .with_columns(
                 *(pl.when(test).then(name).alias(name) for name, test in inside.items()),
-                # Many times the speed of concat_list.
+                # Many times as fast as concat_list.
                 quality_flags=pl.concat_str(
                     flags, separator=" ", ignore_nulls=True
                 ).str.extract_all(r"\S+"),
@@ -210,7 +210,7 @@ def polars() -> Clean:
                 worn=pl.col("heart_rate_avg").is_not_null() | (steps.fill_null(0) > 0),
             )
         )
-        # Rolling keeps the order of its rows, so its columns can be laid beside them.
+        # Rolling preserves the order of rows, so the columns can be concatenated.
         means = [
             days.rolling("date", period=f"{window}d", closed="left", group_by="user_id")
             .agg(pl.col(name).mean().alias(f"{name}_mean_{window}d") for name in BASELINES)
@@ -225,16 +225,16 @@ def polars() -> Clean:
 
 
 def duckdb() -> Clean:
-    """One statement."""
+    """DuckDB: one SQL statement."""
     import duckdb
 
     session = duckdb.connect()
     session.execute(r"""
-        CREATE MACRO spell(text) AS nullif(
+        CREATE MACRO normalize_label(text) AS nullif(
             trim(regexp_replace(lower(text), '[^a-z0-9]+', '_', 'g'), '_'), ''
         )
     """)
-    spelled = ", ".join(f"spell({name}) AS {name}" for name in CATEGORIES)
+    normalized = ", ".join(f"normalize_label({name}) AS {name}" for name in CATEGORIES)
     tests = {name: f"{name} BETWEEN {low} AND {high}" for name, (low, high) in RANGES.items()}
     kept = ", ".join(f"CASE WHEN {test} THEN {name} END AS {name}" for name, test in tests.items())
     flags = ", ".join(
@@ -259,8 +259,8 @@ def duckdb() -> Clean:
                 WITH records AS (
                     FROM read_parquet({[*map(str, month.earlier + month.files)]},
                                       hive_partitioning = false)
-                    SELECT * REPLACE (trim(user_id) AS user_id, {spelled})
-                    WHERE date >= DATE '{month.reach}'
+                    SELECT * REPLACE (trim(user_id) AS user_id, {normalized})
+                    WHERE date >= DATE '{month.history_start}'
                 ), checked AS (
                     FROM records
                     SELECT * REPLACE ({kept}),
@@ -283,6 +283,6 @@ def duckdb() -> Clean:
                 QUALIFY date >= DATE '{month.first}'
                 ORDER BY user_id, date
             ) TO '{folder / "days.parquet"}' (FORMAT parquet, COMPRESSION zstd)
-        """)  # noqa: S608 - every part of it is ours
+        """)  # noqa: S608 - it contains no input
 
     return clean

@@ -1,6 +1,6 @@
-"""Real people: what the calorie regressor is worth for those it has not seen.
+"""Real users: scores of the calorie regressor on held-out users.
 
-They are looked for where the tests look: below FITNESS_SHARED_DATA, else beside the repository.
+The data is searched where the tests search: in FITNESS_SHARED_DATA, else next to the repository.
 """
 
 import os
@@ -23,15 +23,15 @@ _BUDGET = 38_000
 _MONTHS = ("2016-04", "2016-05")
 
 
-def people() -> "Iterator[Table]":
-    """Real Fitbit users, each predicted by models that have not seen them: five folds by user."""
+def real_users() -> "Iterator[Table]":
+    """Real Fitbit users, cross-validated with five folds by user."""
     from rich.table import Table
     from sklearn.linear_model import LinearRegression
 
     from fitness_assets.models import evaluation
     from fitness_assets.models.forests import calories
 
-    table = Table("kcal of a day", "users", "days", "R2", "MAE kcal", "ratio", title="people")
+    table = Table("kcal per day", "users", "days", "R2", "MAE kcal", "ratio", title="real users")
     folder = _folder()
     if not folder.is_dir():
         table.add_row(f"no real data: {folder} does not exist", "", "", "", "", "")
@@ -52,19 +52,19 @@ def people() -> "Iterator[Table]":
         model = calories.pipeline(features, LinearRegression(), LinearRegression())
         return model.fit(train[features], train[calories.TARGET]).predict(test[features])
 
-    def ours(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
+    def regressor(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
         model = calories.select(train, _BUDGET).model
         return model.predict(test[list(model.feature_names_in_)])
 
-    def without(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
-        return ours(train, calories.mask_history(test))
+    def without_history(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
+        return regressor(train, calories.mask_history(test))
 
     runs: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
-        "the user's own mean of the days before": (mean, user_folds),
-        "a linear model of the same inputs": (linear, user_folds),
-        "ours": (ours, user_folds),
-        "ours, history masked": (without, user_folds),
-        "ours, rows split at random and not people": (ours, row_folds),
+        "the user's own past mean": (mean, user_folds),
+        "linear model, same features": (linear, user_folds),
+        "calorie regressor": (regressor, user_folds),
+        "calorie regressor, without history": (without_history, user_folds),
+        "calorie regressor, rows split at random instead of users": (regressor, row_folds),
     }
     first: float | None = None
     for name, (predict, folds) in runs.items():
@@ -87,12 +87,12 @@ def people() -> "Iterator[Table]":
 
 def _folder() -> Path:
     declared = os.environ.get("FITNESS_SHARED_DATA")
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    return (Path(declared) if declared else beside) / "fitabase"
+    sibling = Path(__file__).parents[2] / "shared" / "data"
+    return (Path(declared) if declared else sibling) / "fitabase"
 
 
 def _imported(folder: Path) -> "pd.DataFrame":
-    """The days of the export as the lake has them."""
+    """The days of the export from the lake, after the ETL."""
     from fitness_assets.models.forests import calories
     from fitness_assets.storage.lake import Lake
 

@@ -1,6 +1,7 @@
-"""One forest as five kinds of file: what each takes on disk and in memory, and how fast it answers.
+"""One forest in five file formats: size on disk and in memory, and speed of predictions.
 
-A kind is measured in a process of its own, `python -m bench.packed KIND FOLDER`, on one thread.
+Each format is measured in its own process, `python -m bench.forest_formats FORMAT FOLDER`, on one
+thread.
 """
 
 import ctypes
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 USERS, SEED = 1959, 1
 MONTHS = ("2023-04", "2023-09")
-#: Copies that are loaded to tell what one takes: a single one is lost among the pages of a process.
+#: Copies that are loaded to measure the memory of one, which is too small to measure alone.
 COPIES = 30
 ROWS = 100_000
 RECORDS = 200
@@ -31,8 +32,8 @@ RECORDS = 200
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
-class Kind(NamedTuple):
-    """How a forest of scikit-learn becomes bytes, and these something that predicts."""
+class Format(NamedTuple):
+    """Functions that write a scikit-learn forest, and that read it as a predict function."""
 
     dump: Callable[[Any], bytes]
     load: Callable[[bytes], Predict]
@@ -106,17 +107,17 @@ def _load_treelite(content: bytes) -> Predict:
     return lambda rows: treelite.gtil.predict(model, rows, nthread=1).ravel()
 
 
-KINDS = {
-    "joblib, compress=3": Kind(_dump_joblib, _load_joblib),
-    "skops": Kind(_dump_skops, _load_skops),
-    "packed": Kind(_dump_packed, _load_packed),
-    "ONNX Runtime": Kind(_dump_onnx, _load_onnx),
-    "treelite": Kind(_dump_treelite, _load_treelite),
+FORMATS = {
+    "joblib, compress=3": Format(_dump_joblib, _load_joblib),
+    "skops": Format(_dump_skops, _load_skops),
+    "packed": Format(_dump_packed, _load_packed),
+    "ONNX Runtime": Format(_dump_onnx, _load_onnx),
+    "treelite": Format(_dump_treelite, _load_treelite),
 }
 
 
-def packed() -> "Iterator[Table]":
-    """The calorie forest of six months, as each kind of file."""
+def forest_formats() -> "Iterator[Table]":
+    """A calorie forest of six months in each file format."""
     from rich.table import Table
 
     forest, rows = _forest()
@@ -125,11 +126,11 @@ def packed() -> "Iterator[Table]":
     with tempfile.TemporaryDirectory() as folder:
         np.save(Path(folder) / "rows.npy", rows)
         np.save(Path(folder) / "expected.npy", forest.predict(rows))
-        for name, kind in KINDS.items():
-            (Path(folder) / name).write_bytes(kind.dump(forest))
+        for name, file_format in FORMATS.items():
+            (Path(folder) / name).write_bytes(file_format.dump(forest))
             runs[name] = json.loads(
                 subprocess.run(
-                    [sys.executable, "-m", "bench.packed", name, folder],
+                    [sys.executable, "-m", "bench.forest_formats", name, folder],
                     check=True,
                     capture_output=True,
                     env=os.environ | {"OMP_NUM_THREADS": "1"},
@@ -138,13 +139,13 @@ def packed() -> "Iterator[Table]":
     first = next(iter(runs.values()))
     size = Table(
         f"{len(forest.estimators_)} trees, {nodes:,} nodes",
-        *("kB on disk", "bytes a node", "ratio", "kB in memory", "bytes a node", "ratio"),
-        title="packed: size",
+        *("kB on disk", "bytes per node", "ratio", "kB in memory", "bytes per node", "ratio"),
+        title="file formats: size",
     )
     speed = Table(
         f"one thread, {len(rows):,} rows",
-        *("us a record", "ratio", "rows/s", "ratio", "largest difference"),
-        title="packed: speed",
+        *("us per record", "ratio", "rows/s", "ratio", "largest difference"),
+        title="file formats: speed",
     )
     for name, run in runs.items():
         cells = []
@@ -166,7 +167,7 @@ def packed() -> "Iterator[Table]":
 
 
 def _forest() -> tuple[Any, np.ndarray]:
-    """A forest of the size that is released, and rows to ask it about."""
+    """A forest of the size of the released ones, and rows to predict."""
     import pandas as pd
     import pyarrow as pa
     from sklearn.ensemble import RandomForestRegressor
@@ -190,17 +191,17 @@ def _forest() -> tuple[Any, np.ndarray]:
 
 
 def _measure(name: str, folder: Path) -> dict[str, float]:
-    """What the file called `name` in `folder` takes."""
+    """Measure the format `name`, whose file is in `folder`."""
     content = (folder / name).read_bytes()
     rows, expected = np.load(folder / "rows.npy"), np.load(folder / "expected.npy")
-    load, one = KINDS[name].load, rows[:1]
+    load, one = FORMATS[name].load, rows[:1]
     predict = load(content)
     predicted = predict(rows)
 
     before = _resident()
     copies = [load(content) for _ in range(COPIES)]
     for copy in copies:
-        copy(one)  # some build what they need when they are first asked
+        copy(one)  # some formats build their structures at the first prediction
     memory = (_resident() - before) / COPIES
 
     return {
@@ -220,7 +221,7 @@ def _seconds(job: Callable[[], object]) -> Iterator[float]:
 
 
 def _resident() -> int:
-    """Bytes that this process holds, without those that it has freed."""
+    """Resident bytes of this process, after freed memory was returned to the system."""
     import psutil
 
     gc.collect()
