@@ -8,6 +8,7 @@ from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.sources.exports.registry import FORMATS, detect_format
 from fitness_assets_tests.support.exports import (
+    COMBINED,
     EXAMPLES,
     example_files,
     import_path,
@@ -16,8 +17,6 @@ from fitness_assets_tests.support.exports import (
 )
 
 NAMES = list(FORMATS)
-# The user, the day and the format are in every record.
-ALWAYS_FILLED = {"user_id", "date", "source"}
 
 
 def test_every_format_has_examples_and_a_priority_of_its_own() -> None:
@@ -38,16 +37,22 @@ def test_every_example_file_is_recognized_by_its_content_alone(tmp_path: Path, n
         assert matching == [name], "the priority decides only between files that nobody writes"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", sorted(COMBINED))
 def test_the_examples_fill_exactly_the_declared_columns(tmp_path: Path, name: str) -> None:
     imported = import_path(write_files(tmp_path, example_files(name)))
     assert imported.quarantined == []
-    declared = set(FORMATS[name].columns)
-    assert declared <= set(SCHEMA.names)
     filled = {column for record in imported.records.values() for column in record}
-    assert filled - ALWAYS_FILLED == declared - ALWAYS_FILLED
-    sources = {record["source"] for record in imported.records.values()}
-    assert (sources == {name}) is ("source" not in declared)
+    assert filled - {"source"} == set(FORMATS[name].columns)
+    assert {record["source"] for record in imported.records.values()} == {name}
+
+
+def test_a_tidy_file_fills_every_column(tmp_path: Path) -> None:
+    values = {"date": "2023-04-02", "calories_kind": "total", "ingested_at": "2023-04-03"}
+    rows = [SCHEMA.names, [values.get(name, "7") for name in SCHEMA.names]]
+    write_files(tmp_path, {"days.csv": "\n".join(map(",".join, rows))})
+    imported = import_path(tmp_path)
+    assert imported.quarantined == []
+    assert imported.record("2023-04-02", "7").keys() == FORMATS["tidy"].columns.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
