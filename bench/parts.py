@@ -38,7 +38,7 @@ from fitness_assets.release import model_loader as loader
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark.session import spark_resource
-from fitness_assets.storage.lake import Lake, describe, part, write_rows
+from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
 from fitness_assets.storage.models import dump
 
 USERS, SEED = 1959, 1
@@ -99,7 +99,7 @@ def etl() -> Iterator[Table]:
     table = Table("one month of 1,959 users", "seconds", "ratio", title="etl")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.from_env({"FITNESS_HOME": folder})
-        lake = Lake(Path(folder) / "raw")
+        lake = Lake(Path(folder) / "raw", TableInfo)
         with lake.writer("2023-04") as writer:
             write_rows(writer.staging / part(0), Cohort(USERS, SEED).read("2023-04"), SCHEMA)
             writer.publish(describe(writer.staging))

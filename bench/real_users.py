@@ -94,7 +94,7 @@ def _folder() -> Path:
 def _imported(folder: Path) -> "pd.DataFrame":
     """The days of the export from the lake, after the ETL."""
     from fitness_assets.models.forests import calories
-    from fitness_assets.storage.lake import Lake
+    from fitness_assets.storage.lake import Lake, TableInfo
 
     with tempfile.TemporaryDirectory() as home:
         settings = {
@@ -107,5 +107,5 @@ def _imported(folder: Path) -> "pd.DataFrame":
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         command = [fitness, "import", str(folder)]
         subprocess.run(command, check=True, env=os.environ | settings, **quiet)
-        lake = Lake(Path(home, "lake", "daily_activity"))
+        lake = Lake(Path(home, "lake", "daily_activity"), TableInfo)
         return lake.scan(list(_MONTHS), calories.COLUMNS).table.to_pandas()

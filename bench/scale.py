@@ -126,11 +126,13 @@ def _generate(users: int, raw: Path) -> int:
 def _generate_month(users: int, raw: Path, month: str) -> int:
     from fitness_assets.record.raw import SCHEMA
     from fitness_assets.sources.cohort.source import Cohort
-    from fitness_assets.storage.lake import Lake, describe, part, write_rows
+    from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
 
-    with Lake(raw).writer(month) as writer:
+    with Lake(raw, TableInfo).writer(month) as writer:
         write_rows(writer.staging / part(0), Cohort(users, SEED).read(month), SCHEMA)
-        return writer.publish(describe(writer.staging)).info["rows"]
+        described = describe(writer.staging)
+        writer.publish(described)
+        return described.rows
 
 
 def _measure(engine: str, raw: Path, out: Path) -> Run:
@@ -235,18 +237,18 @@ def _spark() -> Clean:
     from fitness_assets.etl import clean as etl
     from fitness_assets.settings import Settings
     from fitness_assets.spark.session import spark_resource
-    from fitness_assets.storage.lake import Lake, part, write_rows
+    from fitness_assets.storage.lake import Lake, TableInfo, part, write_rows
 
     session = spark_resource(Settings.from_env()).spark_session
 
     def clean(month: Month, folder: Path) -> None:
-        lake = Lake(month.raw)
+        lake = Lake(month.raw, TableInfo)
         records = etl.read_raw(session, lake.pin(month.key, folder / "raw"))
         earlier = None
         if month.earlier:
             pinned = lake.pin(months.shift(month.key, -1), folder / "raw")
             earlier = etl.history(etl.read_raw(session, pinned))
-        files = 1 + lake.published(month.key).info["rows"] // etl.ROWS_PER_FILE
+        files = 1 + lake.info(month.key).rows // etl.ROWS_PER_FILE
         scratch = folder / "spark"
         scratch.mkdir()
         days = etl.daily_activity(records, earlier, files)

@@ -10,7 +10,7 @@ from fitness_assets.release.target import Target
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import Source, configured_source
 from fitness_assets.storage.check_results import CheckResultStore
-from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
 
@@ -40,8 +40,8 @@ class Workspace:
     """
 
     source: Source
-    raw: Lake
-    daily: Lake
+    raw: Lake[RawInfo]
+    daily: Lake[DailyInfo]
     check_results: CheckResultStore
     models: dict[str, ModelStore[ModelReport]]
     backtest: ModelStore[BacktestReport]
@@ -55,8 +55,8 @@ class Workspace:
         home = settings.home
         return cls(
             source=configured_source(settings),
-            raw=Lake(home / "lake" / "raw_telemetry"),
-            daily=Lake(home / "lake" / "daily_activity"),
+            raw=Lake(home / "lake" / "raw_telemetry", RawInfo),
+            daily=Lake(home / "lake" / "daily_activity", DailyInfo),
             check_results=CheckResultStore(home / "reports" / "daily_activity"),
             models={name: ModelStore(home / "models" / name, ModelReport) for name in MODELS},
             backtest=ModelStore(home / "reports" / "model_backtest", BacktestReport),
@@ -74,7 +74,8 @@ class Workspace:
         """The manifest of `asset` for `month`, or None if it is not stored."""
         stores: dict[
             str,
-            Lake
+            Lake[RawInfo]
+            | Lake[DailyInfo]
             | ModelStore[ModelReport]
             | ModelStore[BacktestReport]
             | ModelStore[CompressionReport]

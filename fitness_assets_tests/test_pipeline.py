@@ -279,8 +279,8 @@ def test_a_record_delivered_as_csv_and_as_parquet_counts_once(
     with dg.DagsterInstance.ephemeral() as instance:
         run = materialize(settings, "2023-04", instance, ["raw_telemetry", "daily_activity"])
         assert run.success
-    assert Workspace.of(settings).raw.published("2023-04").info["rows"] == 8
-    assert Workspace.of(settings).daily.published("2023-04").info["rows"] == 4
+    assert Workspace.of(settings).raw.info("2023-04").rows == 8
+    assert Workspace.of(settings).daily.info("2023-04").rows == 4
 
 
 def test_a_failing_source_leaves_the_published_month_alone(
@@ -315,7 +315,7 @@ def test_the_original_projects_lake_is_read_whole(
         for month in settings.months():
             materialize(settings, month, instance, ["raw_telemetry", "daily_activity"])
     lake = Workspace.of(settings).daily
-    rows = [lake.published(month).info["rows"] for month in settings.months()]
+    rows = [lake.info(month).rows for month in settings.months()]
     assert rows == [58_770, 60_729, 58_770, 60_729, 60_729, 58_770]
     days = lake.scan(settings.months(), ["user_id", "steps", "calories_per_step"]).table
     assert days.num_rows == 358_497

@@ -24,7 +24,7 @@ from fitness_assets.months import shift
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import month_and_before
 from fitness_assets.spark.session import SparkResource
-from fitness_assets.storage.lake import describe, part, read_staged, write_rows
+from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
 from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         """
         month = context.partition_key
         lake = workspace.daily
-        delivered = workspace.raw.published(month).info["rows"]
+        delivered = workspace.raw.info(month).rows
         with lake.writer(month) as writer:
             _stage(workspace, spark, month, writer.staging)
             description = describe(writer.staging)
@@ -72,17 +72,22 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
             results = checks.check_daily_activity(lake, month, read, description, min_completeness)
             yield from checks.report(results)
             checks.refuse_failed(results, month)
-            manifest = writer.publish(description | {"distributions": quality.distributions(read)})
+            info = DailyInfo(
+                rows=description.rows,
+                columns=description.columns,
+                distributions=quality.distributions(read),
+            )
+            manifest = writer.publish(info)
             workspace.check_results.save(month, manifest.data_version, results)
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
-        removed = delivered - manifest.info["rows"]
-        context.log.info(f"{manifest.info['rows']:,} user-days of {month}, {removed:,} duplicates")
+        removed = delivered - info.rows
+        context.log.info(f"{info.rows:,} user-days of {month}, {removed:,} duplicates")
         yield result(
             manifest,
             **{
-                "dagster/row_count": manifest.info["rows"],
-                "dagster/column_schema": column_schema(manifest.info["columns"]),
+                "dagster/row_count": info.rows,
+                "dagster/column_schema": column_schema(info.columns),
                 "path": dg.MetadataValue.path(lake.folder(month)),
                 "users": pc.count_distinct(days["user_id"]).as_py(),
                 "duplicates_removed": removed,
@@ -107,7 +112,7 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
     if workspace.raw.manifest(previous):
         pinned = workspace.raw.pin(previous, staging / "raw")
         earlier = clean.history(clean.read_raw(session, pinned))
-    rows = workspace.raw.published(month).info["rows"]
+    rows = workspace.raw.info(month).rows
     cleaned = clean.daily_activity(raw, earlier, files=1 + rows // clean.ROWS_PER_FILE)
     scratch = staging / "spark"
     scratch.mkdir()

@@ -85,7 +85,7 @@ def _publish(
     lake = workspace.daily
     scan = lake.scan([month], tables.COLUMNS)
     days = scan.table.to_pandas()
-    made, delivered = lake.published(month), workspace.raw.published(month).info
+    made, described, delivered = lake.published(month), lake.info(month), workspace.raw.info(month)
     results = workspace.check_results.load(month, made.data_version)
     files = _tables(days)
     metrics: dict[str, Any] = {}
@@ -100,14 +100,14 @@ def _publish(
     files |= _segments(workspace, month, metrics)
     metrics |= {name: report for name in REPORTS if (report := _report(workspace, name, month))}
     metrics["daily_activity"] = {
-        "delivered": delivered["rows"],
-        "set_aside": delivered["unread"],
+        "delivered": delivered.rows,
+        "set_aside": delivered.unread,
         "checks": msgspec.to_builtins(results),
         "shifted": DRIFT_THRESHOLD,
-        "rows": made.info["rows"],
+        "rows": described.rows,
         "bytes": made.bytes,
         "bytes_read": scan.bytes_read,
-        "columns": len(made.info["columns"]),
+        "columns": len(described.columns),
         "columns_read": len(tables.COLUMNS),
     }
     files[METRICS] = json.dumps(metrics, sort_keys=True, allow_nan=False).encode()

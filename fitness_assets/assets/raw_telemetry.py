@@ -8,7 +8,7 @@ from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, column_s
 from fitness_assets.etl.quality import RAW_CHECKS, run_checks
 from fitness_assets.orchestration import checks
 from fitness_assets.record.raw import SCHEMA
-from fitness_assets.storage.lake import describe, part, write_rows
+from fitness_assets.storage.lake import RawInfo, describe, part, write_rows
 from fitness_assets.workspace import Workspace
 
 
@@ -37,17 +37,19 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         with workspace.raw.writer(month) as writer:
             records = workspace.source.read(month, unread.setdefault)
             write_rows(writer.staging / part(0), records, SCHEMA)
-            manifest = writer.publish(
-                describe(writer.staging) | {"unread": unread, "source_version": version}
+            table = describe(writer.staging)
+            info = RawInfo(
+                rows=table.rows, columns=table.columns, unread=unread, source_version=version
             )
-        context.log.info(f"stored {manifest.info['rows']:,} records of {month}")
+            manifest = writer.publish(info)
+        context.log.info(f"stored {info.rows:,} records of {month}")
         yield from checks.report(run_checks(RAW_CHECKS, unread))
         yield result(
             manifest,
             **{
                 "unread": dg.MetadataValue.json(unread),
-                "dagster/row_count": manifest.info["rows"],
-                "dagster/column_schema": column_schema(manifest.info["columns"]),
+                "dagster/row_count": info.rows,
+                "dagster/column_schema": column_schema(info.columns),
                 "path": dg.MetadataValue.path(workspace.raw.folder(month)),
             },
         )

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from fitness_assets.errors import SourceError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
-from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.workspace import Workspace
 
 
@@ -100,14 +100,14 @@ def _user_id(settings: Settings, workspace: Workspace, name: str) -> str:
     raise SourceError(f"there is no data of a user called {name!r}")
 
 
-def _users(lake: Lake, month: str) -> set[str]:
+def _users(lake: Lake[TableInfo], month: str) -> set[str]:
     if lake.manifest(month) is None:
         return set()
     users = lake.scan([month], ["user_id"]).table["user_id"]
     return set(pc.unique(users).to_pylist())
 
 
-def _rows(lake: Lake, settings: Settings, user: str) -> pd.DataFrame:
+def _rows(lake: Lake[TableInfo], settings: Settings, user: str) -> pd.DataFrame:
     def selected() -> Iterator[pa.Table]:
         for month in settings.months():
             if lake.manifest(month) is not None:

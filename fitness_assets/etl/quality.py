@@ -16,6 +16,7 @@ from scipy.special import chdtri
 from fitness_assets import months
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.daily import SCHEMA
+from fitness_assets.record.distribution import Distribution
 from fitness_assets.record.raw import MEASUREMENTS, RANGES
 
 #: Reads columns of the rows of a month.
@@ -27,10 +28,6 @@ DRIFT_THRESHOLD = 0.25
 # Share of samples of one distribution whose index may exceed what is attributed to chance.
 _SIGNIFICANCE = 0.001
 _DECILES = np.arange(0.1, 1.0, 0.1)
-
-#: Distribution of a number: ``edges`` of bins, and ``shares`` of the rows in each bin, above the
-#: last edge, and without a value.
-Distribution = dict[str, list[float]]
 
 
 @dataclass(frozen=True)
@@ -224,8 +221,8 @@ def no_drift(data: CheckedMonth) -> Outcome:
         values = _numbers(data.read, name)
         now_rows, then_rows = max(len(values), 1), max(previous.rows, 1)
         # An empty bin counts as half a row, or the index would be infinite.
-        p = np.maximum(_shares(values, np.array(then["edges"])), 0.5 / now_rows)
-        q = np.maximum(then["shares"], 0.5 / then_rows)
+        p = np.maximum(_shares(values, np.array(then.edges)), 0.5 / now_rows)
+        q = np.maximum(then.shares, 0.5 / then_rows)
         index = float(np.sum((p - q) * np.log(p / q)))
         indices[name] = index
         chance = chdtri(len(p) - 1, _SIGNIFICANCE) * (1 / now_rows + 1 / then_rows)
@@ -278,7 +275,8 @@ def distributions(read: Read) -> dict[str, Distribution]:
         values = _numbers(read, name)
         known = values[~np.isnan(values)]
         edges = np.unique(np.quantile(known, _DECILES)) if len(known) else np.zeros(0)
-        found[name] = {"edges": edges.tolist(), "shares": _shares(values, edges).tolist()}
+        shares = _shares(values, edges).tolist()
+        found[name] = Distribution(edges=edges.tolist(), shares=shares)
     return found
 
 

@@ -5,7 +5,7 @@ published: no later run can read it, and the data published before is kept. A mo
 gate is not stored and so not released; its month continues without it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -16,7 +16,7 @@ from fitness_assets.models import gates
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.months import shift
 from fitness_assets.record.check_result import CheckResult
-from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.lake import DailyInfo, Lake, TableInfo
 
 _BLOCKING = {check.name for check in quality.DAILY_CHECKS if check.blocking}
 
@@ -40,10 +40,10 @@ def model_specs(spec: ModelSpec, months: dg.PartitionsDefinition[str]) -> list[d
 
 
 def check_daily_activity(
-    lake: Lake,
+    lake: Lake[DailyInfo],
     month: str,
     read: quality.Read,
-    description: Mapping[str, Any],
+    description: TableInfo,
     min_completeness: float,
 ) -> list[CheckResult]:
     """Run the checks of `daily_activity` on a staged month.
@@ -55,21 +55,22 @@ def check_daily_activity(
     month : str
     read : callable
         Reads columns of the staged rows.
-    description : mapping
+    description : TableInfo
         Result of `storage.lake.describe`.
     min_completeness : float
         Share of the expected user-days below which the month is not complete.
     """
     before, previous = shift(month, -1), None
-    if manifest := lake.manifest(before):
+    if lake.manifest(before):
+        info = lake.info(before)
         previous = quality.PreviousMonth(
             before,
             lambda columns: lake.scan([before], columns).table,
-            manifest.info["rows"],
-            manifest.info["distributions"],
+            info.rows,
+            info.distributions,
         )
     data = quality.CheckedMonth(
-        month, read, description["rows"], description["columns"], previous, min_completeness
+        month, read, description.rows, description.columns, previous, min_completeness
     )
     return quality.run_checks(quality.DAILY_CHECKS, data)
 

@@ -75,8 +75,8 @@ def import_sensors(
     def imported_months() -> Iterator[dg.RunRequest]:
         imports, raw = configured_imports(settings), Workspace.of(settings).raw
         for month in sorted(set(imports.months()) & set(settings.months())):
-            version, stored = imports.version(month), raw.manifest(month)
-            if stored is None or stored.info.get("source_version") != version:
+            version = imports.version(month)
+            if raw.manifest(month) is None or raw.info(month).source_version != version:
                 yield dg.RunRequest(run_key=f"{month} {version}", partition_key=month)
 
     return [inbox, imported_months]

@@ -6,183 +6,244 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
+from fitness_assets.record.distribution import Distribution
+from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, Writer, read_manifest, verify
 
-# A reader whose month is published anew under its hands starts again; more often is a fault.
+# How often a reader starts again because the month was published again while it was read.
 _ATTEMPTS = 5
 
-#: Rows of a row group: the least that a reader of some rows must decode.
+# Rows of a row group: the least that a reader of some rows must decode.
 _ROW_GROUP = 262_144
 
-#: Bytes of a column's dictionary after which its values are written plain. Means have nearly as
-#: many values as rows, and a dictionary of those takes time and room to no end.
-_DICTIONARY = 65_536
+# Bytes of a column's dictionary beyond which its values are written plain. Means have nearly as
+# many distinct values as rows, and a dictionary of them costs time and space without any benefit.
+_MAX_DICTIONARY = 65_536
+
+
+class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """The info of a month's manifest.
+
+    Attributes
+    ----------
+    rows : int
+    columns : dict of str to str
+        Arrow type by name, in order.
+    """
+
+    rows: int
+    columns: dict[str, str]
+
+
+class RawInfo(TableInfo, frozen=True, kw_only=True):
+    """The info of a month of `raw_telemetry`.
+
+    Attributes
+    ----------
+    unread : dict of str to str
+        Files of the source that could not be read, with the reason.
+    source_version : str or None
+        Version of the month in the source; None if the source has no versions.
+    """
+
+    unread: dict[str, str] = {}
+    source_version: str | None = None
+
+
+class DailyInfo(TableInfo, frozen=True, kw_only=True):
+    """The info of a month of `daily_activity`.
+
+    Attributes
+    ----------
+    distributions : dict of str to Distribution
+        By column, for the drift check of the next month.
+    """
+
+    distributions: dict[str, Distribution]
+
+
+Info_co = TypeVar("Info_co", bound=TableInfo, covariant=True)
 
 
 @dataclass(frozen=True)
 class Scan:
-    """Rows of the lake, and what it took to read them.
+    """Rows of the lake, and how many bytes were read for them.
 
     Attributes
     ----------
     table : Table
     bytes_read : int
-        Counted as they were read from the files: footers, and the columns asked for.
+        Of the files: their footers and the requested columns.
     """
 
     table: pa.Table
     bytes_read: int
 
 
-class Lake:
+class Lake(Generic[Info_co]):
     """One table of the lake.
 
     Parameters
     ----------
     root : Path
         The table's folder.
+    info_type : type
+        Structure of the info of its manifests.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, info_type: type[Info_co]) -> None:
         self.root = root
+        self._info_type = info_type
 
     def folder(self, month: str) -> Path:
-        """Where `month` lies."""
+        """The folder of `month`."""
         first = months.start(month)
         return self.root / f"year={first:%Y}" / f"month={first:%m}"
 
     def manifest(self, month: str) -> Manifest | None:
-        """What is published for `month`, or None."""
+        """The manifest of `month`, or None."""
         return read_manifest(self.folder(month))
 
+    def published(self, month: str) -> Manifest:
+        """The manifest of `month`; StorageError if nothing is published."""
+        manifest = self.manifest(month)
+        if manifest is None:
+            raise StorageError(f"{self.root.name} has no {month}; run `fitness backfill {month}`")
+        return manifest
+
+    def info(self, month: str) -> Info_co:
+        """The info of the manifest of `month`; StorageError if nothing is published."""
+        return self._info(month, self.published(month))
+
+    def _info(self, month: str, manifest: Manifest) -> Info_co:
+        name = f"the manifest of {self.root.name} of {month}"
+        return documents.convert(manifest.info, self._info_type, name)
+
     def files(self, month: str) -> list[Path]:
-        """The published files of `month`; StorageError if there is no such month."""
+        """The published files of `month`; StorageError if nothing is published."""
         return [self.folder(month) / file.path for file in self.published(month).files]
 
     def pin(self, month: str, folder: Path) -> list[Path]:
-        """Links in `folder` to the files of `month`, verified, that stay when it is published anew.
+        """Hard-link the verified files of `month` into `folder`, and return the links.
 
-        For a reader, such as Spark, that opens files when it comes to them.
+        The links keep their content when the month is published again. They are for readers that
+        open files late, such as Spark.
         """
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
-            place = folder / manifest.data_version
-            place.mkdir(parents=True, exist_ok=True)
+            target = folder / manifest.data_version
+            target.mkdir(parents=True, exist_ok=True)
             try:
                 for file in manifest.files:
-                    (place / file.name).hardlink_to(self.folder(month) / file.path)
+                    (target / file.name).hardlink_to(self.folder(month) / file.path)
             except FileNotFoundError:
-                shutil.rmtree(place)
+                shutil.rmtree(target)
                 continue
             for file in manifest.files:
-                verify(place / file.name, file)
-            return [place / file.name for file in manifest.files]
-        raise StorageError(f"{self.folder(month)} lacks a file that its manifest names")
+                verify(target / file.name, file)
+            return [target / file.name for file in manifest.files]
+        raise StorageError(f"{self.folder(month)} lacks a file of its manifest")
 
     def writer(self, month: str) -> Writer:
-        """The writer of `month`, whose `publish` wants what `describe` gives."""
+        """The writer of `month`. Publish a `TableInfo` that `describe` returned, or extends it."""
         return Writer(self.folder(month))
 
     def scan(self, months: Sequence[str], columns: Sequence[str] | None = None) -> Scan:
-        """Rows of `months`, in order, reading the files and the columns asked for and no others.
+        """Read `columns`, or all, of `months`, in order. No other file or column is read.
 
         Raises
         ------
         StorageError
-            If a month is not in the lake, or a file of it is not what was published.
+            If a month is not in the lake, or its files differ from its manifest.
         """
         parts = [self._read(month, columns) for month in months]
         return Scan(pa.concat_tables([p.table for p in parts]), sum(p.bytes_read for p in parts))
 
     def _read(self, month: str, columns: Sequence[str] | None) -> Scan:
-        wanted = list(columns) if columns is not None else None
+        requested = list(columns) if columns is not None else None
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
             counter = _Counter()
             try:
                 tables = [
-                    _read_file(self.folder(month) / file.path, file.bytes, wanted, counter)
+                    _read_file(self.folder(month) / file.path, file.bytes, requested, counter)
                     for file in manifest.files
                 ]
             except FileNotFoundError:
                 continue
             table = pa.concat_tables(tables)
-            promised = manifest.info["columns"]
+            info = self._info(month, manifest)
             found = {field.name: str(field.type) for field in table.schema}
-            expected = {name: promised.get(name) for name in wanted or promised}
-            if (table.num_rows, found) != (manifest.info["rows"], expected):
-                raise StorageError(f"{self.folder(month)} does not hold what its manifest says")
+            expected = {name: info.columns.get(name) for name in requested or info.columns}
+            if (table.num_rows, found) != (info.rows, expected):
+                raise StorageError(
+                    f"{self.folder(month)} differs from its manifest in rows or columns"
+                )
             return Scan(table, counter.bytes)
-        raise StorageError(f"{self.folder(month)} lacks a file that its manifest names")
-
-    def published(self, month: str) -> Manifest:
-        """What is published for `month`; StorageError if nothing is."""
-        manifest = self.manifest(month)
-        if manifest is None:
-            raise StorageError(f"{self.root.name} has no {month}; materialize it first")
-        return manifest
+        raise StorageError(f"{self.folder(month)} lacks a file of its manifest")
 
 
 def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Write `batches` to a Parquet file. Equal rows give equal bytes, however batched."""
-    # What the writer of a batch keeps in its schema for itself is not for the lake.
+    """Write `batches` to a Parquet file. Equal rows give equal bytes, for any size of batches."""
+    # Metadata of the schema belongs to the library that created the batches.
     schema = schema.remove_metadata()
-    # A checksum a page lets a reader of some columns verify just what it reads.
+    # A checksum per page lets a reader of some columns verify only what it reads.
     with pq.ParquetWriter(
         path,
         schema,
         compression="zstd",
-        dictionary_pagesize_limit=_DICTIONARY,
+        dictionary_pagesize_limit=_MAX_DICTIONARY,
         write_page_checksum=True,
     ) as file:
-        waiting: list[pa.RecordBatch] = []
+        pending: list[pa.RecordBatch] = []
         for batch in batches:
-            waiting.append(batch)
-            if sum(each.num_rows for each in waiting) >= _ROW_GROUP:
-                rows = _together(waiting, schema)
-                whole = rows.num_rows // _ROW_GROUP * _ROW_GROUP
-                file.write_table(rows.slice(0, whole), row_group_size=_ROW_GROUP)
-                waiting = rows.slice(whole).to_batches()
-        file.write_table(_together(waiting, schema), row_group_size=_ROW_GROUP)
+            pending.append(batch)
+            if sum(each.num_rows for each in pending) >= _ROW_GROUP:
+                rows = _combined(pending, schema)
+                complete = rows.num_rows // _ROW_GROUP * _ROW_GROUP
+                file.write_table(rows.slice(0, complete), row_group_size=_ROW_GROUP)
+                pending = rows.slice(complete).to_batches()
+        file.write_table(_combined(pending, schema), row_group_size=_ROW_GROUP)
 
 
-def _together(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+def _combined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
     table = pa.Table.from_batches(
         [batch.replace_schema_metadata(None) for batch in batches], schema
     )
     return table.combine_chunks()
 
 
-def describe(staging: Path) -> dict[str, Any]:
-    """What a table's manifest says of the staged Parquet files: rows, and columns with types."""
+def describe(staging: Path) -> TableInfo:
+    """The rows and columns of the staged Parquet files."""
     paths = sorted(staging.glob("*.parquet"))
     schema = pq.read_schema(paths[0])
-    return {
-        "rows": sum(pq.read_metadata(path).num_rows for path in paths),
-        "columns": {field.name: str(field.type) for field in schema},
-    }
+    return TableInfo(
+        rows=sum(pq.read_metadata(path).num_rows for path in paths),
+        columns={field.name: str(field.type) for field in schema},
+    )
 
 
 def part(number: int) -> str:
-    """Name of the file with this number in a table's folder."""
+    """The name of a table's file with this number."""
     return f"part-{number:05d}.parquet"
 
 
 class _Counter:
-    """Bytes that readers took from files."""
+    """Bytes that were read from files."""
 
     bytes = 0
 
 
 class _CountedFile(io.FileIO):
-    """A file that adds what is read from it to a counter."""
+    """A file that adds the bytes read from it to a counter."""
 
     def __init__(self, path: Path, counter: _Counter) -> None:
         super().__init__(path)
@@ -195,7 +256,7 @@ class _CountedFile(io.FileIO):
 
 
 def read_staged(staging: Path, columns: Sequence[str]) -> pa.Table:
-    """Columns of the staged files, as readers will get them."""
+    """Columns of the staged files."""
     return pa.concat_tables(
         [
             _read_file(path, path.stat().st_size, list(columns), _Counter())

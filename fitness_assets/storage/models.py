@@ -197,10 +197,10 @@ def array_bytes(model: Any) -> int:
 
 
 class Report(Protocol):
-    """What is measured of a model and stored with it."""
+    """The measurements that are stored with a model."""
 
     def headline(self) -> msgspec.Struct:
-        """The part that the manifest carries."""
+        """The part that is stored in the manifest."""
         ...
 
 
@@ -217,13 +217,13 @@ class ModelStore(Generic[R]):
     ----------
     root : Path
         The model's folder.
-    kind : type
-        Of the reports.
+    report_type : type
+        Structure of its reports.
     """
 
-    def __init__(self, root: Path, kind: type[R]) -> None:
+    def __init__(self, root: Path, report_type: type[R]) -> None:
         self.root = root
-        self._kind = kind
+        self._report_type = report_type
 
     def folder(self, month: str) -> Path:
         """The folder of `month`."""
@@ -251,7 +251,7 @@ class ModelStore(Generic[R]):
             (writer.staging / METRICS).write_bytes(documents.encode(report))
             for name, table in (tables or {}).items():
                 write_table(writer.staging / f"{name}.parquet", table)
-            headline = msgspec.to_builtins(report.headline())
+            headline = documents.plain(report.headline())
             return writer.publish({"format": FORMAT, **headline})
 
     def published(self, month: str) -> Manifest:
@@ -289,7 +289,9 @@ class ModelStore(Generic[R]):
         """The report of `month`."""
         file = self.published(month).file(METRICS)
         content = read_bytes(self.folder(month), file)
-        return documents.decode(content, self._kind, f"the metrics of {self.root.name} of {month}")
+        return documents.decode(
+            content, self._report_type, f"the metrics of {self.root.name} of {month}"
+        )
 
 
 def _format_of(manifest: Manifest) -> int:

@@ -189,7 +189,7 @@ def test_a_broken_file_is_set_aside_and_the_months_go_on(settings: Settings, sou
         assert all(outcome.error is None for outcome in told.values()), reason
         (warning,) = told["2023-05"].warnings
         assert warning.startswith(f"every_file_read: more/extra.parquet {reason}")
-        unread = Workspace.of(settings).raw.published("2023-05").info["unread"]
+        unread = Workspace.of(settings).raw.info("2023-05").unread
         assert list(unread) == ["more/extra.parquet"]
         assert extra.read_bytes() == content, "it stays where it is"
     outcomes(settings, ["daily_activity"])
@@ -246,5 +246,5 @@ def test_a_landing_without_room_leaves_the_month_as_it_was(
             materialize(other, "2023-04", instance, ["raw_telemetry"])
     assert str(raw.folder("2023-04")) in str(error.value)
     assert raw.published("2023-04") == before
-    assert raw.scan(["2023-04"]).table.num_rows == before.info["rows"]
+    assert raw.scan(["2023-04"]).table.num_rows == raw.info("2023-04").rows
     assert not list(raw.folder("2023-04").glob("_staging-*"))

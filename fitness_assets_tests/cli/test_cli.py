@@ -15,7 +15,7 @@ import pytest
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
-from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.lake import Lake, RawInfo
 from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import USERS, wait_for
 from fitness_assets_tests.support.releases import release_info
@@ -190,7 +190,7 @@ def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
     assert alive == []
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
-    raw = Lake(tmp_path / "lake" / "raw_telemetry")
+    raw = Lake(tmp_path / "lake" / "raw_telemetry", RawInfo)
     assert raw.manifest("2023-04") is not None, "what was done stands"
     assert not list(tmp_path.rglob("_staging-*"))
 

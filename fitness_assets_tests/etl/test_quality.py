@@ -9,6 +9,7 @@ import pytest
 from fitness_assets.etl import quality
 from fitness_assets.etl.quality import DAILY_CHECKS, CheckedMonth, PreviousMonth, Read
 from fitness_assets.record.daily import SCHEMA
+from fitness_assets.record.distribution import Distribution
 
 APRIL = 30
 
@@ -125,7 +126,7 @@ def test_drift_of_one_number_is_reported() -> None:
 
 def test_the_index_follows_its_definition() -> None:
     # The only edge has half of the values below it then, and a quarter now.
-    then = {"edges": [100.0], "shares": [0.5, 0.5, 0.0]}
+    then = Distribution(edges=[100.0], shares=[0.5, 0.5, 0.0])
     march = previous(month())
     distributions = {**march.distributions, "steps": then}
     steps = [50] * 300 + [150] * 900

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from fitness_assets.storage.lake import Lake
+from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.publication import CrashPoint
 from fitness_assets_tests.support import crash
 
@@ -17,19 +17,19 @@ MONTH = "2023-04"
 SIGKILLED = -9
 
 
-def start(lake: Lake, content: int, point: str = "never") -> subprocess.Popen[bytes]:
+def start(lake: Lake[TableInfo], content: int, point: str = "never") -> subprocess.Popen[bytes]:
     module = "fitness_assets_tests.support.crash"
     return subprocess.Popen([sys.executable, "-m", module, lake.root, MONTH, str(content), point])
 
 
-def content(lake: Lake) -> set[int]:
+def content(lake: Lake[TableInfo]) -> set[int]:
     table = lake.scan([MONTH]).table
     assert table.num_rows == crash.FILES * crash.ROWS
     return set(table["content"].to_pylist())
 
 
 @contextmanager
-def polled(lake: Lake) -> Iterator[list[set[int]]]:
+def polled(lake: Lake[TableInfo]) -> Iterator[list[set[int]]]:
     """The content that a reader sees in a loop while the body runs; its errors are raised."""
     seen: list[set[int]] = []
     errors: list[Exception] = []
@@ -53,7 +53,7 @@ def polled(lake: Lake) -> Iterator[list[set[int]]]:
     assert len(seen) > 10
 
 
-def at_rest(lake: Lake) -> set[str]:
+def at_rest(lake: Lake[TableInfo]) -> set[str]:
     return {path.name for path in lake.folder(MONTH).iterdir() if path.name != "_lock"}
 
 
@@ -61,7 +61,7 @@ def at_rest(lake: Lake) -> set[str]:
 def test_readers_never_see_a_killed_writer_and_the_next_writer_repairs(
     tmp_path: Path, point: CrashPoint
 ) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TableInfo)
     crash.publish(lake, MONTH, 1)
     with polled(lake) as seen:
         assert start(lake, 2, point).wait(60) == SIGKILLED
@@ -78,7 +78,7 @@ def test_readers_never_see_a_killed_writer_and_the_next_writer_repairs(
 
 
 def test_two_concurrent_writers_publish_one_complete_month(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TableInfo)
     crash.publish(lake, MONTH, 1)
     with polled(lake) as seen:
         writers = [start(lake, number) for number in (2, 3)]

@@ -7,19 +7,27 @@ import pytest
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import lake as lake_module
-from fitness_assets.storage.lake import Lake, describe, part, write_rows
+from fitness_assets.storage.lake import (
+    DailyInfo,
+    Lake,
+    RawInfo,
+    TableInfo,
+    describe,
+    part,
+    write_rows,
+)
 
 TABLE = pa.table({"user_id": [f"u{i}" for i in range(100)], "steps": list(range(100))})
 
 
-def publish(lake: Lake, month: str, table: pa.Table, batch: int = 100) -> str:
+def publish(lake: Lake[TableInfo], month: str, table: pa.Table, batch: int = 100) -> str:
     with lake.writer(month) as writer:
         write_rows(writer.staging / part(0), table.to_batches(max_chunksize=batch), table.schema)
         return writer.publish(describe(writer.staging)).data_version
 
 
 def test_scan_reads_the_requested_months_and_columns(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TableInfo)
     publish(lake, "2023-04", TABLE.slice(0, 10))
     publish(lake, "2023-05", TABLE.slice(10, 5))
     assert lake.scan(["2023-04", "2023-05"], ["steps"]).table.to_pydict() == {
@@ -31,7 +39,7 @@ def test_scan_reads_the_requested_months_and_columns(tmp_path: Path) -> None:
 
 
 def test_other_tools_can_read_the_folders(tmp_path: Path) -> None:
-    publish(Lake(tmp_path), "2023-04", TABLE)
+    publish(Lake(tmp_path, TableInfo), "2023-04", TABLE)
     table = pq.read_table(tmp_path, partitioning="hive")
     assert table.num_rows == 100
     assert set(table["year"].to_pylist()) == {2023}
@@ -42,15 +50,18 @@ def test_equal_rows_give_equal_bytes_for_any_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lake_module, "_ROW_GROUP", 32)
-    versions = {publish(Lake(tmp_path / str(size)), "2023-04", TABLE, size) for size in (1, 7, 100)}
+    versions = {
+        publish(Lake(tmp_path / str(size), TableInfo), "2023-04", TABLE, size)
+        for size in (1, 7, 100)
+    }
     assert len(versions) == 1
-    (file,) = Lake(tmp_path / "7").files("2023-04")
+    (file,) = Lake(tmp_path / "7", TableInfo).files("2023-04")
     assert pq.ParquetFile(file).metadata.num_row_groups == 4
     assert pq.ParquetFile(file).read().equals(TABLE)
 
 
 def test_scan_reads_no_other_file_and_no_other_column(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TableInfo)
     table = pa.table({name: np.random.default_rng(0).random(200_000) for name in "abcdefghij"})
     for month in ("2023-04", "2023-05"):
         publish(lake, month, table)
@@ -69,7 +80,7 @@ def test_scan_reads_no_other_file_and_no_other_column(tmp_path: Path) -> None:
 
 
 def test_a_pinned_month_stays_when_it_is_published_again(tmp_path: Path) -> None:
-    lake = Lake(tmp_path / "lake")
+    lake = Lake(tmp_path / "lake", TableInfo)
     publish(lake, "2023-04", TABLE)
     pinned = lake.pin("2023-04", tmp_path)
     publish(lake, "2023-04", TABLE.slice(50))
@@ -81,7 +92,7 @@ def test_a_pinned_month_stays_when_it_is_published_again(tmp_path: Path) -> None
 
 
 def test_a_damaged_file_is_named(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TableInfo)
     publish(lake, "2023-04", TABLE)
     (file,) = lake.files("2023-04")
     whole = file.read_bytes()
@@ -89,12 +100,12 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=f"{file} has 50 bytes where {len(whole):,} were"):
         lake.scan(["2023-04"])
     file.unlink()
-    with pytest.raises(StorageError, match="lacks a file that its manifest names"):
+    with pytest.raises(StorageError, match="lacks a file of its manifest"):
         lake.scan(["2023-04"])
 
 
 def test_no_flipped_bit_changes_what_is_read(tmp_path: Path) -> None:
-    lake = Lake(tmp_path)
+    lake = Lake(tmp_path, TableInfo)
     publish(lake, "2023-04", TABLE)
     (file,) = lake.files("2023-04")
     whole = file.read_bytes()
@@ -110,3 +121,21 @@ def test_no_flipped_bit_changes_what_is_read(tmp_path: Path) -> None:
             errors.append(str(error))
     assert len(errors) > len(whole) / 2
     assert all(str(tmp_path) in error for error in errors)
+
+
+def test_info_extends_that_of_every_table(tmp_path: Path) -> None:
+    lake = Lake(tmp_path, RawInfo)
+    with lake.writer("2023-04") as writer:
+        write_rows(writer.staging / part(0), TABLE.to_batches(), TABLE.schema)
+        table = describe(writer.staging)
+        info = RawInfo(rows=table.rows, columns=table.columns, unread={"a.csv": "damaged"})
+        manifest = writer.publish(info)
+    assert lake.info("2023-04") == info
+    assert manifest.info == {
+        "rows": 100,
+        "columns": {"user_id": "string", "steps": "int64"},
+        "unread": {"a.csv": "damaged"},
+        "source_version": None,
+    }
+    with pytest.raises(StorageError, match=r"of 2023-04 cannot be read: .*`distributions`"):
+        Lake(tmp_path, DailyInfo).info("2023-04")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from fitness_assets.storage import publication
-from fitness_assets.storage.lake import Lake, describe, part, write_rows
+from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
 
 #: Files of a month: several, so that a crash can happen between two of them.
 FILES = 3
@@ -23,7 +23,7 @@ def table(content: int) -> pa.Table:
     return pa.table({"content": [content] * ROWS})
 
 
-def publish(lake: Lake, month: str, content: int) -> None:
+def publish(lake: Lake[TableInfo], month: str, content: int) -> None:
     with lake.writer(month) as writer:
         for number in range(FILES):
             rows = table(content)
@@ -39,7 +39,7 @@ def main(root: str, month: str, content: str, fatal: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     publication.reached = die
-    publish(Lake(Path(root)), month, int(content))
+    publish(Lake(Path(root), TableInfo), month, int(content))
 
 
 if __name__ == "__main__":
