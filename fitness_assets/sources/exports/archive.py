@@ -47,8 +47,8 @@ class Member:
     Attributes
     ----------
     name : str
-        Its name in messages. Some formats tell streams apart by it, and count each name as one
-        source.
+        Its name in messages. Some formats identify the stream by it, or use it as the source of
+        readings.
     size : int
         Uncompressed size in bytes.
     """

@@ -1,4 +1,4 @@
-"""Real exports: no day is lost, and every total equals that of the raw file, computed apart."""
+"""Real exports: no day is lost, and every total equals that of the raw file by pandas."""
 
 from typing import Any
 
@@ -98,9 +98,9 @@ def test_apple_health_days_equal_the_file() -> None:
     path = shared_data("apple-health") / "export.xml"
     imported = import_path(path)
     assert imported.quarantined == []
-    kept = ("activity_type", "calories_burned", "active_minutes", "heart_rate_avg", "age", "sex")
+    columns = ("activity_type", "calories_burned", "active_minutes", "heart_rate_avg", "age", "sex")
     values = {
-        str(when): [found.get(name) for name in kept]
+        str(when): [found.get(name) for name in columns]
         for (_, when), found in imported.records.items()
     }
     assert values == {

@@ -132,7 +132,7 @@ def _add_readings(
 
 def _user(row: dict[str, str]) -> str:
     user = row["Id"].strip()
-    # Spreadsheets write long ids as 1.50396E+09, which stands for several users.
+    # Spreadsheets write long ids as 1.50396E+09, which is the same for several users.
     if not user.isdigit():
         raise ValueError(f"Id {parsing.shorten(user)} is not a number")
     return user

@@ -1,4 +1,4 @@
-"""Garmin's data export: JSON lists of days, nights and activities, told apart by their keys."""
+"""Garmin's data export: JSON lists of days, nights and activities, distinguished by their keys."""
 
 import re
 from collections.abc import Iterator, Sequence

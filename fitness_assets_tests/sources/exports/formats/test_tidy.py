@@ -1,6 +1,5 @@
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -151,60 +150,6 @@ def test_a_bad_row_is_quarantined_and_the_rest_is_read(
     ((file, place, reported),) = imported.quarantined
     assert (file, place) == ("x.csv", "line 3")
     assert reported.startswith(reason)
-
-
-@pytest.mark.parametrize(
-    ("declared", "message"),
-    [
-        ({"colums": {}}, "colums is unknown; known are columns, constants, date_format"),
-        ({"columns": 5}, "columns is 5, not a table"),
-        ({"columns": {"step": "n"}}, "columns.step is unknown; known are active_minutes"),
-        ({"columns": {"steps": 5}}, "columns.steps is 5, not a table"),
-        ({"columns": {"steps": {"unit": "count"}}}, "columns.steps.column is missing"),
-        (
-            {"columns": {"steps": {"column": "n", "unit": "x"}}},
-            "columns.steps.unit: steps has only",
-        ),
-        (
-            {"columns": {"distance_km": {"column": "d", "unit": "furlong"}}},
-            "columns.distance_km.unit is 'furlong', not one of km, m, cm, mi",
-        ),
-        (
-            {"columns": {"date": "d", "age": {"column": "a", "values": 5}}},
-            "columns.age.values is 5, not a ta",
-        ),
-        (
-            {"columns": {"date": "d", "age": {"column": "a", "values": {"<30": "young"}}}},
-            "columns.age.values.<30 is 'young', not",
-        ),
-        ({"columns": {"steps": "n"}}, "columns.date is missing"),
-        (
-            {"columns": {"date": "d", "calories_burned": "k"}},
-            "constants.calories_kind is missing: set it to total or active",
-        ),
-        ({"columns": {"date": "d"}, "constants": {"age": "old"}}, "constants.age is 'old'"),
-        (
-            {"columns": {"date": "d"}, "constants": {"calories_kind": "net"}},
-            "constants.calories_kind is 'net', not total or active",
-        ),
-        ({"columns": {"age": "a"}, "constants": {"age": 5}}, "constants.age is also a column"),
-        ({"columns": {"date": "d"}, "delimiter": "::"}, "delimiter is '::', not one character"),
-        ({"columns": {"date": "d"}, "missing": [5]}, "missing is 5, not a string"),
-        ({"columns": {"date": "d"}, "zero_is_missing": ["x"]}, "zero_is_missing: x is unknown"),
-        ({"columns": {"date": "d"}, "date_format": 5}, "date_format is 5, not a string"),
-    ],
-)
-def test_a_wrong_layout_names_its_key(declared: dict[str, Any], message: str) -> None:
-    with pytest.raises(SourceError) as error:
-        parse(declared)
-    assert str(error.value).startswith(message)
-
-
-def test_an_unreadable_layout_is_named(tmp_path: Path) -> None:
-    write_files(tmp_path, {"a.toml": "[columns", "b.toml": "[columns]\nday = 'x'\n"})
-    for name in ("a", "b", "missing"):
-        with pytest.raises(SourceError, match=rf"/{name}\.toml"):
-            load(tmp_path / f"{name}.toml")
 
 
 def test_a_file_without_a_column_of_the_layout_is_quarantined(tmp_path: Path) -> None:

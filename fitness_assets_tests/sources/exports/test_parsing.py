@@ -1,0 +1,52 @@
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fitness_assets.sources.exports import parsing
+
+
+@given(
+    st.dates(date(1990, 1, 1), date(2099, 1, 1)),
+    st.integers(13, 60),
+    st.sampled_from(["%m/%d/%Y", "%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y", "%m-%d-%Y"]),
+)
+def test_the_date_order_of_consecutive_days_is_detected(
+    first: date, length: int, style: str
+) -> None:
+    days = [first + timedelta(days=index) for index in range(length)]
+    stamps = [day.strftime(style) for day in days]
+    order = parsing.detect_date_order(stamps)
+    assert [parsing.parse_day(stamp, order) for stamp in stamps] == days
+
+
+@given(st.dates(date(2000, 1, 1), date(2098, 1, 1)), st.integers(13, 60))
+def test_a_year_of_two_digits_is_in_this_century(first: date, length: int) -> None:
+    days = [first + timedelta(days=index) for index in range(length)]
+    stamps = [f"{day.month}/{day.day}/{day:%y}" for day in days]
+    order = parsing.detect_date_order(stamps)
+    assert [parsing.parse_day(stamp, order) for stamp in stamps] == days
+
+
+@given(st.one_of(st.text(max_size=30), st.floats(), st.integers(), st.booleans()))
+def test_any_value_is_an_amount_or_an_error(value: object) -> None:
+    try:
+        amount = parsing.parse_amount(value)
+    except ValueError:
+        return
+    assert amount is None or 0 <= amount < float("inf")
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"),
+    [("1,234", 1234), ("1,234,567.5", 1234567.5), (" 5 ", 5), ("", None), (None, None), (0, 0)],
+)
+def test_commas_may_separate_thousands(value: object, amount: float | None) -> None:
+    assert parsing.parse_amount(value) == amount
+
+
+@pytest.mark.parametrize("value", ["1,23", "1_000", "-1", "nan", "inf", True, [], 10**400])
+def test_invalid_amounts_raise(value: object) -> None:
+    with pytest.raises(ValueError, match="is not an amount"):
+        parsing.parse_amount(value)
