@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fitness_assets.models import registry
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.release.registry import upload_target
 from fitness_assets.release.store import ReleaseStore
@@ -14,8 +14,6 @@ from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
 
-#: Assets that are models.
-MODELS = tuple(spec.name for spec in registry.MODELS)
 #: Assets that measure stored models.
 REPORTS = ("model_backtest", "compression_report")
 
@@ -58,7 +56,7 @@ class Workspace:
             raw=Lake(home / "lake" / "raw_telemetry", RawInfo),
             daily=Lake(home / "lake" / "daily_activity", DailyInfo),
             check_results=CheckResultStore(home / "reports" / "daily_activity"),
-            models={name: ModelStore(home / "models" / name, ModelReport) for name in MODELS},
+            models={name: ModelStore(home / "models" / name, ModelReport) for name in MODEL_NAMES},
             backtest=ModelStore(home / "reports" / "model_backtest", BacktestReport),
             compression=ModelStore(home / "reports" / "compression_report", CompressionReport),
             releases=ReleaseStore(home / "releases"),

@@ -20,7 +20,7 @@ from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
-from fitness_assets.models.registry import FORESTS
+from fitness_assets.models.registry import FORESTS, MODEL_NAMES
 from fitness_assets.models.reports import ModelReport, SegmentMetrics
 from fitness_assets.months import shift, trailing
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW, month_and_before
@@ -28,7 +28,7 @@ from fitness_assets.record.raw import RANGES
 from fitness_assets.release import flat, model_loader, tables
 from fitness_assets.release.bundle import ReleaseInfo
 from fitness_assets.storage.models import METRICS, MODEL, ModelStore, load
-from fitness_assets.workspace import MODELS, REPORTS, Workspace
+from fitness_assets.workspace import REPORTS, Workspace
 
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
 _FORESTS = tuple(spec.name for spec in FORESTS)
@@ -89,14 +89,14 @@ def _publish(
     results = workspace.check_results.load(month, made.data_version)
     files = _tables(days)
     metrics: dict[str, Any] = {}
-    for name in MODELS:
+    for name in MODEL_NAMES:
         told = metrics[name] = flat.model(workspace.models[name].report(month))
         model = workspace.models[name].read(month, MODEL)
         if model is None and (earlier := _last_good(workspace.models[name], month)):
             model, told["stand_in"] = earlier
         if model is not None:
             files[f"{name}.skops"] = model
-    models = {name: metrics[name] for name in MODELS}
+    models = {name: metrics[name] for name in MODEL_NAMES}
     files |= _segments(workspace, month, metrics)
     metrics |= {name: report for name in REPORTS if (report := _report(workspace, name, month))}
     metrics["daily_activity"] = {
@@ -116,7 +116,7 @@ def _publish(
         summary=tables.summary(days),
         upstream={
             name: found.data_version
-            for name in ("raw_telemetry", "daily_activity", *MODELS, *REPORTS)
+            for name in ("raw_telemetry", "daily_activity", *MODEL_NAMES, *REPORTS)
             if (found := workspace.manifest(name, month))
         },
         learned_from={name: told["learned_from"] for name, told in models.items()},
@@ -138,7 +138,7 @@ def _publish(
         dg.TableRecord({"file": file.name, "bytes": file.bytes, "sha256": file.sha256})
         for file in release.manifest.files
     ]
-    carried = [name for name in MODELS if release.model_file(name)]
+    carried = [name for name in MODEL_NAMES if release.model_file(name)]
     steps = measure(workspace.releases.root, month) if carried else []
     loaded = [dg.TableRecord(asdict(step)) for step in steps]
     return result(

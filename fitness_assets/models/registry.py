@@ -206,7 +206,9 @@ MODELS = (
     ),
 )
 
-#: The same by name.
+#: Their names.
+MODEL_NAMES = tuple(spec.name for spec in MODELS)
+#: The models by name.
 BY_NAME = {spec.name: spec for spec in MODELS}
 #: The models that predict, and so can be scored on a later month.
 FORESTS = tuple(spec for spec in MODELS if spec.compared)

@@ -12,11 +12,11 @@ import dagster as dg
 import psutil
 import pytest
 
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake, RawInfo
-from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import USERS, wait_for
 from fitness_assets_tests.support.releases import release_info
 
@@ -135,7 +135,7 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     assert run.returncode == 0, run.stderr
     assets = json.loads(run.stdout)["assets"]
     assert list(assets)[:2] == ["raw_telemetry", "daily_activity"]
-    assert set(assets) >= {*MODELS, "dashboard_release", "drive_upload"}
+    assert set(assets) >= {*MODEL_NAMES, "dashboard_release", "drive_upload"}
     on_demand = assets.pop("compression_report")
     assert not any(cell["materialized"] for cell in on_demand.values())
     for months in assets.values():
@@ -151,7 +151,14 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     ours, theirs = (files_of("2023-04", home) for home in (tmp_path, released.home))
     assert ours.keys() == theirs.keys(), "made from nothing by another process"
     assert [path for path in ours if ours[path] != theirs[path]] == []
-    stages = {"raw_telemetry", "daily_activity", "model_backtest", "releases", "drive", *MODELS}
+    stages = {
+        "raw_telemetry",
+        "daily_activity",
+        "model_backtest",
+        "releases",
+        "drive",
+        *MODEL_NAMES,
+    }
     assert stages <= {part for path in ours for part in path.parts}
 
     # The record is a claim about the store: without the files the month is not materialized.

@@ -14,13 +14,14 @@ from fitness_assets.cli.personal_data import export_user, remove_user
 from fitness_assets.cli.runs import Outcome, Plan, rebuild_plan, run_months
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.workspace import MODELS, Workspace
+from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import two_users, write_tidy
 
@@ -82,13 +83,15 @@ def test_two_months_of_twelve_are_made_again_with_what_they_reach_and_no_other(
         for month, keys in rebuild_plan(settings, {"2023-04", "2023-05"}).items()
     }
     assert set(plan) == set(between("2023-04", "2023-12"))
-    whole = ["raw_telemetry", "daily_activity", *MODELS, "model_backtest", "dashboard_release"]
+    whole = ["raw_telemetry", "daily_activity", *MODEL_NAMES, "model_backtest", "dashboard_release"]
     for month in ("2023-04", "2023-05"):
         assert set(plan[month]) == {*whole, "drive_upload"}
     assert set(plan["2023-06"]) == {*whole[1:], "drive_upload"}, "its baselines reach into May"
     for month in between("2023-07", "2023-11"):
         assert set(plan[month]) == {*whole[2:], "drive_upload"}
-    assert not {"daily_activity", *MODELS} & set(plan["2023-12"]), "it scores November's models"
+    assert not {"daily_activity", *MODEL_NAMES} & set(plan["2023-12"]), (
+        "it scores November's models"
+    )
 
 
 def held(home: Path) -> set[str]:

@@ -7,10 +7,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from fitness_assets.definitions import build_defs
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between, shift, trailing
 from fitness_assets.orchestration.affected import affected_assets
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW
-from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import MakeSettings
 
 MONTHS = between("2023-04", "2024-06")
@@ -31,11 +31,11 @@ def expected(month: str, changed: set[str]) -> set[str]:
     """
     cleaned = changed | {shift(each, 1) for each in changed}
     if month in changed:
-        return {"raw_telemetry", "daily_activity", *MODELS, *RELEASED}
+        return {"raw_telemetry", "daily_activity", *MODEL_NAMES, *RELEASED}
     if month in cleaned:
-        return {"daily_activity", *MODELS, *RELEASED}
+        return {"daily_activity", *MODEL_NAMES, *RELEASED}
     if cleaned.intersection(trailing(month, TRAILING_WINDOW)):
-        return {*MODELS, *RELEASED}
+        return {*MODEL_NAMES, *RELEASED}
     if cleaned.intersection(trailing(shift(month, -1), TRAILING_WINDOW)):
         return RELEASED
     return set()
@@ -60,5 +60,7 @@ def test_months_outside_the_partitions_are_ignored(defs: dg.Definitions) -> None
 
 def test_assets_are_in_topological_order(defs: dg.Definitions) -> None:
     names = [key.to_user_string() for key in affected_assets(defs, MONTHS[:1])]
-    assert names.index("raw_telemetry") < names.index("daily_activity") < names.index(MODELS[0])
+    assert (
+        names.index("raw_telemetry") < names.index("daily_activity") < names.index(MODEL_NAMES[0])
+    )
     assert names.index("dashboard_release") < names.index("drive_upload")

@@ -13,9 +13,9 @@ import dagster as dg
 import pytest
 
 from fitness_assets.definitions import MONTHLY_JOB, build_defs, ignore_preview_warnings
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
 from fitness_assets.settings import Settings
-from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
 FIRST, LAST = "2023-04", "2023-12"
@@ -93,7 +93,7 @@ def test_a_changed_month_is_rematerialized_with_the_months_that_depend_on_it(
 ) -> None:
     settings = make_settings(tmp_path, **FEW)
     changed = make_settings(tmp_path, **FEW, FITNESS_COHORT_SEED="2")
-    every = {"daily_activity", *MODELS, "model_backtest", "dashboard_release", "drive_upload"}
+    every = {"daily_activity", *MODEL_NAMES, "model_backtest", "dashboard_release", "drive_upload"}
     with dg.DagsterInstance.ephemeral() as instance:
         for month in settings.months():
             assert materialize(settings, month, instance).success
@@ -113,7 +113,7 @@ def test_a_changed_month_is_rematerialized_with_the_months_that_depend_on_it(
         assert materialized.pop("daily_activity") == {"2023-04", "2023-05"}, (
             "May uses April in its baselines"
         )
-        for model in MODELS:
+        for model in MODEL_NAMES:
             # Windows that contain April or May. The window of November begins in June.
             assert materialized.pop(model) == set(between("2023-04", "2023-10")), model
         # The models of October are scored on November, and the release of November has the score.

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
 from fitness_assets.release.bundle import MANIFEST
 from fitness_assets.release.mirror import Mirror
@@ -22,7 +23,6 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.drive import DriveOrigin, DriveTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import read_bytes
-from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.drive_protocol import Fault
 from fitness_assets_tests.support.platform import MONTHS
@@ -74,7 +74,7 @@ def test_six_months_reach_a_new_process_through_drive(
     assert target.upload(repaired).sent == 2
     assert link(drive) == address, "the public link stays"
 
-    metrics = {name: made.metrics()[name] for name in MODELS}
+    metrics = {name: made.metrics()[name] for name in MODEL_NAMES}
     # A day of medians, and one with few known values.
     known = dict.fromkeys((name for told in metrics.values() for name in told["features"]), 1.0)
     for told in metrics.values():
@@ -95,7 +95,7 @@ def test_six_months_reach_a_new_process_through_drive(
     assert run.returncode == 0, run.stderr
     consumer = json.loads(run.stdout)
     assert (consumer["months"], consumer["refused"]) == (six, {})
-    for name in MODELS:
+    for name in MODEL_NAMES:
         model = made.model(name)
         assert model is not None
         here = model.predict(pd.read_json(rows)[metrics[name]["features"]])

@@ -5,10 +5,10 @@ import itertools
 import pytest
 
 from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.release.model_loader import load_models, measuring
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
-from fitness_assets.workspace import MODELS
 from fitness_assets_tests.support.platform import MONTHS
 
 
@@ -16,7 +16,7 @@ def test_the_regressor_is_loaded_last_and_each_step_is_recorded(released: Settin
     release = ReleaseStore(released.home / "releases").open(MONTHS[-1])
     ticks = itertools.count(100)
     loaded = load_models(release, budget=10**9, held=lambda: next(ticks) * 10**6)
-    assert set(loaded.models) == set(MODELS)
+    assert set(loaded.models) == set(MODEL_NAMES)
     assert all(model is not None for model in loaded.models.values())
     assert [step.step for step in loaded.steps] == [
         *("before", "libraries", "segment_model", "activity_classifier"),
