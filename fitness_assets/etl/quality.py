@@ -159,7 +159,7 @@ def unique_days(data: CheckedMonth) -> Outcome:
 
 
 def dates_inside(data: CheckedMonth) -> Outcome:
-    """Every date lies in the month."""
+    """Every date is in the month."""
     dates = data.read(["date"])["date"]
     inside = pc.and_(
         pc.greater_equal(dates, pa.scalar(months.start(data.month))),
@@ -170,7 +170,7 @@ def dates_inside(data: CheckedMonth) -> Outcome:
 
 
 def values_in_range(data: CheckedMonth) -> Outcome:
-    """Every known value lies in its range of `RANGES`."""
+    """Every known value is in its range of `RANGES`."""
     outside = {}
     for name, (low, high) in RANGES.items():
         values = data.read([name])[name]
@@ -247,8 +247,8 @@ DAILY_CHECKS = (
         prerequisite=True,
     ),
     DataCheck(unique_days, "There is one row per user and day.", blocking=True),
-    DataCheck(dates_inside, "Every date lies in the month.", blocking=True),
-    DataCheck(values_in_range, "Every known value lies in the range of its column.", blocking=True),
+    DataCheck(dates_inside, "Every date is in the month.", blocking=True),
+    DataCheck(values_in_range, "Every known value is in the range of its column.", blocking=True),
     DataCheck(
         complete,
         "The users of the month before delivered enough of the expected days.",

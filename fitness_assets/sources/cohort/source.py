@@ -203,7 +203,10 @@ def _records(
         "source": pa.repeat("cohort", rows),
         "ingested_at": pa.nulls(rows) if delivered is None else pa.array(delivered.ravel()),
     }
-    return pa.table([columns[field.name].cast(field.type) for field in SCHEMA], schema=SCHEMA)
+    # A column that is not simulated is null.
+    not_simulated = pa.nulls(rows)
+    arrays = [columns.get(field.name, not_simulated).cast(field.type) for field in SCHEMA]
+    return pa.table(arrays, schema=SCHEMA)
 
 
 def _partial_days(
