@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_assets import months
 from fitness_assets.errors import ReleaseError, SettingsError
-from fitness_assets.release.registry import is_link, origin_of
 
 SourceName = Literal["cohort", "folder", "exports"]
 
@@ -91,6 +90,9 @@ def _path(text: str) -> Path:
 
 def _release_source(text: str) -> str:
     """A link that a release target knows, unchanged, or the absolute path of a folder."""
+    # `fitness --help` reads no settings, and starts faster without the targets.
+    from fitness_assets.release.registry import is_link, origin_of
+
     if not is_link(text):
         return str(_path(text))
     try:
