@@ -49,7 +49,7 @@ def show(release: Release) -> None:
         st.info(
             f"The report of {release.month} has not been made: it takes as long as several months. "
             f"To make it, and a release that carries it, run `fitness backfill {release.month} "
-            "--select 'compression_report or dashboard_release'`.",
+            "--select 'key:compression_report or key:dashboard_release'`.",
             icon=":material/hourglass_empty:",
         )
         return

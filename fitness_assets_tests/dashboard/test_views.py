@@ -362,7 +362,7 @@ def test_compression_says_how_to_make_a_report_and_then_shows_it(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("compression", releases(released), monkeypatch)
-    assert "compression_report or dashboard_release" in view.info[0].value
+    assert "key:compression_report or key:dashboard_release" in view.info[0].value
     source = changed(
         released, tmp_path / "told", lambda metrics, _: metrics.update(compression_report=STORY)
     )
