@@ -7,12 +7,11 @@ import streamlit as st
 
 from dashboard import charts, data, page
 from fitness_assets.models.explanations import (
-    STABILITY_PARTS,
-    STABLE,
     habit_advice,
     segments_verdict,
 )
 from fitness_assets.models.segments.advice import WORDS
+from fitness_assets.models.segments.criteria import STABILITY_PARTS, STABLE
 from fitness_assets.release import flat
 from fitness_assets.release.bundle import Release
 

@@ -10,7 +10,7 @@ from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
 from fitness_assets.models.registry import ModelSpec
-from fitness_assets.models.reports import ModelHeadline, ModelReport, SegmentMetrics
+from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.months import shift, start, trailing
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import TRAILING_WINDOW, trailing_window
@@ -76,12 +76,8 @@ def segment_names(workspace: Workspace, month: str) -> dict[str, str]:
     table = store.table(month, "segments") if store.manifest(month) else None
     if table is None:
         return {}
-    metrics = store.report(month).metrics
-    if not isinstance(metrics, SegmentMetrics):
-        return {}
-    names = {profile.segment: profile.name for profile in metrics.profiles}
-    named = table["segment"].map(names)
-    return dict(zip(table["user_id"][named.notna()], named.dropna(), strict=True))
+    named = table.dropna(subset="segment_name")
+    return dict(zip(named["user_id"], named["segment_name"], strict=True))
 
 
 def _materialize(

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from fitness_assets.assets.presentation import BLUE, GREY, ORANGE, metric_table, picture, plot
-from fitness_assets.models.explanations import STABLE, habit_advice, segments_verdict
+from fitness_assets.models.explanations import habit_advice, segments_verdict
 from fitness_assets.models.reports import (
     ClassificationScores,
     ClassificationSlice,
@@ -19,6 +19,7 @@ from fitness_assets.models.reports import (
     RegressorMetrics,
     SegmentMetrics,
 )
+from fitness_assets.models.segments.criteria import STABLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

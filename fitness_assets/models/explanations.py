@@ -1,17 +1,8 @@
 """Sentences about the models, for the Dagster UI and the dashboard."""
 
 from fitness_assets.models.reports import ModelReport, SegmentMetrics, SegmentProfile
+from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABILITY_PARTS, STABLE
 
-#: Threshold of each stability index; below it segments are not stable.
-STABLE = 0.55
-#: Users of the smallest segment, at least; fewer are outliers.
-SMALLEST = 5
-#: Stability indices by field of `SegmentCandidate`, in words.
-STABILITY_PARTS = {
-    "bootstrap": "between resamples of the users",
-    "odd_even": "between odd and even days",
-    "months": "from month to month",
-}
 _BETTER = {
     "resting_heart_rate": "a lower resting heart rate",
     "steps": "more steps",
@@ -54,8 +45,8 @@ def segments_verdict(metrics: SegmentMetrics) -> str:
         return text
     if selected.stability >= STABLE:
         return (
-            f"No stable segments: the smallest of {k} has fewer than {SMALLEST} users, who are "
-            "outliers."
+            f"No stable segments: the smallest of {k} has fewer than {SMALLEST_SEGMENT} users, who "
+            "are outliers."
         )
     return (
         "No stable segments: other resamples, days or months assign users to other segments. Each "

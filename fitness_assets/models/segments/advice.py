@@ -1,4 +1,4 @@
-"""What sets each segment apart, and the habits that lead to a better one."""
+"""Names and profiles of segments, and the changes of habits that lead to a better segment."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from fitness_assets.models.reports import HabitAdvice, HabitChange, SegmentProfile
+
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-#: Measure of a profile: how a segment that is high in it is described, and one that is low.
+#: Description of a segment that is high in a measure, and of one that is low.
 WORDS = {
     "steps": ("many steps", "few steps"),
     "active_minutes": ("much activity", "little activity"),
@@ -28,29 +30,30 @@ WORDS = {
     "sedentary_minutes": ("much sitting", "little sitting"),
 }
 
-#: Fewer standard deviations than this between two means are too few to speak of: a "small" effect
-#: of Cohen (Statistical Power Analysis for the Behavioral Sciences, 1988).
+#: Difference of two means, in standard deviations, below which they count as equal: a "small"
+#: effect (Cohen, Statistical Power Analysis for the Behavioral Sciences, 1988).
 SMALL = 0.2
-#: Hours of sleep that suit adults (Hirshkowitz et al., Sleep Health 1:40, 2015).
+#: Recommended hours of sleep (Hirshkowitz et al., Sleep Health 1:40, 2015).
 SLEEP = (7.0, 9.0)
-#: Daily steps beyond which mortality falls no further (Paluch et al., Lancet Public Health 7:e219,
-#: 2022: 8,000 to 10,000 below the age of 60).
+#: Daily steps beyond which mortality does not decrease further (Paluch et al., Lancet Public Health
+#: 7:e219, 2022: 8,000 to 10,000 below the age of 60).
 STEPS = 10_000
 
 
 @dataclass(frozen=True)
 class Habit:
-    """What a person can change.
+    """A measure that a user can change.
 
     Attributes
     ----------
     direction : int
         1 if more of it is better, -1 if less is.
     step : float
-        Changes are multiples of this.
+        Changes are multiples of this, in `unit`.
     scale : float
-        Told units for one unit of the measure.
+        Number of `unit` in one unit of the measure.
     unit : str
+        In which changes are shown.
     """
 
     direction: int
@@ -59,16 +62,16 @@ class Habit:
     unit: str
 
 
-#: How good each measure of health is, in its own unit.
+# How healthy a value of each measure is, in the unit of the measure; more is better.
 _GOOD: dict[str, Callable[[float], float]] = {
     "resting_heart_rate": lambda rate: -rate,
     "steps": lambda steps: min(steps, STEPS),
     "sleep": lambda hours: -max(SLEEP[0] - hours, hours - SLEEP[1], 0),
 }
-# A change that takes fewer than this share of the segment to a better one is not worth telling.
-_WORTH_IT = 0.05
+# Share of a segment's users that one more change of habits must move to a better segment.
+_MIN_MOVED = 0.05
 
-#: Habits among the measures. Sleep is better up to the least that suits adults.
+#: The measures that are habits. More sleep is better up to the recommended minimum.
 HABITS = {
     "steps": Habit(1, 100, 1, "steps a day"),
     "active_minutes": Habit(1, 5, 1, "active minutes a day"),
@@ -80,55 +83,55 @@ HABITS = {
 
 def describe(
     table: pd.DataFrame, train: pd.DataFrame, model: "Pipeline", features: Sequence[str]
-) -> list[dict[str, Any]]:
-    """What sets each segment apart, and how to leave it for a better one.
+) -> list[SegmentProfile]:
+    """Describe each segment that has users.
 
     Parameters
     ----------
     table : DataFrame
-        One row a user: ``user_id``, ``segment``, and every measure of the profile.
+        One row per user: ``user_id``, ``segment``, and every measure of the profile.
     train : DataFrame
-        Profiles of the users that `model` has learned from.
+        Profiles of the training users.
     model : Pipeline
     features : sequence of str
-        The measures that `model` goes by. Names are made of these.
-
-    Returns
-    -------
-    list of dict
-        For each segment that has users: ``segment``, ``name`` (no two the same), ``users``, the
-        mean ``profile``, how many standard deviations it lies from everyone's (``distance``), and
-        ``advice`` or None.
+        The measures that `model` uses. Names are made of these.
     """
     spread = train.std()
     means = table.groupby("segment")[list(train.columns)].mean().dropna(axis="columns", how="all")
     distance = ((means - train.mean()) / spread)[list(features)].fillna(0)
-    names = _names(distance)
+    names = unique_names(distance)
     users = table["segment"].value_counts()
     return [
-        {
-            "segment": int(segment),
-            "name": names[segment],
-            "users": int(users[segment]),
-            "profile": {f: None if pd.isna(v) else float(v) for f, v in means.loc[segment].items()},
-            "distance": {f: float(v) for f, v in distance.loc[segment].items()},
-            "advice": _advice(segment, table, means, spread, model),
-        }
+        SegmentProfile(
+            segment=int(segment),
+            name=names[segment],
+            users=int(users[segment]),
+            profile={f: None if pd.isna(v) else float(v) for f, v in means.loc[segment].items()},
+            distance={f: float(v) for f, v in distance.loc[segment].items()},
+            advice=_advice(segment, table, means, spread, model),
+        )
         for segment in means.index
     ]
 
 
 def better(means: Mapping[str, float], than: Mapping[str, float], spread: pd.Series) -> list[str]:
-    """In what the one segment is better than the other, if it is worse in nothing.
+    """The measures in which one segment is better than another, if it is worse in none.
 
     A segment is better by a lower resting heart rate (Zhang, Shen and Qi, CMAJ 188:E53, 2016), by
-    more steps up to `STEPS`, and by sleep nearer to `SLEEP`. Differences below `SMALL` standard
-    deviations are none.
+    more steps up to `STEPS`, and by sleep closer to the range `SLEEP`. Differences below `SMALL`
+    standard deviations are ignored.
+
+    Parameters
+    ----------
+    means, than : mapping
+        Means of the two segments by measure.
+    spread : Series
+        Standard deviation of each measure.
 
     Returns
     -------
     list of str
-        Measures; empty if the segment is not better.
+        Empty if the segment is not better.
     """
     gained = {
         name: (_GOOD[name](means[name]) - _GOOD[name](than[name])) / spread[name]
@@ -140,36 +143,44 @@ def better(means: Mapping[str, float], than: Mapping[str, float], spread: pd.Ser
     return [name for name, gain in gained.items() if gain >= SMALL]
 
 
-def _names(distance: pd.DataFrame) -> dict[Any, str]:
-    """Short names, no two the same: what a segment has most of or least of, beside everyone."""
+def unique_names(distance: pd.DataFrame) -> dict[Any, str]:
+    """Short names for segments, no two the same, from the measures that differ most.
 
-    def words(segment: Any) -> list[str]:
+    Parameters
+    ----------
+    distance : DataFrame
+        Standard deviations from the mean of all users: a row per segment, a column per measure.
+    """
+
+    def descriptions(segment: Any) -> list[str]:
         furthest = distance.loc[segment].sort_values(key=np.abs, ascending=False, kind="stable")
-        told = [WORDS[f][0 if value > 0 else 1] for f, value in furthest.items()]
+        words = [WORDS[f][0 if value > 0 else 1] for f, value in furthest.items()]
         notable = int((furthest.abs() >= SMALL).sum())
-        return told[:notable] or ["about average"]
+        return words[:notable] or ["about average"]
 
-    every = {segment: words(segment) for segment in distance.index}
-    names = {segment: all_words[:2] for segment, all_words in every.items()}
+    all_words = {segment: descriptions(segment) for segment in distance.index}
+    chosen = {segment: words[:2] for segment, words in all_words.items()}
     for length in range(3, distance.shape[1] + 1):
-        # What two words do not tell apart the next may.
-        shared = Counter(map(tuple, names.values()))
-        names |= {s: every[s][:length] for s, name in names.items() if shared[tuple(name)] > 1}
-    told: dict[Any, str] = {}
-    for segment, name in names.items():
-        text = ", ".join(name).capitalize()
-        same = sum(text == earlier.partition(" (")[0] for earlier in told.values())
-        told[segment] = f"{text} ({same + 1})" if same else text
-    return told
+        # Lengthen the names that are still shared.
+        shared = Counter(map(tuple, chosen.values()))
+        chosen |= {
+            s: all_words[s][:length] for s, name in chosen.items() if shared[tuple(name)] > 1
+        }
+    names: dict[Any, str] = {}
+    for segment, words in chosen.items():
+        text = ", ".join(words).capitalize()
+        same = sum(text == earlier.partition(" (")[0] for earlier in names.values())
+        names[segment] = f"{text} ({same + 1})" if same else text
+    return names
 
 
 def _advice(
     segment: Any, table: pd.DataFrame, means: pd.DataFrame, spread: pd.Series, model: "Pipeline"
-) -> dict[str, Any] | None:
-    """The one or two changes that take most users of `segment` to a better one, or None.
+) -> HabitAdvice | None:
+    """The one or two changes of habits that move most users of `segment` to a better one, or None.
 
-    Only the habits of `HABITS` are changed, in the direction that is good, by what lies between
-    the mean of the segment and that of the nearest better one.
+    Each habit of `HABITS` may change in its good direction, by the difference between the means of
+    the segment and of the nearest better one.
     """
     mine = means.loc[segment]
     gains = {other: better(means.loc[other], mine, spread) for other in means.index}
@@ -183,32 +194,32 @@ def _advice(
     moved = 0.0
     habits: tuple[str, ...] = ()
     for tried in (c for size in (1, 2) for c in combinations(changes, size)):
-        changed = _changed(members, {habit: changes[habit] for habit in tried})
+        changed = with_changes(members, {habit: changes[habit] for habit in tried})
         share = float(np.isin(model.predict(changed[model.feature_names_in_]), goals).mean())
-        if share >= moved + _WORTH_IT:
+        if share >= moved + _MIN_MOVED:
             moved, habits = share, tried
     if not habits:
         return None
-    return {
-        "towards": int(goal),
-        "better_in": gains[goal],
-        "moved": moved,
-        "habits": [
-            {
-                "habit": habit,
-                "change": round(changes[habit] * HABITS[habit].scale),
-                "unit": HABITS[habit].unit,
-            }
+    return HabitAdvice(
+        towards=int(goal),
+        better_in=gains[goal],
+        moved=moved,
+        habits=[
+            HabitChange(
+                habit=habit,
+                change=round(changes[habit] * HABITS[habit].scale),
+                unit=HABITS[habit].unit,
+            )
             for habit in habits
         ],
-    }
+    )
 
 
-def _changed(profiles: pd.DataFrame, changes: Mapping[str, float]) -> pd.DataFrame:
-    """`profiles` of the same people with so much more of each habit every day."""
+def with_changes(profiles: pd.DataFrame, changes: Mapping[str, float]) -> pd.DataFrame:
+    """`profiles` of the same users with `changes` added to their habits every day."""
     changed = profiles.assign(**{habit: profiles[habit] + more for habit, more in changes.items()})
     if "steps" in changes:
-        # What is told as a share of the mean steps follows.
+        # Measures relative to the mean steps change with it.
         before, after = profiles["steps"], changed["steps"]
         if "steps_variability" in profiles:
             changed["steps_variability"] *= before / after
@@ -219,16 +230,16 @@ def _changed(profiles: pd.DataFrame, changes: Mapping[str, float]) -> pd.DataFra
 
 
 def _changes(mine: pd.Series, goal: pd.Series, spread: pd.Series) -> dict[str, float]:
-    """What of each habit lies between two segments, where that is to the good and not small."""
+    """The difference of each habit between two segments, where it is an improvement, not small."""
     changes = {}
     for name, habit in HABITS.items():
         if name not in mine:
             continue
         change = goal[name] - mine[name]
         if name == "sleep":
-            # Who sleeps enough is not told to sleep more.
+            # Users who sleep enough are not advised to sleep more.
             change = min(goal[name], SLEEP[1]) - mine[name] if mine[name] < SLEEP[0] else 0.0
-        told = round(change * habit.scale / habit.step) * habit.step
-        if habit.direction * change >= SMALL * spread[name] and told:
-            changes[name] = told / habit.scale
+        rounded = round(change * habit.scale / habit.step) * habit.step
+        if habit.direction * change >= SMALL * spread[name] and rounded:
+            changes[name] = rounded / habit.scale
     return changes

@@ -1,8 +1,7 @@
-"""User segments: K-Means on profiles of the window, and whether the groups it finds are there."""
+"""User segments: K-Means on user profiles of the window, with their stability and advice."""
 
 from typing import Any
 
-import msgspec
 import numpy as np
 import pandas as pd
 from sklearn.impute import SimpleImputer
@@ -12,13 +11,13 @@ from threadpoolctl import threadpool_limits
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import held_out
-from fitness_assets.models.explanations import SMALLEST
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.reports import SegmentMetrics
 from fitness_assets.models.segments import advice, stability
+from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT
 
-#: Measures of a profile with their units. They are of a mean day, and of near duplicates the first
-#: counts.
+#: Measures of a profile, with their units, on the mean day of a user. Of measures that are nearly
+#: redundant the model uses the first.
 PROFILE = {
     "steps": "count",
     "active_minutes": "min",
@@ -42,27 +41,27 @@ _READINGS = [
     "calories_burned",
     "sedentary_minutes",
 ]
-#: Columns of `daily_activity` that learning reads.
+#: Columns of `daily_activity` that training reads.
 COLUMNS = ["user_id", "date", "worn", "day_of_week", *_READINGS]
 
-#: Numbers of segments that are tried.
+#: Candidate numbers of segments.
 CANDIDATES = range(2, 7)
 
-_FEWEST_USERS = 20
-_FEWEST_DAYS = 7
+_MIN_USERS = 20
+_MIN_DAYS = 7
 _SATURDAY = 6
-# An adjusted Rand index of fewer users than this says little: then all are judged.
-_FEWEST_JUDGED = 20
-# Correlation between users' odd and even days from which a measure is their own (split-half
-# reliability; Spearman, Brit J Psychol 3:271, 1910) and not the chance of some days.
+# With fewer held-out users an adjusted Rand index says little; then all users are compared.
+_MIN_JUDGED_USERS = 20
+# Correlation between users' odd and even days above which a measure is a property of the user and
+# not of the days (split-half reliability; Spearman, Brit J Psychol 3:271, 1910).
 _RELIABLE = 0.5
-# A measure of which the ones before it tell this share of the variance adds nothing. It is a
-# variance inflation factor of 10 (Marquardt, Technometrics 12:591, 1970).
+# Share of a measure's variance that the measures before it may explain before it is redundant. It
+# corresponds to a variance inflation factor of 10 (Marquardt, Technometrics 12:591, 1970).
 _REDUNDANT = 0.9
 
 
 def profiles(days: pd.DataFrame) -> pd.DataFrame:
-    """One profile a user, of those with at least a week of worn days.
+    """The profiles of the users with at least a week of worn days.
 
     Parameters
     ----------
@@ -72,7 +71,7 @@ def profiles(days: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns of `PROFILE`, indexed by user_id. Missing where a user has no such readings.
+        Columns of `PROFILE`, indexed by user_id. NaN where a user has no such readings.
     """
     worn = days.loc[days["worn"], ["user_id", "day_of_week", *_READINGS]]
     worn = worn.assign(
@@ -100,7 +99,7 @@ def profiles(days: pd.DataFrame) -> pd.DataFrame:
         }
     ).astype("float64")
     table.index = table.index.astype(object)
-    enough = by_user.size().to_numpy() >= _FEWEST_DAYS
+    enough = by_user.size().to_numpy() >= _MIN_DAYS
     return table[enough].replace([np.inf, -np.inf], np.nan)
 
 
@@ -110,7 +109,7 @@ def pipeline(segments: int) -> Pipeline:
         [
             ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
             ("scale", StandardScaler()),
-            # Amounts and ratios have long tails, and K-Means would spend segments on them.
+            # Amounts and ratios have long tails, which would become segments of their own.
             ("unskew", PowerTransformer()),
             ("kmeans", stability.kmeans(segments)),
         ]
@@ -124,30 +123,31 @@ def train_month(days: pd.DataFrame, month: pd.Timestamp, _budget: int) -> Traine
 
 
 def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
-    """Find segments among the users, and ask whether they are there.
+    """Train the segments of a month, and measure their stability.
 
     Parameters
     ----------
     days : DataFrame
         `COLUMNS` of the trailing window, which ends with `month`.
     month : Timestamp
-        First day of the month whose users are given their segment.
+        First day of the month whose users are assigned to segments.
 
     Returns
     -------
     Pipeline
-        The model, learned on the profiles of the users that are not held out. Segments are
-        numbered from the one with the least of the first measure.
+        The model, trained on the profiles of the users that are not held out. Segments are numbered
+        by their centre's first measure, ascending.
     DataFrame
-        A row for each user with a worn day in `month`: user_id, segment, and the profile.
+        A row for each user with a worn day in `month`: ``user_id``, ``segment``, ``segment_name``
+        (missing unless the segments are stable), and the profile.
     SegmentMetrics
 
     Raises
     ------
     NotLearnedError
-        If there are too few users, or none differs from another.
+        If there are too few users, or they do not differ.
     """
-    # One thread: the order of a parallel sum would show in the last digits.
+    # One thread: the last digits of a parallel sum depend on the order of its parts.
     with threadpool_limits(1):
         return _learn(days, month)
 
@@ -156,61 +156,65 @@ def _learn(
     days: pd.DataFrame, month: pd.Timestamp
 ) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
     everyone = profiles(days)
-    here = everyone.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])
-    if here.sum() < _FEWEST_USERS:
+    in_month = everyone.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])
+    if in_month.sum() < _MIN_USERS:
         raise NotLearnedError(
-            f"needs {_FEWEST_USERS} users with a week of worn days; there are {here.sum()}"
+            f"needs {_MIN_USERS} users with a week of worn days; there are {in_month.sum()}"
         )
-    aside = _held_out(everyone.index)
-    train = everyone[~aside]
+    heldout = _held_out(everyone.index)
+    train = everyone[~heldout]
     odd_days = days["date"].dt.day % 2 == 1
     halves = [profiles(days[half]) for half in (odd_days, ~odd_days)]
     features = _measures(train, *halves)
     if not features:
-        raise NotLearnedError("the users that it may learn from do not differ in anything")
-    judged = everyone.index[aside] if aside.sum() >= _FEWEST_JUDGED else everyone.index
-    twice = halves[0].index.intersection(halves[1].index)
-    fewest = min(len(train), (~_held_out(twice)).sum())
-    numbers = [k for k in CANDIDATES if k * SMALLEST <= fewest]
-    if not numbers or len(judged.intersection(twice)) < SMALLEST:
+        raise NotLearnedError("the training users do not differ in anything")
+    judged = everyone.index[heldout] if heldout.sum() >= _MIN_JUDGED_USERS else everyone.index
+    in_both_halves = halves[0].index.intersection(halves[1].index)
+    fewest = min(len(train), (~_held_out(in_both_halves)).sum())
+    numbers = [k for k in CANDIDATES if k * SMALLEST_SEGMENT <= fewest]
+    if not numbers or len(judged.intersection(in_both_halves)) < SMALLEST_SEGMENT:
         raise NotLearnedError(
-            f"too few users have {_FEWEST_DAYS} odd and {_FEWEST_DAYS} even worn days: {len(twice)}"
+            f"too few users have {_MIN_DAYS} odd and {_MIN_DAYS} even worn days: "
+            f"{len(in_both_halves)}"
         )
     months = [profiles(days) for _, days in days.groupby(days["date"].dt.to_period("M"))]
-    # A month that less than half of the users have, as when a study begins, shows little.
-    enough = [m for m in months if 2 * (~_held_out(m.index)).sum() >= len(train)]
+    # A month with less than half of the users, as at the start of a study, says little.
+    compared = [m for m in months if 2 * (~_held_out(m.index)).sum() >= len(train)]
     evidence = stability.Evidence(
         window=_view(everyone, judged, features),
         odd_even=[_view(profile, judged, features) for profile in halves],
-        months=[_view(profile, judged, features) for profile in enough],
+        months=[_view(profile, judged, features) for profile in compared],
     )
     candidates = stability.examine(evidence, numbers)
-    chosen, stable = stability.choose(candidates)
+    selected, stable = stability.choose(candidates)
 
-    model = _numbered(pipeline(chosen["k"]).fit(train[features]))
-    members = everyone[here]
+    model = _numbered(pipeline(selected.k).fit(train[features]))
+    members = everyone[in_month]
     table = members.reset_index()
     table.insert(1, "segment", model.predict(members[features]).astype("int32"))
-    metrics = {
-        "users": len(table),
-        "train_users": len(train),
-        "heldout_users": int(aside.sum()),
-        "judged_users": len(judged),
-        "features": features,
-        "k": chosen["k"],
-        "stability": chosen["stability"],
-        "stable": stable,
-        "silhouette": chosen["silhouette"],
-        "gap": chosen["gap"],
-        "distinct": chosen["gap"] > 2 * chosen["gap_error"],
-        "candidates": candidates,
-        "profiles": advice.describe(table, train, model, features) if stable else [],
-    }
-    return model, table, msgspec.convert(metrics, SegmentMetrics)
+    described = advice.describe(table, train, model, features) if stable else []
+    names = {profile.segment: profile.name for profile in described}
+    table.insert(2, "segment_name", table["segment"].map(names).astype("string"))
+    metrics = SegmentMetrics(
+        users=len(table),
+        train_users=len(train),
+        heldout_users=int(heldout.sum()),
+        judged_users=len(judged),
+        features=features,
+        k=selected.k,
+        stability=selected.stability,
+        stable=stable,
+        silhouette=selected.silhouette,
+        gap=selected.gap,
+        distinct=selected.gap > 2 * selected.gap_error,
+        candidates=candidates,
+        profiles=described,
+    )
+    return model, table, metrics
 
 
 def _scaler() -> Pipeline:
-    """The pipeline without the clustering, untrained."""
+    """The untrained pipeline without the clustering."""
     return pipeline(2)[:-1]
 
 
@@ -219,38 +223,38 @@ def _held_out(users: "pd.Index[Any]") -> np.ndarray:
 
 
 def _measures(train: pd.DataFrame, odd: pd.DataFrame, even: pd.DataFrame) -> list[str]:
-    """The measures that tell users apart.
+    """The measures in which users differ reliably.
 
     Parameters
     ----------
     train, odd, even : DataFrame
         Profiles of all days, of odd days and of even days.
     """
-    # A measure that this data does not have, or that is the same for all, tells nobody apart.
+    # Measures that are missing or the same for all users are left out.
     known = train.loc[:, train.min() < train.max()]
     both = train.index.intersection(odd.index).intersection(even.index)
     reliability = odd.loc[both, known.columns].corrwith(even.loc[both, known.columns])
     own = known.loc[:, reliability >= _RELIABLE]
-    # Where no measure is the user's own there are no stable groups either, which is to be shown.
+    # Without a reliable measure there are no stable segments; the indices will show that.
     return _without_duplicates(known if own.empty else own)
 
 
 def _without_duplicates(train: pd.DataFrame) -> list[str]:
-    """The measures of `train` less those that follow from the ones before them."""
+    """The measures of `train` without those that the measures before them explain."""
     kept: list[str] = []
     if train.empty:
         return kept
     scaled = pd.DataFrame(_scaler().fit_transform(train), columns=train.columns)
     for name in train.columns:
         others, values = scaled[kept].to_numpy(), scaled[name].to_numpy()
-        told = others @ np.linalg.lstsq(others, values)[0]
-        if np.var(values - told) > (1 - _REDUNDANT) * np.var(values):
+        explained = others @ np.linalg.lstsq(others, values)[0]
+        if np.var(values - explained) > (1 - _REDUNDANT) * np.var(values):
             kept.append(name)
     return kept
 
 
 def _view(profile: pd.DataFrame, judged: "pd.Index[Any]", features: list[str]) -> stability.View:
-    """`profile` in the space of a model that is learned on it."""
+    """`profile`, scaled by a model that is trained on it."""
     train = profile.loc[~_held_out(profile.index), features]
     users = judged.intersection(profile.index)
     scaler = _scaler().fit(train)
@@ -259,7 +263,7 @@ def _view(profile: pd.DataFrame, judged: "pd.Index[Any]", features: list[str]) -
 
 
 def _numbered(model: Pipeline) -> Pipeline:
-    """`model` with its segments in order of the first measure, as those of other months are."""
+    """`model` with its segments ordered by the first measure, so that months are comparable."""
     kmeans = model[-1]
     order = np.argsort(kmeans.cluster_centers_[:, 0], kind="stable")
     kmeans.cluster_centers_ = kmeans.cluster_centers_[order]

@@ -1,20 +1,22 @@
-"""Are the groups there? What is asked of each number of segments, in the space of scaled profiles.
+"""Stability of K-Means segments, for each number of segments, on scaled profiles.
 
-K-Means always finds groups, and silhouette likes them even in noise. Four other questions tell:
+K-Means always finds groups, and the silhouette is positive even for noise. Four other measures are
+computed:
 
-- Do other users give the same groups? Bootstraps of the users (Fang and Wang, Comput Stat Data
-  Anal 56:468, 2012).
-- Do other days of the same users give the same groups? Odd days against even days.
-- Does the next month give the same groups to the same users? Consecutive months, learned apart.
-- Are there gaps between the groups, or does one population vary evenly? The gap statistic
+- Do other users give the same segments? Bootstrap samples of the users (Fang and Wang, Comput Stat
+  Data Anal 56:468, 2012).
+- Do other days of the same users give the same segments? Odd days compared with even days.
+- Does the next month assign the same users to the same segments? Consecutive months, each
+  clustered separately.
+- Are there gaps between the segments, or do they divide one population? The gap statistic
   (Tibshirani, Walther and Hastie, J R Stat Soc B 63:411, 2001) against a null of one normal
   population with the same covariance (as in Liu et al., J Am Stat Assoc 103:1281, 2008).
 
-The first three are adjusted Rand indices: 1 for the same groups, 0 for an agreement of chance.
+The first three are adjusted Rand indices: 1 for identical segments, 0 for agreement by chance.
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -26,27 +28,28 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from fitness_assets.models.explanations import SMALLEST, STABLE
+from fitness_assets.models.reports import SegmentCandidate
+from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABLE
 
-# Further segments are to add more than this share to the gap: with thousands of users its standard
-# error is so small that cuts through a group would count.
-_SLIGHT = 0.05
-_PAIRS = 8
-_NULLS = 10
-# Silhouette compares each profile with every other; this many tell it well enough.
+# More segments must increase the gap by more than this share of it. With thousands of users the
+# standard error of the gap is so small that splits of one group would pass.
+_GAP_TOLERANCE = 0.05
+_BOOTSTRAP_PAIRS = 8
+_NULL_SAMPLES = 10
+# The silhouette compares each profile with every other one, so it is computed on a sample.
 _SILHOUETTE_SAMPLE = 2_000
 
 
 @dataclass(frozen=True)
 class View:
-    """Profiles of some days, scaled by themselves.
+    """Profiles of a set of days, scaled by their own mean and spread.
 
     Attributes
     ----------
     train : ndarray of shape (users, measures)
-        Of the users that are learned from.
+        Of the training users.
     judged : ndarray of shape (users, measures)
-        Of the users on whom partitions are compared.
+        Of the users on whom segments are compared.
     users : Index
         The users of `judged`, in order.
     """
@@ -58,7 +61,7 @@ class View:
 
 @dataclass(frozen=True)
 class Evidence:
-    """The same people on all days, and on some.
+    """Profiles of the same users on all days and on subsets of them.
 
     Attributes
     ----------
@@ -75,46 +78,39 @@ class Evidence:
     months: list[View]
 
 
-def kmeans(segments: int, tries: int = 10, seed: int = 0) -> KMeans:
-    """The untrained clustering, the best of so many starts."""
-    return KMeans(n_clusters=segments, n_init=tries, random_state=seed)
+def kmeans(segments: int, starts: int = 10, seed: int = 0) -> KMeans:
+    """The untrained clustering; the best of `starts` is kept."""
+    return KMeans(n_clusters=segments, n_init=starts, random_state=seed)
 
 
-def examine(evidence: Evidence, numbers: Iterable[int]) -> list[dict[str, Any]]:
-    """What speaks for each number of segments.
-
-    Returns
-    -------
-    list of dict
-        A dict for each of `numbers`: ``k``; ``stability``, the least of ``bootstrap``,
-        ``odd_even`` and ``months`` (None without a second month); ``kept``, the share of users
-        that keep their segment from month to month; ``gap`` and its standard error ``gap_error``;
-        ``silhouette``; and ``smallest``, the users learned from in the smallest segment.
-    """
+def examine(evidence: Evidence, numbers: Iterable[int]) -> list[SegmentCandidate]:
+    """Measure the stability, gap and silhouette of each of `numbers` of segments."""
     numbers = list(numbers)
     gaps = gap(evidence.window.train, numbers)
-    return [
-        _examine(evidence, k) | {"gap": value, "gap_error": error}
-        for k, (value, error) in zip(numbers, gaps, strict=True)
-    ]
+    return [_examine(evidence, k, *found) for k, found in zip(numbers, gaps, strict=True)]
 
 
-def choose(candidates: list[dict[str, Any]]) -> tuple[dict[str, Any], bool]:
-    """The number of segments, and whether it is stable.
+def choose(candidates: Sequence[SegmentCandidate]) -> tuple[SegmentCandidate, bool]:
+    """Select the number of segments, and report whether it is stable.
 
-    Among the stable ones it is the smallest whose gap is within a standard error, or a twentieth,
-    of the largest. Where none is stable it is the one that comes nearest, to a tenth.
+    Among the stable candidates this is the smallest number whose gap is within one standard error,
+    or 5 %, of the largest gap. If no candidate is stable, it is the one with the highest stability,
+    rounded to a tenth.
     """
-    stable = [c for c in candidates if c["stability"] >= STABLE and c["smallest"] >= SMALLEST]
+    stable = [
+        candidate
+        for candidate in candidates
+        if candidate.stability >= STABLE and candidate.smallest >= SMALLEST_SEGMENT
+    ]
     if not stable:
-        return max(candidates, key=lambda c: round(c["stability"], 1)), False
-    best = max(stable, key=lambda c: c["gap"])
-    enough = best["gap"] - max(best["gap_error"], _SLIGHT * best["gap"])
-    return next(c for c in stable if c["gap"] >= enough), True
+        return max(candidates, key=lambda candidate: round(candidate.stability, 1)), False
+    best = max(stable, key=lambda candidate: candidate.gap)
+    enough = best.gap - max(best.gap_error, _GAP_TOLERANCE * best.gap)
+    return next(candidate for candidate in stable if candidate.gap >= enough), True
 
 
 def gap(scaled: np.ndarray, numbers: Iterable[int]) -> list[tuple[float, float]]:
-    """The gap of each number of segments, and its standard error.
+    """The gap statistic of each number of segments, and its standard error.
 
     Parameters
     ----------
@@ -124,27 +120,45 @@ def gap(scaled: np.ndarray, numbers: Iterable[int]) -> list[tuple[float, float]]
     Returns
     -------
     list of (float, float)
-        Mean log of the spread within segments under the null, less that of `scaled`. About 0 for
-        one population without groups, whatever its measures have to do with each other.
+        Mean log of the within-segment sum of squares under the null, minus that of `scaled`. About
+        0 for one population without groups, whatever the correlations of its measures.
     """
     numbers = list(numbers)
-    # K-Means does not see rotations, so the null is drawn along the principal axes.
+    # K-Means is invariant to rotation, so the null is drawn along the principal axes.
     spread = np.linalg.svd(scaled - scaled.mean(axis=0), compute_uv=False) / np.sqrt(len(scaled))
     generator = np.random.default_rng(0)
-    nulls = [_normal(generator, len(scaled), spread) for _ in range(_NULLS)]
+    nulls = [null_sample(generator, len(scaled), spread) for _ in range(_NULL_SAMPLES)]
     found = []
     for k in numbers:
         under_null = [_log_within(null, k) for null in nulls]
-        error = np.std(under_null) * np.sqrt(1 + 1 / _NULLS)
+        error = np.std(under_null) * np.sqrt(1 + 1 / _NULL_SAMPLES)
         found.append((float(np.mean(under_null) - _log_within(scaled, k)), float(error)))
     return found
 
 
-def matched(labels: np.ndarray, to: np.ndarray) -> np.ndarray:
-    """`labels` under the names of `to` that let most users agree.
+def null_sample(generator: np.random.Generator, users: int, spread: np.ndarray) -> np.ndarray:
+    """Sample a normal population with uncorrelated measures of exactly this `spread`.
 
-    Each label takes one name and no two the same (the assignment problem; Kuhn, Nav Res Logist Q
-    2:83, 1955).
+    Parameters
+    ----------
+    generator : Generator
+    users : int
+    spread : ndarray of shape (measures,)
+
+    Returns
+    -------
+    ndarray of shape (users, measures)
+    """
+    draws = generator.standard_normal((users, len(spread)))
+    # For few users the sample covariance of the draws would deviate more than groups show.
+    uncorrelated = np.linalg.svd(draws - draws.mean(axis=0), full_matrices=False)[0]
+    return np.asarray(uncorrelated * np.sqrt(users) * spread)
+
+
+def matched(labels: np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Rename `labels` one to one to those of `to` so that most users agree.
+
+    This is the assignment problem (Kuhn, Nav Res Logist Q 2:83, 1955).
     """
     size = int(max(labels.max(), to.max())) + 1
     common = np.zeros((size, size), dtype=int)
@@ -152,41 +166,16 @@ def matched(labels: np.ndarray, to: np.ndarray) -> np.ndarray:
     return np.asarray(linear_sum_assignment(common, maximize=True)[1][labels])
 
 
-def _examine(evidence: Evidence, k: int) -> dict[str, Any]:
-    window = evidence.window
-    model = _fit(kmeans(k), window.train)
-    bootstrap = _bootstrap(window, k)
-    odd_even, _ = _agreement(evidence.odd_even, k)
-    months, kept = _agreement(evidence.months, k)
-    return {
-        "k": k,
-        "stability": min(index for index in (bootstrap, odd_even, months) if index is not None),
-        "bootstrap": bootstrap,
-        "odd_even": odd_even,
-        "months": months,
-        "kept": kept,
-        "silhouette": _silhouette(window.judged, model.predict(window.judged)),
-        "smallest": int(np.bincount(model.labels_, minlength=k).min()),
-    }
+def agreement(views: Sequence[View], k: int) -> tuple[float | None, float | None]:
+    """Agreement of `k` segments of each view with those of the next, clustered separately.
 
-
-def _bootstrap(window: View, k: int) -> float:
-    """Mean adjusted Rand of pairs of clusterings, each learned on a resample of the users."""
-    generator = np.random.default_rng(k)
-    users = len(window.train)
-
-    def labels(seed: int) -> np.ndarray:
-        sample = window.train[generator.integers(users, size=users)]
-        return np.asarray(_fit(kmeans(k, 3, seed), sample).predict(window.judged))
-
-    pairs = [(labels(2 * pair), labels(2 * pair + 1)) for pair in range(_PAIRS)]
-    return float(np.mean([adjusted_rand_score(*pair) for pair in pairs]))
-
-
-def _agreement(views: list[View], k: int) -> tuple[float | None, float | None]:
-    """Of clusterings learned apart, each with the next: adjusted Rand, and share that agrees.
-
-    The users are those in both. None and None where there are no two views with enough of them.
+    Returns
+    -------
+    float or None
+        Mean adjusted Rand index, on the users of both views.
+    float or None
+        Mean share of users with the same segment. Both are None unless two consecutive views have
+        enough common users.
     """
     labels = [
         pd.Series(_fit(kmeans(k, 6), view.train).predict(view.judged), view.users) for view in views
@@ -194,11 +183,44 @@ def _agreement(views: list[View], k: int) -> tuple[float | None, float | None]:
     indices, shares = [], []
     for one, other in pairwise(labels):
         users = one.index.intersection(other.index)
-        if len(users) >= SMALLEST:
+        if len(users) >= SMALLEST_SEGMENT:
             a, b = one[users].to_numpy(), other[users].to_numpy()
             indices.append(adjusted_rand_score(a, b))
             shares.append(np.mean(matched(b, a) == a))
     return (float(np.mean(indices)), float(np.mean(shares))) if indices else (None, None)
+
+
+def _examine(evidence: Evidence, k: int, gap: float, gap_error: float) -> SegmentCandidate:
+    window = evidence.window
+    model = _fit(kmeans(k), window.train)
+    bootstrap = _bootstrap(window, k)
+    odd_even, _ = agreement(evidence.odd_even, k)
+    months, kept = agreement(evidence.months, k)
+    return SegmentCandidate(
+        k=k,
+        stability=min(index for index in (bootstrap, odd_even, months) if index is not None),
+        bootstrap=bootstrap,
+        odd_even=odd_even,
+        months=months,
+        kept=kept,
+        gap=gap,
+        gap_error=gap_error,
+        silhouette=_silhouette(window.judged, model.predict(window.judged)),
+        smallest=int(np.bincount(model.labels_, minlength=k).min()),
+    )
+
+
+def _bootstrap(window: View, k: int) -> float:
+    """Mean adjusted Rand index of pairs of clusterings, each of a bootstrap sample of the users."""
+    generator = np.random.default_rng(k)
+    users = len(window.train)
+
+    def labels(seed: int) -> np.ndarray:
+        sample = window.train[generator.integers(users, size=users)]
+        return np.asarray(_fit(kmeans(k, 3, seed), sample).predict(window.judged))
+
+    pairs = [(labels(2 * pair), labels(2 * pair + 1)) for pair in range(_BOOTSTRAP_PAIRS)]
+    return float(np.mean([adjusted_rand_score(*pair) for pair in pairs]))
 
 
 def _silhouette(profiles: np.ndarray, labels: np.ndarray) -> float | None:
@@ -208,14 +230,6 @@ def _silhouette(profiles: np.ndarray, labels: np.ndarray) -> float | None:
     return float(silhouette_score(profiles, labels, sample_size=size, random_state=0))
 
 
-def _normal(generator: np.random.Generator, users: int, spread: np.ndarray) -> np.ndarray:
-    """Draws of a normal population, uncorrelated and of exactly this spread in each measure."""
-    draws = generator.standard_normal((users, len(spread)))
-    # In a small cohort the covariance of the draws would differ by chance more than groups show.
-    uncorrelated = np.linalg.svd(draws - draws.mean(axis=0), full_matrices=False)[0]
-    return np.asarray(uncorrelated * np.sqrt(users) * spread)
-
-
 def _log_within(profiles: np.ndarray, k: int) -> float:
     within = _fit(kmeans(k, 3), profiles).inertia_
     return float(np.log(max(within, np.finfo(float).tiny)))
@@ -223,6 +237,6 @@ def _log_within(profiles: np.ndarray, k: int) -> float:
 
 def _fit(model: KMeans, profiles: np.ndarray) -> KMeans:
     with warnings.catch_warnings():
-        # Fewer distinct profiles than segments: then the partition has fewer, as the indices show.
+        # There may be fewer distinct profiles than segments; the indices then show it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return model.fit(profiles)

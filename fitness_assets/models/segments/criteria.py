@@ -1,0 +1,15 @@
+"""Criteria of stable segments.
+
+They are apart from the computation so that the dashboard can show them without scikit-learn.
+"""
+
+#: Threshold of each stability index; below it segments are not stable.
+STABLE = 0.55
+#: Users of the smallest segment, at least; fewer are outliers.
+SMALLEST_SEGMENT = 5
+#: Stability indices, by field of `reports.SegmentCandidate`, in words.
+STABILITY_PARTS = {
+    "bootstrap": "between resamples of the users",
+    "odd_even": "between odd and even days",
+    "months": "from month to month",
+}
