@@ -17,8 +17,6 @@ from fitness_assets.models.explanations import not_released
 from fitness_assets.models.forests.pipelines import packed
 from fitness_assets.models.registry import FORESTS, MODELS
 from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
-from fitness_assets.release import flat
-from fitness_assets.release.bundle import served
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
@@ -30,6 +28,7 @@ from fitness_assets_tests.support.platform import (
     materialize,
     original_lake,
 )
+from fitness_assets_tests.support.releases import model_features
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -108,7 +107,7 @@ def test_a_changed_month_touches_no_other(
     assert before.keys() != after.keys(), "May has other content, and so other file names"
 
 
-def test_the_last_good_model_stands_in_for_one_that_was_refused(
+def test_the_last_released_model_is_the_fallback(
     make_settings: MakeSettings, tmp_path: Path, released: Settings
 ) -> None:
     shutil.copytree(released.home, tmp_path, dirs_exist_ok=True)
@@ -119,14 +118,13 @@ def test_the_last_good_model_stands_in_for_one_that_was_refused(
     april, may = (ReleaseStore(settings.upload_folder).open(month) for month in MONTHS)
     assert "calorie_regressor" in may.info.not_released
     assert may.info.fallbacks == {"calorie_regressor": "2023-04"}
-    told = may.metrics()["calorie_regressor"]
-    assert not told["released"]
-    sentence = not_released(flat.typed(told), "2023-04")
+    entry = may.report().models["calorie_regressor"]
+    assert not entry.report.released
+    assert entry.fallback is not None
+    assert entry.fallback.month == "2023-04"
+    sentence = not_released(entry.report, entry.fallback.month)
     assert sentence.endswith("The model of 2023-04 is used instead.")
-    measured = served(told)
-    assert measured is not None
-    assert measured["month"] == "2023-04"
-    assert measured["r2"] == april.metrics()["calorie_regressor"]["r2"]
+    assert entry.carried == april.report().models["calorie_regressor"].report
     files = [release.model_file("calorie_regressor") for release in (april, may)]
     assert files[0] is not None
     assert files[0] == files[1]
@@ -136,17 +134,18 @@ def test_the_release_holds_the_models_that_were_scored(released: Settings) -> No
     workspace = Workspace.of(released)
     release = ReleaseStore(released.home / "releases").open("2023-05")
     days = workspace.daily.scan(list(MONTHS)).table.to_pandas()
-    metrics = release.metrics()
+    entries = release.report().models
     for spec in MODELS:
         name = spec.name
-        assert metrics[name]["released"], metrics[name]
-        assert metrics[name]["window"] == list(MONTHS)
+        report = entries[name].report
+        assert report.released, report
+        assert report.window == list(MONTHS)
         stored = workspace.models[name].read("2023-05", "model.skops")
         mine, theirs = release.model(name), load(stored or b"", name)
         assert mine is not None
         if spec.compared:
             rows = spec.forest().frame(days)
-            features = rows.loc[rows["worn"], metrics[name]["features"]]
+            features = rows.loc[rows["worn"], model_features(report)]
             assert np.array_equal(mine.predict(features), theirs.predict(features))
     assert release.info.summary.records == USERS * 31
     upload = ReleaseStore(released.upload_folder).open("2023-05")
@@ -216,8 +215,12 @@ def test_a_learner_given_noise_says_so_and_its_month_goes_on(
     assert set(release.info.not_released) == forests
     for name in forests:
         assert release.model(name) is None
-        assert "better_than_baseline (saves" in release.metrics()[name]["reason"]
-    assert not release.metrics()["segment_model"]["stable"]
+        reason = release.report().models[name].report.reason
+        assert reason is not None
+        assert "better_than_baseline (saves" in reason
+    segments = release.report().models["segment_model"].report.metrics
+    assert isinstance(segments, SegmentMetrics)
+    assert not segments.stable
 
 
 def test_models_are_scored_on_the_month_after_them(released: Settings) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from fitness_assets.errors import StorageError
+from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
+from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
 
@@ -57,6 +59,90 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
 
     explained: list[float]
     loadings: dict[str, list[float]]
+
+
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
+    """The model that a release carries if the month released none: its month and its report."""
+
+    month: str
+    report: ModelReport
+
+
+class ReleasedModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model in a release.
+
+    Attributes
+    ----------
+    report : ModelReport
+        Of the model of the month, released or not.
+    fallback : Fallback or None
+        None if the month released its model, or there is no earlier model to carry instead.
+    """
+
+    report: ModelReport
+    fallback: Fallback | None = None
+
+    @property
+    def carried(self) -> ModelReport | None:
+        """The report of the model that the release carries; None if it carries none."""
+        if self.report.released:
+            return self.report
+        return self.fallback.report if self.fallback else None
+
+
+class DataReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The month of `daily_activity` that a release is built from.
+
+    Attributes
+    ----------
+    delivered : int
+        Records of `raw_telemetry`.
+    unread : dict
+        Why a file of the source could not be read, by file name.
+    checks : list of CheckResult
+        Results of the data checks.
+    drift_threshold : float
+        Population stability index above which the check `no_drift` fails.
+    rows, bytes, columns : int
+        Size of the month in the lake.
+    bytes_read, columns_read : int
+        The part of it that was read to build the release.
+    """
+
+    delivered: int
+    unread: dict[str, str]
+    checks: list[CheckResult]
+    drift_threshold: float
+    rows: int
+    bytes: int
+    bytes_read: int
+    columns: int
+    columns_read: int
+
+
+class ReleaseReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The ``metrics.json`` of a release.
+
+    Attributes
+    ----------
+    models : dict of str to ReleasedModel
+        By model name.
+    data : DataReport
+    backtest : BacktestReport or None
+        None if it was not materialized, like `compression`.
+    compression : CompressionReport or None
+    projection : Projection or None
+        None if the month has no segments of its own.
+    renamed_segments : dict
+        Name in the previous month of each segment that had another name then, by current name.
+    """
+
+    models: dict[str, ReleasedModel]
+    data: DataReport
+    backtest: BacktestReport | None
+    compression: CompressionReport | None
+    projection: Projection | None
+    renamed_segments: dict[str, str]
 
 
 class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,9 +230,15 @@ class Release:
         return read_info(self.manifest, self.month)
 
     def metrics(self) -> dict[str, Any]:
-        """What was measured of each model, by the asset's name."""
-        document: dict[str, Any] = msgspec.json.decode(self._read(METRICS))
-        return document
+        """The reports as flat mappings, see `release.flat`."""
+        from fitness_assets.release import flat
+
+        return flat.release(self.report())
+
+    def report(self) -> ReleaseReport:
+        """The reports on the data and the models of the month."""
+        name = f"the metrics of the release of {self.month}"
+        return documents.decode(self._read(METRICS), ReleaseReport, name)
 
     def model_file(self, name: str) -> StoredFile | None:
         """The file of the model `name`, or None if the release has no such model."""

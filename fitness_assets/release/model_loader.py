@@ -1,6 +1,7 @@
-"""Load the models of a release one after the other, within the memory there is.
+"""Load the models of a release one by one, within a memory budget.
 
-Run as a program it does so in a process that does nothing else, and prints each step as JSON.
+Run as a program, it loads a release in a new process, and prints the memory after each step as
+JSON.
 """
 
 import gc
@@ -16,21 +17,20 @@ from typing import TYPE_CHECKING
 from fitness_assets import memory
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.models.registry import MODELS
-from fitness_assets.release.bundle import Release, served
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-#: The largest comes last, when what the others needed while they were read has been given back.
-*_FIRST, _LAST = (spec.name for spec in MODELS)
-# Decoding holds the file, the arrays in between, and the model at once.
-_WHILE_LOADING = 3
+# Loading holds the file, the decoded arrays and the model at once.
+_LOADING_FACTOR = 3
 
 
 @dataclass(frozen=True)
 class Step:
-    """A step of loading, and the bytes that the process held after it (None if unknown)."""
+    """A step of loading, and the resident memory after it in bytes (None if unknown)."""
 
     step: str
     resident: int | None
@@ -38,83 +38,88 @@ class Step:
 
 @dataclass(frozen=True)
 class Loaded:
-    """The models by name, None where the release has none, and what each step took."""
+    """The models by name, None where the release has none, and the steps of loading."""
 
     models: "dict[str, Pipeline | None]"
     steps: list[Step]
 
 
 def load_models(
-    release: Release, budget: int, held: Callable[[], int | None] = memory.resident
+    release: Release, budget: int, resident: Callable[[], int | None] = memory.resident
 ) -> Loaded:
-    """Load segments and classifier, give memory back, then load the regressor.
+    """Load the models in the order of the registry, the largest last.
+
+    Before the last one, the memory that loading the others took is returned to the system. Each
+    file is verified against the manifest and the allow-list before it is loaded.
 
     Parameters
     ----------
     release : Release
     budget : int
-        Bytes that the process may hold.
-    held : callable
-        Bytes that it holds now.
+        Bytes of memory that the process may use.
+    resident : callable
+        Returns the resident memory of the process in bytes.
 
     Raises
     ------
     MemoryBudgetError
-        Before a model is loaded that would pass the budget; what was loaded until then is let go.
+        If a model would exceed the budget. It is not loaded, and none is returned.
     StorageError
-        If a file is not what the manifest says, or may not be loaded.
+        If a file does not match the manifest, or holds a type that is not allowed.
     """
-    metrics = release.metrics()
+    entries = release.report().models
     models: dict[str, Pipeline | None] = {}
-    steps = [Step("before", held())]
+    steps = [Step("before", resident())]
 
     def load(name: str) -> None:
-        file = release.model_file(name)
-        now = held()
-        if file is not None and now is not None:
-            told = served(metrics[name]) or {}
-            needed = _WHILE_LOADING * (file.bytes + int(told.get("memory_bytes", 0)))
-            if now + needed > budget:
+        file, used = release.model_file(name), resident()
+        if file is not None and used is not None:
+            report = entries[name].carried
+            needed = _LOADING_FACTOR * (file.bytes + ((report and report.memory_bytes) or 0))
+            if used + needed > budget:
                 raise MemoryBudgetError(
                     f"the {name} of {release.month} needs about {needed / 1e6:,.1f} MB to load; "
-                    f"{now / 1e6:,.0f} of {budget / 1e6:,.0f} MB are in use (FITNESS_MEMORY)"
+                    f"{used / 1e6:,.0f} of {budget / 1e6:,.0f} MB are in use (FITNESS_MEMORY)"
                 )
         models[name] = release.model(name)
-        steps.append(Step(name, held()))
+        steps.append(Step(name, resident()))
 
     _import_libraries()
-    steps.append(Step("libraries", held()))
-    for name in _FIRST:
+    steps.append(Step("libraries", resident()))
+    *first, last = (spec.name for spec in MODELS)
+    for name in first:
         load(name)
     gc.collect()
-    steps.append(Step("gc.collect", held()))
+    steps.append(Step("gc.collect", resident()))
     memory.trim()
-    steps.append(Step("malloc_trim", held()))
-    load(_LAST)
+    steps.append(Step("malloc_trim", resident()))
+    load(last)
     return Loaded(models, steps)
 
 
 def _import_libraries() -> None:
-    """Import what models are made of and read with, once, whatever their size."""
+    """Import the libraries of all models, so that their memory is not counted as a model's."""
     import skops.io  # noqa: F401
 
     from fitness_assets.models.segments import stability  # noqa: F401
 
 
 @contextmanager
-def measuring(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
-    """Start a process that loads one release and predicts once; it imports until it is told which.
+def measurement(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
+    """Start a process that loads one release and predicts once with each model.
+
+    It imports its libraries while the caller prepares the release.
 
     Parameters
     ----------
     budget : int
-        Bytes that the process may hold.
+        Bytes of memory that the process may use.
 
     Yields
     ------
     callable
-        Given the folder of the releases and a month: the steps. It raises `StorageError`, with
-        what the process said, if it could not load that release.
+        Takes the folder of the releases and a month, and returns the steps. Raises `StorageError`
+        with the last line of the process's output if the release cannot be loaded.
     """
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, str(budget)],
@@ -125,11 +130,13 @@ def measuring(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
     )
 
     def measure(folder: Path, month: str) -> list[Step]:
-        found, complaint = process.communicate(json.dumps([str(folder), month]))
+        output, errors = process.communicate(json.dumps([str(folder), month]))
         if process.returncode:
-            told = complaint.strip().splitlines() or ["it ended without a word"]
-            raise StorageError(f"the release of {month} cannot be loaded by itself: {told[-1]}")
-        return [Step(**step) for step in json.loads(found)]
+            lines = errors.strip().splitlines() or ["no output"]
+            raise StorageError(
+                f"the release of {month} cannot be loaded in a new process: {lines[-1]}"
+            )
+        return [Step(**step) for step in json.loads(output)]
 
     with process:
         try:
@@ -138,34 +145,32 @@ def measuring(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
             process.kill()
 
 
-def _steps(folder: Path, month: str, budget: int) -> Iterator[Step]:
+def _load_and_predict(folder: Path, month: str, budget: int) -> list[Step]:
+    release = ReleaseStore(folder).open(month)
+    loaded = load_models(release, budget)
+    for name, entry in release.report().models.items():
+        model, report = loaded.models[name], entry.carried
+        if model is not None and report is not None:
+            _predict(model, report.metrics)
+    return [*loaded.steps, Step("one prediction each", memory.resident())]
+
+
+def _predict(model: "Pipeline", metrics: object) -> None:
+    """Predict one row without known values."""
     import pandas as pd
 
     from fitness_assets.models.prediction import predict_activity, predict_calories
-    from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
-    from fitness_assets.release import flat
 
-    release = ReleaseStore(folder).open(month)
-    loaded = load_models(release, budget)
-    yield from loaded.steps
-    # Of a day and a person of whom nothing is known.
-    metrics = release.metrics()
-    for name, model in loaded.models.items():
-        told = served(metrics[name])
-        if model is None or told is None:
-            continue
-        measured = flat.typed(told).metrics
-        if isinstance(measured, ClassifierMetrics):
-            predict_activity(model, measured, {})
-        elif isinstance(measured, RegressorMetrics):
-            predict_calories(model, measured, {})
-        else:
-            model.predict(pd.DataFrame([dict.fromkeys(told["features"], float("nan"))]))
-    yield Step("one prediction each", memory.resident())
+    if isinstance(metrics, ClassifierMetrics):
+        predict_activity(model, metrics, {})
+    elif isinstance(metrics, RegressorMetrics):
+        predict_calories(model, metrics, {})
+    elif isinstance(metrics, SegmentMetrics):
+        model.predict(pd.DataFrame([dict.fromkeys(metrics.features, float("nan"))]))
 
 
 if __name__ == "__main__":
     _import_libraries()
-    place, of = json.load(sys.stdin)
-    found = [asdict(step) for step in _steps(Path(place), of, int(sys.argv[1]))]
-    sys.stdout.write(json.dumps(found))
+    releases, release_month = json.load(sys.stdin)
+    measured = _load_and_predict(Path(releases), release_month, int(sys.argv[1]))
+    sys.stdout.write(json.dumps([asdict(step) for step in measured]))

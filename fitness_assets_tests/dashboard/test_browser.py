@@ -75,9 +75,7 @@ def source(released: Settings, tmp_path: Path) -> Path:
     """Both months, the later with a compression report."""
     store = FolderTarget(tmp_path / "source")
     store.upload(ReleaseStore(releases(released)).open("2023-04"))
-    return changed(
-        released, store.root, lambda metrics, _: metrics.update(compression_report=STORY)
-    )
+    return changed(released, store.root, lambda metrics, _: metrics.update(compression=STORY))
 
 
 def open_page(

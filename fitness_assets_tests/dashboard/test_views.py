@@ -267,7 +267,7 @@ def test_no_stable_groups_is_said_and_nothing_is_built_on_them(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unstable(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
-        told = metrics["segment_model"]
+        told = metrics["models"]["segment_model"]["report"]["metrics"]
         chosen = next(each for each in told["candidates"] if each["k"] == told["k"])
         chosen |= {"stability": 0.2, "bootstrap": 0.2}
         told |= {"stable": False, "stability": 0.2, "profiles": []}
@@ -321,7 +321,7 @@ def test_files_that_were_set_aside_are_listed_with_their_reasons(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def aside(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
-        metrics["daily_activity"]["set_aside"] = {"=cmd.csv": "row 3, steps: 'many'"}
+        metrics["data"]["unread"] = {"=cmd.csv": "row 3, steps: 'many'"}
 
     view = open_view("quality", changed(released, tmp_path / "aside", aside), monkeypatch)
     assert not view.exception
@@ -364,7 +364,7 @@ def test_compression_says_how_to_make_a_report_and_then_shows_it(
     view = open_view("compression", releases(released), monkeypatch)
     assert "key:compression_report or key:dashboard_release" in view.info[0].value
     source = changed(
-        released, tmp_path / "told", lambda metrics, _: metrics.update(compression_report=STORY)
+        released, tmp_path / "told", lambda metrics, _: metrics.update(compression=STORY)
     )
     view = open_view("compression", source, monkeypatch)
     assert not view.exception
@@ -406,12 +406,11 @@ def test_a_model_that_stands_in_is_shown_as_one(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stands_in(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
-        earlier = metrics["calorie_regressor"] | {"month": "2023-04"}
-        metrics["calorie_regressor"] = {
-            "learned": True,
-            "released": False,
-            "reason": "no_worse_than_before (r2 0.1)",
-            "stand_in": earlier,
+        report = metrics["models"]["calorie_regressor"]["report"]
+        failed = report | {"released": False, "reason": "no_worse_than_before (r2 0.1)"}
+        metrics["models"]["calorie_regressor"] = {
+            "report": failed,
+            "fallback": {"month": "2023-04", "report": report},
         }
 
     view = open_view("models", changed(released, tmp_path / "in", stands_in), monkeypatch)

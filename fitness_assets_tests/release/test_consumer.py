@@ -15,6 +15,7 @@ import pytest
 from msgspec.structs import replace
 
 from fitness_assets.models.registry import MODEL_NAMES
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
 from fitness_assets.months import between
 from fitness_assets.release.bundle import MANIFEST
 from fitness_assets.release.mirror import Mirror
@@ -26,7 +27,7 @@ from fitness_assets.storage.publication import read_bytes
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.drive_protocol import Fault
 from fitness_assets_tests.support.platform import MONTHS
-from fitness_assets_tests.support.releases import release_info
+from fitness_assets_tests.support.releases import model_features, release_info
 
 #: A consumer: update the copy, and predict some rows with each model.
 CONSUMER = """
@@ -35,14 +36,14 @@ import pandas as pd
 from pathlib import Path
 from fitness_assets.release.mirror import Mirror
 from fitness_assets.release.registry import origin_of
+from fitness_assets_tests.support.releases import model_features
 mirror = Mirror(origin_of(sys.argv[1]), Path(sys.argv[2]))
 state = mirror.refresh()
 release = mirror.store.open(state.current)
 rows = pd.read_json(sys.argv[3])
 predictions = {
-    name: release.model(name).predict(rows[metrics["features"]]).tolist()
-    for name, metrics in release.metrics().items()
-    if release.model_file(name)
+    name: release.model(name).predict(rows[model_features(entry.carried)]).tolist()
+    for name, entry in release.report().models.items()
 }
 print(json.dumps({"months": state.months, "refused": state.refused, "predictions": predictions}))
 """
@@ -74,11 +75,14 @@ def test_six_months_reach_a_new_process_through_drive(
     assert target.upload(repaired).sent == 2
     assert link(drive) == address, "the public link stays"
 
-    metrics = {name: made.metrics()[name] for name in MODEL_NAMES}
+    reports = {name: entry.report for name, entry in made.report().models.items()}
     # A day of medians, and one with few known values.
-    known = dict.fromkeys((name for told in metrics.values() for name in told["features"]), 1.0)
-    for told in metrics.values():
-        known |= {name: values[1] for name, values in told.get("seen", {}).items()}
+    names = (name for report in reports.values() for name in model_features(report))
+    known = dict.fromkeys(names, 1.0)
+    for report in reports.values():
+        if isinstance(report.metrics, ClassifierMetrics | RegressorMetrics):
+            ranges = report.metrics.inputs.ranges
+            known |= {name: found.median for name, found in ranges.items()}
     days = [
         known | {"activity_type": "running", "sex": "female"},
         dict.fromkeys(known) | {"activity_type": "yoga", "sex": "male"},
@@ -98,7 +102,7 @@ def test_six_months_reach_a_new_process_through_drive(
     for name in MODEL_NAMES:
         model = made.model(name)
         assert model is not None
-        here = model.predict(pd.read_json(rows)[metrics[name]["features"]])
+        here = model.predict(pd.read_json(rows)[model_features(reports[name])])
         assert np.array_equal(consumer["predictions"][name], here), name
     assert (tmp_path / "copy" / "2023-06" / MANIFEST).read_bytes() == (
         repaired.folder / MANIFEST

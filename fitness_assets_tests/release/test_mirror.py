@@ -14,11 +14,10 @@ import joblib
 import pytest
 from filelock import FileLock
 
-from fitness_assets.errors import ReleaseError, StorageError
+from fitness_assets.errors import StorageError
 from fitness_assets.release.bundle import MANIFEST, SCHEMA_VERSION
 from fitness_assets.release.mirror import Mirror
 from fitness_assets.release.pointer import LATEST
-from fitness_assets.release.registry import origin_of
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderOrigin
 from fitness_assets.storage import publication
@@ -347,21 +346,3 @@ def test_a_full_disk_changes_nothing(
         n: d for n, d in kept.items() if n != LATEST
     }
     assert mirror.refresh().refused == {}
-
-
-@pytest.mark.parametrize(
-    ("link", "known"),
-    [
-        ("https://drive.google.com/uc?id=1-aB_c", True),
-        ("https://drive.google.com/uc?export=download&id=1-aB_c", True),
-        ("https://drive.google.com/file/d/1-aB_c/view?usp=sharing", True),
-        ("https://drive.google.com.evil.org/uc?id=1", False),
-        ("https://example.org/latest.json", False),
-    ],
-)
-def test_only_links_of_google_drive_are_accepted(link: str, known: bool) -> None:
-    if known:
-        origin_of(link)
-        return
-    with pytest.raises(ReleaseError, match="is not the path of a folder or the public link"):
-        origin_of(link)

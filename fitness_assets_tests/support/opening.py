@@ -90,7 +90,7 @@ def open_view(name: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTe
 
 
 def changed(settings: Settings, folder: Path, change: Change, month: str = MONTHS[-1]) -> Path:
-    """Releases in `folder`: that of `month` after `change` of its metrics and files."""
+    """Releases in `folder`: that of `month`, after `change` of its report and files."""
     source = release(settings, month)
     files = {file.name: read_bytes(source.folder, file) for file in source.manifest.files}
     metrics = json.loads(files["metrics.json"])
@@ -103,13 +103,9 @@ def changed(settings: Settings, folder: Path, change: Change, month: str = MONTH
 def without_models(metrics: dict[str, Any], files: dict[str, bytes]) -> None:
     """As of a month with too few people to learn from."""
     for name in ("segment_model", "activity_classifier", "calorie_regressor"):
-        metrics[name] = {
-            "learned": False,
-            "released": False,
-            "reason": "needs 20 users",
-            "gates": [],
-        }
+        report = {"released": False, "reason": "needs 20 users", "gates": []}
+        metrics["models"][name] = {"report": {"window": [], "learned_from": {}, **report}}
         del files[f"{name}.skops"]
     for name in ("segments", "people", "movement"):
         del files[f"{name}.parquet"]
-    metrics.pop("projection")
+    metrics["projection"] = None

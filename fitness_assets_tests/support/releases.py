@@ -1,7 +1,8 @@
-"""Release information for tests that publish releases of their own."""
+"""Information of releases that tests publish, and the features of the models in one."""
 
 import msgspec
 
+from fitness_assets.models.reports import ModelReport, SegmentMetrics
 from fitness_assets.release.bundle import MonthSummary, ReleaseInfo
 
 _SUMMARY = MonthSummary(
@@ -28,6 +29,13 @@ _INFO = ReleaseInfo(
     fallbacks={},
     libraries={},
 )
+
+
+def model_features(report: ModelReport) -> list[str]:
+    """The columns that a model predicts from."""
+    metrics = report.metrics
+    assert metrics is not None
+    return metrics.features if isinstance(metrics, SegmentMetrics) else metrics.inputs.features
 
 
 def release_info(month: str, **changes: object) -> ReleaseInfo:

@@ -1,0 +1,198 @@
+"""Assemble a release from the data and the models of a month. Nothing is read or stored here."""
+
+import io
+import json
+import platform
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from fitness_assets.models.reports import (
+    BacktestReport,
+    CompressionReport,
+    SegmentMetrics,
+)
+from fitness_assets.record.raw import RANGES
+from fitness_assets.release import tables
+from fitness_assets.release.bundle import (
+    METRICS,
+    DataReport,
+    Projection,
+    ReleasedModel,
+    ReleaseInfo,
+    ReleaseReport,
+)
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+_LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
+# Rows per row group of `user_days`. Reading one user decodes at least one row group.
+_ROW_GROUP = 4_096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model of the month, or its fallback.
+
+    Attributes
+    ----------
+    entry : ReleasedModel
+        The reports.
+    content : bytes or None
+        The skops file of the model that the release carries; None if it carries none.
+    """
+
+    entry: ReleasedModel
+    content: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """The segments of the month.
+
+    Attributes
+    ----------
+    model : Pipeline
+    metrics : SegmentMetrics
+    table : DataFrame
+        One row a user: ``user_id``, ``segment``, and the profile.
+    content : bytes
+        The same as a Parquet file.
+    names, previous_names : dict
+        Name of each user's segment in this month and in the previous one, by user id.
+    """
+
+    model: "Pipeline"
+    metrics: SegmentMetrics
+    table: pd.DataFrame
+    content: bytes
+    names: dict[str, str]
+    previous_names: dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What a release is assembled from.
+
+    Attributes
+    ----------
+    month : str
+    days : DataFrame
+        `tables.COLUMNS` of the month's `daily_activity`.
+    data : DataReport
+    upstream : dict
+        Data version of each upstream asset, by asset name.
+    models : dict of str to Model
+        By model name.
+    segments : Segments or None
+        None if the month has no segment model of its own.
+    backtest : BacktestReport or None
+    compression : CompressionReport or None
+    """
+
+    month: str
+    days: pd.DataFrame
+    data: DataReport
+    upstream: dict[str, str]
+    models: dict[str, Model]
+    segments: Segments | None
+    backtest: BacktestReport | None
+    compression: CompressionReport | None
+
+
+def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
+    """The files of a release by name, and the information in its manifest."""
+    files = {
+        f"{name}.skops": model.content
+        for name, model in inputs.models.items()
+        if model.content is not None
+    }
+    files |= _data_tables(inputs.days)
+    projection: Projection | None = None
+    renamed: dict[str, str] = {}
+    if inputs.segments:
+        segment_files, projection, renamed = _segment_tables(inputs.segments)
+        files |= segment_files
+    report = ReleaseReport(
+        models={name: model.entry for name, model in inputs.models.items()},
+        data=inputs.data,
+        backtest=inputs.backtest,
+        compression=inputs.compression,
+        projection=projection,
+        renamed_segments=renamed,
+    )
+    files[METRICS] = json.dumps(
+        msgspec.to_builtins(report), sort_keys=True, allow_nan=False
+    ).encode()
+    entries = report.models
+    info = ReleaseInfo(
+        month=inputs.month,
+        summary=tables.summary(inputs.days),
+        upstream=inputs.upstream,
+        learned_from={name: entry.report.learned_from for name, entry in entries.items()},
+        checks={check.name: check.passed for check in inputs.data.checks},
+        backtest=inputs.backtest.headline().scores if inputs.backtest else {},
+        not_released={
+            name: entry.report.reason or ""
+            for name, entry in entries.items()
+            if not entry.report.released
+        },
+        fallbacks={name: entry.fallback.month for name, entry in entries.items() if entry.fallback},
+        libraries={
+            "python": platform.python_version(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+    )
+    return files, info
+
+
+def _data_tables(days: pd.DataFrame) -> dict[str, bytes]:
+    """The tables of the month's days."""
+    return {
+        "days.parquet": _parquet(tables.by_day(days)),
+        "weekdays.parquet": _parquet(tables.by_weekday(days)),
+        "activities.parquet": _parquet(tables.by_activity(days)),
+        "spreads.parquet": _parquet(tables.spreads(days)),
+        "histograms.parquet": _parquet(tables.histograms(days)),
+        "correlations.parquet": _parquet(tables.correlations(days)),
+        "trends.parquet": _parquet(tables.trends(days)),
+        "sample.parquet": _parquet(tables.sample(days)),
+        "quality.parquet": _parquet(tables.quality(days, RANGES)),
+        "user_days.parquet": _parquet(tables.user_days(days), _ROW_GROUP),
+    }
+
+
+def _segment_tables(
+    segments: Segments,
+) -> tuple[dict[str, bytes], Projection, dict[str, str]]:
+    """The tables of the month's segments, the axes of the map, and the renamed segments."""
+    names = {profile.segment: profile.name for profile in segments.metrics.profiles}
+    current = tables.current_names(segments.previous_names, segments.names)
+    renamed = {
+        now: before for before, now in current.items() if now != before and now in names.values()
+    }
+    users, projection = tables.user_map(
+        segments.model,
+        segments.table,
+        segments.metrics.features,
+        {user: current[name] for user, name in segments.previous_names.items()},
+    )
+    files = {
+        "segments.parquet": segments.content,
+        "people.parquet": _parquet(users),
+        "movement.parquet": _parquet(tables.movement(users, names)),
+    }
+    return files, projection, renamed
+
+
+def _parquet(table: pd.DataFrame, row_group: int | None = None) -> bytes:
+    buffer = io.BytesIO()
+    arrow = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(arrow, buffer, compression="zstd", row_group_size=row_group)
+    return buffer.getvalue()

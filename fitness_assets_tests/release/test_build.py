@@ -1,0 +1,121 @@
+"""The assembly of a release from the data and the models of a month."""
+
+import io
+from datetime import date, timedelta
+from pathlib import Path
+
+import msgspec
+import pandas as pd
+import pytest
+
+from fitness_assets.errors import StorageError
+from fitness_assets.models.reports import BacktestReport, ModelReport
+from fitness_assets.record.check_result import CheckResult
+from fitness_assets.release import build, tables
+from fitness_assets.release.bundle import (
+    DataReport,
+    Fallback,
+    ReleasedModel,
+    ReleaseReport,
+)
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.storage import documents
+
+DATA = DataReport(
+    delivered=9,
+    unread={"days.csv": "row 3, steps: 'many'"},
+    checks=[CheckResult("no_drift", True, "no number drifted", {"largest": 0.01})],
+    drift_threshold=0.2,
+    rows=8,
+    bytes=100,
+    bytes_read=50,
+    columns=30,
+    columns_read=len(tables.COLUMNS),
+)
+
+
+def report(released: bool, month: str = "2023-04") -> ModelReport:
+    reason = None if released else "needs 20 users"
+    return ModelReport(
+        window=[month], learned_from={month: "a"}, released=released, reason=reason, gates=[]
+    )
+
+
+def days() -> pd.DataFrame:
+    """Eight days of two users, of which one day is not worn."""
+    rows = [(f"u{user}", date(2023, 4, 3) + timedelta(day)) for user in (1, 2) for day in range(4)]
+    frame = pd.DataFrame(rows, columns=["user_id", "date"]).reindex(columns=tables.COLUMNS)
+    numeric = [name for name in tables.COLUMNS if frame[name].isna().all()]
+    frame[numeric] = frame[numeric].astype(float)
+    return frame.assign(
+        day_of_week=[day.isoweekday() for _, day in rows],
+        worn=[True] * 7 + [False],
+        activity_type=["walking", "running"] * 4,
+        quality_flags=pd.Series([[]] * len(rows)),
+        steps=[float(1000 * (number + 1)) for number in range(7)] + [float("nan")],
+        sex="female",
+    )
+
+
+def inputs() -> build.Inputs:
+    fallback = Fallback(month="2023-03", report=report(released=True, month="2023-03"))
+    carried = ReleasedModel(report=report(released=False), fallback=fallback)
+    return build.Inputs(
+        month="2023-04",
+        days=days(),
+        data=DATA,
+        upstream={"daily_activity": "a"},
+        models={
+            "segment_model": build.Model(
+                entry=ReleasedModel(report=report(released=False)), content=None
+            ),
+            "calorie_regressor": build.Model(entry=carried, content=b"a model"),
+        },
+        segments=None,
+        backtest=BacktestReport(model_month="2023-03", evaluations={}, not_scored={}),
+        compression=None,
+    )
+
+
+def test_a_release_describes_what_it_carries() -> None:
+    files, info = build.assemble(inputs())
+    assert files["calorie_regressor.skops"] == b"a model"
+    assert "segment_model.skops" not in files
+    assert info.not_released == dict.fromkeys(
+        ("segment_model", "calorie_regressor"), "needs 20 users"
+    )
+    assert info.fallbacks == {"calorie_regressor": "2023-03"}
+    assert info.checks == {"no_drift": True}
+    assert (info.summary.records, info.summary.worn_records) == (8, 7)
+    assert info.summary.mean_steps == 4000
+    assert info.summary.mean_sleep_hours is None
+    by_day = pd.read_parquet(io.BytesIO(files["days.parquet"]))
+    assert by_day["records"].tolist() == [2, 2, 2, 2]
+    written = documents.decode(files["metrics.json"], ReleaseReport, "x")
+    assert written.data == DATA
+    assert written.models["segment_model"].carried is None
+    regressor = written.models["calorie_regressor"]
+    assert regressor.carried == report(released=True, month="2023-03")
+
+
+def test_the_model_of_the_month_is_carried_before_a_fallback() -> None:
+    own = report(released=True)
+    assert ReleasedModel(report=own).carried == own
+
+
+def test_equal_inputs_give_equal_files() -> None:
+    assert build.assemble(inputs()) == build.assemble(inputs())
+
+
+def test_a_report_with_a_wrong_field_is_refused_by_name(tmp_path: Path) -> None:
+    files, info = build.assemble(inputs())
+    del files["calorie_regressor.skops"]
+    files["metrics.json"] = files["metrics.json"].replace(b'"rows": 8', b'"rows": "8"')
+    store = ReleaseStore(tmp_path)
+    release = store.publish(files, info)
+    assert release.info == info
+    with pytest.raises(StorageError, match=r"the metrics of the release of 2023-04 .*data\.rows"):
+        release.report()
+    unknown = msgspec.structs.replace(info, schema_version=4)
+    with pytest.raises(StorageError, match="fitness backfill 2023-04 --select dashboard_release"):
+        store.publish(files, unknown)
