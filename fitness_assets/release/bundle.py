@@ -11,6 +11,7 @@ import msgspec
 from fitness_assets.errors import StorageError
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.release import flat
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
 
@@ -231,9 +232,7 @@ class Release:
 
     def metrics(self) -> dict[str, Any]:
         """The reports as flat mappings, see `release.flat`."""
-        from fitness_assets.release import flat
-
-        return flat.release(self.report())
+        return _flat_report(self.report())
 
     def report(self) -> ReleaseReport:
         """The reports on the data and the models of the month."""
@@ -286,3 +285,26 @@ class Release:
             return read_bytes(self.folder, self.manifest.file(name))
         except FileNotFoundError as error:
             raise StorageError(f"{self.folder} has no {name}, which its manifest lists") from error
+
+
+def _flat_report(report: ReleaseReport) -> dict[str, Any]:
+    """The reports of a release, by asset."""
+    plain: dict[str, Any] = {}
+    for name, entry in report.models.items():
+        plain[name] = flat.model(entry.report)
+        if entry.fallback:
+            plain[name]["stand_in"] = flat.model(entry.fallback.report) | {
+                "month": entry.fallback.month
+            }
+    if report.backtest:
+        plain["model_backtest"] = flat.backtest(report.backtest)
+    if report.compression:
+        plain["compression_report"] = flat.compression(report.compression)
+    if report.projection:
+        plain["projection"] = msgspec.to_builtins(report.projection)
+    data = msgspec.to_builtins(report.data)
+    plain["daily_activity"] = data | {
+        "set_aside": data["unread"],
+        "shifted": data["drift_threshold"],
+    }
+    return plain | {"formerly": report.renamed_segments}

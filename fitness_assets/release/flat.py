@@ -17,31 +17,9 @@ from fitness_assets.models.reports import (
     RegressorMetrics,
     SegmentMetrics,
 )
-from fitness_assets.release.bundle import ReleaseReport
 from fitness_assets.storage import documents
 
 M = TypeVar("M", SegmentMetrics, ClassifierMetrics, RegressorMetrics)
-
-
-def release(report: ReleaseReport) -> dict[str, Any]:
-    """The reports of a release, by asset."""
-    flat: dict[str, Any] = {}
-    for name, entry in report.models.items():
-        flat[name] = model(entry.report)
-        if entry.fallback:
-            flat[name]["stand_in"] = model(entry.fallback.report) | {"month": entry.fallback.month}
-    if report.backtest:
-        flat["model_backtest"] = backtest(report.backtest)
-    if report.compression:
-        flat["compression_report"] = compression(report.compression)
-    if report.projection:
-        flat["projection"] = msgspec.to_builtins(report.projection)
-    data = msgspec.to_builtins(report.data)
-    flat["daily_activity"] = data | {
-        "set_aside": data["unread"],
-        "shifted": data["drift_threshold"],
-    }
-    return flat | {"formerly": report.renamed_segments}
 
 
 def model(report: ModelReport) -> dict[str, Any]:
