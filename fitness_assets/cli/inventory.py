@@ -67,6 +67,13 @@ def take_inventory(settings: Settings, months: Sequence[str]) -> Inventory:
         }
 
 
+def outdated_months(settings: Settings, months: Sequence[str]) -> list[str]:
+    """Those of `months` with a model or report that an older version of the platform stored."""
+    workspace = Workspace.of(settings)
+    stores = [*workspace.models.values(), *workspace.reports.values()]
+    return [month for month in months if any(store.is_outdated(month) for store in stores)]
+
+
 def _month_status(
     instance: dg.DagsterInstance, workspace: Workspace, key: dg.AssetKey, month: str
 ) -> MonthStatus:

@@ -13,12 +13,17 @@ from fitness_assets.settings import Settings
 def status(as_json: bool) -> None:
     """Show what is materialized, with one metric of each asset and month."""
     settings = Settings.from_env()
-    from fitness_assets.cli.inventory import take_inventory
+    from fitness_assets.cli.inventory import outdated_months, take_inventory
     from fitness_assets.cli.report import print_inventory
 
     inventory = take_inventory(settings, settings.months())
     if not as_json:
         print_inventory(inventory)
+        if outdated := outdated_months(settings, settings.months()):
+            click.echo(
+                f"models of {', '.join(outdated)} were stored by an older version of "
+                f"fitness_assets; run `fitness backfill {outdated[0]} {outdated[-1]}`"
+            )
         return
     assets = {
         name: {month: dataclasses.asdict(status) for month, status in months.items()}

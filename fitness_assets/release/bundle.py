@@ -196,7 +196,7 @@ def read_info(manifest: Manifest, month: str) -> ReleaseInfo:
     if version != SCHEMA_VERSION:
         raise StorageError(
             f"the release of {month} has schema version {version}, this version reads "
-            f"{SCHEMA_VERSION}; run `fitness backfill {month} --select dashboard_release`"
+            f"{SCHEMA_VERSION}; run `fitness backfill {month}`"
         )
     info = documents.convert(manifest.info, ReleaseInfo, f"the manifest of the release of {month}")
     if info.month != month:

@@ -70,7 +70,7 @@ def decode(content: bytes, kind: type[T], name: str) -> T:
         raise StorageError(f"{name} cannot be read: {error}") from error
 
 
-def convert(document: Mapping[str, Any], kind: type[T], name: str) -> T:
+def convert(document: Mapping[str, object], kind: type[T], name: str) -> T:
     """Convert plain values, such as a manifest's ``info``, to a `kind`.
 
     Parameters and errors are those of `decode`.

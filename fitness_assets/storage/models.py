@@ -234,6 +234,11 @@ class ModelStore(Generic[R]):
         manifest = read_manifest(self.folder(month))
         return manifest if manifest and _format_of(manifest) == FORMAT else None
 
+    def is_outdated(self, month: str) -> bool:
+        """Whether `month` was stored by an older version of the platform."""
+        manifest = read_manifest(self.folder(month))
+        return manifest is not None and _format_of(manifest) < FORMAT
+
     def save(
         self,
         month: str,

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -84,7 +84,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     data_version: str
     files: tuple[StoredFile, ...]
-    info: Mapping[str, Any]
+    info: Mapping[str, object]
 
     def file(self, name: str) -> StoredFile:
         """The file with this name; StorageError if there is none."""
@@ -217,7 +217,7 @@ class Writer:
                 f"{self._folder} cannot be written: {error}; its published content is unchanged"
             ) from error
 
-    def publish(self, info: msgspec.Struct | Mapping[str, Any]) -> Manifest:
+    def publish(self, info: msgspec.Struct | Mapping[str, object]) -> Manifest:
         """Replace the content of the folder by the files in `staging`.
 
         Nothing on disk changes if the folder already has this content.
@@ -301,7 +301,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _data_version(files: tuple[StoredFile, ...], info: Mapping[str, Any]) -> str:
+def _data_version(files: tuple[StoredFile, ...], info: Mapping[str, object]) -> str:
     hashed = [documents.plain(files), dict(info)]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:32]
 
