@@ -128,7 +128,6 @@ def _segments(workspace: Workspace, month: str) -> release_build.Segments | None
         metrics=metrics,
         table=table,
         content=store.read(month, "segments.parquet") or b"",
-        names=segment_names(workspace, month),
         previous_names=segment_names(workspace, shift(month, -1)),
     )
 

@@ -61,18 +61,17 @@ class Segments:
     model : Pipeline
     metrics : SegmentMetrics
     table : DataFrame
-        One row a user: ``user_id``, ``segment``, and the profile.
+        One row a user: ``user_id``, ``segment``, ``segment_name``, and the profile.
     content : bytes
         The same as a Parquet file.
-    names, previous_names : dict
-        Name of each user's segment in this month and in the previous one, by user id.
+    previous_names : dict
+        Name of each user's segment in the previous month, by user id.
     """
 
     model: "Pipeline"
     metrics: SegmentMetrics
     table: pd.DataFrame
     content: bytes
-    names: dict[str, str]
     previous_names: dict[str, str]
 
 
@@ -172,8 +171,9 @@ def _segment_tables(
     segments: Segments,
 ) -> tuple[dict[str, bytes], Projection, dict[str, str]]:
     """The tables of the month's segments, the axes of the map, and the renamed segments."""
-    names = {profile.segment: profile.name for profile in segments.metrics.profiles}
-    current = tables.current_names(segments.previous_names, segments.names)
+    named = segments.table.dropna(subset="segment_name")
+    names = dict(zip(named["user_id"], named["segment_name"], strict=True))
+    current = tables.current_names(segments.previous_names, names)
     renamed = {
         now: before for before, now in current.items() if now != before and now in names.values()
     }
@@ -186,7 +186,7 @@ def _segment_tables(
     files = {
         "segments.parquet": segments.content,
         "people.parquet": _parquet(users),
-        "movement.parquet": _parquet(tables.movement(users, names)),
+        "movement.parquet": _parquet(tables.movement(users)),
     }
     return files, projection, renamed
 

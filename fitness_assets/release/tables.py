@@ -188,7 +188,7 @@ def user_map(
     model : Pipeline
         The segment model.
     table : DataFrame
-        One row a user: ``user_id``, ``segment``, and the profile.
+        One row a user: ``user_id``, ``segment``, ``segment_name``, and the profile.
     features : list of str
         Features of the model.
     previous : mapping
@@ -197,8 +197,8 @@ def user_map(
     Returns
     -------
     DataFrame
-        Columns ``user_id``, ``x``, ``y``, ``segment``, and ``before``, the segment in the previous
-        month, missing for users that had none.
+        Columns ``user_id``, ``x``, ``y``, ``segment``, ``segment_name``, and ``before``, the name
+        of the segment in the previous month, missing for users that had none.
     Projection
     """
     # One thread: the last digits of a parallel sum depend on the order of its parts.
@@ -218,6 +218,7 @@ def user_map(
             "x": places[:, 0].astype("float32"),
             "y": places[:, 1].astype("float32"),
             "segment": table["segment"],
+            "segment_name": table["segment_name"],
             "before": table["user_id"].map(previous).astype(object),
         }
     )
@@ -267,15 +268,13 @@ def current_names(previous: Mapping[str, str], current: Mapping[str, str]) -> di
     return unmatched | matched
 
 
-def movement(users: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
+def movement(users: pd.DataFrame) -> pd.DataFrame:
     """Number of users by segment of the previous month and segment of this one.
 
     Parameters
     ----------
     users : DataFrame
         As returned by `user_map`.
-    names : mapping
-        Names of the segments of this month.
 
     Returns
     -------
@@ -283,9 +282,9 @@ def movement(users: pd.DataFrame, names: Mapping[int, str]) -> pd.DataFrame:
         Columns ``before`` and ``segment``, both names, and ``users``. Users without a segment in
         the previous month are not counted.
     """
-    both = users[users["before"].notna()]
-    moved = both.assign(segment=both["segment"].map(names)).groupby(["before", "segment"])
-    return moved.size().rename("users").reset_index()
+    named = users.dropna(subset=["before", "segment_name"])
+    moved = named.groupby(["before", "segment_name"]).size().rename("users").reset_index()
+    return moved.rename(columns={"segment_name": "segment"})
 
 
 def user_days(days: pd.DataFrame) -> pd.DataFrame:

@@ -117,5 +117,5 @@ def test_a_report_with_a_wrong_field_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match=r"the metrics of the release of 2023-04 .*data\.rows"):
         release.report()
     unknown = msgspec.structs.replace(info, schema_version=4)
-    with pytest.raises(StorageError, match="fitness backfill 2023-04 --select dashboard_release"):
+    with pytest.raises(StorageError, match="run `fitness backfill 2023-04`"):
         store.publish(files, unknown)

@@ -1,7 +1,9 @@
 """The names of segments from one month to the next."""
 
+import pandas as pd
 import pytest
 
+from fitness_assets.release import tables
 from fitness_assets.release.tables import current_names
 
 
@@ -38,3 +40,16 @@ def test_without_common_users_names_are_kept(current: dict[str, str]) -> None:
     previous = members(Many_steps="abc")
     assert current_names(previous, current) == {"Many steps": "Many steps"}
     assert current_names({}, current) == {}
+
+
+def test_movement_counts_users_by_the_names_of_both_segments() -> None:
+    users = pd.DataFrame(
+        {
+            "before": ["calm", "calm", "calm", None, "busy"],
+            "segment_name": ["calm", "busy", "busy", "busy", None],
+        }
+    )
+    assert tables.movement(users).to_dict("records") == [
+        {"before": "calm", "segment": "busy", "users": 2},
+        {"before": "calm", "segment": "calm", "users": 1},
+    ]
