@@ -1,8 +1,9 @@
-"""What tests share: a Spark session, and one small cohort taken through every stage."""
+"""Fixtures of all tests: a Spark session, and one small cohort with every stage materialized."""
 
 import os
-import re
+import tempfile
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,55 +16,72 @@ from xdist.scheduler import LoadScopeScheduling
 
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
+from fitness_assets.storage.publication import write_atomically
 from fitness_assets_tests.support.platform import MONTHS, USERS, MakeSettings, materialize
 
-# The same examples on every run, and no database of them in the source tree.
+# The same examples in every run, without a database of them in the source tree.
 hypothesis_settings.register_profile("deterministic", derandomize=True, database=None)
 hypothesis_settings.load_profile("deterministic")
 
-# A JVM that is started for one small month ends before its optimizing compiler has paid off.
+# The JVM of a test ends before its optimizing compiler would save time.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
-_TESTS = Path(__file__).parent
-#: The modules whose tests need a Spark session, told by the fixtures that they name.
-_ON_SPARK = {
-    path.relative_to(_TESTS.parent).as_posix()
-    for path in _TESTS.rglob("test_*.py")
-    if re.search(r"\b(spark: SparkSession|usefixtures\(.spark.\))", path.read_text())
-}
+#: In the process that distributes the tests: where the test processes name the Spark modules.
+_SPARK_MODULES = Path(tempfile.gettempdir()) / f"fitness-spark-modules-{os.getpid()}"
 
 
 class _FewSessions(LoadScopeScheduling):  # type: ignore[misc]
-    """Keep a module that needs Spark in one process, so that few processes start a session."""
+    """Run the modules with Spark tests whole in one process, so that few start a session.
+
+    The scheduler sees ids of tests and no markers, so the test processes name the modules in a file.
+    Groups of xdist 3.8 (`--dist loadgroup`) do not work with pytest 9.2.
+    """
+
+    @cached_property
+    def _spark_modules(self) -> list[str]:
+        return _SPARK_MODULES.read_text().splitlines()
 
     def _split_scope(self, nodeid: str) -> str:
-        return _module(nodeid) if _module(nodeid) in _ON_SPARK else nodeid
-
-
-def _module(nodeid: str) -> str:
-    return nodeid.partition("::")[0]
+        module = nodeid.partition("::")[0]
+        return module if module in self._spark_modules else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     return _FewSessions(config, log)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["spark_modules"] = str(_SPARK_MODULES)
+
+
+def pytest_unconfigure() -> None:
+    _SPARK_MODULES.unlink(missing_ok=True)
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the longest, so that nothing waits for it at the end."""
-    longest = ("test_served", "test_backfills_outlive", "test_browser")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run slow tests first and Spark tests next, so that no process waits for one at the end."""
 
-    def place(item: pytest.Item) -> int:
-        found = (number for number, name in enumerate(longest) if name in item.nodeid)
-        return next(found, len(longest) + (_module(item.nodeid) not in _ON_SPARK))
+    def order(item: pytest.Item) -> tuple[bool, bool]:
+        return not item.get_closest_marker("slow"), not item.get_closest_marker("spark")
 
-    items.sort(key=place)
+    items.sort(key=order)
+    modules = set()
+    for item in items:
+        if item.get_closest_marker("spark"):
+            modules.add(item.nodeid.partition("::")[0])
+        elif "spark" in getattr(item, "fixturenames", ()):
+            raise pytest.UsageError(f"{item.nodeid} uses the fixture spark without its marker")
+    if hasattr(config, "workerinput"):
+        path = Path(config.workerinput["spark_modules"])
+        write_atomically(path, "\n".join(sorted(modules)).encode())
 
 
 @pytest.fixture(scope="session")
 def make_settings() -> MakeSettings:
-    """Settings of a small cohort below a home, with other environment variables as asked."""
+    """Build settings of a small cohort, below a home and with other environment variables."""
 
     def make(home: Path, **environ: str) -> Settings:
         defaults = {
@@ -81,7 +99,7 @@ def make_settings() -> MakeSettings:
 def spark(
     make_settings: MakeSettings, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[SparkSession]:
-    """The session that the platform itself would start."""
+    """The session that the platform would start."""
     session = spark_resource(make_settings(tmp_path_factory.mktemp("spark"))).spark_session
     yield session
     session.stop()
@@ -93,17 +111,17 @@ def released(
     make_settings: MakeSettings,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Settings:
-    """Settings of a home with both months taken through every stage. Do not write to it.
+    """Settings of a home with every stage of both months. Tests must not write to it.
 
-    The process that asks first makes it, for all the processes of this run.
+    The first process that requests it materializes it for all processes of the test run.
     """
     folder = tmp_path_factory.getbasetemp()
     if hasattr(request.config, "workerinput"):
-        folder = folder.parent  # below which each process has its own
+        folder = folder.parent  # shared by the processes
     settings = make_settings(folder / "released")
     with FileLock(folder / "released.lock"):
         if not (folder / "released.complete").exists():
-            request.getfixturevalue("spark")  # it outlives every run
+            request.getfixturevalue("spark")  # so that both runs share the session
             with dg.DagsterInstance.ephemeral() as instance:
                 for month in MONTHS:
                     assert materialize(settings, month, instance).success

@@ -195,6 +195,7 @@ def crash(composed: Composed, dagster: Dagster, run: str) -> None:
     composed.start("daemon")
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(shutil.which("caddy") is None, reason="no Caddy (scripts/install-services)")
 def test_who_logs_in_sees_the_dashboard_and_nobody_else_sees_anything(folder: Path) -> None:
     port = free_port()
@@ -244,6 +245,7 @@ def basic(user: str, password: str) -> dict[str, str]:
     return {"Authorization": f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL (scripts/install-services)")
 def test_backfills_outlive_their_daemon_and_a_worker(

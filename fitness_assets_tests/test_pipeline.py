@@ -30,7 +30,7 @@ from fitness_assets_tests.support.platform import (
 )
 from fitness_assets_tests.support.releases import model_features
 
-pytestmark = pytest.mark.usefixtures("spark")
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
 
 def files_below(folder: Path) -> dict[Path, tuple[bytes, int]]:

@@ -25,7 +25,7 @@ from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import two_users, write_tidy
 
-pytestmark = pytest.mark.usefixtures("spark")
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
 
 def settings_of(make_settings: MakeSettings, home: Path, last: str = "2023-06") -> Settings:

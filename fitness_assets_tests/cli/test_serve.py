@@ -142,6 +142,8 @@ def open_pages(browser: "Browser") -> "tuple[Page, Page]":
     return context.new_page(), context.new_page()
 
 
+@pytest.mark.slow
+@pytest.mark.browser
 @pytest.mark.timeout(900)
 def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) -> None:
     with chromium() as browser, serving(tmp_path / "home") as served:

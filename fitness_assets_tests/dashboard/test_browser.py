@@ -190,6 +190,8 @@ def use_compression(page: "Page") -> None:
     expect_whole(page)
 
 
+@pytest.mark.slow
+@pytest.mark.browser
 @pytest.mark.timeout(600)
 def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path: Path) -> None:
     with chromium() as browser, serving(source, tmp_path / "copy") as address:

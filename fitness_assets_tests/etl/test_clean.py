@@ -22,6 +22,8 @@ from fitness_assets.sources.folder import Folder
 from fitness_assets.storage.lake import write_rows
 from fitness_assets_tests.support.exports import write_files
 
+pytestmark = pytest.mark.spark
+
 DAY = date(2023, 4, 1)  # a Saturday
 
 
