@@ -1,99 +1,87 @@
-"""Entry point: navigation, and the month and the units that every view shows."""
+"""Entry point: navigation, and the month and the units that all views share."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 import streamlit as st
 
-# A host that takes this repository as it is runs this file with nothing of ours installed.
+# A host such as Streamlit Community Cloud runs this file without installing the package.
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.append(root)
 
-from dashboard import data
+from dashboard import data, notices
+from dashboard.text import label
 from dashboard.units import IMPERIAL, METRIC
 from fitness_assets.errors import FitnessError
-from fitness_assets.release.pointer import LATEST
+
+#: The views by section of the navigation: the module below `dashboard.views`, and its icon.
+VIEWS = {
+    "People": {
+        "overview": "dashboard",
+        "explore": "query_stats",
+        "segments": "groups",
+        "my_days": "calendar_month",
+    },
+    "Models": {
+        "live_inference": "bolt",
+        "models": "model_training",
+        "compression": "compress",
+    },
+    "Platform": {
+        "data_quality": "rule",
+        "decisions": "balance",
+    },
+}
 
 
 def main() -> None:
     """Draw the page that the user is on."""
-    # An icon by name would be fetched from another host.
+    # A file: an icon's name would be fetched from another host.
     icon = Path(__file__).with_name("icon.svg")
     st.set_page_config(page_title="fitness_assets", page_icon=str(icon), layout="wide")
     page = st.navigation(
         {
-            "People": [
-                _page("overview", "Overview", "dashboard"),
-                _page("explore", "Explore", "query_stats"),
-                _page("segments", "Segments", "groups"),
-                _page("my_days", "My days", "calendar_month"),
-            ],
-            "Models": [
-                _page("inference", "Live inference", "bolt"),
-                _page("models", "Models", "model_training"),
-                _page("compression", "Compression", "compress"),
-            ],
-            "Platform": [
-                _page("quality", "Data quality", "rule"),
-                _page("decisions", "Decisions", "balance"),
-            ],
+            section: [_page(view, symbol) for view, symbol in views.items()]
+            for section, views in VIEWS.items()
         }
     )
-    # Read anew on every rerun: a month that was released meanwhile is there without a restart.
+    # On every rerun, so that a new release appears without a restart.
     try:
         state = data.state()
     except FitnessError as error:
-        st.error(f"{error}", icon=":material/settings:")
+        notices.invalid_settings(error)
         st.stop()
-    _tell_of(state.refused)
+    notices.updates_refused(state.refused)
     st.session_state["months"] = state.months
     st.session_state["refused"] = state.refused
     if state.months:
-        _chosen("month", "Month", state.months[::-1], state.current or state.months[-1])
+        _shared_choice("month", "Month", state.months[::-1], state.current or state.months[-1])
     else:
         st.session_state.pop("month", None)
-    _chosen("units", "Units", [METRIC, IMPERIAL], METRIC)
-    st.sidebar.caption(data.trust())
+    _shared_choice("units", "Units", [METRIC, IMPERIAL], METRIC)
+    st.sidebar.caption(notices.trust(data.settings()))
     page.run()
 
 
-def _page(view: str, title: str, icon: str) -> "st.Page":
+def _page(view: str, icon: str) -> "st.Page":
     def show() -> None:
-        # Not before: what models are read with takes longer to import than all of the overview.
+        # Imported here: the libraries of some views take longer to import than the overview to
+        # draw.
         import_module(f"dashboard.views.{view}").show()
 
     return st.Page(
-        show, title=title, icon=f":material/{icon}:", url_path=title.lower().replace(" ", "-")
+        show, title=label(view), icon=f":material/{icon}:", url_path=view.replace("_", "-")
     )
 
 
-def _tell_of(refused: Mapping[str, str]) -> None:
-    """What was refused and why, in one place: who pins one release refuses every other."""
-    if len(refused) > 1:
-        st.warning(
-            f"The newest releases of {', '.join(refused)} were refused, what was there before is "
-            "shown.",
-            icon=":material/block:",
-        )
-        with st.expander("Why they were refused"):
-            st.markdown("\n".join(f"- {reason}" for reason in refused.values()))
-        return
-    for month, reason in refused.items():
-        st.warning(
-            f"The newest {month if month == LATEST else f'release of {month}'} was refused, what "
-            f"was there before is shown: {reason}",
-            icon=":material/block:",
-        )
-
-
-def _chosen(name: str, label: str, options: Sequence[str], default: str) -> None:
-    """A choice that all views share: in the sidebar, and kept in the address."""
+def _shared_choice(name: str, title: str, options: Sequence[str], default: str) -> None:
+    """A choice for all views: in the sidebar, and in the address."""
     if st.session_state.get(name) not in options:
         wanted = st.query_params.get(name, default)
         st.session_state[name] = wanted if wanted in options else default
-    chosen = st.sidebar.selectbox(label, options, key=name, help="For every view.")
+    chosen = st.sidebar.selectbox(title, options, key=name, help="Applies to all views.")
     st.query_params[name] = chosen
 
 

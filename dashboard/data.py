@@ -1,94 +1,78 @@
-"""Cached readers over the releases. A cache entry is bound to the content it was read from."""
+"""Cached readers of releases. They return values or raise; `page` and `notices` draw.
 
-from collections.abc import Callable
+Cache entries are bound to the data version of the release that they were read from.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import streamlit as st
 from msgspec import to_builtins
 
-from dashboard.units import METRIC, Units
-from fitness_assets import months
-from fitness_assets.errors import MemoryBudgetError, StorageError
-from fitness_assets.models.explanations import not_released
-from fitness_assets.release import flat
-from fitness_assets.release.bundle import Release, served
+from fitness_assets.errors import StorageError
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.release.bundle import Release, ReleasedModel, ReleaseReport
 from fitness_assets.release.mirror import Mirror, State
 from fitness_assets.release.model_loader import Loaded, load_models
-from fitness_assets.release.pointer import LATEST
 from fitness_assets.release.registry import is_link, origin_of
 from fitness_assets.release.store import ReleaseStore
-from fitness_assets.settings import Settings
+from fitness_assets.settings import DashboardSettings
 
-#: Seconds between two looks at a link; a folder is looked at on every rerun.
-_LOOK = 300
+M = TypeVar("M", SegmentMetrics, ClassifierMetrics, RegressorMetrics)
+
+#: Seconds between two requests to a remote source; a folder is checked on every rerun.
+_REMOTE_INTERVAL = 300
+
+
+def settings() -> DashboardSettings:
+    """The settings of the dashboard, read from the environment."""
+    return DashboardSettings.from_env()
 
 
 def state() -> State:
-    """The releases there are to show, after a look at their source."""
-    settings = Settings.from_env()
-    if is_link(settings.release_source):
-        return _looked_at(settings.release_source, settings.release_cache, settings.release_digests)
-    return _mirror(settings.release_source, settings.release_cache, settings.release_digests)
+    """The releases that can be shown, after a check of their source for newer ones.
+
+    Raises
+    ------
+    FitnessError
+        If the settings are invalid.
+    """
+    known = settings()
+    refresh = _refreshed_from_link if is_link(known.release_source) else _refreshed
+    return refresh(known.release_source, known.release_cache, known.release_digests)
 
 
-def trust() -> str:
-    """Why the releases there are to show are believed."""
-    settings = Settings.from_env()
-    if settings.release_digests:
-        return "Releases are pinned: only those with the digests configured here are shown."
-    if is_link(settings.release_source):
-        return (
-            "Releases are trusted as they were first seen, because no digest is pinned. What came "
-            "after that is shown only if it is newer."
-        )
-    return "Releases come from this machine."
+def release(month: str) -> Release:
+    """The release of `month` in the dashboard's verified copy.
+
+    Raises
+    ------
+    StorageError
+        If there is none, or it cannot be read.
+    """
+    return ReleaseStore(settings().release_cache).open(month)
 
 
-def store() -> ReleaseStore:
-    """The dashboard's verified copy of the releases."""
-    return ReleaseStore(Settings.from_env().release_cache)
+def releases(months: Sequence[str]) -> tuple[list[Release], dict[str, StorageError]]:
+    """The releases of `months` in order, and by month the errors of those that cannot be opened."""
+    opened, errors = [], {}
+    for month in months:
+        try:
+            opened.append(release(month))
+        except StorageError as error:
+            errors[month] = error
+    return opened, errors
 
 
-def current() -> Release | None:
-    """The release of the chosen month; None, after saying why, if there is none to show."""
-    month = st.session_state.get("month")
-    if month is None:
-        st.info(
-            "No month has been released yet. Materialize `dashboard_release` in the Dagster UI, or "
-            "run `fitness backfill`, and reload this page.",
-            icon=":material/hourglass_empty:",
-        )
-        return None
-    try:
-        return store().open(month)
-    except StorageError as error:
-        refuse(month, error)
-        return None
-
-
-def refuse(month: str, error: Exception) -> None:
-    """Say that the release of `month` cannot be shown, and why."""
-    st.error(
-        f"The release of {month} was refused: {error}. Nothing of it is shown. To make it again, "
-        f"run `fitness backfill {month} --select dashboard_release`, or choose another month.",
-        icon=":material/block:",
-    )
-
-
-def units() -> Units:
-    """The units that the user has chosen."""
-    return Units(st.session_state.get("units", METRIC))
-
-
-def _mirror(source: str, cache: Path, digests: tuple[str, ...]) -> State:
+def _refreshed(source: str, cache: Path, digests: tuple[str, ...]) -> State:
     return Mirror(origin_of(source), cache, digests).refresh()
 
 
-@st.cache_data(ttl=_LOOK, max_entries=1, show_spinner="Looking for a new release")
-def _looked_at(source: str, cache: Path, digests: tuple[str, ...]) -> State:
-    return _mirror(source, cache, digests)
+@st.cache_data(ttl=_REMOTE_INTERVAL, max_entries=1, show_spinner="Checking for a new release")
+def _refreshed_from_link(source: str, cache: Path, digests: tuple[str, ...]) -> State:
+    return _refreshed(source, cache, digests)
 
 
 def _identity(release: Release) -> tuple[str, str]:
@@ -98,48 +82,54 @@ def _identity(release: Release) -> tuple[str, str]:
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {Release: _identity}
 
 
-@st.cache_data(max_entries=12, show_spinner=False, hash_funcs=_HASH)
-def metrics(release: Release) -> dict[str, Any]:
-    """What was measured of each model of `release`."""
-    return release.metrics()
+# As a resource, so that it is not copied for each rerun. Nothing changes it.
+@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=_HASH)
+def report(release: Release) -> ReleaseReport:
+    """The reports of `release` on its data and its models."""
+    return release.report()
+
+
+def carried_metrics(model: ReleasedModel, kind: type[M]) -> M | None:
+    """The metrics of the model that a release carries; None if it carries none.
+
+    Raises
+    ------
+    StorageError
+        If they are not of this kind.
+    """
+    metrics = model.carried.metrics if model.carried else None
+    if metrics is None or isinstance(metrics, kind):
+        return metrics
+    raise StorageError(f"the release has {type(metrics).__name__} instead of {kind.__name__}")
 
 
 @st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
 def table(release: Release, name: str) -> pd.DataFrame:
-    """The serving table called `name`."""
+    """The serving table `name` of `release`."""
     return release.table(name)
 
 
 @st.cache_data(max_entries=2, show_spinner=False, hash_funcs=_HASH)
 def users(release: Release) -> list[str]:
-    """The ids of the users that have days in `release`, in order."""
+    """Ids of the users who have days in `release`, in order."""
     return list(release.table("user_days", ["user_id"])["user_id"].unique())
 
 
 @st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
-def days_of(release: Release, user: str) -> pd.DataFrame:
-    """The days of one user, in order."""
+def user_days(release: Release, user: str) -> pd.DataFrame:
+    """The days of one user, in order of date."""
     return release.table("user_days", user=user)
 
 
-def told(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    """What was measured of the model there is, after saying so where it is not the month's own."""
-    if not metrics["released"]:
-        st.info(_why(metrics), icon=":material/info:")
-    return served(metrics)
+def models(release: Release) -> Loaded:
+    """The models of `release`.
 
-
-def _why(metrics: dict[str, Any]) -> str:
-    return not_released(flat.typed(metrics), metrics.get("stand_in", {}).get("month"))
-
-
-def models(release: Release) -> Loaded | None:
-    """The models of `release`; None, after saying so, if they would not fit the memory."""
-    try:
-        return _loaded(release, Settings.from_env().memory)
-    except MemoryBudgetError as error:
-        st.error(f"Not loaded: {error}.", icon=":material/memory:")
-        return None
+    Raises
+    ------
+    MemoryBudgetError
+        If they would not fit in the memory budget of the process.
+    """
+    return _loaded(release, settings().memory)
 
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the models", hash_funcs=_HASH)
@@ -147,20 +137,9 @@ def _loaded(release: Release, budget: int) -> Loaded:
     return load_models(release, budget)
 
 
-def releases() -> list[Release]:
-    """The releases there are to show, in order; of one that cannot be opened it says so."""
-    found = []
-    for month in st.session_state.get("months", ()):
-        try:
-            found.append(store().open(month))
-        except StorageError as error:
-            refuse(month, error)
-    return found
-
-
 @st.cache_data(max_entries=4, show_spinner=False, hash_funcs=_HASH)
 def summaries(releases: list[Release]) -> pd.DataFrame:
-    """One row a release: its month, its data version and its summary, from the manifests."""
+    """One row a release: its month, data version and summary, from the manifests."""
     return pd.DataFrame(
         [
             {
@@ -175,48 +154,3 @@ def summaries(releases: list[Release]) -> pd.DataFrame:
             for checks in [release.info.checks]
         ]
     )
-
-
-def calendar(releases: list[Release], refused: dict[str, str]) -> pd.DataFrame:
-    """One row a month between the first and the last: its state, and in words why.
-
-    Parameters
-    ----------
-    releases : list of Release
-    refused : dict
-        Why the newest release of a month was not taken.
-    """
-    known = {release.month: release for release in releases}
-    named = sorted({*known, *(month for month in refused if month != LATEST)})
-    if not named:
-        return pd.DataFrame({"month": [], "state": [], "told": []})
-    rows = []
-    for month in months.between(named[0], named[-1]):
-        state, told = "not released", "no release of it was found"
-        if month in refused:
-            state, told = "refused", refused[month]
-        elif month in known:
-            state, told = _state(known[month], known)
-        rows.append({"month": month, "state": state, "told": told})
-    return pd.DataFrame(rows)
-
-
-def _state(release: Release, known: dict[str, Release]) -> tuple[str, str]:
-    info = release.info
-    changed = {
-        month
-        for learned_from in info.learned_from.values()
-        for month, version in learned_from.items()
-        if month in known and known[month].info.upstream["daily_activity"] != version
-    }
-    if changed:
-        return "outdated", f"learned from an earlier {', '.join(sorted(changed))}"
-    checks = info.checks
-    failed = [name for name, passed in checks.items() if not passed]
-    told = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
-    if failed:
-        told += f", not {', '.join(failed)}"
-    if info.fallbacks:
-        stands = ", ".join(f"{name} of {month}" for name, month in info.fallbacks.items())
-        return "with a stand-in", f"{told}; {stands} stands in"
-    return "released", told

@@ -1,7 +1,5 @@
-"""What the views share: a title and a release to show, figures, tables and downloads."""
+"""What the views share: the frame of a view, charts, tables and metrics."""
 
-import csv
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -10,132 +8,133 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data
-from dashboard.units import Units
-from fitness_assets.errors import StorageError
-from fitness_assets.release.bundle import Release
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-def of_release(title: str) -> Callable[[Callable[[Release], None]], Callable[[], None]]:
-    """Make a view of a function that draws a release: it says so where there is none to draw."""
-
-    def view(draw: Callable[[Release], None]) -> Callable[[], None]:
-        @wraps(draw)
-        def show() -> None:
-            st.title(title)
-            release = data.current()
-            if release is None:
-                return
-            try:
-                draw(release)
-            except StorageError as error:
-                data.refuse(release.month, error)
-
-        return show
-
-    return view
+from dashboard import data, notices
+from dashboard.charts.theme import themed
+from dashboard.text import label
+from dashboard.units import METRIC, Units
+from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.record.check_result import CheckResult
+from fitness_assets.release.bundle import Release, ReleasedModel
+from fitness_assets.release.model_loader import Loaded
 
 
-def figure(draw: Callable[..., Any], *told: Any) -> None:
-    """Draw what a function of `charts` makes of `told`; who cannot see it is told its title."""
-    title, drawn = _drawn(draw.__name__, told)
-    st.vega_lite_chart(drawn, alt=title)
+def view(draw: Callable[[Release], None]) -> Callable[[], None]:
+    """Make the `show` function of a view from a function that draws a release.
+
+    The title is the name of the view's module. If there is no release to draw, or it cannot be
+    read, the view says so.
+    """
+    title = label(draw.__module__.rpartition(".")[2])
+
+    @wraps(draw)
+    def show() -> None:
+        st.title(title)
+        month = st.session_state.get("month")
+        if month is None:
+            notices.nothing_released()
+            return
+        try:
+            draw(data.release(month))
+        except StorageError as error:
+            notices.release_refused(month, error)
+
+    return show
+
+
+def chosen_units() -> Units:
+    """The units chosen in the sidebar."""
+    return Units(st.session_state.get("units", METRIC))
+
+
+def releases() -> list[Release]:
+    """All releases in order; a message is drawn for each that cannot be opened."""
+    opened, errors = data.releases(st.session_state.get("months", ()))
+    for month, error in errors.items():
+        notices.release_refused(month, error)
+    return opened
+
+
+def loaded_models(release: Release) -> Loaded | None:
+    """The models of `release`; if they do not fit in memory, None after a message."""
+    try:
+        return data.models(release)
+    except MemoryBudgetError as error:
+        notices.models_not_loaded(error)
+        return None
+
+
+def carried_metrics(model: ReleasedModel, kind: type[data.M]) -> data.M | None:
+    """The metrics of the model that the release carries, after `notices.fallback`."""
+    notices.fallback(model)
+    return data.carried_metrics(model, kind)
+
+
+def chart(draw: Callable[..., Any], *args: Any) -> None:
+    """Draw the chart that `draw` makes of `args`; its title is the alternative text."""
+    title, height, spec = _spec(f"{draw.__module__}.{draw.__qualname__}", args, draw)
+    # The height is reserved before the chart is drawn. If the page moved then, the browser would
+    # scroll, which closes an open list.
+    st.vega_lite_chart(spec, alt=title, height=height)
 
 
 @st.cache_data(max_entries=96, show_spinner=False, hash_funcs={Units: lambda units: units.system})
-def _drawn(name: str, told: Any) -> tuple[str, dict[str, Any]]:
-    """Its title and its specification: Altair takes longer to make one than all else on a page."""
-    chart = charts.themed(getattr(charts, name)(*told))
+def _spec(
+    name: str,  # noqa: ARG001 - the cache key of the function
+    args: Any,
+    _draw: Callable[..., Any],
+) -> tuple[str, int, dict[str, Any]]:
+    """Title, height and Vega-Lite specification: building it takes longer than all else."""
+    drawn = themed(_draw(*args))
     with alt.data_transformers.disable_max_rows():
-        return str(chart.title), chart.to_dict(validate=False)
+        return str(drawn.title), int(drawn.height), drawn.to_dict(validate=False)
 
 
-def figures(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:
-    """Figures with their names, side by side where there is room."""
+def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:
+    """Metrics with their labels, side by side if there is room."""
     with st.container(horizontal=True):
         for name, value in values.items():
             st.metric(name, value, border=True, height="stretch", help=(helps or {}).get(name))
 
 
-def table(rows: Any, columns: Mapping[str, Any], told: str) -> None:
-    """Those columns of a table, the first always in view; `told` tells who cannot see it."""
+def table(rows: Any, columns: Mapping[str, Any], description: str) -> None:
+    """A table with its first column pinned.
+
+    Parameters
+    ----------
+    rows : DataFrame, or what makes one
+    columns : mapping
+        Header or column configuration by column of `rows`. Columns that `rows` lacks are omitted.
+    description : str
+        The alternative text.
+    """
     frame = pd.DataFrame(rows)
     first, *others = columns
-    named = st.column_config.TextColumn(columns[first], pinned=True)
+    pinned = st.column_config.TextColumn(columns[first], pinned=True)
     st.dataframe(
         frame[[name for name in columns if name in frame]],
         hide_index=True,
         height="content",
-        column_config={first: named, **{name: columns[name] for name in others}},
-        alt=told,
+        column_config={first: pinned, **{name: columns[name] for name in others}},
+        alt=description,
     )
 
 
-def number(label: str, decimals: int = 0) -> Any:
-    """A column of numbers, with commas between the thousands."""
-    return st.column_config.NumberColumn(label, format=f"%,.{decimals}f")
+def number_column(header: str, decimals: int = 0) -> Any:
+    """A column of numbers with a comma between the thousands."""
+    return st.column_config.NumberColumn(header, format=f"%,.{decimals}f")
 
 
-def verdicts(told: Sequence[Mapping[str, Any]]) -> None:
-    """What each check found, in the order given."""
+def checks_table(results: Sequence[CheckResult]) -> None:
+    """The results of data checks or release gates, in the order given."""
     rows = [
         {
-            "Check": verdict["name"].replace("_", " ").capitalize(),
-            "": "✓\N{NO-BREAK SPACE}passed" if verdict["passed"] else "✗\N{NO-BREAK SPACE}failed",
-            "What it saw": verdict["message"],
+            "Check": label(result.name),
+            "Result": (
+                "✓\N{NO-BREAK SPACE}passed" if result.passed else "✗\N{NO-BREAK SPACE}failed"
+            ),
+            "Details": result.message,
         }
-        for verdict in told
+        for result in results
     ]
-    # Unlike in a data frame, long lines wrap.
+    # Unlike in `st.dataframe`, long lines wrap.
     st.table(pd.DataFrame(rows).set_index("Check"))
-
-
-def downloads(frame: pd.DataFrame, name: str) -> None:
-    """Buttons to download `frame` as ``name.csv`` and ``name.parquet``."""
-    with st.container(horizontal=True):
-        st.download_button(
-            "Download as CSV",
-            harmless_csv(frame),
-            f"{name}.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button(
-            "Download as Parquet",
-            _parquet(frame),
-            f"{name}.parquet",
-            "application/vnd.apache.parquet",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-
-
-def harmless_csv(frame: pd.DataFrame) -> str:
-    """`frame` as CSV with no text, headers included, that a spreadsheet would run as a formula.
-
-    Such text gets an apostrophe before it, and all text quotes around it, as OWASP advises; numbers
-    are numbers and stay so.
-    """
-
-    def safe(value: Any) -> Any:
-        return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
-
-    told = frame.map(safe).rename(columns=safe)
-    return told.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC)
-
-
-def _parquet(frame: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    return buffer.getvalue()
-
-
-def size(count: float) -> str:
-    """Bytes as people write them."""
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:,.3g} {unit}"
-    return f"{count:,.0f} bytes"

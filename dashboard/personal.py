@@ -1,80 +1,81 @@
-"""What is told of one user's days: pure functions."""
+"""Calculations on one user's days: weeks, changes and streaks. Pure functions."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
 
-#: Numbers whose mean of the 28 days before each day the lake keeps, and whether more of it is good
-#: ("normal"), bad ("inverse") or neither ("off").
+#: Measurements whose mean of the 28 days before each day is in the lake, and whether more of it is
+#: good ("normal"), bad ("inverse") or neither ("off"), as `st.metric` colours a difference.
 USUAL: dict[str, Literal["normal", "inverse", "off"]] = {
     "steps": "normal",
     "calories_burned": "off",
     "resting_heart_rate": "inverse",
 }
 _WEEK = 7
-# Changes of less than this share of the usual are not worth telling.
+# Smaller changes, as a share of the usual value, are not named.
 _NOTABLE = 0.05
 
 
 @dataclass(frozen=True)
 class Change:
-    """A week's mean of a number, and what was usual in the 28 days before it."""
+    """The mean of a measurement over a week, and over the 28 days before it (`usual`)."""
 
     name: str
-    week: float
+    mean: float
     usual: float
 
     @property
     def share(self) -> float:
-        """The change as a share of the usual."""
-        return self.week / self.usual - 1
+        """The change as a share of the usual value."""
+        return self.mean / self.usual - 1
 
 
-def weeks(days: pd.DataFrame) -> list[pd.Timestamp]:
-    """The last days of the whole weeks that end with the last day of `days`, latest first."""
+def week_ends(days: pd.DataFrame) -> list[pd.Timestamp]:
+    """The last days of the whole weeks counted back from the last day of `days`, latest first."""
     dates = pd.to_datetime(days["date"])
     last, first = dates.max(), dates.min()
     ends = pd.date_range(end=last, periods=max(1, (last - first).days // _WEEK + 1), freq="7D")
     return [end for end in ends[::-1] if end - pd.Timedelta(days=_WEEK - 1) >= first] or [last]
 
 
-def changes(days: pd.DataFrame, end: pd.Timestamp) -> list[Change]:
-    """The week that ends with `end` beside the 28 days before it, of the numbers known in both.
+def week_changes(days: pd.DataFrame, end: pd.Timestamp) -> list[Change]:
+    """Changes from the 28 days before a week to the week, of measurements that both have.
 
     Parameters
     ----------
     days : DataFrame
-        ``date``, the numbers of `USUAL`, and each with ``_mean_28d``.
+        ``date``, the measurements of `USUAL`, and each with the suffix ``_mean_28d``.
     end : Timestamp
+        Last day of the week.
     """
     dates = pd.to_datetime(days["date"])
     week = days[(dates <= end) & (dates > end - pd.Timedelta(days=_WEEK))]
-    told = []
+    changes = []
     for name in USUAL:
-        # The mean before its first day holds none of the week.
+        # The trailing mean of the week's first day contains no day of the week.
         usual = week[f"{name}_mean_28d"].dropna()
         mean = week[name].mean()
         if len(usual) and not pd.isna(mean) and usual.iloc[0]:
-            told.append(Change(name, float(mean), float(usual.iloc[0])))
-    return told
+            changes.append(Change(name, float(mean), float(usual.iloc[0])))
+    return changes
 
 
-def most_changed(told: list[Change]) -> Change | None:
-    """The change that is the largest share of the usual; None where none is notable."""
-    largest = max(told, key=lambda change: abs(change.share), default=None)
+def largest_change(changes: list[Change]) -> Change | None:
+    """The largest change as a share of the usual value; None if no change reaches 5%."""
+    largest = max(changes, key=lambda change: abs(change.share), default=None)
     return largest if largest and abs(largest.share) >= _NOTABLE else None
 
 
 def streaks(days: pd.DataFrame, name: str, goal: float) -> tuple[int, int, int]:
-    """Days that reach `goal`, the longest run of them, and the run that lasts until the last day.
+    """Days that reach `goal`, the longest streak of them, and the streak that ends the month.
 
-    A day without a reading, and one without a record, ends a run.
+    A day without a value or without a record ends a streak.
     """
     by_date = days.set_index(pd.to_datetime(days["date"]))[name]
     reached = by_date.asfreq("D").ge(goal).tolist()
-    longest = run = 0
-    for each in reached:
-        run = run + 1 if each else 0
-        longest = max(longest, run)
-    return sum(reached), longest, run
+    longest = current = 0
+    for is_reached in reached:
+        current = current + 1 if is_reached else 0
+        longest = max(longest, current)
+    return sum(reached), longest, current

@@ -1,1 +1,1 @@
-"""One file a view; each has one function, `show`."""
+"""The views, one module each, whose function `show` draws it; `dashboard.app` lists them."""

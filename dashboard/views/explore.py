@@ -1,47 +1,51 @@
-"""Explore: how the numbers of a month are distributed, and how they go together."""
+"""Explore: distributions of a month's measurements, and relations between them."""
 
 import streamlit as st
 
-from dashboard import charts, data, page
-from dashboard.units import NUMBERS
+from dashboard import data, page
+from dashboard.charts import common, explore
+from dashboard.text import label
 from fitness_assets.models.segments.advice import SLEEP
+from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
 
-_OF_A_DAY = [name for name in NUMBERS if name not in {"age", "height_cm", "weight_kg"}]
-#: Each part of the view, and the tables it reads.
-_PARTS = {
+#: The topics of the view, and the tables that each one reads.
+_TOPICS = {
     "Distributions": ["histograms"],
-    "Activities": ["activities", "spreads", "sample", "trends"],
+    "Activities": ["activities", "spreads"],
+    "Relations": ["sample", "trends"],
     "Health": ["correlations", "histograms", "spreads"],
     "Time": ["days", "weekdays"],
 }
 
 
-@page.of_release("Explore")
+@page.view
 def show(release: Release) -> None:
     """Draw the view."""
-    part = st.segmented_control(
-        "What to look at", list(_PARTS), default="Distributions", required=True, key="explore"
+    topic = st.segmented_control(
+        "Topic", list(_TOPICS), default="Distributions", required=True, key="explore"
     )
-    if part == "Activities":
+    if topic == "Activities":
         _activities(release)
-    elif part == "Health":
+    elif topic == "Relations":
+        _relations(release)
+    elif topic == "Health":
         _health(release)
-    elif part == "Time":
+    elif topic == "Time":
         _time(release)
     else:
         _distributions(release)
-    names = _PARTS[part]
+    names = _TOPICS[topic]
     st.caption(
-        f"To show this, {release.table_bytes(names):,} bytes were read and verified: "
-        f"{len(names)} of the {len(release.manifest.files)} files of {release.month}, which have "
-        f"{release.manifest.bytes:,}, and nothing of any other month."
+        f"{release.table_bytes(names):,} bytes were read and verified to show this: {len(names)} "
+        f"of the {len(release.manifest.files)} files of {release.month}, which have "
+        f"{release.manifest.bytes:,} bytes in total. No other month was read."
     )
 
 
-def _number(label: str, key: str, names: list[str], start: str) -> str:
+def _select_measurement(title: str, key: str, names: list[str], start: str) -> str:
     chosen: str = st.selectbox(
-        label,
+        title,
         names,
         index=names.index(start) if start in names else 0,
         format_func=lambda name: NUMBERS[name].label,
@@ -51,94 +55,103 @@ def _number(label: str, key: str, names: list[str], start: str) -> str:
 
 
 def _distributions(release: Release) -> None:
-    bins, units = data.table(release, "histograms"), data.units()
-    known = [name for name in _OF_A_DAY if (bins["number"] == name).any()]
+    bins, units = data.table(release, "histograms"), page.chosen_units()
+    known = [name for name in MEASUREMENTS if (bins["number"] == name).any()]
     chosen = st.multiselect(
-        "Numbers",
+        "Measurements",
         known,
         default=known[:4],
         format_func=lambda name: NUMBERS[name].label,
-        key="explore-numbers",
+        key="explore-measurements",
     )
     if not chosen:
-        st.info("Choose a number to see how it is distributed.")
+        st.info("Choose at least one measurement.")
     columns = st.columns(2, gap="medium")
     for place, name in enumerate(chosen):
         with columns[place % 2]:
-            page.figure(charts.histogram, bins[bins["number"] == name], name, units)
-    st.caption("The outermost bars hold what lies beyond them, which is a day in a thousand.")
+            page.chart(common.histogram, bins[bins["number"] == name], name, units)
+    st.caption(
+        "The first and the last bar also count all values beyond them, about one day in 1,000."
+    )
 
 
 def _activities(release: Release) -> None:
-    table, units = data.table(release, "activities"), data.units()
+    table, units = data.table(release, "activities"), page.chosen_units()
     if table.empty:
         st.info("This month has no activity labels.")
         return
-    known = [name for name in _OF_A_DAY if table[name].notna().any()]
+    known = [name for name in MEASUREMENTS if table[name].notna().any()]
+    name = _select_measurement("Measurement to compare", "explore-activity", known, "steps")
     left, right = st.columns(2, gap="medium")
     with left:
-        mix = dict(zip(table["activity_type"], table["days"] / table["days"].sum(), strict=True))
-        page.figure(charts.shares, mix, "Main activity of the day")
+        shares = dict(zip(table["activity_type"], table["days"] / table["days"].sum(), strict=True))
+        page.chart(common.share_bars, shares, "Main activity of the day")
     with right:
-        name = _number("Number to compare", "explore-activity", known, "steps")
         spreads = data.table(release, "spreads")
-        page.figure(charts.spread_by_activity, spreads[spreads["number"] == name], name, units)
-        st.caption("Each line holds nine of ten days, each box half of them, the mark the median.")
+        page.chart(explore.spread_by_activity, spreads[spreads["number"] == name], name, units)
+        st.caption("Lines span 90% of the days, boxes 50%. White marks are medians.")
     page.table(
-        units.of(table).assign(activity=[charts.readable(n) for n in table["activity_type"]]),
+        units.convert(table).assign(activity=[label(n) for n in table["activity_type"]]),
         {
             "activity": "Activity",
-            "days": page.number("Days"),
-            "users": page.number("Users"),
+            "days": page.number_column("Days"),
+            "users": page.number_column("Users"),
             **{
-                name: page.number(units.title(name), NUMBERS[name].decimals)
+                name: page.number_column(units.title(name), NUMBERS[name].decimals)
                 for name in ("steps", "calories_burned", "heart_rate_avg", "sleep_hours")
             },
         },
-        "Activities with their days, users and mean readings",
+        "Activities with their days, users and mean measurements",
     )
-    st.caption("Means over the days that have the reading.")
+    st.caption("Means of the days that have the measurement.")
+
+
+def _relations(release: Release) -> None:
+    trends, sample = data.table(release, "trends"), data.table(release, "sample")
+    known = [name for name in MEASUREMENTS if (trends["x"] == name).any()]
+    if len(known) < 2:  # noqa: PLR2004 - one for each axis
+        st.info("This month has too few measurements to relate them.")
+        return
     left, right = st.columns(2)
     with left:
-        x = _number("Across", "explore-x", known, "steps")
+        x = _select_measurement("Horizontal axis", "explore-x", known, "steps")
     with right:
-        y = _number("Up", "explore-y", [name for name in known if name != x], "calories_burned")
-    trend = data.table(release, "trends")
-    trend = trend[(trend["x"] == x) & (trend["y"] == y)]
-    sample = data.table(release, "sample")
-    page.figure(charts.scatter, sample, trend, x, y, units)
+        others = [name for name in known if name != x]
+        y = _select_measurement("Vertical axis", "explore-y", others, "calories_burned")
+    trend = trends[(trends["x"] == x) & (trends["y"] == y)]
+    page.chart(explore.scatter, sample, trend, x, y, page.chosen_units())
     st.caption(
-        f"The points are {len(sample):,} of the worn days, the same at each visit. The line is the "
-        "median over all days, in twentieths."
+        f"Points are a fixed sample of {len(sample):,} worn days. The line connects the medians of "
+        "20 equal groups of all days."
     )
 
 
 def _health(release: Release) -> None:
-    units, bins = data.units(), data.table(release, "histograms")
-    page.figure(charts.correlations, data.table(release, "correlations"))
-    st.caption("Over the days that have both readings. It says what goes together, not why.")
+    units, bins = page.chosen_units(), data.table(release, "histograms")
+    page.chart(explore.correlation_heatmap, data.table(release, "correlations"))
+    st.caption("Over the days that have both measurements. A correlation does not show a cause.")
     left, right = st.columns(2, gap="medium")
     with left:
         sleep = bins[bins["number"] == "sleep_hours"]
-        line = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
-        page.figure(charts.histogram, sleep, "sleep_hours", units, line)
-        st.caption("Adults do well with seven to nine hours (Hirshkowitz et al., 2015).")
+        mark = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
+        page.chart(common.histogram, sleep, "sleep_hours", units, mark)
+        st.caption("Recommended for adults: 7 to 9 hours (Hirshkowitz et al., 2015).")
     with right:
-        heart = bins[bins["number"] == "resting_heart_rate"]
-        page.figure(charts.histogram, heart, "resting_heart_rate", units)
+        heart_rate = bins[bins["number"] == "resting_heart_rate"]
+        page.chart(common.histogram, heart_rate, "resting_heart_rate", units)
     spreads = data.table(release, "spreads")
-    heart = spreads[spreads["number"] == "heart_rate_avg"]
-    if not heart.empty:
-        page.figure(charts.spread_by_activity, heart, "heart_rate_avg", units)
+    heart_rate = spreads[spreads["number"] == "heart_rate_avg"]
+    if not heart_rate.empty:
+        page.chart(explore.spread_by_activity, heart_rate, "heart_rate_avg", units)
 
 
 def _time(release: Release) -> None:
-    days, units = data.table(release, "days"), data.units()
-    known = [name for name in _OF_A_DAY if days[name].notna().any()]
-    name = _number("Number", "explore-time", known, "steps")
-    page.figure(charts.daily_series, days, name, units)
+    days, units = data.table(release, "days"), page.chosen_units()
+    known = [name for name in MEASUREMENTS if days[name].notna().any()]
+    name = _select_measurement("Measurement", "explore-time", known, "steps")
+    page.chart(common.daily_means, days, name, units)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.weekdays, data.table(release, "weekdays"), name, units)
+        page.chart(explore.weekday_means, data.table(release, "weekdays"), name, units)
     with right:
-        page.figure(charts.delivered, days)
+        page.chart(common.daily_records, days)

@@ -1,15 +1,25 @@
-"""Models: how good they are on people they have not seen, and where not."""
+"""Models: scores on held-out users, feature importance, backtest and release gates."""
 
 from typing import Any
 
+import msgspec
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, page
-from dashboard.units import called
+from dashboard import data, notices, page
+from dashboard.charts import common, models
+from dashboard.text import label
+from dashboard.units import feature_label
+from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
+from fitness_assets.models.reports import (
+    ClassificationScores,
+    ClassifierMetrics,
+    ModelReport,
+    RegressionScores,
+    RegressorMetrics,
+)
 from fitness_assets.release.bundle import Release
 
-_FORESTS = {"Activity classifier": "activity_classifier", "Calorie regressor": "calorie_regressor"}
 _CLASSIFIER_SCORES = {
     "accuracy": "Accuracy",
     "balanced_accuracy": "Balanced accuracy",
@@ -17,163 +27,186 @@ _CLASSIFIER_SCORES = {
     "log_loss": "Log loss",
     "calibration_error": "Calibration error",
 }
-_REGRESSOR_SCORES = {"r2": "R²", "mae": "Mean error (kcal)", "rmse": "RMS error (kcal)"}
+_REGRESSOR_SCORES = {
+    "r2": "R²",
+    "mae": "Mean absolute error (kcal)",
+    "rmse": "Root mean squared error (kcal)",
+}
+# Features in the chart of feature importance.
+_MOST_IMPORTANT = 12
 
 
-@page.of_release("Models")
+@page.view
 def show(release: Release) -> None:
     """Draw the view."""
-    chosen = st.segmented_control(
-        "Model", list(_FORESTS), default="Activity classifier", required=True, key="model"
+    specs = {spec.title: spec for spec in FORESTS}
+    title = st.segmented_control(
+        "Model", list(specs), default=FORESTS[0].title, required=True, key="model"
     )
-    name = _FORESTS[chosen]
-    told = data.told(data.metrics(release)[name])
-    if told is None:
-        _gates(data.metrics(release)[name])
+    spec = specs[title]
+    model = data.report(release).models[spec.name]
+    notices.fallback(model)
+    carried = model.carried
+    if carried is None or not isinstance(carried.metrics, ClassifierMetrics | RegressorMetrics):
+        _gates(model.report)
         return
+    metrics = carried.metrics
     st.caption(
-        f"Learned from {told['train_rows']:,} days of {told['train_users']:,} people of "
-        f"{', '.join(told['window'])}. Every score is on the {told['heldout_rows']:,} days of "
-        f"{told['heldout_users']:,} people it has never seen."
+        f"Trained on {metrics.train_rows:,} days of {metrics.train_users:,} users from "
+        f"{', '.join(carried.window)}. All scores are on {metrics.evaluation.rows:,} days of "
+        f"{metrics.evaluation.users:,} held-out users."
     )
-    if name == "activity_classifier":
-        _classifier(told)
+    if isinstance(metrics, ClassifierMetrics):
+        _classifier(metrics)
     else:
-        _regressor(told)
+        _regressor(metrics)
     left, right = st.columns(2, gap="medium")
     with left:
-        worth = dict(sorted(told["importances"].items(), key=lambda item: -item[1])[:12])
-        score = "balanced accuracy" if name == "activity_classifier" else "R²"
-        shown = {called(feature): value for feature, value in worth.items()}
-        page.figure(charts.bars, shown, "What it goes by", f"{score.capitalize()} lost")
-        st.caption(
-            f"How much {score} falls when one input is shuffled among unseen users. Inputs that "
-            "tell the same share what they are worth."
-        )
+        is_classifier = isinstance(metrics, ClassifierMetrics)
+        _importance(metrics.importances, "balanced accuracy" if is_classifier else "R²")
     with right:
-        _slices(told, name)
-    _backtest(release, name)
-    _gates(told)
+        _slices(metrics)
+    _backtest(release, spec)
+    _gates(carried)
 
 
-def _classifier(told: dict[str, Any]) -> None:
-    _scores(told, _CLASSIFIER_SCORES, {"Each activity its share": "baseline_"})
+def _classifier(metrics: ClassifierMetrics) -> None:
+    found = metrics.evaluation
+    _scores({"This model": found.scores, "Baseline (class shares)": found.baseline})
     st.caption(
-        f"Beside it the baseline, which gives each activity its share and so always says "
-        f"{charts.readable(told['commonest']).lower()}. It saves {told['gain']:.1%} of that "
-        f"baseline's Brier loss, and more than {told['gain_low']:.1%} in 95 of 100 resamples."
+        "The baseline gives each activity its share of the training days, so it always predicts "
+        f"{label(metrics.majority_class).lower()}. The model reduces the baseline's Brier score by "
+        f"{found.gain:.1%}, and by more than {found.gain_low:.1%} in 95 of 100 bootstrap resamples."
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        page.figure(charts.confusion, told["confusion"], told["labels"])
+        page.chart(models.confusion_matrix, found.confusion, found.labels)
     with right:
-        page.figure(charts.reliability, told["reliability"])
+        page.chart(models.calibration_curve, msgspec.to_builtins(metrics.reliability))
         st.caption(
-            "On the dashed line it is right as often as it claims. Above it, it is better than it "
-            "thinks."
+            "On the dashed line the model is right as often as its confidence says. Above the line "
+            "it is right more often."
         )
 
 
-def _regressor(told: dict[str, Any]) -> None:
-    beside = {"This model, of who has no past": "without_past", "Linear model": "linear"}
-    rows = {name: told[key] for name, key in beside.items() if key in told}
-    scores = {f"{name}: {score}": value for name in rows for score, value in rows[name].items()}
+def _regressor(metrics: RegressorMetrics) -> None:
+    found = metrics.evaluation
+    without_history = {"Without history": metrics.cold_start.scores} if metrics.cold_start else {}
     _scores(
-        told | scores,
-        _REGRESSOR_SCORES,
-        {**{name: f"{name}: " for name in rows}, "Always the mean": "baseline_"},
+        {
+            "This model": found.scores,
+            **without_history,
+            "Linear model": metrics.linear,
+            "Baseline (mean)": found.baseline,
+        }
     )
-    better = "better" if told["r2"] >= told["linear"]["r2"] else "worse"
+    comparison = "better" if found.scores.r2 >= metrics.linear.r2 else "worse"
     st.caption(
-        f"The forest is {better} here than a linear model of the same inputs. It saves "
-        f"{told['gain']:.1%} of the squared error of the mean, and more than "
-        f"{told['gain_low']:.1%} in 95 of 100 resamples. {told['coverage']:.1%} of unseen days are "
-        f"within the interval, which is to hold nine of ten and is "
-        f"{told['interval_width']:,.0f} kcal wide on average."
+        f"This model scores {comparison} than a linear model with the same features. It reduces "
+        f"the baseline's squared error by {found.gain:.1%}, and by more than {found.gain_low:.1%} "
+        f"in 95 of 100 bootstrap resamples. {found.coverage:.1%} of the held-out days lie inside "
+        f"the 90% prediction interval, which is {found.interval_width:,.0f} kcal wide on average."
     )
-    seen = told["agreement"]
+    agreement = metrics.agreement
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.agreement, seen["edges"], seen["rows"])
-        st.caption("On the dashed line the prediction is right.")
+        page.chart(models.predicted_against_recorded, agreement.edges, agreement.counts)
+        st.caption("On the dashed line, prediction and record are equal.")
     with right:
-        page.figure(charts.residuals, seen["residual_edges"], seen["residual_rows"])
-        st.caption("The outermost bars hold what lies beyond them.")
+        page.chart(models.residual_histogram, agreement.residual_edges, agreement.residual_counts)
+        st.caption("The first and the last bar also count all residuals beyond them.")
 
 
-def _scores(told: dict[str, Any], scores: dict[str, str], beside: dict[str, str]) -> None:
-    """The scores of the model, and of each model that is none, by the prefix of its figures."""
-    rows = [
-        {"model": model, **{name: told[f"{prefix}{name}"] for name in scores}}
-        for model, prefix in {"This model": "", **beside}.items()
-    ]
+def _scores(models: dict[str, ClassificationScores] | dict[str, RegressionScores]) -> None:
+    """A table of scores by model."""
+    rows = [{"model": model, **msgspec.structs.asdict(scores)} for model, scores in models.items()]
+    headers = _REGRESSOR_SCORES if "r2" in rows[0] else _CLASSIFIER_SCORES
     page.table(
         rows,
         {
             "model": "Model",
             **{
-                name: page.number(label, 0 if "kcal" in label else 3)
-                for name, label in scores.items()
+                name: page.number_column(header, 0 if "kcal" in header else 3)
+                for name, header in headers.items()
             },
         },
-        "Scores on unseen people beside those of baselines",
+        "Scores on held-out users, compared with baselines",
     )
 
 
-def _slices(told: dict[str, Any], name: str) -> None:
-    kinds = {"Activity": "by_activity", "Segment": "by_segment"}
-    offered = [kind for kind, key in kinds.items() if told[key]]
-    if not offered:
-        st.info("There are no parts to score by: neither activities nor stable segments.")
-        return
-    chosen = st.segmented_control(
-        "Scores by", offered, default=offered[0], required=True, key="slices"
-    )
-    score, label = (
-        ("recall", "Recognised") if name == "activity_classifier" else ("mae", "kcal off")
-    )
-    factor, shape = (100, "%.1f%%") if score == "recall" else (1, "%.0f")
-    rows = pd.DataFrame(told[kinds[chosen]])
-    page.table(
-        rows.assign(
-            slice=[charts.readable(part) for part in rows["slice"]],
-            **{score: rows[score] * factor},
-        ),
-        {
-            "slice": chosen,
-            "rows": page.number("Days"),
-            score: st.column_config.NumberColumn(label, format=shape),
-            **({} if score == "recall" else {"r2": page.number("R²", 3)}),
-        },
-        f"Scores by {chosen.lower()}",
-    )
-
-
-def _backtest(release: Release, name: str) -> None:
-    st.subheader("A month later")
+def _importance(importances: dict[str, float], score: str) -> None:
+    ordered = sorted(importances.items(), key=lambda item: -item[1])
+    shown = {feature_label(feature): value for feature, value in ordered[:_MOST_IMPORTANT]}
+    page.chart(common.value_bars, shown, "Feature importance", f"Decrease of {score}")
     st.caption(
-        "Each month's model on the month after, of people it has not seen. What falls is drift."
+        f"Decrease of {score} if the values of one feature are shuffled among the held-out days. "
+        "Features with similar content share their importance."
     )
-    score, title = ("macro_f1", "Macro F1") if name == "activity_classifier" else ("r2", "R²")
-    found = {
-        each.month: each.info.backtest[name]
-        for each in data.releases()
-        if name in each.info.backtest and each.month <= release.month
-    }
-    if not found:
-        report = data.metrics(release).get("model_backtest", {})
-        told = report.get(name, {}).get("reason", "`model_backtest` has not been made")
-        st.info(f"Not scored: {told}.", icon=":material/info:")
+
+
+def _slices(metrics: ClassifierMetrics | RegressorMetrics) -> None:
+    found = metrics.evaluation
+    slices = {"Activity": found.by_activity, "Segment": found.by_segment}
+    available = [kind for kind, rows in slices.items() if rows]
+    if not available:
+        st.info("No scores by activity or segment: this month has no labels and no segments.")
         return
-    rows = [
-        {"month": month, "of": of, "score": scores[f"{prefix}{score}"]}
-        for month, scores in found.items()
-        for of, prefix in (("The model of the month before", ""), ("No model", "baseline_"))
-    ]
-    page.figure(charts.backtest, pd.DataFrame(rows), title)
+    kind = st.segmented_control(
+        "Scores by", available, default=available[0], required=True, key="slices"
+    )
+    rows = pd.DataFrame(msgspec.to_builtins(slices[kind]))
+    scores: dict[str, Any] = {
+        "r2": page.number_column("R²", 3),
+        "mae": st.column_config.NumberColumn(
+            "Error (kcal)", format="%,.0f", help="Mean absolute error"
+        ),
+    }
+    if isinstance(metrics, ClassifierMetrics):
+        rows["recall"] *= 100
+        scores = {"recall": st.column_config.NumberColumn("Recall", format="%.1f%%")}
+    page.table(
+        rows.assign(slice=[label(part) for part in rows["slice"]]),
+        {"slice": kind, "rows": page.number_column("Days"), **scores},
+        f"Scores by {kind.lower()}",
+    )
 
 
-def _gates(told: dict[str, Any]) -> None:
-    if told["gates"]:
-        st.subheader("What it had to pass to be released")
-        page.verdicts(told["gates"])
+def _backtest(release: Release, spec: ModelSpec) -> None:
+    st.subheader("Backtest")
+    st.caption(
+        "Each month is predicted by the model of the month before, for held-out users. A falling "
+        "line indicates drift."
+    )
+    scored = {
+        each.month: each.info.backtest[spec.name]
+        for each in page.releases()
+        if spec.name in each.info.backtest and each.month <= release.month
+    }
+    if spec.compared is None or not scored:
+        backtest = data.report(release).backtest
+        not_scored = backtest.not_scored if backtest else {}
+        reason = not_scored.get(spec.name, "`model_backtest` is not materialized")
+        st.info(f"No backtest: {reason}.", icon=":material/info:")
+        return
+    page.chart(
+        models.backtest_scores,
+        _backtest_rows(scored, spec.compared),
+        spec.compared.title[0].upper() + spec.compared.title[1:],
+    )
+
+
+def _backtest_rows(scored: dict[str, dict[str, float]], compared: Comparison) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"month": month, "model": model, "score": scores[f"{prefix}{compared.score}"]}
+            for month, scores in scored.items()
+            for model, prefix in (("Model of the month before", ""), ("Baseline", "baseline_"))
+        ]
+    )
+
+
+def _gates(report: ModelReport) -> None:
+    if report.gates:
+        st.subheader("Release gates")
+        st.caption("A model is released only if it passes all of them.")
+        page.checks_table(report.gates)

@@ -1,23 +1,20 @@
-"""My days: one user's month beside what is usual for them."""
-
-from typing import Any
+"""My days: one user's month, compared with their usual values."""
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, page, personal
-from dashboard.units import NUMBERS
+from dashboard import data, downloads, page, personal
+from dashboard.charts import my_days
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
 from fitness_assets.models.prediction import predict_calories_of_days
+from fitness_assets.models.reports import RegressorMetrics, SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
-from fitness_assets.release import flat
-from fitness_assets.release.bundle import Release, served
-
-_SHOWN = [name for name in NUMBERS if name not in {"age", "height_cm", "weight_kg"}]
+from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
+from fitness_assets.release.bundle import Release
 
 
-@page.of_release("My days")
+@page.view
 def show(release: Release) -> None:
     """Draw the view."""
     users = data.users(release)
@@ -27,70 +24,70 @@ def show(release: Release) -> None:
             "User",
             users,
             key="user",
-            help="Ids are as the lake has them; exports come under pseudonyms.",
+            help="Ids as stored in the lake. Users of imported exports have pseudonyms.",
         )
-    days = data.days_of(release, user)
-    known = [name for name in _SHOWN if days[name].notna().any()]
+    days = data.user_days(release, user)
+    known = [name for name in MEASUREMENTS if days[name].notna().any()]
     if not known:
-        st.info(f"Nothing was recorded of this user in {release.month}.")
+        st.info(f"This user has no measurements in {release.month}.")
         return
     with right:
-        number = st.selectbox(
-            "Number",
+        name = st.selectbox(
+            "Measurement",
             known,
             format_func=lambda name: NUMBERS[name].label,
-            key="my-number",
+            key="my-measurement",
         )
     _week(days)
+    steps_goal, sleep_goal = _goals()
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.heat, days, number, data.units())
-        st.caption("Darker is more; grey has no reading.")
+        page.chart(my_days.calendar_heatmap, days, name, page.chosen_units())
+        st.caption("Darker means more. Grey days have no value.")
     with right:
-        _goals(days)
+        _progress(days, steps_goal, sleep_goal)
     _segment(release, user)
     _energy(release, user, days)
-    st.subheader("Take your days with you")
-    st.caption(f"All {len(days)} days of {release.month} as the release has them, in metric units.")
-    page.downloads(days, f"days-{release.month}")
+    st.subheader("Download your days")
+    st.caption(f"All {len(days)} days of {release.month} as released, in metric units.")
+    downloads.buttons(days, f"days-{release.month}")
 
 
 def _week(days: pd.DataFrame) -> None:
-    units = data.units()
-    ends = personal.weeks(days)
+    units = page.chosen_units()
     end = st.selectbox(
         "Week",
-        ends,
+        personal.week_ends(days),
         format_func=lambda last: f"{last - pd.Timedelta(days=6):%-d %b} to {last:%-d %b %Y}",
         key="my-week",
     )
-    told = personal.changes(days, end)
-    if not told:
-        st.info("Not enough is known of this week and the 28 days before it to compare them.")
+    changes = personal.week_changes(days, end)
+    if not changes:
+        st.info("This week cannot be compared: it, or the 28 days before it, has too few values.")
         return
     with st.container(horizontal=True):
-        for change in told:
-            difference = units.text(change.name, change.week - change.usual)
+        for change in changes:
+            difference = units.text(change.name, change.mean - change.usual)
             st.metric(
-                f"{NUMBERS[change.name].label}, mean a day",
-                units.text(change.name, change.week),
-                f"{difference} against the 28 days before",
+                f"{NUMBERS[change.name].label}, daily mean",
+                units.text(change.name, change.mean),
+                f"{difference} compared with the 28 days before",
                 delta_color=personal.USUAL[change.name],
                 border=True,
             )
-    most = personal.most_changed(told)
-    if most is None:
-        st.write("A week like those before it: nothing changed by a twentieth or more.")
+    largest = personal.largest_change(changes)
+    if largest is None:
+        st.write("A usual week: no change of 5% or more.")
     else:
         st.write(
-            f"What changed most: {NUMBERS[most.name].label.lower()}, "
-            f"{abs(most.share):.0%} {'above' if most.share > 0 else 'below'} your usual "
-            f"{units.text(most.name, most.usual)}."
+            f"Largest change: {NUMBERS[largest.name].label.lower()}, {abs(largest.share):.0%} "
+            f"{'above' if largest.share > 0 else 'below'} the usual "
+            f"{units.text(largest.name, largest.usual)}."
         )
 
 
-def _goals(days: pd.DataFrame) -> None:
-    units = data.units()
+def _goals() -> tuple[float, float]:
+    """The goals that the user enters: steps a day, and hours of sleep."""
     left, right = st.columns(2)
     with left:
         steps = st.number_input("Goal: steps a day", 0, 100_000, STEPS, 500, key="goal-steps")
@@ -98,82 +95,81 @@ def _goals(days: pd.DataFrame) -> None:
         sleep = st.number_input(
             "Goal: hours of sleep", 0.0, 24.0, SLEEP[0], 0.5, format="%.1f", key="goal-sleep"
         )
-    for name, goal in (("steps", float(steps)), ("sleep_hours", sleep)):
-        reached, longest, lasting = personal.streaks(days, name, goal)
+    return float(steps), sleep
+
+
+def _progress(days: pd.DataFrame, steps_goal: float, sleep_goal: float) -> None:
+    units = page.chosen_units()
+    for name, goal in (("steps", steps_goal), ("sleep_hours", sleep_goal)):
+        reached, longest, current = personal.streaks(days, name, goal)
         st.write(
             f"**{NUMBERS[name].label}**: {reached} of {len(days)} days reach "
-            f"{units.text(name, goal)}. Longest streak: {_days(longest)}; at the end of the month: "
-            f"{_days(lasting) if lasting else 'none'}."
+            f"{units.text(name, goal)}. Longest streak: {_days(longest)}. Streak at the end of the "
+            f"month: {_days(current) if current else 'none'}."
         )
     usual = days.assign(usual=days["steps_mean_28d"])
-    page.figure(charts.against_usual, usual, "steps", units, float(steps))
-    st.caption("Bars are days, the line is your mean of the 28 days before, dashed is the goal.")
+    page.chart(my_days.goal_progress, usual, "steps", units, steps_goal)
+    st.caption("Bars: days. Solid line: mean of the 28 days before. Dashed line: goal.")
 
 
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
+def _days(number: int) -> str:
+    return "1 day" if number == 1 else f"{number} days"
 
 
 def _segment(release: Release, user: str) -> None:
-    st.subheader("Your group, and the one habit to move")
-    metrics = data.metrics(release)["segment_model"]
-    if not metrics["released"]:
-        data.told(metrics)
+    st.subheader("Your segment")
+    model = data.report(release).models["segment_model"]
+    metrics = page.carried_metrics(model, SegmentMetrics)
+    # Users are assigned by the month's own model only.
+    if metrics is None or not model.report.released:
         return
-    if not metrics["stable"]:
-        st.info("No stable groups were found this month, so there is none to tell you of.")
+    if not metrics.stable:
+        st.info("No stable segments were found this month, so you have none.")
         return
-    people = data.table(release, "people")
-    own = people[people["user_id"] == user]
+    users = data.table(release, "people")
+    own = users[users["user_id"] == user]
     if own.empty:
-        st.info("You have too few worn days for a group: it takes a week of them.")
+        st.info("You have no segment: it needs at least a week of worn days.")
         return
-    profile = _profile(metrics, int(own["segment"].iloc[0]))
+    number = int(own["segment"].iloc[0])
+    profile = next(profile for profile in metrics.profiles if profile.segment == number)
     before = own["before"].iloc[0]
-    told = f"You are in “{profile['name']}”, with {profile['users'] - 1:,} others"
-    if before and before != profile["name"]:
-        told += f"; the month before it was “{before}”"
-    st.write(f"{told}.")
-    typed = flat.segments(metrics)
-    (segment,) = (each for each in typed.profiles if each.segment == profile["segment"])
-    advice = habit_advice(segment, typed)
+    text = f"You are in “{profile.name}” with {profile.users - 1:,} other users"
+    if before and before != profile.name:
+        text += f". In the month before you were in “{before}”"
+    st.write(f"{text}.")
+    advice = habit_advice(profile, metrics)
     if advice:
-        st.write(f"What would move it: {advice}")
-        st.caption("Arithmetic on what the people of these groups do, not a promise of cause.")
+        st.write(f"To move to a better segment: {advice}")
+        st.caption(
+            "Calculated from the habits of the users of these segments. It does not show a cause."
+        )
     else:
-        st.write("No group nearby is better in one thing and worse in none, so there is no advice.")
-
-
-def _profile(metrics: dict[str, Any], segment: int) -> dict[str, Any]:
-    profile: dict[str, Any] = next(
-        profile for profile in metrics["profiles"] if profile["segment"] == segment
-    )
-    return profile
+        st.write("There is no advice: no segment is better in one measurement and worse in none.")
 
 
 def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
-    st.subheader("Energy: what was recorded and what is expected")
-    told = served(data.metrics(release)["calorie_regressor"])
+    st.subheader("Expected energy")
+    carried = data.report(release).models["calorie_regressor"]
+    metrics = data.carried_metrics(carried, RegressorMetrics)
     worn = days[days["worn"] & days["calories_burned"].notna()]
-    loaded = data.models(release)
+    loaded = page.loaded_models(release)
     model = loaded and loaded.models["calorie_regressor"]
-    if told is None or model is None:
-        st.info("This release carries no calorie model to expect anything with.")
+    if metrics is None or model is None:
+        st.info("This release has no calorie regressor.")
         return
     if worn.empty:
-        st.info("No energy was recorded on a worn day.")
+        st.info("No energy was recorded on worn days.")
         return
-    found = predict_calories_of_days(model, flat.regressor(told), worn)
-    shown = found.assign(date=worn["date"], kcal=worn["calories_burned"])
-    within = shown["kcal"].between(shown["low"], shown["high"])
-    page.figure(
-        charts.expected, shown.assign(within=within.map({True: "within", False: "outside"}))
+    expected = predict_calories_of_days(model, metrics, worn)
+    shown = expected.assign(date=worn["date"], kcal=worn["calories_burned"])
+    inside = shown["kcal"].between(shown["low"], shown["high"])
+    page.chart(
+        my_days.expected_energy, shown.assign(place=inside.map({True: "inside", False: "outside"}))
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
-    learned = (
-        "has not learned from you" if held_out(pd.Series([user]))[0] else "learned from you too"
-    )
+    trained = "not trained" if held_out(pd.Series([user]))[0] else "also trained"
     st.caption(
-        f"{within.sum()} of {len(shown)} days lie within the interval that is to hold nine of ten. "
-        f"The estimate is off by {error:,.0f} kcal on average. The model {learned}."
+        f"{inside.sum()} of {len(shown)} days lie inside the 90% prediction interval. "
+        f"Mean absolute error: {error:,.0f} kcal. The model was {trained} on your days."
     )

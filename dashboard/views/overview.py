@@ -1,28 +1,30 @@
-"""Overview: what is materialized, and the headline figures."""
+"""Overview: the months that are released, the pipeline, and the most important numbers."""
 
 import html
-from typing import Any
 
 import streamlit as st
 
-from dashboard import charts, data, page
+from dashboard import data, notices, page
+from dashboard.charts import common, overview
+from dashboard.month_states import month_states
+from dashboard.text import count, label, size
 from fitness_assets.models.explanations import segments_verdict
-from fitness_assets.release import flat
-from fitness_assets.release.bundle import Release
+from fitness_assets.models.registry import MODELS
+from fitness_assets.models.reports import ClassifierMetrics, Metrics, SegmentMetrics
+from fitness_assets.release.bundle import Release, ReleaseReport
 
-#: The stages in order, what each makes, and what of it a release carries.
+#: The stages of the pipeline in order: assets, and what each one makes.
 _STAGES = [
-    [("raw_telemetry", "Records as delivered")],
+    [("raw_telemetry", "Raw records")],
     [("daily_activity", "Spark ETL, Parquet lake")],
+    [(spec.name, spec.title) for spec in MODELS],
     [
-        ("segment_model", "K-Means on profiles"),
-        ("activity_classifier", "Packed random forest"),
-        ("calorie_regressor", "Packed random forest"),
+        ("model_backtest", "Scores on the next month"),
+        ("compression_report", "Sizes of the compression steps"),
     ],
-    [("model_backtest", "Scores a month later"), ("compression_report", "Sizes, step by step")],
     [("dashboard_release", "Verified bundle")],
 ]
-# Nothing here has a background of its own: it lies on the light theme and on the dark one.
+# No background colours, so that it is legible on the light and on the dark theme.
 _STYLE = """
 <style>
 .stages {display:flex; flex-wrap:wrap; gap:.4rem; align-items:stretch; margin:.2rem 0 1rem}
@@ -39,139 +41,135 @@ _STYLE = """
 """
 
 
-@page.of_release("Overview")
+@page.view
 def show(release: Release) -> None:
     """Draw the view."""
     st.caption(
         f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
-        f"{page.size(release.manifest.bytes)}. "
-        "Each file is verified against its manifest as it is read."
+        f"{size(release.manifest.bytes)}. "
+        "Each file is checked against the release's manifest when it is read."
     )
     summary = release.info.summary
-    page.figures(
+    page.metric_row(
         {
             "Records": f"{summary.records:,}",
             "Users": f"{summary.users:,}",
             "Days": f"{summary.days:,}",
-            "Million steps": f"{summary.total_steps / 1e6:,.1f}",
-            "Million kcal": f"{summary.total_kcal / 1e6:,.1f}",
+            "Total steps": count(summary.total_steps),
+            "Total energy": f"{count(summary.total_kcal)} kcal",
             "Days worn": f"{summary.worn_records / max(summary.records, 1):.1%}",
         },
-        {"Records": "One is one user on one day.", "Days worn": "Share of records."},
+        {
+            "Records": "A record is one day of one user.",
+            "Days worn": "Share of the records on whose day the device was worn.",
+        },
     )
     days = data.table(release, "days")
-    metrics = data.metrics(release)
+    report = data.report(release)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.figure(charts.daily_series, days, "steps", data.units())
+        page.chart(common.daily_means, days, "steps", page.chosen_units())
     with right:
-        activities = summary.activities
-        if activities:
-            known = sum(activities.values())
-            mix = {name: count / known for name, count in activities.items()}
-            page.figure(charts.shares, mix, "Main activity of the day")
+        labelled = sum(summary.activities.values())
+        if labelled:
+            shares = {name: number / labelled for name, number in summary.activities.items()}
+            page.chart(common.share_bars, shares, "Main activity of the day")
         else:
             st.info("This month has no activity labels.")
 
     st.subheader("Months")
     _months()
-    st.subheader("From a device to this page")
-    st.caption("Each stage, what it made for this month, and the hash of its content.")
-    st.html(_STYLE + _pipeline(release, metrics))
+    st.subheader("Pipeline")
+    st.caption("Each stage, its output for this month, and the start of its data version.")
+    st.html(_STYLE + _pipeline(release, report))
     st.subheader("Models")
-    st.caption(
-        "Scores are on users that the model has never seen, beside a baseline that is no model."
-    )
-    _models(metrics)
+    st.caption("Scores on held-out users, compared with a baseline.")
+    for column, spec in zip(st.columns(len(MODELS)), MODELS, strict=True):
+        with column.container(border=True, height="stretch"):
+            st.markdown(f"**{spec.title}**")
+            model = report.models[spec.name]
+            notices.fallback(model)
+            if model.carried and model.carried.metrics:
+                _model(model.carried.metrics)
 
 
 def _months() -> None:
-    releases = data.releases()
-    calendar = data.calendar(releases, st.session_state.get("refused", {}))
-    table = data.summaries(releases)
-    page.figure(charts.months, calendar)
-    for row in calendar.itertuples():
+    releases = page.releases()
+    states = month_states(releases, st.session_state.get("refused", {}))
+    page.chart(overview.month_calendar, states)
+    for row in states.itertuples():
         if row.state != "released":
-            st.caption(f"{row.month} is {row.state}: {row.told}.")
-    if (calendar["state"] == "outdated").any():
+            st.caption(f"{row.month} is {row.state}: {row.details}.")
+    if (states["state"] == "outdated").any():
         st.caption(
-            "Outdated is a month whose models have learned from days that were made again since."
+            "A month is outdated if records that its models were trained on have changed since."
         )
     page.table(
-        table.iloc[::-1],
+        data.summaries(releases).iloc[::-1],
         {
             "month": "Month",
-            "records": page.number("Records"),
-            "users": page.number("Users"),
+            "records": page.number_column("Records"),
+            "users": page.number_column("Users"),
             "days": "Days",
-            "mean_steps": page.number("Mean steps"),
-            "mean_kcal": page.number("Mean kcal"),
+            "mean_steps": page.number_column("Mean steps"),
+            "mean_kcal": page.number_column("Mean energy (kcal)"),
             "models": "Models",
             "checks": "Checks passed",
             "data_version": "Data version",
         },
-        "Months released, with their records, users and checks",
+        "Released months with their records, users and checks",
     )
 
 
-def _pipeline(release: Release, metrics: dict[str, Any]) -> str:
-    """The stages as boxes in a row, or below one another where there is no room."""
-    lake = metrics["daily_activity"]
-    steps = len(metrics.get("compression_report", {}).get("steps", []))
-    made = {
-        "raw_telemetry": f"{lake['delivered']:,} records",
-        "daily_activity": f"{lake['rows']:,} user-days, {page.size(lake['bytes'])}",
-        "model_backtest": f"{len(release.info.backtest)} forests scored",
+def _pipeline(release: Release, report: ReleaseReport) -> str:
+    """The stages as HTML: boxes in a row, which wraps on a narrow screen."""
+    steps = len(report.compression.steps) if report.compression else 0
+    outputs = {
+        "raw_telemetry": f"{report.data.delivered:,} records",
+        "daily_activity": f"{report.data.rows:,} records, {size(report.data.bytes)}",
+        "model_backtest": f"{len(release.info.backtest)} models scored",
         "compression_report": f"{steps} steps measured",
-        "dashboard_release": f"{len(release.manifest.files)} files, "
-        f"{page.size(release.manifest.bytes)}",
+        "dashboard_release": f"{len(release.manifest.files)} files, {size(release.manifest.bytes)}",
     }
-    for name in ("segment_model", "activity_classifier", "calorie_regressor"):
-        file = release.model_file(name)
-        made[name] = page.size(file.bytes) if file else "not released"
+    for spec in MODELS:
+        file = release.model_file(spec.name)
+        outputs[spec.name] = size(file.bytes) if file else "not released"
     versions = release.info.upstream | {"dashboard_release": release.manifest.data_version}
     columns = []
-    for step in _STAGES:
+    for stage in _STAGES:
         boxes = []
-        for name, does in step:
+        for name, description in stage:
             version = versions.get(name)
-            told = made[name] if version else "not made for this month"
+            output = outputs[name] if version else "not materialized for this month"
             code = f"<code>{html.escape(version[:12])}</code>" if version else ""
             boxes.append(
                 f'<div class="stage{"" if version else " none"}"><b>{name}</b>'
-                f"<span>{does}</span><span>{html.escape(told)}</span>{code}</div>"
+                f"<span>{description}</span><span>{html.escape(output)}</span>{code}</div>"
             )
         columns.append(f'<div class="step" role="listitem">{"".join(boxes)}</div>')
     arrow = '<div class="to" aria-hidden="true">→</div>'
     return f'<div class="stages" role="list" aria-label="Pipeline">{arrow.join(columns)}</div>'
 
 
-def _models(metrics: dict[str, dict[str, Any]]) -> None:
-    segments, activity, calories = st.columns(3)
-    with segments.container(border=True, height="stretch"):
-        st.markdown("**User segments**")
-        told = data.told(metrics["segment_model"])
-        if told:
-            st.metric("Stable groups", told["k"] if told["stable"] else "none")
-            st.write(segments_verdict(flat.segments(told)))
-    with activity.container(border=True, height="stretch"):
-        st.markdown("**Activity classifier**")
-        told = data.told(metrics["activity_classifier"])
-        if told:
-            st.metric("Accuracy", f"{told['accuracy']:.3f}")
-            st.write(
-                f"Always {charts.readable(told['commonest']).lower()}: "
-                f"{told['baseline_accuracy']:.3f}. Macro F1 {told['macro_f1']:.2f} against "
-                f"{told['baseline_macro_f1']:.2f}, on {told['heldout_users']:,} users."
-            )
-    with calories.container(border=True, height="stretch"):
-        st.markdown("**Calorie regressor**")
-        told = data.told(metrics["calorie_regressor"])
-        if told:
-            linear = told["linear"]
-            st.metric("R²", f"{told['r2']:.3f}")
-            st.write(
-                f"A linear model: {linear['r2']:.3f}. Mean absolute error {told['mae']:.0f} kcal "
-                f"against {linear['mae']:.0f}, on {told['heldout_users']:,} users; "
-                f"{told['coverage']:.0%} of their days are within the interval."
-            )
+def _model(metrics: Metrics) -> None:
+    if isinstance(metrics, SegmentMetrics):
+        st.metric("Stable segments", metrics.k if metrics.stable else "none")
+        st.write(segments_verdict(metrics))
+    elif isinstance(metrics, ClassifierMetrics):
+        found = metrics.evaluation
+        st.metric("Accuracy", f"{found.scores.accuracy:.3f}")
+        st.write(
+            f"Baseline (always {label(metrics.majority_class).lower()}): "
+            f"{found.baseline.accuracy:.3f}. Macro F1: {found.scores.macro_f1:.2f}, baseline "
+            f"{found.baseline.macro_f1:.2f}. Measured on {found.users:,} held-out users."
+        )
+    else:
+        found_kcal = metrics.evaluation
+        st.metric("R²", f"{found_kcal.scores.r2:.3f}")
+        st.write(
+            f"Linear model: {metrics.linear.r2:.3f}. "
+            f"Mean absolute error: {found_kcal.scores.mae:.0f} kcal, "
+            f"linear model {metrics.linear.mae:.0f} kcal. "
+            f"Measured on {found_kcal.users:,} held-out users; {found_kcal.coverage:.0%} of their "
+            "days lie inside the 90% prediction interval."
+        )

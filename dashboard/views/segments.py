@@ -1,171 +1,165 @@
-"""Segments: which groups of users there are, if there are any, and what sets them apart."""
-
-from typing import Any
+"""Segments: groups of users with similar habits, whether they are stable, and how they differ."""
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import charts, data, page
-from fitness_assets.models.explanations import (
-    habit_advice,
-    segments_verdict,
-)
-from fitness_assets.models.segments.advice import WORDS
+from dashboard import data, page
+from dashboard.charts import common, segments
+from dashboard.text import label
+from fitness_assets.models.explanations import habit_advice, segments_verdict
+from fitness_assets.models.reports import SegmentMetrics
+from fitness_assets.models.segments.advice import SMALL, WORDS
 from fitness_assets.models.segments.criteria import STABILITY_PARTS, STABLE
-from fitness_assets.release import flat
-from fitness_assets.release.bundle import Release
+from fitness_assets.release.bundle import Projection, Release
 
-_MEASURES = {
+#: Header and decimals of the features in the table of segments.
+_FEATURES = {
     "steps": ("Steps", 0),
-    "active_minutes": ("Active min", 0),
-    "resting_heart_rate": ("Resting bpm", 0),
-    "sleep": ("Sleep h", 1),
-    "calories": ("kcal", 0),
+    "active_minutes": ("Active time (min)", 0),
+    "resting_heart_rate": ("Resting heart rate (bpm)", 0),
+    "sleep": ("Sleep (h)", 1),
+    "calories": ("Energy (kcal)", 0),
 }
+# Features in the description of a direction.
+_DIRECTION_FEATURES = 3
 
 
-@page.of_release("Segments")
+@page.view
 def show(release: Release) -> None:
     """Draw the view."""
-    metrics = data.metrics(release)
-    told = data.told(metrics["segment_model"])
-    if told is None:
+    report = data.report(release)
+    model = report.models["segment_model"]
+    metrics = page.carried_metrics(model, SegmentMetrics)
+    if metrics is None:
         return
-    verdict = segments_verdict(flat.segments(told))
-    if told["stable"]:
+    verdict = segments_verdict(metrics)
+    if metrics.stable:
         st.success(verdict, icon=":material/check_circle:")
+        _profiles(metrics)
     else:
         st.warning(verdict, icon=":material/blur_on:")
-    own = metrics["segment_model"]["released"]
-    if told["stable"]:
-        _groups(told)
-    if own and release.has_table("people"):
-        _projection(release, metrics, told)
+    # Users are assigned by the month's own model only.
+    own = model.report.released
+    if own and report.projection and release.has_table("people"):
+        _projection(release, report.projection, metrics)
     left, right = st.columns(2, gap="medium")
     with left:
-        _stability(told)
-    if told["stable"]:
+        _stability(metrics)
+    if metrics.stable:
         with right:
-            _sizes(told)
-        page.figure(charts.apart, _distances(told))
+            users = {profile.name: profile.users for profile in metrics.profiles}
+            page.chart(common.value_bars, users, "Users by segment", "Users")
+        page.chart(segments.segment_distances, _distances(metrics))
         st.caption(
-            "Standard deviations above (blue) or below (red) the mean of all users; below a fifth "
-            "of one is too little to speak of."
+            "Difference from the mean of all users in standard deviations: blue is above it, red "
+            f"below. Differences under {SMALL} are negligible."
         )
     if own:
-        _movement(release, metrics)
+        _movement(release, report.renamed_segments)
 
 
-def _groups(told: dict[str, Any]) -> None:
-    st.subheader("The groups")
-    st.caption(
-        "Means of each group. Advice changes habits only, towards the nearest group that is better "
-        "in resting heart rate, steps or sleep and worse in none of them."
-    )
-    shown = {name: measure for name, measure in _MEASURES.items() if name in told["features"]}
+def _profiles(metrics: SegmentMetrics) -> None:
+    st.subheader("Segment profiles")
+    st.caption("Daily means of the users of each segment.")
+    shown = {name: column for name, column in _FEATURES.items() if name in metrics.features}
     page.table(
         [
             {
-                "name": profile["name"],
-                "users": profile["users"],
-                **{name: profile["profile"][name] for name in shown},
+                "name": profile.name,
+                "users": profile.users,
+                **{name: profile.profile[name] for name in shown},
             }
-            for profile in told["profiles"]
+            for profile in metrics.profiles
         ],
         {
             "name": "Segment",
-            "users": page.number("Users"),
-            **{name: page.number(label, decimals) for name, (label, decimals) in shown.items()},
+            "users": page.number_column("Users"),
+            **{
+                name: page.number_column(title, decimals)
+                for name, (title, decimals) in shown.items()
+            },
         },
-        "Segments with their users and means",
+        "Segments with their users and mean measurements",
     )
-    st.markdown("**What would move a user to a better group**")
-    typed = flat.segments(told)
-    told_of = {profile.name: habit_advice(profile, typed) for profile in typed.profiles}
-    st.markdown(
-        "\n".join(f"- {name}: {advice or 'none known'}" for name, advice in told_of.items())
+    st.markdown("**Habits that lead to a better segment**")
+    advice = {profile.name: habit_advice(profile, metrics) for profile in metrics.profiles}
+    st.markdown("\n".join(f"- {name}: {text or 'no advice'}" for name, text in advice.items()))
+    st.caption(
+        "A segment is better if its resting heart rate, steps or sleep is better and none of the "
+        "three is worse. The advice changes habits only, towards the nearest better segment."
     )
 
 
-def _projection(release: Release, metrics: dict[str, Any], told: dict[str, Any]) -> None:
-    people, seen = data.table(release, "people"), metrics["projection"]
-    shown = people[["x", "y"]]
-    if told["stable"]:
-        names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
-        shown = shown.assign(name=people["segment"].map(names))
-    page.figure(charts.projection, shown, seen["explained"])
+def _projection(release: Release, axes: Projection, metrics: SegmentMetrics) -> None:
+    users = data.table(release, "people")
+    shown = users[["x", "y"]]
+    if metrics.stable:
+        names = {profile.segment: profile.name for profile in metrics.profiles}
+        shown = shown.assign(segment=users["segment"].map(names))
+    page.chart(segments.projection, shown, axes.explained)
     right, up = (
-        _direction({name: loadings[side] for name, loadings in seen["loadings"].items()})
-        for side in (0, 1)
+        _direction({name: loadings[axis] for name, loadings in axes.loadings.items()})
+        for axis in (0, 1)
     )
     st.caption(
-        f"A point is a user. To the right: {right}. Upwards: {up}. Groups that overlap "
-        "here may lie apart in the directions that are not drawn."
+        f"Each point is a user. Further right: {right}. Further up: {up}. Segments that overlap "
+        "here can be separate on the axes that are not drawn."
     )
 
 
 def _direction(loadings: dict[str, float]) -> str:
-    """What there is more or less of in the direction of an axis: the three that count most."""
-    most = sorted(loadings.items(), key=lambda item: -abs(item[1]))[:3]
-    return ", ".join(
-        f"{'more' if loading > 0 else 'less'} {charts.readable(name).lower()}"
-        for name, loading in most
-    )
+    """The features with the largest loadings, as "many steps, short sleep"."""
+    largest = sorted(loadings.items(), key=lambda item: -abs(item[1]))[:_DIRECTION_FEATURES]
+    return ", ".join(WORDS[name][0 if loading > 0 else 1] for name, loading in largest)
 
 
-def _stability(told: dict[str, Any]) -> None:
+def _stability(metrics: SegmentMetrics) -> None:
     rows = [
-        {"k": candidate["k"], "part": words.capitalize(), "agreement": candidate[part]}
-        for candidate in told["candidates"]
-        for part, words in STABILITY_PARTS.items()
-        if candidate[part] is not None
+        {"k": candidate.k, "comparison": text.capitalize(), "agreement": agreement}
+        for candidate in metrics.candidates
+        for part, text in STABILITY_PARTS.items()
+        if (agreement := getattr(candidate, part)) is not None
     ]
-    page.figure(charts.stability, pd.DataFrame(rows), STABLE, told["k"])
+    page.chart(segments.segment_stability, pd.DataFrame(rows), STABLE, metrics.k)
     st.caption(
-        f"1 means that users fall into the same groups, 0 that it is chance. {STABLE} is asked of "
-        "each (dashed); the shaded number was chosen."
+        "1: all users are grouped in the same way; 0: no more alike than by chance. Segments are "
+        f"stable if each line reaches {STABLE} (dashed). The chosen number is shaded."
     )
 
 
-def _sizes(told: dict[str, Any]) -> None:
-    users = {profile["name"]: profile["users"] for profile in told["profiles"]}
-    page.figure(charts.bars, users, "Size of each group", "Users")
-
-
-def _distances(told: dict[str, Any]) -> pd.DataFrame:
+def _distances(metrics: SegmentMetrics) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "segment": profile["name"],
-                "measure": charts.readable(measure),
-                "distance": profile["distance"][measure],
+                "segment": profile.name,
+                "feature": label(feature),
+                "distance": profile.distance[feature],
             }
-            for profile in told["profiles"]
-            for measure in WORDS
-            if measure in profile["distance"]
+            for profile in metrics.profiles
+            for feature in WORDS
+            if feature in profile.distance
         ]
     )
 
 
-def _movement(release: Release, metrics: dict[str, Any]) -> None:
+def _movement(release: Release, renamed: dict[str, str]) -> None:
     st.subheader("Movement since the month before")
     movement = data.table(release, "movement") if release.has_table("movement") else None
     if movement is None or movement.empty:
         st.info(
-            "Nothing to compare: it takes stable groups in this month and in the one before.",
+            "Movement needs stable segments in this month and in the month before.",
             icon=":material/info:",
         )
         return
     stayed = int(movement.loc[movement["before"] == movement["segment"], "users"].sum())
     everyone = int(movement["users"].sum())
     st.write(
-        f"{stayed:,} of {everyone:,} users ({stayed / everyone:.0%}) are in the same group as the "
-        "month before."
+        f"{stayed:,} of {everyone:,} users ({stayed / everyone:.0%}) are in the same segment as in "
+        "the month before."
     )
-    page.figure(charts.moves, movement)
-    renamed = [f"“{now}” was “{then}”" for now, then in metrics.get("formerly", {}).items()]
-    told = f" By the name it had then {', '.join(renamed)}." if renamed else ""
+    page.chart(segments.segment_movement, movement)
+    names = [f"“{now}” was called “{before}”" for now, before in renamed.items()]
     st.caption(
-        "Groups of two months are the same if they share the most users, whatever they are called."
-        + told
+        "Segments of two months are matched by the users that they share, not by name."
+        + (f" In the month before, {', '.join(names)}." if names else "")
     )

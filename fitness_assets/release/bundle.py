@@ -1,17 +1,16 @@
 """A published release: its manifest, its models, its tables and its metrics."""
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from fitness_assets.errors import StorageError
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
-from fitness_assets.release import flat
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
 
@@ -204,11 +203,6 @@ def read_info(manifest: Manifest, month: str) -> ReleaseInfo:
     return info
 
 
-def served(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The metrics of the model in the release: the month's own, or those of its fallback."""
-    return dict(metrics) if metrics["released"] else metrics.get("stand_in")
-
-
 @dataclass(frozen=True)
 class Release:
     """One published release. Each file is verified against the manifest when it is read.
@@ -229,10 +223,6 @@ class Release:
     def info(self) -> ReleaseInfo:
         """The release information in the manifest."""
         return read_info(self.manifest, self.month)
-
-    def metrics(self) -> dict[str, Any]:
-        """The reports as flat mappings, see `release.flat`."""
-        return _flat_report(self.report())
 
     def report(self) -> ReleaseReport:
         """The reports on the data and the models of the month."""
@@ -285,26 +275,3 @@ class Release:
             return read_bytes(self.folder, self.manifest.file(name))
         except FileNotFoundError as error:
             raise StorageError(f"{self.folder} has no {name}, which its manifest lists") from error
-
-
-def _flat_report(report: ReleaseReport) -> dict[str, Any]:
-    """The reports of a release, by asset."""
-    plain: dict[str, Any] = {}
-    for name, entry in report.models.items():
-        plain[name] = flat.model(entry.report)
-        if entry.fallback:
-            plain[name]["stand_in"] = flat.model(entry.fallback.report) | {
-                "month": entry.fallback.month
-            }
-    if report.backtest:
-        plain["model_backtest"] = flat.backtest(report.backtest)
-    if report.compression:
-        plain["compression_report"] = flat.compression(report.compression)
-    if report.projection:
-        plain["projection"] = msgspec.to_builtins(report.projection)
-    data = msgspec.to_builtins(report.data)
-    plain["daily_activity"] = data | {
-        "set_aside": data["unread"],
-        "shifted": data["drift_threshold"],
-    }
-    return plain | {"formerly": report.renamed_segments}

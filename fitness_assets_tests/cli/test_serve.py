@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from fitness_assets.definitions import MONTHLY_JOB
-from fitness_assets_tests.support.browser import chromium, expect, expect_whole, screenshot
+from fitness_assets_tests.support.browser import chromium, expect, expect_finished, screenshot
 from fitness_assets_tests.support.platform import free_port, wait_for
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def months_offered(page: "Page", served: Served) -> list[str]:
     expect(options.first).to_be_visible()
     offered = options.all_inner_texts()
     page.keyboard.press("Escape")
-    expect_whole(page)
+    expect_finished(page)
     return offered
 
 
@@ -150,7 +150,7 @@ def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) 
         graph, dashboard = open_pages(browser)
         dashboard.goto(served.dashboard)
         expect(dashboard.get_by_text("No month has been released yet")).to_be_visible()
-        expect_whole(dashboard)
+        expect_finished(dashboard)
         screenshot(dashboard, "dashboard-empty")
 
         materialize(graph, f"{served.dagster}/assets/raw_telemetry", "2023-04", "Launch 1 run")
@@ -174,7 +174,7 @@ def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) 
 
         dashboard.get_by_role("link", name="Live inference").click()
         expect(dashboard.get_by_text("Estimated energy of the day")).to_be_visible()
-        expect_whole(dashboard)
+        expect_finished(dashboard)
         screenshot(dashboard, "dashboard-live-inference")
         graph.goto(f"{served.dagster}/asset-groups")
         expect(graph.get_by_text("telemetry").first).to_be_visible()

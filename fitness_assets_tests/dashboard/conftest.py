@@ -1,4 +1,4 @@
-"""What the tests of the dashboard share."""
+"""Fixtures of the dashboard's tests."""
 
 import sys
 from collections.abc import Iterator
@@ -10,13 +10,13 @@ import streamlit as st
 
 @pytest.fixture(autouse=True)
 def _fresh_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Forget what another test has loaded and copied, as a new server would have."""
+    """Start each test with empty caches and its own copy of the releases, as a new server does."""
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path / "cache"))
-    # This one holds the platform, its tests and what they left beside the dashboard.
+    # The test process also holds the platform and data of other tests.
     monkeypatch.setenv("FITNESS_MEMORY", str(10**12))
     st.cache_data.clear()
     st.cache_resource.clear()
     main = sys.modules["__main__"]
     yield
-    # AppTest leaves its script behind as the main module, which spawned processes would run.
+    # AppTest leaves its script as the main module, which spawned processes would run.
     sys.modules["__main__"] = main

@@ -1,4 +1,4 @@
-"""The dashboard on a real release, and in the states where there is none to show."""
+"""The dashboard on a real release, and without one that it can show."""
 
 import shutil
 from pathlib import Path
@@ -7,9 +7,10 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard import data
 from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.prediction import predict_activity, predict_calories
-from fitness_assets.release import flat
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
@@ -21,13 +22,13 @@ from fitness_assets_tests.support.platform import MONTHS
 def _inference() -> None:
     import streamlit as st
 
-    from dashboard.views import inference
+    from dashboard.views import live_inference
 
     st.session_state["month"] = "2023-05"
-    inference.show()
+    live_inference.show()
 
 
-def test_overview_shows_what_the_lake_holds(
+def test_the_overview_shows_the_numbers_of_the_lake(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(releases(released), monkeypatch).run()
@@ -40,18 +41,23 @@ def test_overview_shows_what_the_lake_holds(
     assert shown["Records"] == f"{len(days):,}"
     assert shown["Users"] == f"{days['user_id'].nunique():,}"
     assert shown["Days"] == "31"
-    assert shown["Million steps"] == f"{days['steps'].sum() / 1e6:,.1f}"
-    assert shown["Million kcal"] == f"{days['calories_burned'].sum() / 1e6:,.1f}"
+    assert shown["Total steps"] == f"{days['steps'].sum() / 1e6:,.1f} million"
+    assert shown["Total energy"] == f"{days['calories_burned'].sum() / 1e6:,.1f} million kcal"
     assert shown["Days worn"] == f"{days['worn'].mean():.1%}"
-    metrics = ReleaseStore(releases(released)).open("2023-05").metrics()
-    segments = metrics["segment_model"]
-    assert shown["Stable groups"] == (str(segments["k"]) if segments["stable"] else "none")
-    assert segments_verdict(flat.segments(segments)) in [text.value for text in app.markdown]
-    assert shown["Accuracy"] == f"{metrics['activity_classifier']['accuracy']:.3f}"
-    assert shown["R²"] == f"{metrics['calorie_regressor']['r2']:.3f}"
+    models = ReleaseStore(releases(released)).open("2023-05").report().models
+    segments = data.carried_metrics(models["segment_model"], SegmentMetrics)
+    classifier = data.carried_metrics(models["activity_classifier"], ClassifierMetrics)
+    regressor = data.carried_metrics(models["calorie_regressor"], RegressorMetrics)
+    assert segments
+    assert classifier
+    assert regressor
+    assert shown["Stable segments"] == (str(segments.k) if segments.stable else "none")
+    assert segments_verdict(segments) in [text.value for text in app.markdown]
+    assert shown["Accuracy"] == f"{classifier.evaluation.scores.accuracy:.3f}"
+    assert shown["R²"] == f"{regressor.evaluation.scores.r2:.3f}"
 
 
-def test_the_month_is_chosen_once_and_kept_in_the_address(
+def test_the_chosen_month_is_kept_in_the_address(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(releases(released), monkeypatch).run()
@@ -65,7 +71,7 @@ def test_the_month_is_chosen_once_and_kept_in_the_address(
     assert app.sidebar.selectbox[0].value == "2023-04"
 
 
-def test_inference_answers_as_the_released_models_do(
+def test_inference_gives_the_answers_of_the_released_models(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
@@ -76,41 +82,42 @@ def test_inference_answers_as_the_released_models_do(
     classifier = release.model("activity_classifier")
     assert regressor is not None
     assert classifier is not None
-    metrics = release.metrics()
-    learned = metrics["calorie_regressor"]
+    models = release.report().models
+    of_regressor = data.carried_metrics(models["calorie_regressor"], RegressorMetrics)
+    of_classifier = data.carried_metrics(models["activity_classifier"], ClassifierMetrics)
+    assert of_regressor
+    assert of_classifier
 
     def answers(form: str) -> dict[str, float | None]:
         boxes = [box for box in app.number_input if str(box.key).startswith(f"{form}-")]
         return {str(box.key).removeprefix(f"{form}-"): box.value for box in boxes}
 
-    categories = learned["categories"]["activity_type"]
+    categories = of_regressor.inputs.categories["activity_type"]
     assert len(categories) > 2
-    told = set()
+    estimates = set()
     for category in categories:
         app.selectbox(key="calories-activity_type").select(category).run()
         record = answers("calories") | {"activity_type": category}
-        expected = predict_calories(regressor, flat.regressor(learned), record)
+        expected = predict_calories(regressor, of_regressor, record)
         shown = {metric.label: metric.value for metric in app.metric}
         assert shown["Estimated energy of the day"] == f"{expected.kcal:,.0f} kcal"
-        between = f"between {expected.low:,.0f} and {expected.high:,.0f} kcal"
-        assert any(between in caption.value for caption in app.caption)
-        told.add(shown["Estimated energy of the day"])
-    assert len(told) > 1, "the answer depends on the activity"
+        interval = f"between {expected.low:,.0f} and {expected.high:,.0f} kcal"
+        assert any(interval in caption.value for caption in app.caption)
+        estimates.add(shown["Estimated energy of the day"])
+    assert len(estimates) > 1, "the estimate depends on the activity"
 
-    found = predict_activity(
-        classifier, flat.classifier(metrics["activity_classifier"]), answers("activity")
-    )
+    found = predict_activity(classifier, of_classifier, answers("activity"))
     likeliest = next(iter(found.probabilities))
     assert shown["Most probable activity"].lower().replace(" ", "_").startswith(likeliest)
 
 
-def test_what_is_known_of_the_person_counts(
+def test_the_estimate_depends_on_the_usual_energy(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
     app = AppTest.from_function(_inference, default_timeout=60).run()
     usual = app.number_input(key="calories-calories_burned_mean_28d")
-    assert usual.value is None, "nothing is put into anyone's mouth"
+    assert usual.value is None, "optional fields are empty at first"
     shown = []
     for kcal in (1_600.0, 2_800.0):
         app.number_input(key="calories-calories_burned_mean_28d").set_value(kcal).run()
@@ -120,7 +127,7 @@ def test_what_is_known_of_the_person_counts(
     assert shown[1] > shown[0] + 300
 
 
-def test_an_input_outside_what_was_seen_is_marked(
+def test_an_input_outside_the_training_data_is_marked(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
@@ -131,7 +138,7 @@ def test_an_input_outside_what_was_seen_is_marked(
     assert "extrapolation" in warning.value
 
 
-def test_without_a_release_it_says_what_to_do(
+def test_without_a_release_the_dashboard_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(tmp_path, monkeypatch).run()
@@ -155,10 +162,10 @@ def test_a_damaged_release_is_refused_and_the_others_are_shown(
     app.run()
     assert not app.exception
     assert "The newest latest.json was refused" in app.warning[0].value
-    assert app.sidebar.selectbox[0].options == ["2023-04"], "what was there before is shown"
+    assert app.sidebar.selectbox[0].options == ["2023-04"], "the previous release is shown"
 
 
-def test_releases_that_are_not_pinned_are_told_of_in_one_place(
+def test_releases_that_are_not_pinned_are_refused_in_one_message(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_DIGESTS", "0" * 64)
@@ -172,7 +179,7 @@ def test_releases_that_are_not_pinned_are_told_of_in_one_place(
     assert "Releases are pinned" in app.sidebar.caption[0].value
 
 
-def test_a_copy_that_is_damaged_later_is_not_shown(
+def test_a_copy_that_was_damaged_later_is_not_shown(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(releases(released), monkeypatch).run()
@@ -188,7 +195,7 @@ def test_a_copy_that_is_damaged_later_is_not_shown(
     assert not app.error
 
 
-def test_models_that_would_not_fit_are_not_loaded(
+def test_models_beyond_the_memory_budget_are_not_loaded(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
@@ -198,7 +205,7 @@ def test_models_that_would_not_fit_are_not_loaded(
     assert "are in use (FITNESS_MEMORY)" in app.error[0].value
 
 
-def test_a_new_month_is_there_without_a_restart(
+def test_a_new_release_appears_without_a_restart(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, source = FolderTarget(tmp_path), ReleaseStore(releases(released))

@@ -1,4 +1,4 @@
-"""What is told of one user's days, and what is handed to them."""
+"""Calculations on one user's days, downloads, units and labels."""
 
 import io
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import charts, page, personal
-from dashboard.units import IMPERIAL, Units, called
+from dashboard import downloads, personal
+from dashboard.charts.my_days import calendar_heatmap
+from dashboard.text import count, size
+from dashboard.units import IMPERIAL, Units, feature_label
 
 
 def days(steps: Sequence[float | None], usual: float = 5_000) -> pd.DataFrame:
@@ -25,42 +27,44 @@ def days(steps: Sequence[float | None], usual: float = 5_000) -> pd.DataFrame:
     )
 
 
-def test_a_streak_ends_where_a_goal_is_missed_or_nothing_is_known() -> None:
+def test_a_streak_ends_at_a_missed_goal_and_at_a_missing_value() -> None:
     assert personal.streaks(days([9, 9, 1, 9, 9, 9, None, 9]), "steps", 5) == (6, 3, 1)
     assert personal.streaks(days([9, 9, 1]), "steps", 5) == (2, 2, 0)
     gap = days([9, 9, 9]).drop(index=1)
-    assert personal.streaks(gap, "steps", 5) == (2, 1, 1), "a day without a record ends it too"
+    assert personal.streaks(gap, "steps", 5) == (2, 1, 1), (
+        "a day without a record ends a streak too"
+    )
 
 
 def test_a_week_is_compared_with_the_28_days_before_it() -> None:
     month = days([1_000.0] * 23 + [6_000.0] * 7)
-    (last, *others) = personal.weeks(month)
+    (last, *others) = personal.week_ends(month)
     assert last == pd.Timestamp("2023-04-30")
     assert len(others) == 3
-    steps, kcal = personal.changes(month, last)
-    assert (steps.week, steps.usual) == (6_000, 5_000)
+    steps, kcal = personal.week_changes(month, last)
+    assert (steps.mean, steps.usual) == (6_000, 5_000)
     assert steps.share == pytest.approx(0.2)
-    assert personal.most_changed([steps, kcal]) is steps
-    assert personal.most_changed([kcal]) is None
-    assert personal.most_changed([]) is None
+    assert personal.largest_change([steps, kcal]) is steps
+    assert personal.largest_change([kcal]) is None
+    assert personal.largest_change([]) is None
 
 
-def test_no_text_of_a_download_is_a_formula() -> None:
+def test_no_text_in_a_csv_download_is_a_formula() -> None:
     hostile = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "a\r=1", "plain", None]
     frame = pd.DataFrame({"user_id": hostile, "=steps": [-1.5] * len(hostile)})
-    read = pd.read_csv(io.StringIO(page.harmless_csv(frame)), dtype=str)
+    read = pd.read_csv(io.StringIO(downloads.safe_csv(frame)), dtype=str)
     for name in read:
         assert not str(name).startswith(("=", "+", "-", "@", "\t", "\r"))
     texts = read["user_id"].dropna()
     assert not texts.str.startswith(("=", "+", "-", "@", "\t", "\r")).any()
     assert list(texts)[-1] == "plain"
-    assert set(read.iloc[:, 1]) == {"-1.5"}, "a number is a number"
+    assert set(read.iloc[:, 1]) == {"-1.5"}, "numbers stay numbers"
 
 
-def test_units_convert_there_and_names_say_so() -> None:
+def test_units_convert_values_and_name_the_unit() -> None:
     units = Units(IMPERIAL)
     frame = pd.DataFrame({"distance_km": [10.0], "steps": [3]})
-    assert units.of(frame).iloc[0].tolist() == pytest.approx([6.21371, 3])
+    assert units.convert(frame).iloc[0].tolist() == pytest.approx([6.21371, 3])
     assert units.text("weight_kg", 100) == "220.5 lb"
     assert Units().title("distance_km") == "Distance (km)"
     assert units.title("steps") == "Steps"
@@ -70,16 +74,16 @@ def test_units_convert_there_and_names_say_so() -> None:
     ("name", "label"),
     [
         ("heart_rate_avg", "Mean heart rate"),
-        ("calories_burned_mean_28d", "Usual energy (28 days)"),
+        ("calories_burned_mean_28d", "Usual energy (28-day mean)"),
         ("steps_above_usual", "Steps above usual"),
     ],
 )
-def test_inputs_of_a_model_are_called_as_people_would(name: str, label: str) -> None:
-    assert called(name) == label
+def test_features_have_plain_labels(name: str, label: str) -> None:
+    assert feature_label(name) == label
 
 
-def test_a_calendar_puts_each_day_into_its_week() -> None:
-    drawn = charts.heat(days([1.0] * 30), "steps", Units()).to_dict()
+def test_the_calendar_heatmap_puts_each_day_into_its_week() -> None:
+    drawn = calendar_heatmap(days([1.0] * 30), "steps", Units()).to_dict()
     (rows,) = drawn["datasets"].values()
     # The first of April 2023 was a Saturday.
     assert [(row["week"], row["weekday"]) for row in rows[:3]] == [
@@ -87,3 +91,18 @@ def test_a_calendar_puts_each_day_into_its_week() -> None:
         (0, "Sun"),
         (1, "Mon"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (61_234.4, "61,234"), (4_230_000, "4.2 million"), (1_260_000_000, "1.3 billion")],
+)
+def test_a_count_has_the_unit_of_its_magnitude(value: float, text: str) -> None:
+    assert count(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(999, "999 bytes"), (24_635, "24.6 kB"), (1_227_774_500, "1.23 GB")]
+)
+def test_a_size_has_the_unit_of_its_magnitude(value: float, text: str) -> None:
+    assert size(value) == text

@@ -1,4 +1,4 @@
-"""Every view on a real release, and in the states where there is little or nothing to show."""
+"""Every view on a real release, and with incomplete, damaged or no releases."""
 
 from itertools import permutations
 from pathlib import Path
@@ -11,9 +11,13 @@ import streamlit as st
 from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
-from dashboard import charts
-from dashboard.units import NUMBERS, Units
+from dashboard import data
+from dashboard.text import label
+from dashboard.units import Units
 from fitness_assets.models.forests.pipelines import packed
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.record.raw import NUMBERS
+from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
@@ -22,7 +26,7 @@ from fitness_assets.storage.publication import StoredFile, read_bytes
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.models import rewritten
 from fitness_assets_tests.support.opening import (
-    STORY,
+    COMPRESSION_REPORT,
     VIEWS,
     changed,
     open_app,
@@ -34,9 +38,16 @@ from fitness_assets_tests.support.opening import (
 from fitness_assets_tests.support.platform import MONTHS
 
 
-# Frames are Any here: what pandas' types allow of a cell is not what is asserted.
+# Any and not DataFrame: the types of pandas do not know the types of cells.
 def lake(settings: Settings, months: tuple[str, ...] = MONTHS[-1:]) -> Any:
     return Workspace.of(settings).daily.scan(list(months)).table.to_pandas()
+
+
+def metrics_of(of_release: Release, name: str, kind: type[data.M]) -> data.M:
+    """The metrics of the model that a release carries."""
+    metrics = data.carried_metrics(of_release.report().models[name], kind)
+    assert metrics is not None
+    return metrics
 
 
 def shown(view: AppTest) -> dict[str, str]:
@@ -44,19 +55,19 @@ def shown(view: AppTest) -> dict[str, str]:
 
 
 def text(view: AppTest) -> str:
-    """All that the view says in words."""
+    """All sentences of the view."""
     parts = [*view.markdown, *view.caption, *view.info, *view.warning, *view.success, *view.error]
     return "\n".join(part.value for part in parts)
 
 
 def frame(view: AppTest, column: str) -> Any:
-    """The table that has `column`."""
+    """The table with `column`."""
     (found,) = [table.value for table in view.dataframe if column in table.value]
     return found
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_shows_a_real_release_without_a_complaint(
+def test_a_view_shows_a_real_release_without_errors(
     name: str, released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view(name, releases(released), monkeypatch)
@@ -66,35 +77,28 @@ def test_a_view_shows_a_real_release_without_a_complaint(
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_says_so_where_nothing_has_been_released(
+def test_a_view_without_releases_says_so(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(tmp_path))
-
-    def empty(name: str) -> None:
-        import importlib
-
-        importlib.import_module(f"dashboard.views.{name}").show()
-
-    view = AppTest.from_function(empty, args=(name,), default_timeout=60).run()
+    view = open_view(name, tmp_path, monkeypatch)
     assert not view.exception
     assert "No month has been released yet" in view.info[0].value
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_does_without_models(
+def test_a_view_shows_a_release_without_models(
     name: str, released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = changed(released, tmp_path / "partial", without_models)
     view = open_view(name, source, monkeypatch)
     assert not view.exception
     assert not view.error
-    if name in {"segments", "inference", "models", "overview", "my_days"}:
+    if name in {"segments", "live_inference", "models", "overview", "my_days"}:
         assert "needs 20 users" in text(view)
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_of_a_damaged_release_shows_nothing_of_it(
+def test_a_view_shows_nothing_of_a_damaged_release(
     name: str, released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = changed(released, tmp_path / "damaged", lambda *_: None)
@@ -108,7 +112,7 @@ def test_a_view_of_a_damaged_release_shows_nothing_of_it(
     assert "fitness backfill" in view.error[0].value
 
 
-def test_a_forest_that_is_broken_is_refused_where_it_is_used(
+def test_a_broken_model_is_refused_by_the_views_that_use_it(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = release(released)
@@ -119,7 +123,7 @@ def test_a_forest_that_is_broken_is_refused_where_it_is_used(
         files["calorie_regressor.skops"], lambda part: part.replace(forest, forest[:-1] + b"x")
     )
     ReleaseStore(tmp_path).write(source.month, files, source.manifest.info)
-    view = open_view("inference", tmp_path, monkeypatch)
+    view = open_view("live_inference", tmp_path, monkeypatch)
     assert not view.exception
     assert "not a packed forest" in view.error[0].value
     view = open_view("overview", tmp_path, monkeypatch)
@@ -127,21 +131,21 @@ def test_a_forest_that_is_broken_is_refused_where_it_is_used(
     assert not view.error
 
 
-def test_a_release_of_another_version_is_refused_in_words(
+def test_a_release_of_another_schema_version_is_refused(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = ReleaseStore(tmp_path)
     source = release(released)
-    outdated = replace(source.info, schema_version=1)
+    older_info = replace(source.info, schema_version=1)
     with monkeypatch.context() as older:
         older.setattr("fitness_assets.release.bundle.SCHEMA_VERSION", 1)
-        store.publish({"metrics.json": b"{}"}, outdated)
+        store.publish({"metrics.json": b"{}"}, older_info)
     view = open_view("explore", tmp_path, monkeypatch)
     assert not view.exception
     assert "has schema version 1" in view.error[0].value
 
 
-def test_the_months_table_and_the_stages_are_those_of_the_stores(
+def test_the_table_of_months_and_the_pipeline_show_the_stores(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("overview", releases(released), monkeypatch)
@@ -156,13 +160,13 @@ def test_the_months_table_and_the_stages_are_those_of_the_stores(
     stages = str(view.get("html")[0].proto.body)
     workspace = Workspace.of(released)
     for asset in ("raw_telemetry", "daily_activity", "segment_model", "model_backtest"):
-        made = workspace.manifest(asset, MONTHS[-1])
-        assert made is not None
-        assert made.data_version[:12] in stages
-    assert "not made for this month" in stages, "nobody has asked for the compression report"
+        manifest = workspace.manifest(asset, MONTHS[-1])
+        assert manifest is not None
+        assert manifest.data_version[:12] in stages
+    assert "not materialized for this month" in stages, "the compression report is made on request"
 
 
-def test_the_activity_table_is_that_of_the_lake(
+def test_the_table_of_activities_shows_the_lake(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("explore", releases(released), monkeypatch)
@@ -170,7 +174,7 @@ def test_the_activity_table_is_that_of_the_lake(
     assert not view.exception
     table = frame(view, "activity").set_index("activity")
     days = lake(released).assign(
-        activity_type=lambda days: days["activity_type"].map(charts.readable, "ignore")
+        activity_type=lambda days: days["activity_type"].map(label, "ignore")
     )
     assert table["days"].to_dict() == days["activity_type"].value_counts().to_dict()
     for name, of_activity in days.groupby("activity_type"):
@@ -179,8 +183,8 @@ def test_the_activity_table_is_that_of_the_lake(
             assert table.loc[name, number] == pytest.approx(of_activity[number].mean())
 
 
-@pytest.mark.parametrize("part", ["Distributions", "Activities", "Health", "Time"])
-def test_explore_reads_the_chosen_month_and_says_how_much(
+@pytest.mark.parametrize("part", ["Distributions", "Activities", "Relations", "Health", "Time"])
+def test_explore_reads_only_the_chosen_month_and_says_how_much(
     part: str, released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[tuple[str, int]] = []
@@ -200,13 +204,13 @@ def test_explore_reads_the_chosen_month_and_says_how_much(
     assert f"{sum(size for _, size in read):,} bytes were read" in view.caption[-1].value
 
 
-def test_units_change_what_is_told_and_not_what_is_stored(
+def test_units_change_the_shown_values_and_not_the_stored_ones(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(releases(released), monkeypatch).run()
     app.sidebar.selectbox(key="units").select("Imperial").run()
     assert app.query_params["units"] == "Imperial"
-    view = open_view("quality", releases(released), monkeypatch)
+    view = open_view("data_quality", releases(released), monkeypatch)
     metric = frame(view, "allowed_low").set_index("name")
     view.session_state["units"] = "Imperial"
     view.run()
@@ -216,19 +220,19 @@ def test_units_change_what_is_told_and_not_what_is_stored(
     assert imperial.loc["Steps", "median"] == metric.loc["Steps", "median"]
 
 
-def test_the_segment_table_is_that_of_the_users_days(
+def test_the_table_of_segments_shows_the_means_of_their_users(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("segments", releases(released), monkeypatch)
     table = frame(view, "resting_heart_rate").set_index("name")
-    told = release(released).metrics()["segment_model"]
-    assert told["stable"], "or this test tells nothing"
+    segments = metrics_of(release(released), "segment_model", SegmentMetrics)
+    assert segments.stable, "or this test checks nothing"
     days = lake(released, MONTHS)
     means = days[days["worn"]].groupby("user_id").mean(numeric_only=True)
     members = release(released).table("segments").set_index("user_id")["segment"]
-    for profile in told["profiles"]:
-        users = members.index[members == profile["segment"]]
-        row = table.loc[profile["name"]]
+    for profile in segments.profiles:
+        users = members.index[members == profile.segment]
+        row = table.loc[profile.name]
         assert row["users"] == len(users)
         for shown_as, column in {
             "steps": "steps",
@@ -241,13 +245,13 @@ def test_the_segment_table_is_that_of_the_users_days(
                 assert row[shown_as] == pytest.approx(means.loc[users, column].mean())
 
 
-def test_movement_is_counted_from_the_segments_of_both_months(
+def test_movement_counts_users_by_their_segments_of_both_months(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def named(month: str) -> Any:
         of_month = release(released, month)
-        told = of_month.metrics()["segment_model"]
-        names = {profile["segment"]: profile["name"] for profile in told["profiles"]}
+        segments = metrics_of(of_month, "segment_model", SegmentMetrics)
+        names = {profile.segment: profile.name for profile in segments.profiles}
         return of_month.table("segments").set_index("user_id")["segment"].map(names)
 
     before, now = named(MONTHS[0]), named(MONTHS[1])
@@ -263,46 +267,44 @@ def test_movement_is_counted_from_the_segments_of_both_months(
     assert f"{same:,} of {len(both):,} users" in text(view)
 
 
-def test_no_stable_groups_is_said_and_nothing_is_built_on_them(
+def test_segments_that_are_not_stable_are_not_shown(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unstable(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
-        told = metrics["models"]["segment_model"]["report"]["metrics"]
-        chosen = next(each for each in told["candidates"] if each["k"] == told["k"])
+        report = metrics["models"]["segment_model"]["report"]["metrics"]
+        chosen = next(each for each in report["candidates"] if each["k"] == report["k"])
         chosen |= {"stability": 0.2, "bootstrap": 0.2}
-        told |= {"stable": False, "stability": 0.2, "profiles": []}
+        report |= {"stable": False, "stability": 0.2, "profiles": []}
 
     source = changed(released, tmp_path / "unstable", unstable)
     view = open_view("segments", source, monkeypatch)
     assert not view.exception
-    assert "No stable groups here" in view.warning[0].value
+    assert "No stable segments" in view.warning[0].value
     assert not view.dataframe
     mine = open_view("my_days", source, monkeypatch)
     assert not mine.exception
-    assert "No stable groups were found" in text(mine)
+    assert "No stable segments were found" in text(mine)
 
 
-def test_the_quality_tables_are_those_of_the_lake(
-    released: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    view = open_view("quality", releases(released), monkeypatch)
+def test_data_quality_shows_the_lake(released: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = open_view("data_quality", releases(released), monkeypatch)
     days, workspace = lake(released), Workspace.of(released)
     raw = workspace.raw.scan([MONTHS[-1]]).table.to_pandas()
-    figures = shown(view)
-    assert figures["Records delivered"] == f"{len(raw):,}"
+    metrics = shown(view)
+    assert metrics["Records delivered"] == f"{len(raw):,}"
     repeated = int(raw.duplicated(["user_id", "date"]).sum())
     assert repeated > 0
-    assert figures["Duplicates removed"] == f"{repeated:,}"
+    assert metrics["Duplicates removed"] == f"{repeated:,}"
     flags = days["quality_flags"].map(len).sum()
-    assert figures["Values out of range"] == f"{flags:,}"
-    assert figures["Days not worn"] == f"{(~days['worn']).sum():,}"
+    assert metrics["Values out of range"] == f"{flags:,}"
+    assert metrics["Days not worn"] == f"{(~days['worn']).sum():,}"
     table = frame(view, "allowed_low").set_index("name")
     columns = {Units().title(name): name for name in NUMBERS}
     assert list(table.index) == list(columns)
     for (_, row), name in zip(table.iterrows(), columns.values(), strict=True):
         values = days[name].dropna().astype(float)
         assert row["known"] == len(values)
-        flagged = days["quality_flags"].map(lambda told, n=name: f"{n}_out_of_range" in told)
+        flagged = days["quality_flags"].map(lambda flags, n=name: f"{n}_out_of_range" in flags)
         assert row["out_of_range"] == flagged.sum()
         unknown = days[name].isna() & ~flagged
         assert row["not_worn"] == (unknown & ~days["worn"]).sum()
@@ -313,25 +315,27 @@ def test_the_quality_tables_are_those_of_the_lake(
         far = (values < q1 - 3 * (q3 - q1)) | (values > q3 + 3 * (q3 - q1))
         assert row["outliers"] == far.sum()
     (checks,) = [table.value for table in view.table]
-    assert all("passed" in verdict for verdict in checks.iloc[:, 0])
+    assert all("passed" in result for result in checks["Result"])
     assert len(checks) == 7
 
 
-def test_files_that_were_set_aside_are_listed_with_their_reasons(
+def test_quarantined_files_are_listed_with_their_reasons(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def aside(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
+    def quarantine(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
         metrics["data"]["unread"] = {"=cmd.csv": "row 3, steps: 'many'"}
 
-    view = open_view("quality", changed(released, tmp_path / "aside", aside), monkeypatch)
+    view = open_view(
+        "data_quality", changed(released, tmp_path / "quarantine", quarantine), monkeypatch
+    )
     assert not view.exception
-    assert shown(view)["Files set aside"] == "1"
+    assert shown(view)["Files quarantined"] == "1"
     listed = view.table[-1].value
     assert list(listed.index) == ["=cmd.csv"]
     assert listed.iloc[0, 0] == "row 3, steps: 'many'"
 
 
-def test_my_days_are_those_of_the_user_in_the_lake(
+def test_my_days_shows_the_days_of_the_user_in_the_lake(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("my_days", releases(released), monkeypatch)
@@ -345,26 +349,28 @@ def test_my_days_are_those_of_the_user_in_the_lake(
     reached = int((own["steps"] >= 8_000).sum())
     assert f"{reached} of {len(own)} days reach 8,000" in text(view)
     week = own.tail(7)
-    assert shown(view)["Steps, mean a day"] == f"{week['steps'].mean():,.0f}"
+    assert shown(view)["Steps, daily mean"] == f"{week['steps'].mean():,.0f}"
     usual = week["steps_mean_28d"].iloc[0]
-    (delta,) = [m.delta for m in view.metric if m.label == "Steps, mean a day"]
+    (delta,) = [m.delta for m in view.metric if m.label == "Steps, daily mean"]
     assert delta.startswith(f"{week['steps'].mean() - usual:,.0f} ")
 
 
-def test_one_users_days_are_read_without_the_others(released: Settings) -> None:
+def test_the_days_of_one_user_are_read_without_those_of_others(released: Settings) -> None:
     own = release(released).table("user_days", user="u0000007")
     assert set(own["user_id"]) == {"u0000007"}
     everyone = release(released).table("user_days")
     assert own.equals(everyone[everyone["user_id"] == "u0000007"].reset_index(drop=True))
 
 
-def test_compression_says_how_to_make_a_report_and_then_shows_it(
+def test_compression_says_how_to_materialize_a_report_and_then_shows_it(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("compression", releases(released), monkeypatch)
     assert "key:compression_report or key:dashboard_release" in view.info[0].value
     source = changed(
-        released, tmp_path / "told", lambda metrics, _: metrics.update(compression=STORY)
+        released,
+        tmp_path / "report",
+        lambda metrics, _: metrics.update(compression=COMPRESSION_REPORT),
     )
     view = open_view("compression", source, monkeypatch)
     assert not view.exception
@@ -373,39 +379,37 @@ def test_compression_says_how_to_make_a_report_and_then_shows_it(
     view.select_slider(key="step").set_value("scikit-learn's default").run()
     assert not view.exception
     assert shown(view)["On disk"] == "1.23 GB"
-    assert "5 of its 100 trees were grown" in text(view)
+    assert "5 of its 100 trees were trained" in text(view)
     decisions = open_view("decisions", source, monkeypatch)
     assert shown(decisions)["Times smaller"] == "49,839"
 
 
-def test_every_score_of_the_models_is_that_of_the_release(
+def test_the_scores_of_the_models_are_those_of_the_release(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    metrics = release(released).metrics()
     view = open_view("models", releases(released), monkeypatch)
     table = frame(view, "macro_f1").set_index("model")
-    told = metrics["activity_classifier"]
-    assert table.loc["This model", "macro_f1"] == told["macro_f1"]
-    assert table.loc["Each activity its share", "accuracy"] == told["baseline_accuracy"]
+    classifier = metrics_of(release(released), "activity_classifier", ClassifierMetrics)
+    scores, baseline = classifier.evaluation.scores, classifier.evaluation.baseline
+    assert table.loc["This model", "macro_f1"] == scores.macro_f1
+    assert table.loc["Baseline (class shares)", "accuracy"] == baseline.accuracy
     view.segmented_control(key="model").select("Calorie regressor").run()
     assert not view.exception
-    told = metrics["calorie_regressor"]
+    regressor = metrics_of(release(released), "calorie_regressor", RegressorMetrics)
     table = frame(view, "rmse").set_index("model")
-    assert table.loc["This model", "r2"] == told["r2"]
-    assert table.loc["Linear model", "mae"] == told["linear"]["mae"]
-    # Both pictures are of every day of the users held out.
-    seen = told["agreement"]
-    assert sum(map(sum, seen["rows"])) == sum(seen["residual_rows"]) == told["heldout_rows"]
-    reliability = metrics["activity_classifier"]["reliability"]
-    assert (
-        sum(each["rows"] for each in reliability) == metrics["activity_classifier"]["heldout_rows"]
-    )
+    assert table.loc["This model", "r2"] == regressor.evaluation.scores.r2
+    assert table.loc["Linear model", "mae"] == regressor.linear.mae
+    # Both charts count every day of the held-out users.
+    agreement = regressor.agreement
+    assert sum(map(sum, agreement.counts)) == regressor.evaluation.rows
+    assert sum(agreement.residual_counts) == regressor.evaluation.rows
+    assert sum(each.rows for each in classifier.reliability) == classifier.evaluation.rows
 
 
-def test_a_model_that_stands_in_is_shown_as_one(
+def test_a_fallback_model_is_named_as_one(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def stands_in(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
+    def fallback(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
         report = metrics["models"]["calorie_regressor"]["report"]
         failed = report | {"released": False, "reason": "no_worse_than_before (r2 0.1)"}
         metrics["models"]["calorie_regressor"] = {
@@ -413,13 +417,13 @@ def test_a_model_that_stands_in_is_shown_as_one(
             "fallback": {"month": "2023-04", "report": report},
         }
 
-    view = open_view("models", changed(released, tmp_path / "in", stands_in), monkeypatch)
+    view = open_view("models", changed(released, tmp_path / "fallback", fallback), monkeypatch)
     view.segmented_control(key="model").select("Calorie regressor").run()
     assert not view.exception
-    assert "The model of 2023-04 stands in" in text(view)
+    assert "The model of 2023-04 is used instead" in text(view)
 
 
-def test_a_month_made_of_days_that_have_changed_since_is_outdated(
+def test_a_month_whose_training_data_has_changed_is_outdated(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, source = FolderTarget(tmp_path), ReleaseStore(releases(released))
@@ -433,7 +437,7 @@ def test_a_month_made_of_days_that_have_changed_since_is_outdated(
     store.publish(files, info)
     view = open_view("overview", tmp_path, monkeypatch)
     assert not view.exception
-    assert "2023-05 is outdated: learned from an earlier 2023-04." in text(view)
+    assert "2023-05 is outdated: models trained on an earlier version of 2023-04." in text(view)
 
 
 def test_a_refused_month_is_in_the_calendar(

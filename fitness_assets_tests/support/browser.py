@@ -1,4 +1,4 @@
-"""A real Chromium for the tests that want one."""
+"""Chromium for the tests that need a browser, and waits for the states of a Streamlit page."""
 
 import os
 import shutil
@@ -12,22 +12,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Error, Page, Playwright, expect, sync_playwright
+    from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 else:
-    # The image that tests itself carries no browser.
+    # The image that tests itself has no Playwright.
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    Error, expect = playwright.Error, playwright.expect
+    expect = playwright.expect
     sync_playwright = playwright.sync_playwright
 
-__all__ = ["Error", "chromium", "expect", "expect_whole", "screenshot"]
+__all__ = ["chromium", "expect", "expect_drawn", "expect_finished", "next_frame", "screenshot"]
 
-# A page waits for its server, and that may share two cores with a run.
-expect.set_options(timeout=30_000)
+#: Milliseconds to wait for a state. Generous, since the machine may be busy with other work.
+_TIMEOUT = 120_000
+expect.set_options(timeout=_TIMEOUT)
 
-#: Kept by CI as artifacts; git ignores it.
+#: CI keeps them as artifacts; git ignores them.
 SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
 
-# Without these Chromium looks for its maker's hosts all the time, which a closed network refuses.
+# Without these Chromium contacts hosts of its maker, which a closed network refuses.
 _QUIET = [
     "--disable-background-networking",
     "--disable-component-update",
@@ -36,20 +37,29 @@ _QUIET = [
     "--disable-sync",
     "--no-first-run",
 ]
+_IS_DRAWN = """
+    least => {
+        const charts = [...document.querySelectorAll('[data-testid=stVegaLiteChart]')];
+        return charts.length >= least && charts.every(chart => chart.querySelector('canvas, svg'));
+    }
+"""
+_NEXT_FRAME = """
+    () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+"""
 
 
 @contextmanager
 def chromium() -> Iterator["Browser"]:
-    """A headless Chromium; skips the test, and says why, where none can be had."""
+    """A headless Chromium; skips the test with a reason if there is none."""
     driver = [sys.executable, "-m", "playwright", "--version"]
-    told = subprocess.run(driver, check=False, capture_output=True, text=True)
-    if told.returncode != 0:
-        pytest.skip(f"Playwright's driver does not run here: {told.stderr.strip()}")
+    result = subprocess.run(driver, check=False, capture_output=True, text=True)
+    if result.returncode != 0:
+        pytest.skip(f"Playwright's driver does not run here: {result.stderr.strip()}")
     with sync_playwright() as playwright:
         executable = _executable(playwright)
         if executable is None:
             pytest.skip("no Chromium on this machine, neither its own nor Playwright's")
-        # Chromium refuses its sandbox to root.
+        # Chromium's sandbox does not run as root.
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = playwright.chromium.launch(executable_path=executable, args=_QUIET + sandbox)
         try:
@@ -59,16 +69,28 @@ def chromium() -> Iterator["Browser"]:
 
 
 def screenshot(page: "Page", name: str) -> None:
-    """Keep what `page` shows as ``NAME.png``."""
+    """Save the whole of `page`, with its charts, as ``NAME.png``."""
+    expect_drawn(page)
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=True)
+    next_frame(page)
 
 
-def expect_whole(page: "Page") -> None:
-    """Fail where Streamlit shows an exception, or has not come to rest."""
+def expect_finished(page: "Page") -> None:
+    """Wait until Streamlit's script has finished; fail if the page shows an exception."""
     app = page.get_by_test_id("stApp")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
     expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def expect_drawn(page: "Page", at_least: int = 0) -> None:
+    """Wait until all charts of the page, `at_least` so many, are drawn."""
+    page.wait_for_function(_IS_DRAWN, arg=at_least, timeout=_TIMEOUT)
+
+
+def next_frame(page: "Page") -> None:
+    """Wait until the browser has drawn a frame, and so has sent the events of earlier scrolling."""
+    page.evaluate(_NEXT_FRAME)
 
 
 def _executable(playwright: "Playwright") -> str | None:

@@ -1,4 +1,4 @@
-"""Open the dashboard, or one of its views, on releases as they are or as a test wants them."""
+"""Open the dashboard, or one of its views, on releases as they are or after a test's changes."""
 
 import json
 from collections.abc import Callable
@@ -15,20 +15,11 @@ from fitness_assets.storage.publication import read_bytes
 from fitness_assets_tests.support.platform import MONTHS
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
-VIEWS = (
-    "overview",
-    "explore",
-    "segments",
-    "my_days",
-    "inference",
-    "models",
-    "compression",
-    "quality",
-    "decisions",
-)
+#: Names of all views. A browser test finds each of them in the navigation.
+VIEWS = tuple(sorted(path.stem for path in (APP.parent / "views").glob("[a-z]*.py")))
 
-#: A story of two steps, told as `compression_report` tells it.
-STEP = {
+#: A compression report of two steps.
+_STEP = {
     "trees": 100,
     "trees_measured": 5,
     "nodes": 17_050_100,
@@ -39,11 +30,11 @@ STEP = {
     "r2": 0.207,
     "rmse": 380.9,
 }
-STORY = {
+COMPRESSION_REPORT = {
     "steps": [
-        {"step": "scikit-learn's default", **STEP},
+        {"step": "scikit-learn's default", **_STEP},
         {
-            **STEP,
+            **_STEP,
             "step": "as released",
             "trees": 10,
             "trees_measured": 10,
@@ -59,14 +50,17 @@ Change = Callable[[dict[str, Any], dict[str, bytes]], object]
 
 
 def releases(settings: Settings) -> Path:
+    """The folder of the releases."""
     return settings.home / "releases"
 
 
 def release(settings: Settings, month: str = MONTHS[-1]) -> Release:
+    """The release of `month`."""
     return ReleaseStore(releases(settings)).open(month)
 
 
 def open_app(source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The whole dashboard on the releases in `source`, before its first run."""
     monkeypatch.setenv("FITNESS_RELEASE_SOURCE", str(source))
     return AppTest.from_file(str(APP), default_timeout=60)
 
@@ -76,13 +70,14 @@ def _view(name: str, months: list[str]) -> None:
 
     import streamlit as st
 
-    st.session_state.setdefault("month", months[-1])
+    if months:
+        st.session_state.setdefault("month", months[-1])
     st.session_state["months"] = months
     importlib.import_module(f"dashboard.views.{name}").show()
 
 
 def open_view(name: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """One view on the releases in `source`, which it may not change."""
+    """One view on the releases in `source`, which are read in place and not copied."""
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(source))
     months = ReleaseStore(source).months()
     view = AppTest.from_function(_view, args=(name, months), default_timeout=60)
@@ -90,7 +85,7 @@ def open_view(name: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTe
 
 
 def changed(settings: Settings, folder: Path, change: Change, month: str = MONTHS[-1]) -> Path:
-    """Releases in `folder`: that of `month`, after `change` of its report and files."""
+    """A folder with the release of `month` after `change` of its metrics and files."""
     source = release(settings, month)
     files = {file.name: read_bytes(source.folder, file) for file in source.manifest.files}
     metrics = json.loads(files["metrics.json"])
@@ -101,7 +96,7 @@ def changed(settings: Settings, folder: Path, change: Change, month: str = MONTH
 
 
 def without_models(metrics: dict[str, Any], files: dict[str, bytes]) -> None:
-    """As of a month with too few people to learn from."""
+    """Change a release to that of a month with too few users to train models."""
     for name in ("segment_model", "activity_classifier", "calorie_regressor"):
         report = {"released": False, "reason": "needs 20 users", "gates": []}
         metrics["models"][name] = {"report": {"window": [], "learned_from": {}, **report}}

@@ -1,0 +1,126 @@
+"""Charts that several views draw."""
+
+from collections.abc import Mapping
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.theme import (
+    BAD,
+    HEIGHT,
+    INK,
+    LABEL_LINES,
+    date_axis,
+    date_tip,
+    layered,
+    tip,
+)
+from dashboard.text import label
+from dashboard.units import Units
+from fitness_assets.record.raw import NUMBERS
+
+
+def daily_means(days: pd.DataFrame, name: str, units: Units) -> alt.Chart:
+    """The mean of a measurement on each day of the month, as a line.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date``, and the measurement `name` in its stored unit.
+    """
+    title = units.title(name)
+    chart: alt.Chart = (
+        alt.Chart(units.convert(days)[["date", name]])
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("date:T", title=None, axis=date_axis()),
+            y=alt.Y(f"{name}:Q", title=title, scale=alt.Scale(zero=False)),
+            tooltip=[date_tip(), tip(f"{name}:Q", title, ",.1f")],
+        )
+        .properties(height=HEIGHT, title=f"{NUMBERS[name].label}, mean by day")
+    )
+    return chart
+
+
+def daily_records(days: pd.DataFrame) -> alt.LayerChart:
+    """Records by day, and how many of them were worn: ``date``, ``records`` and ``worn``."""
+    base = alt.Chart(days[["date", "records", "worn"]]).encode(
+        x=alt.X("date:T", title=None, axis=date_axis()),
+        tooltip=[date_tip(), tip("records:Q", "Records", ","), tip("worn:Q", "Worn", ",")],
+    )
+    return layered(
+        base.mark_area(color=INK, opacity=0.35).encode(y=alt.Y("records:Q", title="Records")),
+        base.mark_area(opacity=0.8).encode(y="worn:Q"),
+    ).properties(height=HEIGHT, title="Records by day: all (grey) and worn (blue)")
+
+
+def share_bars(shares: Mapping[str, float], title: str) -> alt.Chart:
+    """Horizontal bars of shares of 1 by snake-case name, largest first."""
+    frame = pd.DataFrame({"name": [label(name) for name in shares], "share": list(shares.values())})
+    chart: alt.Chart = (
+        alt.Chart(frame)
+        .mark_bar(cornerRadiusEnd=3)
+        .encode(
+            y=alt.Y("name:N", sort="-x", title=None),
+            x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            tooltip=[tip("name:N", "Name"), tip("share:Q", "Share", ".1%")],
+        )
+        .properties(height=60 + 26 * len(frame), title=title)
+    )
+    return chart
+
+
+def value_bars(values: Mapping[str, float], title: str, axis_title: str) -> alt.Chart:
+    """Horizontal bars of values by name, in the order of `values`."""
+    frame = pd.DataFrame({"name": list(values), "value": list(values.values())})
+    # A segment's name has several parts, which are written below each other.
+    breaks = max((name.count(", ") for name in values), default=0)
+    labels = alt.Axis(labelLimit=190, labelExpr=LABEL_LINES, labelOffset=-6 * breaks)
+    chart: alt.Chart = (
+        alt.Chart(frame)
+        .mark_bar(cornerRadiusEnd=3)
+        .encode(
+            y=alt.Y("name:N", sort=None, title=None, axis=labels),
+            x=alt.X("value:Q", title=axis_title, axis=alt.Axis(tickCount=5)),
+            tooltip=[tip("name:N", "Name"), tip("value:Q", axis_title, ",.4~r")],
+        )
+        .properties(height=90 + (30 + 14 * breaks) * len(frame), title=title)
+    )
+    return chart
+
+
+def histogram(
+    bins: pd.DataFrame, name: str, units: Units, mark: tuple[float, str] | None = None
+) -> alt.LayerChart:
+    """Days by value of a measurement.
+
+    Parameters
+    ----------
+    bins : DataFrame
+        ``low``, ``high`` and ``days`` of the bins of the measurement `name`, in its stored unit.
+    mark : tuple of (float, str), optional
+        A value to draw a vertical line at, in the stored unit, and its label.
+    """
+    factor, title = units.factor(name), units.title(name)
+    shown = bins.assign(low=bins["low"] * factor, high=bins["high"] * factor)
+    layers = [
+        alt.Chart(shown)
+        .mark_bar()
+        .encode(
+            x=alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(tickCount=6)),
+            x2="high:Q",
+            y=alt.Y("days:Q", title="Days"),
+            tooltip=[
+                tip("low:Q", "From", ",.1f"),
+                tip("high:Q", "To", ",.1f"),
+                tip("days:Q", "Days", ","),
+            ],
+        )
+    ]
+    if mark is not None:
+        line = alt.Chart(pd.DataFrame({"value": [mark[0] * factor], "label": [mark[1]]}))
+        layers += [
+            line.mark_rule(color=BAD, strokeDash=[5, 3], size=2).encode(x="value:Q"),
+            line.mark_text(color=BAD, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
+        ]
+    return layered(*layers).properties(height=HEIGHT, title=NUMBERS[name].label)

@@ -1,0 +1,74 @@
+"""Charts of the view Data quality."""
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.theme import BAD, FAIR, GOOD, INK, bottom_legend, layered, tip
+
+#: Parts that the records of a measurement fall into, and their colours.
+PARTS = {"Known": GOOD, "Out of range": BAD, "Missing": FAIR, "Not worn": INK}
+
+
+def completeness(parts: pd.DataFrame) -> alt.Chart:
+    """Shares of the records of each measurement by `PARTS`, as stacked bars.
+
+    Parameters
+    ----------
+    parts : DataFrame
+        ``measurement``, ``part``, ``rank`` (the order of the parts) and ``share``.
+    """
+    order = list(PARTS)
+    chart: alt.Chart = (
+        alt.Chart(parts)
+        .mark_bar()
+        .encode(
+            y=alt.Y("measurement:N", sort=None, title=None),
+            x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
+            color=alt.Color(
+                "part:N",
+                title=None,
+                sort=order,
+                scale=alt.Scale(domain=order, range=list(PARTS.values())),
+                legend=bottom_legend(columns=2),
+            ),
+            order=alt.Order("rank:Q"),
+            tooltip=[
+                tip("measurement:N", "Measurement"),
+                tip("part:N", "Records"),
+                tip("share:Q", "Share", ".2%"),
+            ],
+        )
+        .properties(
+            height=120 + 28 * parts["measurement"].nunique(), title="Completeness by measurement"
+        )
+    )
+    return chart
+
+
+def drift_bars(indices: pd.DataFrame, threshold: float) -> alt.LayerChart:
+    """Population stability index by measurement.
+
+    Parameters
+    ----------
+    indices : DataFrame
+        ``measurement`` and ``index``.
+    threshold : float
+        The index from which a distribution counts as shifted.
+    """
+    line = alt.Chart(pd.DataFrame({"value": [threshold], "label": ["shifted"]}))
+    return layered(
+        alt.Chart(indices)
+        .mark_bar(cornerRadiusEnd=3)
+        .encode(
+            y=alt.Y("measurement:N", sort="-x", title=None),
+            x=alt.X("index:Q", title="Population stability index", axis=alt.Axis(tickCount=5)),
+            tooltip=[
+                tip("measurement:N", "Measurement"),
+                tip("index:Q", "Population stability index", ".4f"),
+            ],
+        ),
+        line.mark_rule(color=BAD, strokeDash=[5, 3], size=2).encode(x="value:Q"),
+        line.mark_text(color=BAD, align="right", dx=-5, baseline="top", y=2).encode(
+            x="value:Q", text="label:N"
+        ),
+    ).properties(height=100 + 28 * len(indices), title="Drift since the month before")

@@ -1,0 +1,133 @@
+"""Charts of the view Explore."""
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.theme import (
+    BAD,
+    HEIGHT,
+    INK,
+    WEEKDAYS,
+    bottom_legend,
+    layered,
+    signed_heatmap,
+    tip,
+)
+from dashboard.text import label
+from dashboard.units import Units
+from fitness_assets.record.raw import NUMBERS
+
+_FRIDAY = 5
+#: Percentiles of `spread_by_activity`, and their titles.
+_PERCENTILES = {
+    "p5": "5th percentile",
+    "p25": "25th percentile",
+    "p50": "Median",
+    "p75": "75th percentile",
+    "p95": "95th percentile",
+}
+
+
+def weekday_means(table: pd.DataFrame, name: str, units: Units) -> alt.Chart:
+    """The mean of a measurement by day of the week, as bars.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``day_of_week`` from 1 (Monday) to 7 (Sunday), and the measurement `name`.
+    """
+    shown = units.convert(table)[["day_of_week", name]]
+    shown = shown.assign(
+        weekday=[WEEKDAYS[number - 1] for number in shown["day_of_week"]],
+        kind=shown["day_of_week"].map(lambda day: "Weekend" if day > _FRIDAY else "Weekday"),
+    )
+    title = units.title(name)
+    chart: alt.Chart = (
+        alt.Chart(shown)
+        .mark_bar(cornerRadiusEnd=3)
+        .encode(
+            x=alt.X("weekday:O", sort=WEEKDAYS, title=None, axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{name}:Q", title=title),
+            color=alt.Color("kind:N", title=None, legend=bottom_legend()),
+            tooltip=[tip("weekday:N", "Day of the week"), tip(f"{name}:Q", title, ",.1f")],
+        )
+        .properties(height=HEIGHT, title=f"{NUMBERS[name].label}, mean by day of the week")
+    )
+    return chart
+
+
+def spread_by_activity(spreads: pd.DataFrame, name: str, units: Units) -> alt.LayerChart:
+    """Box plots of a measurement by activity, highest median first.
+
+    Parameters
+    ----------
+    spreads : DataFrame
+        ``activity_type``, and the percentiles ``p5``, ``p25``, ``p50``, ``p75`` and ``p95`` of the
+        measurement `name` over days.
+    """
+    shown = spreads.assign(
+        activity=[label(activity) for activity in spreads["activity_type"]],
+        **{mark: spreads[mark] * units.factor(name) for mark in _PERCENTILES},
+    ).sort_values("p50", ascending=False)
+    base = alt.Chart(shown).encode(
+        y=alt.Y("activity:N", sort=list(shown["activity"]), title=None),
+        tooltip=[
+            tip("activity:N", "Activity"),
+            *(tip(f"{mark}:Q", title, ",.1f") for mark, title in _PERCENTILES.items()),
+        ],
+    )
+    scale = alt.Scale(zero=False)
+    return layered(
+        base.mark_rule(color=INK).encode(
+            x=alt.X("p5:Q", title=units.title(name), scale=scale, axis=alt.Axis(tickCount=6)),
+            x2="p95:Q",
+        ),
+        base.mark_bar(size=14).encode(x=alt.X("p25:Q", scale=scale), x2="p75:Q"),
+        base.mark_tick(color="white", thickness=2, size=14).encode(x=alt.X("p50:Q", scale=scale)),
+    ).properties(height=60 + 28 * len(shown), title=f"{NUMBERS[name].label} by activity")
+
+
+def scatter(
+    sample: pd.DataFrame, trend: pd.DataFrame, x: str, y: str, units: Units
+) -> alt.LayerChart:
+    """A sample of days by two measurements, and the median of one by the other over all days.
+
+    Parameters
+    ----------
+    sample : DataFrame
+        ``activity_type`` and both measurements.
+    trend : DataFrame
+        ``at``, values of `x`, and ``median``, the medians of `y` there.
+    """
+    known = units.convert(sample)[["activity_type", x, y]].dropna(subset=[x, y])
+    activities = [label(name) if name else "Unknown" for name in known["activity_type"]]
+    points = known.assign(activity=activities).drop(columns="activity_type")
+    line = trend.assign(at=trend["at"] * units.factor(x), median=trend["median"] * units.factor(y))
+    scale = alt.Scale(zero=False)
+    return layered(
+        alt.Chart(points)
+        .mark_circle(opacity=0.45, size=22)
+        .encode(
+            x=alt.X(f"{x}:Q", title=units.title(x), scale=scale, axis=alt.Axis(tickCount=6)),
+            y=alt.Y(f"{y}:Q", title=units.title(y), scale=scale),
+            color=alt.Color("activity:N", title=None, legend=bottom_legend(columns=3)),
+            tooltip=[
+                tip("activity:N", "Activity"),
+                *(tip(f"{name}:Q", units.title(name), ",.1f") for name in (x, y)),
+            ],
+        ),
+        alt.Chart(line[["at", "median"]])
+        .mark_line(color=BAD, size=3, interpolate="monotone")
+        .encode(x="at:Q", y="median:Q"),
+    ).properties(height=420, title=f"{NUMBERS[y].label} by {NUMBERS[x].label.lower()}")
+
+
+def correlation_heatmap(table: pd.DataFrame) -> alt.LayerChart:
+    """Pearson's r of each pair of measurements: columns ``one``, ``other`` and ``r``."""
+    labels = {name: NUMBERS[name].label for name in table["one"].unique()}
+    shown = table.assign(one=table["one"].map(labels), other=table["other"].map(labels)).dropna()
+    shown = shown.rename(columns={"one": "measurement", "other": "with"})
+    order = list(labels.values())
+    return signed_heatmap(
+        shown, ("measurement", order), ("with", order), ("r", "Pearson's r")
+    ).properties(title="Correlation (Pearson's r)")

@@ -1,0 +1,130 @@
+"""Charts of the view My days."""
+
+import altair as alt
+import pandas as pd
+
+from dashboard.charts.theme import (
+    BAD,
+    DENSITY,
+    FAIR,
+    GOOD,
+    HEIGHT,
+    INK,
+    WEEKDAYS,
+    bottom_legend,
+    date_axis,
+    date_tip,
+    layered,
+    text_color,
+    tip,
+)
+from dashboard.units import Units
+from fitness_assets.record.raw import NUMBERS
+
+
+def calendar_heatmap(days: pd.DataFrame, name: str, units: Units) -> alt.LayerChart:
+    """One user's month as a calendar, coloured by a measurement.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date`` and the measurement `name`.
+    """
+    shown = units.convert(days)[["date", name]].copy()
+    dates = pd.to_datetime(shown["date"])
+    first = dates.min().to_period("M").start_time
+    shown["weekday"] = [WEEKDAYS[day] for day in dates.dt.weekday]
+    shown["week"] = (dates.dt.day + first.weekday() - 1) // 7
+    shown["day"] = dates.dt.day
+    title = units.title(name)
+    base = alt.Chart(shown).encode(
+        x=alt.X(
+            "weekday:O",
+            sort=WEEKDAYS,
+            title=None,
+            axis=alt.Axis(labelAngle=0, orient="top", ticks=False, domain=False),
+        ),
+        y=alt.Y("week:O", title=None, axis=None),
+        tooltip=[date_tip(), tip(f"{name}:Q", title, ",.1f")],
+    )
+    middle = (shown[name].min() + shown[name].max()) / 2
+    known = base.transform_filter(f"isValid(datum.{name})")
+    missing = base.transform_filter(f"!isValid(datum.{name})")
+    color = alt.Color(
+        f"{name}:Q",
+        title=title,
+        scale=alt.Scale(scheme=DENSITY, zero=False),
+        legend=bottom_legend(gradientLength=160),
+    )
+    return layered(
+        known.mark_rect(cornerRadius=4).encode(color=color),
+        known.mark_text(fontSize=11).encode(
+            text="day:Q", color=text_color(f"datum.{name} > {middle}")
+        ),
+        missing.mark_rect(cornerRadius=4, color=INK, opacity=0.2),
+        missing.mark_text(fontSize=11, color=INK).encode(text="day:Q"),
+    ).properties(height=330, title=f"{NUMBERS[name].label}, day by day")
+
+
+def goal_progress(days: pd.DataFrame, name: str, units: Units, goal: float) -> alt.LayerChart:
+    """One user's days as bars, with their 28-day mean and their goal as lines.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date``, the measurement `name`, and ``usual``, its mean of the 28 days before.
+    goal : float
+        In the stored unit of `name`.
+    """
+    factor = units.factor(name)
+    shown = days[["date", name, "usual"]].assign(goal=goal)
+    shown[[name, "usual", "goal"]] *= factor
+    base = alt.Chart(shown).encode(x=alt.X("date:T", title=None, axis=date_axis()))
+    title = units.title(name)
+    return layered(
+        base.mark_bar(size=7, cornerRadiusEnd=2).encode(
+            y=alt.Y(f"{name}:Q", title=title),
+            tooltip=[
+                date_tip(),
+                tip(f"{name}:Q", title, ",.0f"),
+                tip("usual:Q", "28-day mean", ",.0f"),
+            ],
+        ),
+        base.mark_line(color=FAIR, size=2.5).encode(y="usual:Q"),
+        base.mark_line(color=GOOD, strokeDash=[5, 3], size=1.5).encode(y="goal:Q"),
+    ).properties(height=HEIGHT, title=f"{NUMBERS[name].label} and goal")
+
+
+def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
+    """Recorded energy of days, and the model's estimate with its prediction interval.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date``; ``kcal`` recorded; ``expected``, ``low`` and ``high`` in kcal; and ``place``,
+        "inside" or "outside" the interval.
+    """
+    base = alt.Chart(days).encode(x=alt.X("date:T", title=None, axis=date_axis()))
+    scale = alt.Scale(zero=False)
+    return layered(
+        base.mark_area(opacity=0.25).encode(
+            y=alt.Y("low:Q", title="Energy (kcal)", scale=scale), y2="high:Q"
+        ),
+        base.mark_line(size=2).encode(y=alt.Y("expected:Q", scale=scale)),
+        base.mark_circle(size=55, opacity=1).encode(
+            y=alt.Y("kcal:Q", scale=scale),
+            color=alt.Color(
+                "place:N",
+                title="Recorded day, and the interval",
+                scale=alt.Scale(domain=["inside", "outside"], range=[INK, BAD]),
+                legend=bottom_legend(),
+            ),
+            tooltip=[
+                date_tip(),
+                tip("kcal:Q", "Recorded (kcal)", ",.0f"),
+                tip("expected:Q", "Expected (kcal)", ",.0f"),
+                tip("low:Q", "Interval from", ",.0f"),
+                tip("high:Q", "Interval to", ",.0f"),
+            ],
+        ),
+    ).properties(height=HEIGHT, title="Energy, recorded and expected")

@@ -1,0 +1,119 @@
+"""What all charts share: colours, axes, tooltips, and settings applied on top of Streamlit's theme.
+
+Backgrounds and most colours come from Streamlit's theme, light or dark. The colours named here are
+legible on both backgrounds. Titles are short enough for a phone.
+"""
+
+from typing import Any, Literal, cast
+
+import altair as alt
+import pandas as pd
+
+#: Neutral marks: reference lines, missing values.
+INK = "#808495"
+GOOD, FAIR, BAD = "#21a366", "#e0912f", "#e5484d"
+BLUE = "#2b7bba"
+#: Colours of categories, after Okabe and Ito (Color Universal Design, 2008): told apart with colour
+#: vision deficiencies, on light and on dark backgrounds.
+CATEGORIES = [BLUE, "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8f9d", "#9a6b3f", "#56b4e9"]
+#: A named Vega scheme of one hue from faint to strong.
+DENSITY: Literal["tealblues"] = "tealblues"
+#: From low to high around zero.
+DIVERGING = ["#c2452d", "#d9dce2", "#2b6fae"]
+#: Colours of text in cells: on strong colours, and on faint ones.
+ON_STRONG, ON_FAINT = "#ffffff", "#26323d"
+
+#: Default height of a chart in pixels.
+HEIGHT = 260
+WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+#: Vega expression that puts each part of a label such as "Many steps, long sleep" on its own line.
+LABEL_LINES = "split(datum.label, ', ')"
+
+
+def themed(chart: Any) -> Any:
+    """`chart` with corrections to Streamlit's theme.
+
+    - Numbers without a format are written as "6,000". Streamlit's theme writes "6e+3". The format
+      is a rounding one (d3's "r"), which takes as many digits as the ticks of an axis need.
+    - Streamlit's theme moves the first and the last label of a band axis off their bars and omits
+      labels that are close.
+    - Some of its category colours are faint on one of the backgrounds.
+    """
+    return chart.configure(
+        numberFormat=",~r",
+        axisBand={"labelFlush": False, "labelOverlap": False},
+        range={"category": CATEGORIES},
+    )
+
+
+def layered(*charts: Any) -> alt.LayerChart:
+    """`charts` drawn on top of each other, the last one in front."""
+    return cast("alt.LayerChart", alt.layer(*charts))
+
+
+def date_axis() -> alt.Axis:
+    """An axis of the days of one month."""
+    return alt.Axis(format="%-d %b", tickCount=6)
+
+
+def bottom_legend(**options: Any) -> alt.Legend:
+    """A legend below the chart, where it takes no width on a phone."""
+    return alt.Legend(orient="bottom", **options)
+
+
+def date_tip() -> alt.Tooltip:
+    """The tooltip entry of the field ``date``."""
+    return alt.Tooltip("date:T", title="Date", format="%-d %b %Y")
+
+
+def tip(field: str, title: str, text_format: str | None = None) -> alt.Tooltip:
+    """A tooltip entry of a field, with its title and its d3 format, if any."""
+    if text_format is None:
+        return alt.Tooltip(field, title=title)
+    return alt.Tooltip(field, title=title, format=text_format)
+
+
+def text_color(is_strong: str) -> Any:
+    """The colour of the text in a cell; `is_strong` is a Vega test of the cell's own colour."""
+    return alt.condition(is_strong, alt.value(ON_STRONG), alt.value(ON_FAINT))
+
+
+def signed_heatmap(
+    cells: pd.DataFrame,
+    x: tuple[str, list[str]],
+    y: tuple[str, list[str]],
+    value: tuple[str, str],
+) -> alt.LayerChart:
+    """A heat map of values around zero, with the value written in each cell.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        One row a cell.
+    x, y : tuple of (str, list of str)
+        A column and its values in order.
+    value : tuple of (str, str)
+        The column of the values and its title.
+    """
+    (x_name, columns), (y_name, rows), (name, title) = x, y, value
+    largest = max(1.0, float(cells[name].abs().max()) if len(cells) else 1.0)
+    labels = alt.Axis(labelAngle=-40, labelLimit=140, labelExpr=LABEL_LINES)
+    base = alt.Chart(cells).encode(
+        x=alt.X(f"{x_name}:N", sort=columns, title=None, axis=labels),
+        y=alt.Y(f"{y_name}:N", sort=rows, title=None, axis=alt.Axis(labelLimit=150)),
+        tooltip=[
+            tip(x_name, x_name.capitalize()),
+            tip(y_name, y_name.capitalize()),
+            tip(f"{name}:Q", title, "+.2f"),
+        ],
+    )
+    scale = alt.Scale(domain=[-largest, 0, largest], range=DIVERGING, interpolate="rgb")
+    return layered(
+        base.mark_rect(cornerRadius=2).encode(
+            color=alt.Color(f"{name}:Q", scale=scale, legend=None)
+        ),
+        base.mark_text(fontSize=11).encode(
+            text=alt.Text(f"{name}:Q", format="+.1f"),
+            color=text_color(f"abs(datum.{name}) > {0.55 * largest}"),
+        ),
+    ).properties(height=120 + 34 * len(rows))

@@ -1,0 +1,84 @@
+"""Messages about releases: what is missing, refused or replaced, and what to do about it."""
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from fitness_assets.errors import FitnessError, MemoryBudgetError, StorageError
+from fitness_assets.models.explanations import not_released
+from fitness_assets.release.bundle import ReleasedModel
+from fitness_assets.release.pointer import LATEST
+from fitness_assets.release.registry import is_link
+from fitness_assets.settings import DashboardSettings
+
+
+def invalid_settings(error: FitnessError) -> None:
+    """The settings cannot be read."""
+    st.error(f"{error}", icon=":material/settings:")
+
+
+def nothing_released() -> None:
+    """There is no release to show."""
+    st.info(
+        "No month has been released yet. Materialize `dashboard_release` in the Dagster UI or run "
+        "`fitness backfill`, then reload this page.",
+        icon=":material/hourglass_empty:",
+    )
+
+
+def release_refused(month: str, error: StorageError) -> None:
+    """The release of `month` cannot be shown."""
+    st.error(
+        f"The release of {month} was refused: {error}. Nothing of it is shown. To rebuild it, run "
+        f"`fitness backfill {month} --select dashboard_release`, or choose another month.",
+        icon=":material/block:",
+    )
+
+
+def updates_refused(refused: Mapping[str, str]) -> None:
+    """Newer releases were refused: one message for all, as pinned digests refuse all but a few.
+
+    Parameters
+    ----------
+    refused : mapping
+        Reasons by month, or by ``latest.json``.
+    """
+    if len(refused) > 1:
+        st.warning(
+            f"The newest releases of {', '.join(refused)} were refused. The previous releases are "
+            "shown.",
+            icon=":material/block:",
+        )
+        with st.expander("Reasons"):
+            st.markdown("\n".join(f"- {reason}" for reason in refused.values()))
+        return
+    for month, reason in refused.items():
+        what = month if month == LATEST else f"release of {month}"
+        st.warning(
+            f"The newest {what} was refused: {reason}. The previous release is shown.",
+            icon=":material/block:",
+        )
+
+
+def fallback(model: ReleasedModel) -> None:
+    """If the month released no model, why, and which earlier model is used instead."""
+    if not model.report.released:
+        month = model.fallback.month if model.fallback else None
+        st.info(not_released(model.report, month), icon=":material/info:")
+
+
+def models_not_loaded(error: MemoryBudgetError) -> None:
+    """The models would not fit in memory."""
+    st.error(f"The models were not loaded: {error}.", icon=":material/memory:")
+
+
+def trust(settings: DashboardSettings) -> str:
+    """Why the releases that are shown can be trusted."""
+    if settings.release_digests:
+        return "Releases are pinned: only releases with a configured digest are shown."
+    if is_link(settings.release_source):
+        return (
+            "Releases are not pinned: the first release that was found is trusted, and after it "
+            "only newer ones."
+        )
+    return "Releases come from this machine."

@@ -1,0 +1,25 @@
+"""Names and quantities as text."""
+
+_MILLION, _BILLION = 1e6, 1e9
+
+
+def label(name: str) -> str:
+    """A snake-case name as a label: ``active_minutes`` becomes "Active minutes"."""
+    return name.replace("_", " ").capitalize()
+
+
+def count(value: float) -> str:
+    """A count with the unit that suits its magnitude: "61,234", "4.2 million", "1.3 billion"."""
+    if value >= _BILLION:
+        return f"{value / _BILLION:,.1f} billion"
+    if value >= _MILLION:
+        return f"{value / _MILLION:,.1f} million"
+    return f"{value:,.0f}"
+
+
+def size(count_bytes: float) -> str:
+    """A number of bytes with its unit: "24.6 kB"."""
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count_bytes >= scale:
+            return f"{count_bytes / scale:,.3g} {unit}"
+    return f"{count_bytes:,.0f} bytes"

@@ -1,0 +1,136 @@
+"""Data quality: delivered records, data checks, completeness, drift and quarantined files."""
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, page
+from dashboard.charts import common, data_quality
+from fitness_assets.record.raw import NUMBERS
+from fitness_assets.release.bundle import DataReport, Release
+
+#: Columns of the table ``quality`` by the part of `data_quality.PARTS` that they count.
+_PARTS = {
+    "Known": "known",
+    "Out of range": "out_of_range",
+    "Missing": "missing",
+    "Not worn": "not_worn",
+}
+
+
+@page.view
+def show(release: Release) -> None:
+    """Draw the view."""
+    report = data.report(release).data
+    table = data.table(release, "quality")
+    summary = release.info.summary
+    page.metric_row(
+        {
+            "Records delivered": f"{report.delivered:,}",
+            "Duplicates removed": f"{report.delivered - report.rows:,}",
+            "Records kept": f"{report.rows:,}",
+            "Values out of range": f"{int(table['out_of_range'].sum()):,}",
+            "Days not worn": f"{summary.records - summary.worn_records:,}",
+            "Files quarantined": f"{len(report.unread):,}",
+        },
+        {
+            "Duplicates removed": "The last delivered record of a user and day is kept.",
+            "Values out of range": "The value is removed and flagged. The rest of the record is "
+            "kept.",
+        },
+    )
+    st.subheader("Data checks")
+    st.caption("They run before a month is published. A failed blocking check prevents it.")
+    page.checks_table(report.checks)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        page.chart(data_quality.completeness, _parts(table))
+    with right:
+        _drift(report)
+    page.chart(common.daily_records, data.table(release, "days"))
+    st.subheader("Ranges and outliers")
+    _ranges(table)
+    st.subheader("Quarantine")
+    _quarantine(report.unread)
+
+
+def _parts(table: pd.DataFrame) -> pd.DataFrame:
+    records = table[list(_PARTS.values())].sum(axis=1)
+    return pd.DataFrame(
+        [
+            {
+                "measurement": NUMBERS[str(row.number)].label,
+                "part": part,
+                "rank": rank,
+                "share": getattr(row, column) / max(total, 1),
+            }
+            for row, total in zip(table.itertuples(), records, strict=True)
+            for rank, (part, column) in enumerate(_PARTS.items())
+        ]
+    )
+
+
+def _drift(report: DataReport) -> None:
+    values = {check.name: check.values for check in report.checks}.get("no_drift")  # noqa: PD011 - not a frame's
+    if not values:
+        st.info("There is no month before to compare with.", icon=":material/info:")
+        return
+    indices = [
+        {"measurement": NUMBERS[name].label, "index": index} for name, index in values.items()
+    ]
+    page.chart(data_quality.drift_bars, pd.DataFrame(indices), report.drift_threshold)
+    st.caption(
+        "0: the same distribution as in the month before. The threshold of the check is higher for "
+        "months with few records, which vary by chance."
+    )
+
+
+def _ranges(table: pd.DataFrame) -> None:
+    units = page.chosen_units()
+    headers = {
+        "allowed_low": "Allowed from",
+        "allowed_high": "Allowed to",
+        "least": "Minimum",
+        "q1": "Lower quartile",
+        "median": "Median",
+        "q3": "Upper quartile",
+        "greatest": "Maximum",
+    }
+    factors = [units.factor(name) for name in table["number"]]
+    shown = table.assign(
+        name=[units.title(name) for name in table["number"]],
+        **{mark: table[mark] * factors for mark in headers},
+    )
+    page.table(
+        shown,
+        {
+            "name": "Measurement",
+            "known": page.number_column("Known"),
+            "missing": page.number_column("Missing"),
+            "not_worn": page.number_column("Not worn"),
+            "out_of_range": page.number_column("Out of range"),
+            "outliers": page.number_column("Outliers"),
+            **{
+                mark: st.column_config.NumberColumn(header, format="%,.4g")
+                for mark, header in headers.items()
+            },
+        },
+        "Measurements with their completeness, ranges and outliers",
+    )
+    st.caption(
+        "Half of the values lie between the quartiles. Outliers are more than three times that "
+        "distance beyond them (Tukey, 1977). They are kept, since a marathon is an outlier too."
+    )
+
+
+def _quarantine(files: dict[str, str]) -> None:
+    if not files:
+        st.success("All files of the source were read.", icon=":material/check_circle:")
+        return
+    st.warning(
+        f"{len(files)} files could not be read. They stay in place and are skipped until they are "
+        "fixed.",
+        icon=":material/inventory_2:",
+    )
+    # `st.table` offers no download: names and reasons contain text of the files.
+    rows = [{"File": name, "Reason": reason} for name, reason in files.items()]
+    st.table(pd.DataFrame(rows).set_index("File"))

@@ -1,0 +1,158 @@
+"""Live inference: predict the activity of a day, estimate its energy."""
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from dashboard import data, page
+from dashboard.charts import common
+from dashboard.text import label
+from dashboard.units import feature_label
+from fitness_assets.models.forests import activity, calories
+from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
+from fitness_assets.models.reports import ClassifierMetrics, Inputs, RegressorMetrics
+from fitness_assets.record.raw import NUMBERS
+from fitness_assets.release.bundle import Release
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+#: Labels of the fields that `feature_label` does not name well.
+_LABELS = {
+    "activity_type": "Main activity",
+    "day_of_week": "Day of the week (1 Monday to 7 Sunday)",
+}
+# From this value on, decimals are not shown.
+_WHOLE = 1_000
+
+Answers = dict[str, float | str | None]
+
+
+@page.view
+def show(release: Release) -> None:
+    """Draw the view."""
+    st.caption(f"With the models of the release of {release.month}.")
+    models = data.report(release).models
+    loaded = page.loaded_models(release)
+    if loaded is None:
+        return
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Which activity was it?")
+        classifier = page.carried_metrics(models["activity_classifier"], ClassifierMetrics)
+        model = loaded.models["activity_classifier"]
+        if classifier and model is not None:
+            _activity(model, classifier)
+    with right:
+        st.subheader("How much energy was used?")
+        regressor = page.carried_metrics(models["calorie_regressor"], RegressorMetrics)
+        model = loaded.models["calorie_regressor"]
+        if regressor and model is not None:
+            _energy(model, regressor)
+    with st.expander("Memory used to load the models"):
+        st.caption(
+            "Memory of the process after each step. The regressor is the largest model and is "
+            "loaded last, after unused memory was returned to the system."
+        )
+        page.table(
+            [
+                {"step": step.step, "megabytes": step.resident and step.resident / 1e6}
+                for step in loaded.steps
+            ],
+            {"step": "Step", "megabytes": page.number_column("Memory (MB)", 1)},
+            "Memory after each step of loading",
+        )
+
+
+def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
+    answers = _form("activity", metrics.inputs, activity.GROUPS["day"])
+    answer = predict_activity(model, metrics, answers)
+    activity_type, probability = next(iter(answer.probabilities.items()))
+    st.metric("Most probable activity", f"{label(activity_type)} ({probability:.0%})")
+    _extrapolation_warnings(answer.out_of_range, metrics.inputs)
+    page.chart(common.share_bars, answer.probabilities, "Probability of each activity")
+
+
+def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
+    answers = _form("calories", metrics.inputs, calories.GROUPS["day"])
+    answer = predict_calories(model, metrics, answers)
+    st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")
+    scores = metrics.evaluation.scores
+    if metrics.cold_start and answers.get(calories.OFFSET) is None:
+        scores = metrics.cold_start.scores
+        st.caption("No usual energy entered: estimated by the model without history.")
+    # The interval is calibrated on users all of whose other features are known.
+    interval = f"90% of such days lie between {answer.low:,.0f} and {answer.high:,.0f} kcal"
+    if any(answers[name] is None for name in answers.keys() - calories.GROUPS["history"]):
+        interval += ", if the empty fields are near their imputed medians"
+    st.caption(f"{interval}. Mean absolute error on held-out users: {scores.mae:.0f} kcal.")
+    _extrapolation_warnings(answer.out_of_range, metrics.inputs)
+
+
+def _form(form: str, inputs: Inputs, required: list[str]) -> Answers:
+    """The user's answers: the required features, and optional ones in an expander."""
+    names = form_features(inputs)
+    answers = {name: _field(form, name, inputs, filled=True) for name in required if name in names}
+    optional = [name for name in names if name not in required]
+    if optional:
+        with st.expander("More about the day and the user (optional)"):
+            st.caption(
+                "Empty fields are replaced by the median of the training users. Without usual "
+                "energy, energy is estimated by the model without history."
+            )
+            answers |= {name: _field(form, name, inputs, filled=False) for name in optional}
+    return answers
+
+
+def _field(form: str, name: str, inputs: Inputs, *, filled: bool) -> float | str | None:
+    """The field of one feature, in the chosen units; the answer in stored units."""
+    key = f"{form}-{name}"
+    if name in inputs.categories:
+        # The model's own categories, so that every choice is one that it was trained on.
+        chosen: str | None = st.selectbox(
+            _label(name),
+            inputs.categories[name],
+            index=0 if filled else None,
+            format_func=label,
+            key=key,
+        )
+        return chosen
+    factor = _factor(name)
+    known = inputs.ranges[name]
+    whole = known.maximum * factor > _WHOLE
+    typical = float(round(known.median * factor)) if whole else round(known.median * factor, 1)
+    # A key for each unit: a number entered in km is not one in miles.
+    answer = st.number_input(
+        _label(name),
+        min_value=0.0,
+        value=typical if filled else None,
+        step=500.0 if whole else 1.0,
+        format="%.0f" if whole else "%.1f",
+        key=key if factor == 1 else f"{key}-{page.chosen_units().unit(name)}",
+        help=f"Training data: {_range(name, inputs)}.",
+    )
+    return None if answer is None else answer / factor
+
+
+def _label(name: str) -> str:
+    if name in NUMBERS:
+        return page.chosen_units().title(name)
+    return _LABELS.get(name) or feature_label(name)
+
+
+def _factor(name: str) -> float:
+    return page.chosen_units().factor(name) if name in NUMBERS else 1.0
+
+
+def _range(name: str, inputs: Inputs) -> str:
+    known, factor = inputs.ranges[name], _factor(name)
+    return f"{known.minimum * factor:,.0f} to {known.maximum * factor:,.0f}"
+
+
+def _extrapolation_warnings(names: list[str], inputs: Inputs) -> None:
+    for name in names:
+        st.warning(
+            f"{_label(name)} is outside the training data ({_range(name, inputs)}), so the answer "
+            "is an extrapolation.",
+            icon=":material/warning:",
+        )
