@@ -239,8 +239,12 @@ class Settings(DashboardSettings):
     source_path: Path | None = _setting(
         "FITNESS_SOURCE_PATH", None, "The folder that the source `folder` reads.", _path
     )
-    timezone: ZoneInfo = _setting(
-        "FITNESS_TIMEZONE", "UTC", "Time zone of exports that do not state one.", _timezone
+    timezone: ZoneInfo | None = _setting(
+        "FITNESS_TIMEZONE",
+        None,
+        "The users' time zone, for exports that do not state one. Without it, days are those of "
+        "the offset that a timestamp shows, else of UTC.",
+        _timezone,
     )
     cohort_users: int = _setting(
         "FITNESS_COHORT_USERS",

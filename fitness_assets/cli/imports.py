@@ -35,12 +35,19 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="A TOML file that describes the columns of tidy CSV or Parquet files.",
 )
-def import_(
+@click.option(
+    "--sources",
+    type=click.Path(path_type=Path),
+    help="A TOML file with the order in which sources are preferred, such as "
+    'order = ["Oura", "watch"].',
+)
+def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     paths: tuple[Path, ...],
     user: str | None,
     timezone: str | None,
     zones: tuple[str, ...],
     layout: Path | None,
+    sources: Path | None,
 ) -> None:
     """Import device exports, and materialize the months that they affect.
 
@@ -52,7 +59,7 @@ def import_(
     from fitness_assets.cli.progress import bytes_bar
     from fitness_assets.sources.configured import configured_imports
 
-    options = _options(settings, user, timezone, zones, layout)
+    options = _options(settings, user, timezone, zones, layout, sources)
     imports = configured_imports(settings)
     changed: set[str] = set()
     failed = False
@@ -71,14 +78,16 @@ def import_(
         raise click.exceptions.Exit(1)
 
 
-def _options(
+def _options(  # noqa: PLR0913, PLR0917 - one parameter an option
     settings: Settings,
     user: str | None,
     timezone: str | None,
     zones: tuple[str, ...],
     layout: Path | None,
+    sources: Path | None,
 ) -> "ImportOptions":
     from fitness_assets.sources.exports import layout as layouts
+    from fitness_assets.sources.exports import source_order
     from fitness_assets.sources.exports.options import ImportOptions
 
     by_stream = {
@@ -90,6 +99,7 @@ def _options(
         zone=parse_timezone("--timezone", timezone) if timezone else settings.timezone,
         zones=by_stream,
         layout=layouts.load(layout) if layout else None,
+        source_order=source_order.load(sources) if sources else (),
     )
 
 

@@ -41,18 +41,21 @@ class StoredOptions(msgspec.Struct, frozen=True, kw_only=True):
     ----------
     user : str or None
         The pseudonym of the declared user; the name itself is not stored.
-    zone : str
-        Name of the user's time zone.
+    zone : str or None
+        Name of the user's time zone, if it was declared.
     zones : dict
         Name of the time zone by stream.
     layout : dict or None
         The fields of the `Layout` of tidy files as JSON values. It is only stored and compared.
+    source_order : list of str
+        Parts of the names of preferred sources, most preferred first.
     """
 
     user: str | None
-    zone: str
+    zone: str | None
     zones: dict[str, str]
     layout: dict[str, Any] | None
+    source_order: list[str] = []
 
 
 class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):

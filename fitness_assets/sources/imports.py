@@ -237,9 +237,10 @@ class Imports:
         layout = options.layout and asdict(options.layout)
         return StoredOptions(
             user=self._pseudonyms.pseudonym(options.user) if options.user else None,
-            zone=options.zone.key,
+            zone=options.zone.key if options.zone else None,
             zones={stream: zone.key for stream, zone in sorted(options.zones.items())},
             layout=json.loads(json.dumps(layout, default=sorted)),
+            source_order=list(options.source_order),
         )
 
     def _published(self, folder: Path) -> "_Published | None":

@@ -1,7 +1,8 @@
 """The inbox: exports that wait to be imported.
 
 A file directly in the inbox must contain user ids. A file or folder in ``inbox/NAME/`` belongs to
-the user NAME. A ``layout.toml`` describes the columns of the tidy files in the same folder.
+the user NAME. A ``layout.toml`` describes the columns of the tidy files in the same folder, a
+``sources.toml`` the order in which sources are preferred.
 """
 
 import time
@@ -11,11 +12,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fitness_assets.errors import FitnessError
-from fitness_assets.sources.exports import layout
+from fitness_assets.sources.exports import layout, source_order
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.imports import Imports, remove
 
 LAYOUT_FILE = "layout.toml"
+SOURCES_FILE = "sources.toml"
 #: Seconds without a change after which an export counts as copied completely.
 SETTLE_SECONDS = 10.0
 
@@ -45,7 +47,10 @@ def waiting_exports(inbox: Path, settle_seconds: float = SETTLE_SECONDS) -> list
 
 
 def import_waiting(
-    exports: list[WaitingExport], imports: Imports, zone: ZoneInfo, log: Callable[[str], object]
+    exports: list[WaitingExport],
+    imports: Imports,
+    zone: ZoneInfo | None,
+    log: Callable[[str], object],
 ) -> set[str]:
     """Move `exports` from the inbox to `imports`.
 
@@ -55,8 +60,8 @@ def import_waiting(
     ----------
     exports : list of WaitingExport
     imports : Imports
-    zone : ZoneInfo
-        The users' time zone.
+    zone : ZoneInfo or None
+        The users' time zone, if it is declared.
     log : callable
         Called with one line per export.
 
@@ -68,7 +73,12 @@ def import_waiting(
     changed: set[str] = set()
     for export in exports:
         try:
-            options = ImportOptions(user=export.user, zone=zone, layout=_layout(export.path))
+            options = ImportOptions(
+                user=export.user,
+                zone=zone,
+                layout=_layout(export.path),
+                source_order=_source_order(export.path),
+            )
             info, changed_months = imports.add(export.path, options)
         except FitnessError as error:
             log(f"{export.path.name} was rejected: {error}")
@@ -93,7 +103,9 @@ def _entries(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
     return sorted(
-        p for p in folder.iterdir() if p.name != LAYOUT_FILE and not p.name.startswith(".")
+        path
+        for path in folder.iterdir()
+        if path.name not in {LAYOUT_FILE, SOURCES_FILE} and not path.name.startswith(".")
     )
 
 
@@ -107,3 +119,8 @@ def _layout(path: Path) -> layout.Layout | None:
     declared = path.parent / LAYOUT_FILE
     is_tidy = path.is_file() and path.suffix.lower() in {".csv", ".parquet"}
     return layout.load(declared) if is_tidy and declared.is_file() else None
+
+
+def _source_order(path: Path) -> tuple[str, ...]:
+    declared = path.parent / SOURCES_FILE
+    return source_order.load(declared) if declared.is_file() else ()

@@ -21,8 +21,8 @@ class ImportOptions:
     user : str or None
         The user of an export without user ids. Formats with user ids of their own ignore it; a
         tidy file uses it for rows without one.
-    zone : ZoneInfo
-        The user's time zone. Timestamps without an offset are assigned to the days of this zone.
+    zone : ZoneInfo or None
+        The user's time zone, if it is declared: instants are assigned to the days of this zone.
     zones : mapping
         By stream of `STREAMS`, the time zone in which its timestamps were written, if they carry
         no offset and the format's default is wrong.
@@ -31,13 +31,22 @@ class ImportOptions:
         other format is read.
     delivered : datetime or None
         When the export was made, if the export does not state it. It becomes ``ingested_at``.
+    source_order : tuple of str
+        Parts of the names of sources, such as ``Oura``. A source that matches an earlier part is
+        preferred where several measured the same time, before the default order.
     """
 
     user: str | None = None
-    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
+    zone: ZoneInfo | None = None
     zones: Mapping[str, ZoneInfo] = field(default_factory=dict)
     layout: Layout | None = None
     delivered: datetime | None = None
+    source_order: tuple[str, ...] = ()
+
+    @property
+    def zone_or_utc(self) -> ZoneInfo:
+        """The declared time zone, else UTC."""
+        return self.zone or ZoneInfo("UTC")
 
     def required_user(self, format_title: str) -> str:
         """The declared user, for a format without user ids.

@@ -156,4 +156,4 @@ def test_a_zone_of_an_unknown_stream_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match="unknown stream stepz: zones are declared for steps, distance"
     ):
-        import_path(tmp_path, zones={"stepz": ImportOptions().zone})
+        import_path(tmp_path, zones={"stepz": ImportOptions().zone_or_utc})

@@ -52,7 +52,7 @@ def read(
     """The canonical records of `members`. Objects of other kinds are ignored."""
     user = options.required_user(FORMAT.title)
     days = DayAggregator(FORMAT.name)
-    clock = Clock(options.zone, options.zone)
+    clock = Clock(options.zone_or_utc, options.zone_or_utc)
     nights: dict[str, tuple[date, float]] = {}
 
     def process(item: dict[str, Any]) -> None:

@@ -171,8 +171,8 @@ class _Streams:
 
     def clock(self, stream: str) -> Clock:
         """The clock of a stream's timestamps: the declared zone, else the format's default."""
-        default = _UTC if stream in UTC_STREAMS else self._options.zone
-        return Clock(self._options.zones.get(stream, default), self._options.zone)
+        default = _UTC if stream in UTC_STREAMS else self._options.zone_or_utc
+        return Clock(self._options.zones.get(stream, default), self._options.zone_or_utc)
 
     def read_amounts(
         self, minutes: _MinuteAmounts, stream: str, factor: float, old_factor: float, member: Member
@@ -281,7 +281,7 @@ class _Streams:
             end = end.replace(tzinfo=_UTC)
         offset = log.get("end_utc_offset", "")
         zone = datetime.fromisoformat(f"2000-01-01T00:00{offset}").tzinfo
-        return end.astimezone(zone or self._options.zone).date()
+        return end.astimezone(zone or self._options.zone_or_utc).date()
 
 
 def _reading(item: dict[str, Any], column: str) -> tuple[str, Any, Any]:
