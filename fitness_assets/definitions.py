@@ -17,7 +17,9 @@ from fitness_assets.assets import (
 )
 from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration import alerts, automation, inbox
+from fitness_assets.orchestration.lineage import ON_DEMAND
 from fitness_assets.orchestration.partitions import monthly
+from fitness_assets.orchestration.propagation import propagation_sensor
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
 from fitness_assets.workspace import Workspace
@@ -25,7 +27,7 @@ from fitness_assets.workspace import Workspace
 #: The job that takes one month through every stage.
 MONTHLY_JOB = "monthly_pipeline"
 #: Its assets: all except those that are materialized on request.
-MONTHLY = dg.AssetSelection.all() - dg.AssetSelection.assets(*automation.ON_DEMAND)
+MONTHLY = dg.AssetSelection.all() - dg.AssetSelection.assets(*ON_DEMAND)
 
 
 def build_defs(
@@ -82,9 +84,9 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         jobs=[job, import_inbox],
         schedules=[automation.monthly_schedule(settings, MONTHLY_JOB)],
         sensors=[
-            automation.propagation_sensor(),
+            propagation_sensor(settings),
             alerts.failure_sensor(settings),
-            *inbox.import_sensors(settings, import_inbox, MONTHLY_JOB),
+            inbox.inbox_sensor(settings, import_inbox),
         ],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
         loggers=loggers,

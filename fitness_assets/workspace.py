@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
+from fitness_assets.release.receipts import ReceiptStore
 from fitness_assets.release.registry import upload_target
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Target
@@ -35,6 +36,8 @@ class Workspace:
         Of `model_backtest` and `compression_report`.
     releases : ReleaseStore
     uploads : Target
+    receipts : ReceiptStore
+        Of what was uploaded, so that nobody needs to ask the target.
     """
 
     source: Source
@@ -46,6 +49,7 @@ class Workspace:
     compression: ModelStore[CompressionReport]
     releases: ReleaseStore
     uploads: Target
+    receipts: ReceiptStore
 
     @classmethod
     def of(cls, settings: Settings) -> "Workspace":
@@ -61,6 +65,7 @@ class Workspace:
             compression=ModelStore(home / "reports" / "compression_report", CompressionReport),
             releases=ReleaseStore(home / "releases"),
             uploads=upload_target(settings),
+            receipts=ReceiptStore(home / "reports" / "drive_upload"),
         )
 
     @property

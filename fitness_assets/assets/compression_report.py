@@ -20,7 +20,8 @@ from fitness_assets.models import compression, memory_probe
 from fitness_assets.models.forests import calories
 from fitness_assets.models.model_selection import Hyperparameters
 from fitness_assets.models.reports import CompressionReport, CompressionStep, RegressorMetrics
-from fitness_assets.orchestration.partitions import trailing_window
+from fitness_assets.orchestration.partitions import dependencies
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.storage.models import MODEL, load
 from fitness_assets.workspace import Workspace
 
@@ -37,7 +38,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=months,
-        deps=[dg.AssetDep("daily_activity", partition_mapping=trailing_window()), _MODEL],
+        deps=dependencies("compression_report"),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
         kinds={"scikitlearn", "randomforest"},
@@ -52,6 +53,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         users. It takes as long as several months, and is therefore not part of the monthly job.
         """
         month = context.partition_key
+        inputs = input_versions(workspace, "compression_report", month)
         store = workspace.models[_MODEL]
         model_report, content = store.report(month), store.read(month, MODEL)
         metrics = model_report.metrics
@@ -70,7 +72,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 model = load(content, f"{_MODEL} of {month}")
                 steps.append(compression.measure_released(split, model, content, metrics, probe))
         report = CompressionReport(steps=steps, reason=model_report.reason)
-        manifest = workspace.compression.save(month, None, report)
+        manifest = workspace.compression.save(month, None, report, inputs=inputs)
         headline = msgspec.structs.asdict(report.headline())
         metadata = {name: value for name, value in headline.items() if value is not None}
         if steps:

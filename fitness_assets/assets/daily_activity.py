@@ -22,7 +22,8 @@ from fitness_assets.assets.presentation import (
 from fitness_assets.etl import quality
 from fitness_assets.months import shift
 from fitness_assets.orchestration import checks
-from fitness_assets.orchestration.partitions import month_and_before
+from fitness_assets.orchestration.partitions import dependencies
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
 from fitness_assets.workspace import Workspace
@@ -43,7 +44,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
 
     @dg.asset(
         partitions_def=months,
-        deps=[dg.AssetDep("raw_telemetry", partition_mapping=month_and_before())],
+        deps=dependencies("daily_activity"),
         check_specs=checks.daily_activity_specs(months),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="lake",
@@ -63,6 +64,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         it fails a blocking check. The results of the checks are stored for the release.
         """
         month = context.partition_key
+        inputs = input_versions(workspace, "daily_activity", month)
         lake = workspace.daily
         delivered = workspace.raw.info(month).rows
         with lake.writer(month) as writer:
@@ -77,7 +79,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 columns=description.columns,
                 distributions=quality.distributions(read),
             )
-            manifest = writer.publish(info)
+            manifest = writer.publish(info, inputs)
             workspace.check_results.save(month, manifest.data_version, results)
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table

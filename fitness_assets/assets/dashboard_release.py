@@ -9,10 +9,12 @@ from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
-from fitness_assets.models.registry import FORESTS, MODEL_NAMES
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import ModelReport, SegmentMetrics
 from fitness_assets.months import shift, trailing
-from fitness_assets.orchestration.partitions import TRAILING_WINDOW, month_and_before
+from fitness_assets.orchestration.lineage import TRAILING_WINDOW
+from fitness_assets.orchestration.partitions import dependencies
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.release import build as release_build
 from fitness_assets.release import model_loader, tables
 from fitness_assets.release.bundle import DataReport, Fallback, Release, ReleasedModel
@@ -34,14 +36,7 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
 
     @dg.asset(
         partitions_def=months,
-        # Days and segments are compared with those of the month before. A release is published
-        # without reports that are not materialized; materializing them later updates it.
-        deps=[
-            dg.AssetDep("daily_activity", partition_mapping=month_and_before()),
-            dg.AssetDep(_SEGMENTS, partition_mapping=month_and_before()),
-            *(spec.name for spec in FORESTS),
-            *REPORTS,
-        ],
+        deps=dependencies("dashboard_release"),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="release",
         kinds={"python", "parquet"},
@@ -59,8 +54,14 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
         """
         # The process starts here, and imports its libraries while the tables are computed.
         with model_loader.measurement(budget) as measure:
-            files, info = release_build.assemble(_inputs(workspace, context.partition_key))
-            release = workspace.releases.publish(files, info)
+            month = context.partition_key
+            versions = input_versions(workspace, "dashboard_release", month)
+            inputs = _inputs(workspace, month)
+            for name, model in inputs.models.items():
+                if model.entry.fallback is not None:
+                    versions |= _searched_versions(workspace.models[name], month)
+            files, info = release_build.assemble(inputs)
+            release = workspace.releases.publish(files, info, versions)
             has_models = any(release.model_file(name) for name in MODEL_NAMES)
             steps = measure(workspace.releases.root, release.month) if has_models else []
         digest = workspace.releases.digest(release.month) or ""
@@ -115,6 +116,15 @@ def _model(store: ModelStore[ModelReport], month: str) -> release_build.Model:
                 entry = ReleasedModel(report=report, fallback=fallback)
                 return release_build.Model(entry=entry, content=content)
     return release_build.Model(entry=ReleasedModel(report=report), content=None)
+
+
+def _searched_versions(store: ModelStore[ModelReport], month: str) -> dict[str, str]:
+    """Versions of the models among which a fallback is looked for: a change may choose another."""
+    return {
+        f"{store.root.name}/{earlier}": manifest.data_version
+        for earlier in trailing(month, TRAILING_WINDOW)[:-1]
+        if (manifest := store.manifest(earlier)) is not None
+    }
 
 
 def _segments(workspace: Workspace, month: str) -> release_build.Segments | None:

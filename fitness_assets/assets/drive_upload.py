@@ -3,6 +3,8 @@
 import dagster as dg
 
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.orchestration.partitions import dependencies
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.release.registry import is_link
 from fitness_assets.workspace import Workspace
 
@@ -12,7 +14,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=months,
-        deps=["dashboard_release"],
+        deps=dependencies("drive_upload"),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="release",
         kinds={"python", "file"},
@@ -27,7 +29,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         target already has are not sent again.
         """
         month = context.partition_key
+        inputs = input_versions(workspace, "drive_upload", month)
         uploaded = workspace.uploads.upload(workspace.releases.open(month), context.log.info)
+        workspace.receipts.save(month, uploaded, inputs)
         manifest, link = uploaded.manifest, uploaded.link
         context.log.info(f"sent {uploaded.sent:,} of {manifest.bytes:,} bytes to {link}")
         return result(

@@ -13,7 +13,9 @@ from fitness_assets.models.registry import ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.months import shift, start, trailing
 from fitness_assets.orchestration import checks
-from fitness_assets.orchestration.partitions import TRAILING_WINDOW, trailing_window
+from fitness_assets.orchestration.lineage import TRAILING_WINDOW
+from fitness_assets.orchestration.partitions import dependencies
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.storage import documents
 from fitness_assets.storage.models import ModelStore, array_bytes, dump
 from fitness_assets.workspace import Workspace
@@ -40,10 +42,7 @@ def build(
         name=spec.name,
         description=spec.description,
         partitions_def=months,
-        deps=[
-            dg.AssetDep("daily_activity", partition_mapping=trailing_window()),
-            *spec.dependencies,
-        ],
+        deps=dependencies(spec.name),
         check_specs=checks.model_specs(spec, months),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
@@ -92,6 +91,7 @@ def _materialize(
     Of a model that fails a gate only the report is stored.
     """
     month = context.partition_key
+    inputs = input_versions(workspace, spec.name, month)
     store = workspace.models[spec.name]
     window = window_of(workspace, month)
     implementation = spec.implementation()
@@ -138,7 +138,7 @@ def _materialize(
         if failed:
             content = None
             context.log.warning(f"not released: {report.reason}")
-    manifest = store.save(month, content, report, tables)
+    manifest = store.save(month, content, report, tables, inputs)
     yield from checks.report(report.gates)
     yield result(
         manifest,

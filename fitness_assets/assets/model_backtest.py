@@ -20,7 +20,8 @@ from fitness_assets.models import backtest
 from fitness_assets.models.registry import FORESTS
 from fitness_assets.models.reports import BacktestHeadline, BacktestReport, Evaluation
 from fitness_assets.months import shift, start, trailing
-from fitness_assets.orchestration.partitions import month_before, trailing_window
+from fitness_assets.orchestration.partitions import dependencies
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.storage import documents
 from fitness_assets.storage.models import MODEL, ModelStore, load
 from fitness_assets.workspace import Workspace
@@ -37,10 +38,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
 
     @dg.asset(
         partitions_def=months,
-        deps=[
-            dg.AssetDep("daily_activity", partition_mapping=trailing_window()),
-            *(dg.AssetDep(spec.name, partition_mapping=month_before()) for spec in FORESTS),
-        ],
+        deps=dependencies("model_backtest"),
         backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
         kinds={"scikitlearn"},
@@ -55,6 +53,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         to month show drift.
         """
         month = context.partition_key
+        inputs = input_versions(workspace, "model_backtest", month)
         days, _ = days_of(workspace, window_of(workspace, month), backtest.columns())
         before = shift(month, -1)
         evaluations: dict[str, Evaluation] = {}
@@ -72,7 +71,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             except NotLearnedError as error:
                 not_scored[spec.name] = str(error)
         report = BacktestReport(model_month=before, evaluations=evaluations, not_scored=not_scored)
-        manifest = workspace.backtest.save(month, None, report)
+        manifest = workspace.backtest.save(month, None, report, inputs=inputs)
         scores = {
             name: value
             for evaluation in evaluations.values()

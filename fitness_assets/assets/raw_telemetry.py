@@ -7,6 +7,7 @@ import dagster as dg
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, column_schema, result
 from fitness_assets.etl.quality import RAW_CHECKS, run_checks
 from fitness_assets.orchestration import checks
+from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.storage.lake import RawInfo, describe, part, write_rows
 from fitness_assets.workspace import Workspace
@@ -33,6 +34,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """
         month = context.partition_key
         unread: dict[str, str] = {}
+        inputs = input_versions(workspace, "raw_telemetry", month)
         version = workspace.source.version(month)
         with workspace.raw.writer(month) as writer:
             records = workspace.source.read(month, unread.setdefault)
@@ -41,7 +43,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             info = RawInfo(
                 rows=table.rows, columns=table.columns, unread=unread, source_version=version
             )
-            manifest = writer.publish(info)
+            manifest = writer.publish(info, inputs)
         context.log.info(f"stored {info.rows:,} records of {month}")
         yield from checks.report(run_checks(RAW_CHECKS, unread))
         yield result(

@@ -17,13 +17,25 @@ from fitness_assets.settings import Settings
 @click.option(
     "--report", is_flag=True, help="Also materialize the compression report of the last month."
 )
-def backfill(first: str | None, last: str | None, selection: str | None, report: bool) -> None:
+@click.option(
+    "--stale", is_flag=True, help="Rematerialize what was made from something that has changed."
+)
+def backfill(
+    first: str | None, last: str | None, selection: str | None, report: bool, stale: bool
+) -> None:
     """Materialize the months FROM to TO, in order, in one process.
 
     TO defaults to FROM. Without both, the command takes every month of the configured range. Each
     month is one Dagster run; if it fails, the other months continue.
     """
     settings = Settings.from_env()
+    if stale:
+        if first or selection or report:
+            raise click.UsageError("--stale takes neither months nor --select nor --report")
+        from fitness_assets.cli.report import run_stale_and_report
+
+        run_stale_and_report(settings)
+        return
     months = month_range(settings, first, last)
     # Imported after the months are validated, because the import takes seconds.
     from fitness_assets.cli.report import run_and_report

@@ -15,10 +15,13 @@ def forget(user: str) -> None:
     """
     settings = Settings.from_env()
     from fitness_assets.cli.personal_data import remove_user
-    from fitness_assets.cli.report import run_and_report
-    from fitness_assets.cli.runs import rebuild_plan
+    from fitness_assets.cli.report import run_and_report, run_stale_and_report
+    from fitness_assets.cli.runs import select_assets
 
     changed = remove_user(settings, user)
     click.echo(f"removed {user}")
     if changed:
-        run_and_report(settings, rebuild_plan(settings, changed))
+        # Most sources only tell by reading that their records have changed.
+        raw = select_assets(settings, "raw_telemetry")
+        run_and_report(settings, dict.fromkeys(sorted(changed), raw))
+        run_stale_and_report(settings)

@@ -130,7 +130,6 @@ def _rebuild(settings: Settings, changed: set[str]) -> None:
         )
     if changed.issubset(outside):
         return
-    from fitness_assets.cli.report import run_and_report
-    from fitness_assets.cli.runs import rebuild_plan
+    from fitness_assets.cli.report import run_stale_and_report
 
-    run_and_report(settings, rebuild_plan(settings, changed))
+    run_stale_and_report(settings)

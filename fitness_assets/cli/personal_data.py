@@ -136,6 +136,10 @@ def _erase(workspace: Workspace, month: str) -> None:
     workspace.uploads.remove(month)
     for lake in (workspace.raw, workspace.daily):
         shutil.rmtree(lake.folder(month), ignore_errors=True)
-    for store in (*workspace.models.values(), *workspace.reports.values()):
-        shutil.rmtree(store.folder(month), ignore_errors=True)
-    shutil.rmtree(workspace.check_results.folder(month), ignore_errors=True)
+    for folder in (
+        *(store.folder(month) for store in workspace.models.values()),
+        *(store.folder(month) for store in workspace.reports.values()),
+        workspace.check_results.folder(month),
+        workspace.receipts.folder(month),
+    ):
+        shutil.rmtree(folder, ignore_errors=True)

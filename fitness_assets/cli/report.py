@@ -2,7 +2,8 @@
 
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import click
 from rich.console import Console
@@ -10,7 +11,16 @@ from rich.table import Table
 
 from fitness_assets.cli.inventory import HEADLINE, Inventory, MonthStatus, take_inventory
 from fitness_assets.cli.progress import steps_bar
-from fitness_assets.cli.runs import Plan, peak_memory, run_months
+from fitness_assets.cli.runs import (
+    Outcome,
+    Plan,
+    Progress,
+    peak_memory,
+    run_months,
+    run_stale,
+)
+from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.propagation import current_plan
 from fitness_assets.settings import Settings
 
 #: Width of a table that is not printed to a terminal, in characters.
@@ -27,32 +37,53 @@ def run_and_report(settings: Settings, plan: Plan) -> None:
     click.exceptions.Exit
         If a month failed (exit status 1).
     """
+    total = sum(map(len, plan.values()))
+    _report(settings, partial(run_months, settings, plan), min(plan), total)
+
+
+def run_stale_and_report(settings: Settings) -> None:
+    """Rematerialize what is stale, and report and raise as `run_and_report` does."""
+    with open_instance(settings) as instance:
+        found = current_plan(settings, instance)
+    if not found.affected:
+        click.echo("nothing is stale")
+        return
+    first = min(each.month for each in found.affected)
+    _report(settings, partial(run_stale, settings), first, len(found.affected))
+
+
+def _report(
+    settings: Settings, run: Callable[[Progress], list[Outcome]], first: str, total: int
+) -> None:
     began = time.monotonic()
     with steps_bar() as bar:
-        total = sum(map(len, plan.values()))
-        task = bar.add_task(f"{min(plan)} starting", total=total)
+        task = bar.add_task(f"{first} starting", total=total)
 
         def progress(month: str, asset: str) -> None:
             bar.update(task, advance=1, description=f"{month} {asset:<20}")
 
-        outcomes = run_months(settings, plan, progress)
+        outcomes = run(progress)
+    if not outcomes:
+        click.echo("every stale month is being materialized by another run")
+        return
     for outcome in outcomes:
-        result = outcome.error or f"{len(plan[outcome.month])} assets in {outcome.seconds:.1f} s"
+        result = outcome.error or f"{len(outcome.assets)} assets in {outcome.seconds:.1f} s"
         click.echo(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {result}")
         for warning in outcome.warnings:
             click.echo(f"{outcome.month}  {'warns':<6}  {warning}")
-    planned = {key.to_user_string() for assets in plan.values() for key in assets}
-    inventory = take_inventory(settings, sorted(plan))
-    print_inventory({name: months for name, months in inventory.items() if name in planned})
+    materialized = {asset for outcome in outcomes for asset in outcome.assets}
+    months = sorted({outcome.month for outcome in outcomes})
+    inventory = take_inventory(settings, months)
+    print_inventory({name: cells for name, cells in inventory.items() if name in materialized})
+    failed = {outcome.month for outcome in outcomes if outcome.error is not None}
     peak = peak_memory()
     click.echo(
-        f"{sum(o.error is None for o in outcomes)} of {len(plan)} months "
-        f"in {time.monotonic() - began:.0f} s"
+        f"{len(months) - len(failed)} of {len(months)} months in {time.monotonic() - began:.0f} s"
         + (f", peak memory {peak / 1e9:.2f} GB with the JVM" if peak else "")
     )
     if outcomes[-1].interrupted:
         raise click.Abort
-    if any(outcome.error for outcome in outcomes):
+    if failed:
         raise click.exceptions.Exit(1)
 
 

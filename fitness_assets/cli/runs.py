@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import dagster as dg
@@ -11,10 +11,10 @@ import psutil
 from fitness_assets import errors, memory
 from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
 from fitness_assets.errors import FitnessError, SettingsError
-from fitness_assets.orchestration.affected import affected_assets
 from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.propagation import current_plan
+from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.settings import Settings
-from fitness_assets.workspace import Workspace
 
 #: Called with the month and the asset that was just stored.
 Progress = Callable[[str, str], None]
@@ -37,6 +37,7 @@ class Outcome:
     """
 
     month: str
+    assets: list[str]
     run_id: str
     seconds: float
     error: str | None
@@ -68,27 +69,6 @@ def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey
     return [key for key in graph.toposorted_asset_keys if key in chosen]
 
 
-def rebuild_plan(settings: Settings, changed: Collection[str]) -> Plan:
-    """Assets to rematerialize, by month, after the records of the months `changed` changed.
-
-    The plan holds the months `changed`, and of the months that depend on them those that were
-    materialized before. Assets that are materialized on demand are not part of it.
-    """
-    workspace = Workspace.of(settings)
-    defs = build_defs(settings)
-    with ignore_preview_warnings():
-        monthly = MONTHLY.resolve(defs.resolve_asset_graph())
-        affected = affected_assets(defs, changed)
-    plan: dict[str, list[dg.AssetKey]] = {}
-    for month in settings.months():
-        if month not in changed and workspace.daily.manifest(month) is None:
-            continue
-        assets = [key for key, months in affected.items() if key in monthly and month in months]
-        if assets:
-            plan[month] = assets
-    return plan
-
-
 def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outcome]:
     """Materialize the assets of each month of `plan`, in order. A failure stops only its month.
 
@@ -103,29 +83,72 @@ def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outco
     progress : callable
         Called with month and name of each asset that was stored.
     """
+    with open_instance(settings) as instance:
+        return list(_run_each(settings, instance, sorted(plan.items()), progress))
+
+
+def run_stale(settings: Settings, progress: Progress) -> list[Outcome]:
+    """Rematerialize what is stale, and what is missing of imported months, until nothing is.
+
+    What another run is materializing is left to that run. An asset that fails is not tried again,
+    and what reads it waits.
+
+    Parameters
+    ----------
+    settings, progress
+        As in `run_months`.
+    """
+    outcomes: list[Outcome] = []
+    with open_instance(settings) as instance:
+
+        def ready() -> Iterator[tuple[str, list[dg.AssetKey]]]:
+            failed: set[Partition] = set()
+            while batches := current_plan(settings, instance, failed).ready:
+                month = min(batches)
+                yield month, [dg.AssetKey(asset) for asset in batches[month]]
+                if outcomes[-1].error is not None:
+                    failed.update(Partition(asset, month) for asset in batches[month])
+
+        # One by one: what is ready next depends on how the last run ended.
+        for outcome in _run_each(settings, instance, ready(), progress):
+            outcomes.append(outcome)  # noqa: PERF402
+    return outcomes
+
+
+def _run_each(
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    batches: Iterable[tuple[str, Sequence[dg.AssetKey]]],
+    progress: Progress,
+) -> Iterator[Outcome]:
+    """Run the assets of each month; stop after an interrupted run."""
     defs = build_defs(settings, loggers={"console": _progress_logger(progress)})
     job = defs.resolve_implicit_global_asset_job_def()
-    outcomes = []
-    with open_instance(settings) as instance:
-        for month, assets in sorted(plan.items()):
-            began = time.monotonic()
-            run = job.execute_in_process(
-                instance=instance,
-                partition_key=month,
-                asset_selection=assets,
-                run_config={"loggers": {"console": {}}},
-                raise_on_error=False,
-            )
-            seconds = time.monotonic() - began
-            interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
-            error = None if run.success else _failure(run)
-            outcomes.append(Outcome(month, run.run_id, seconds, error, _warnings(run), interrupted))
-            if interrupted:
-                # A JVM that was still starting does not end with the run.
-                for child in psutil.Process().children(recursive=True):
-                    child.kill()
-                break
-    return outcomes
+    for month, assets in batches:
+        began = time.monotonic()
+        run = job.execute_in_process(
+            instance=instance,
+            partition_key=month,
+            asset_selection=assets,
+            run_config={"loggers": {"console": {}}},
+            raise_on_error=False,
+        )
+        interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
+        if interrupted:
+            # A JVM that was still starting does not end with the run.
+            for child in psutil.Process().children(recursive=True):
+                child.kill()
+        yield Outcome(
+            month=month,
+            assets=[key.to_user_string() for key in assets],
+            run_id=run.run_id,
+            seconds=time.monotonic() - began,
+            error=None if run.success else _failure(run),
+            warnings=_warnings(run),
+            interrupted=interrupted,
+        )
+        if interrupted:
+            return
 
 
 def peak_memory() -> int | None:

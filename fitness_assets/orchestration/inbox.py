@@ -1,14 +1,12 @@
-"""Import exports from ``HOME/inbox``, and request the months whose imports changed."""
+"""Import exports from ``HOME/inbox``; the months they change are requested as any change is."""
 
 import hashlib
-from collections.abc import Iterator
 
 import dagster as dg
 
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.inbox import import_waiting, waiting_exports
-from fitness_assets.workspace import Workspace
 
 _INTERVAL_SECONDS = 30
 
@@ -31,19 +29,8 @@ def import_job(settings: Settings) -> dg.JobDefinition:
     return import_inbox
 
 
-def import_sensors(
-    settings: Settings, import_inbox: dg.JobDefinition, monthly_job: str
-) -> list[dg.SensorDefinition]:
-    """The sensors of the inbox and of the imports. They run if the source is ``exports``.
-
-    Parameters
-    ----------
-    settings : Settings
-    import_inbox : JobDefinition
-        The job that imports what is in the inbox.
-    monthly_job : str
-        Name of the job that runs every stage of one month.
-    """
+def inbox_sensor(settings: Settings, import_inbox: dg.JobDefinition) -> dg.SensorDefinition:
+    """Run the job `import_inbox` when an export is complete. On if the source is ``exports``."""
     folder = settings.home / "inbox"
     status = (
         dg.DefaultSensorStatus.RUNNING
@@ -65,18 +52,4 @@ def import_sensors(
         listing = "\n".join(f"{each.path} {each.changed}" for each in found)
         return dg.RunRequest(run_key=hashlib.sha256(listing.encode()).hexdigest())
 
-    @dg.sensor(
-        job_name=monthly_job,
-        name="imported_months",
-        default_status=status,
-        minimum_interval_seconds=_INTERVAL_SECONDS,
-        description="Requests the months whose imports differ from what raw_telemetry holds.",
-    )
-    def imported_months() -> Iterator[dg.RunRequest]:
-        imports, raw = configured_imports(settings), Workspace.of(settings).raw
-        for month in sorted(set(imports.months()) & set(settings.months())):
-            version = imports.version(month)
-            if raw.manifest(month) is None or raw.info(month).source_version != version:
-                yield dg.RunRequest(run_key=f"{month} {version}", partition_key=month)
-
-    return [inbox, imported_months]
+    return inbox

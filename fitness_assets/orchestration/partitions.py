@@ -1,12 +1,10 @@
-"""Monthly partitions, and the mappings between the months of assets."""
+"""Monthly partitions, and the dependencies of assets on months of their inputs."""
 
 import dagster as dg
 
 from fitness_assets.months import shift
+from fitness_assets.orchestration.lineage import INPUTS, MONTH, SOURCE, Window
 from fitness_assets.settings import Settings
-
-#: Number of months that a model is trained on: its own month and up to five before it.
-TRAILING_WINDOW = 6
 
 
 def monthly(settings: Settings) -> dg.MonthlyPartitionsDefinition:
@@ -19,22 +17,20 @@ def monthly(settings: Settings) -> dg.MonthlyPartitionsDefinition:
     )
 
 
-def month_and_before() -> dg.TimeWindowPartitionMapping:
-    """Map a month to itself and the month before, which its baselines use."""
+def dependencies(asset: str) -> list[dg.AssetDep]:
+    """The inputs of `asset`, each with the mapping of its window."""
+    return [
+        dg.AssetDep(name, partition_mapping=_mapping(window))
+        for name, window in INPUTS[asset].items()
+        if name != SOURCE
+    ]
+
+
+def _mapping(window: Window) -> dg.TimeWindowPartitionMapping | None:
+    if window == MONTH:
+        return None
     return dg.TimeWindowPartitionMapping(
-        start_offset=-1, allow_nonexistent_upstream_partitions=True
-    )
-
-
-def month_before() -> dg.TimeWindowPartitionMapping:
-    """Map a month to the month before, whose models were trained without it."""
-    return dg.TimeWindowPartitionMapping(
-        start_offset=-1, end_offset=-1, allow_nonexistent_upstream_partitions=True
-    )
-
-
-def trailing_window() -> dg.TimeWindowPartitionMapping:
-    """Map a month to the window that its models are trained on: itself and the months before."""
-    return dg.TimeWindowPartitionMapping(
-        start_offset=1 - TRAILING_WINDOW, allow_nonexistent_upstream_partitions=True
+        start_offset=window.first,
+        end_offset=window.last,
+        allow_nonexistent_upstream_partitions=True,
     )

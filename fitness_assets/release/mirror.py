@@ -136,7 +136,7 @@ class Mirror:
                 if not is_of(content, file):
                     raise ReleaseError(f"{month}/{file.path} does not match {name}") from None
                 files[file.name] = content
-        self.store.write(month, files, manifest.info)
+        self.store.write(month, files, manifest.info, manifest.inputs)
 
     def _accepted(self) -> Pointer | None:
         # A damaged pointer is replaced by the origin's.

@@ -71,7 +71,13 @@ class ReleaseStore:
         path = self.root / LATEST
         return Pointer.parse(path.read_bytes(), str(path)) if path.is_file() else None
 
-    def write(self, month: str, files: Mapping[str, bytes], info: Mapping[str, Any]) -> Release:
+    def write(
+        self,
+        month: str,
+        files: Mapping[str, bytes],
+        info: Mapping[str, Any],
+        inputs: Mapping[str, str] | None = None,
+    ) -> Release:
         """Publish the release of `month` without changing the pointer.
 
         Parameters
@@ -81,6 +87,8 @@ class ReleaseStore:
             Content by file name.
         info : mapping
             The manifest's ``info``: the fields of `ReleaseInfo` as plain values.
+        inputs : mapping, optional
+            The manifest's ``inputs``.
 
         Raises
         ------
@@ -99,10 +107,15 @@ class ReleaseStore:
                     raise StorageError(f"{path} does not read back as it was written")
                 if path.suffix == ".skops":
                     verify(content, f"{month} {name}")
-            writer.publish(info)
+            writer.publish(info, inputs)
         return self.open(month)
 
-    def publish(self, files: Mapping[str, bytes], info: ReleaseInfo) -> Release:
+    def publish(
+        self,
+        files: Mapping[str, bytes],
+        info: ReleaseInfo,
+        inputs: Mapping[str, str] | None = None,
+    ) -> Release:
         """Publish a release and update the pointer, see `updated_pointer`.
 
         Each model is loaded once before anything is published.
@@ -117,7 +130,7 @@ class ReleaseStore:
         for name, content in files.items():
             if name.endswith(".skops"):
                 load(content, f"{info.month} {name}")
-        release = self.write(info.month, files, msgspec.to_builtins(info))
+        release = self.write(info.month, files, msgspec.to_builtins(info), inputs)
         self.point_to(info.month)
         return release
 

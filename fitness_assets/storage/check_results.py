@@ -55,6 +55,11 @@ class CheckResultStore:
             (writer.staging / _CHECKS).write_bytes(documents.encode(document))
             writer.publish({"data_version": data_version})
 
+    def has(self, month: str, data_version: str) -> bool:
+        """Whether the checks of this version of the data of `month` are stored."""
+        manifest = read_manifest(self.folder(month))
+        return manifest is not None and manifest.info["data_version"] == data_version
+
     def load(self, month: str, data_version: str) -> list[CheckResult]:
         """Load the results of the checks of this version of the data of `month`.
 

@@ -245,10 +245,12 @@ class ModelStore(Generic[R]):
         model: bytes | None,
         report: R,
         tables: Mapping[str, pd.DataFrame] | None = None,
+        inputs: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Publish `month`: the result of `dump`, or None without a model, the report, the tables.
 
-        The manifest's info is the headline of the report, and the `FORMAT`.
+        The manifest's info is the headline of the report, and the `FORMAT`; its inputs are the data
+        versions of what the model was made from.
         """
         with Writer(self.folder(month)) as writer:
             if model is not None:
@@ -257,7 +259,7 @@ class ModelStore(Generic[R]):
             for name, table in (tables or {}).items():
                 write_table(writer.staging / f"{name}.parquet", table)
             headline = documents.plain(report.headline())
-            return writer.publish({"format": FORMAT, **headline})
+            return writer.publish({"format": FORMAT, **headline}, inputs)
 
     def published(self, month: str) -> Manifest:
         """The manifest of `month`.

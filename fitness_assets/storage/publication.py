@@ -80,11 +80,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         Sorted by name.
     info : mapping
         The writer's description of the content, as JSON values. Read it with `documents.convert`.
+    inputs : mapping or None
+        Data versions of what the content was made from, by name. Not part of the data version:
+        the same content may come of other inputs. None if they were not recorded.
     """
 
     data_version: str
     files: tuple[StoredFile, ...]
     info: Mapping[str, object]
+    inputs: Mapping[str, str] | None = None
 
     def file(self, name: str) -> StoredFile:
         """The file with this name; StorageError if there is none."""
@@ -138,7 +142,12 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
         raise StorageError(f"{name} names a file that is not inside its folder")
     if document.data_version != _data_version(document.files, document.info):
         raise StorageError(f"{name} was changed after it was written")
-    return Manifest(data_version=document.data_version, files=document.files, info=document.info)
+    return Manifest(
+        data_version=document.data_version,
+        files=document.files,
+        info=document.info,
+        inputs=document.inputs,
+    )
 
 
 def is_of(content: bytes, file: StoredFile) -> bool:
@@ -217,25 +226,33 @@ class Writer:
                 f"{self._folder} cannot be written: {error}; its published content is unchanged"
             ) from error
 
-    def publish(self, info: msgspec.Struct | Mapping[str, object]) -> Manifest:
+    def publish(
+        self, info: msgspec.Struct | Mapping[str, object], inputs: Mapping[str, str] | None = None
+    ) -> Manifest:
         """Replace the content of the folder by the files in `staging`.
 
-        Nothing on disk changes if the folder already has this content.
+        Nothing on disk changes if the folder already has this content, made from these inputs.
 
         Parameters
         ----------
         info : Struct or mapping
             Stored in the manifest and part of the data version; JSON values only.
+        inputs : mapping, optional
+            Data versions of what the content was made from. Stored in the manifest only.
         """
         plain = documents.plain(info)
         staged = sorted(path for path in self.staging.iterdir() if path.is_file())
         files = tuple(_stored(path) for path in staged)
-        manifest = Manifest(data_version=_data_version(files, plain), files=files, info=plain)
+        manifest = Manifest(
+            data_version=_data_version(files, plain), files=files, info=plain, inputs=inputs
+        )
         current = None
         # A manifest that cannot be read is replaced, like any other.
         with suppress(StorageError):
             current = read_manifest(self._folder, self._manifest_name)
-        same = current is not None and current.data_version == manifest.data_version
+        same = current is not None and (
+            (current.data_version, current.inputs) == (manifest.data_version, manifest.inputs)
+        )
         unchanged = same and all(
             (self._folder / file.path).is_file()
             and _sha256(self._folder / file.path) == file.sha256

@@ -11,11 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from fitness_assets.cli.personal_data import export_user, remove_user
-from fitness_assets.cli.runs import Outcome, Plan, rebuild_plan, run_months
+from fitness_assets.cli.runs import Outcome, Plan, run_months, run_stale
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
-from fitness_assets.models.registry import MODEL_NAMES
-from fitness_assets.months import between
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
@@ -39,6 +37,10 @@ def run(settings: Settings, plan: Plan) -> list[Outcome]:
     return run_months(settings, plan, lambda *_: None)
 
 
+def rematerialize(settings: Settings) -> list[Outcome]:
+    return run_stale(settings, lambda *_: None)
+
+
 def requested(settings: Settings, sensor: str, instance: dg.DagsterInstance) -> list[str | None]:
     """What the sensor asks for now: months, or None for what has none."""
     defs = build_defs(settings)
@@ -60,38 +62,15 @@ def test_what_is_dropped_into_the_inbox_is_taken_in_and_its_months_are_asked_for
         job = build_defs(settings).resolve_job_def("import_inbox")
         assert job.execute_in_process(instance=instance).success
         assert not path.exists()
-        assert requested(settings, "imported_months", instance) == ["2023-04", "2023-05"]
+        assert requested(settings, "propagate_changes", instance) == ["2023-04"], (
+            "May waits for the raw records of April, which its baselines use"
+        )
 
-        raw = [dg.AssetKey("raw_telemetry")]
-        run(settings, {"2023-04": raw, "2023-05": raw})
-        assert requested(settings, "imported_months", instance) == []
+        assert [outcome.month for outcome in rematerialize(settings)] == ["2023-04", "2023-05"]
+        assert requested(settings, "propagate_changes", instance) == []
         write_tidy(path, "anna,2023-05-02,1,1800,70,7,walking")
         assert job.execute_in_process(instance=instance).success
-        assert requested(settings, "imported_months", instance) == ["2023-05"]
-
-
-def test_two_months_of_twelve_are_made_again_with_what_they_reach_and_no_other(
-    make_settings: MakeSettings, tmp_path: Path
-) -> None:
-    settings = settings_of(make_settings, tmp_path, "2024-03")
-    daily = Workspace.of(settings).daily
-    for month in settings.months():
-        with daily.writer(month) as writer:
-            writer.publish({})
-    plan = {
-        month: [key.to_user_string() for key in keys]
-        for month, keys in rebuild_plan(settings, {"2023-04", "2023-05"}).items()
-    }
-    assert set(plan) == set(between("2023-04", "2023-12"))
-    whole = ["raw_telemetry", "daily_activity", *MODEL_NAMES, "model_backtest", "dashboard_release"]
-    for month in ("2023-04", "2023-05"):
-        assert set(plan[month]) == {*whole, "drive_upload"}
-    assert set(plan["2023-06"]) == {*whole[1:], "drive_upload"}, "its baselines reach into May"
-    for month in between("2023-07", "2023-11"):
-        assert set(plan[month]) == {*whole[2:], "drive_upload"}
-    assert not {"daily_activity", *MODEL_NAMES} & set(plan["2023-12"]), (
-        "it scores November's models"
-    )
+        assert requested(settings, "propagate_changes", instance) == ["2023-05"]
 
 
 def held(home: Path) -> set[str]:
@@ -114,8 +93,7 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
     write_tidy(exports / "carol.csv", "carol,2023-06-01,5000,2200,66,8,yoga")
     for path in sorted(exports.iterdir()):
         configured_imports(settings).add(path, ImportOptions())
-    outcomes = run(settings, rebuild_plan(settings, set(settings.months())))
-    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert [outcome.error for outcome in rematerialize(settings)] == [None] * 3
     pseudonyms = configured_pseudonyms(settings)
     anna, bert, carol = (pseudonyms.pseudonym(name) for name in ("anna", "bert", "carol"))
     assert held(settings.home) == {anna, bert, carol}
@@ -137,8 +115,8 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
 
     again = remove_user(settings, anna)
     assert again == {"2023-05"}, "April held no one else"
-    outcomes = run(settings, rebuild_plan(settings, again))
-    assert [outcome.error for outcome in outcomes] == [None]
+    outcomes = rematerialize(settings)
+    assert {outcome.month: outcome.error for outcome in outcomes} == {"2023-05": None}
     assert held(settings.home) == {bert}
     with pytest.raises(SourceError, match="there is no data of a user called 'anna'"):
         remove_user(settings, "anna")

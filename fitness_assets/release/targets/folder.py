@@ -42,7 +42,8 @@ class FolderTarget(ReleaseStore):
         known = {file.sha256 for file in before.files} if before else set()
         sent = sum(file.bytes for file in release.manifest.files if file.sha256 not in known)
         files = {file.name: read_bytes(release.folder, file) for file in release.manifest.files}
-        copy = self.write(release.month, files, release.manifest.info)
+        manifest = release.manifest
+        copy = self.write(release.month, files, manifest.info, manifest.inputs)
         self.point_to(release.month)
         return UploadResult(str(self.root / LATEST), sent, copy.manifest)
 

@@ -1,0 +1,59 @@
+"""What each asset reads: its inputs and the months of each. Partition mappings derive from it."""
+
+from dataclasses import dataclass
+
+from fitness_assets import months
+from fitness_assets.models.registry import FORESTS, MODELS
+
+#: Number of months that a model is trained on: its own month and up to five before it.
+TRAILING_WINDOW = 6
+
+
+@dataclass(frozen=True)
+class Window:
+    """The months of an input, relative to the month of the asset; both ends included."""
+
+    first: int
+    last: int = 0
+
+    def of(self, month: str) -> list[str]:
+        """The months that an asset of `month` reads."""
+        return [months.shift(month, offset) for offset in range(self.first, self.last + 1)]
+
+
+#: Assets that take long and are materialized only on request.
+ON_DEMAND = ("compression_report",)
+
+#: What `raw_telemetry` reads. It is not an asset; only imports tell their version without reading.
+SOURCE = "source"
+
+MONTH = Window(0)
+MONTH_AND_PREVIOUS = Window(-1)
+PREVIOUS_MONTH = Window(-1, -1)
+TRAILING = Window(1 - TRAILING_WINDOW)
+
+#: Windows of the inputs of each asset, upstream assets first.
+INPUTS: dict[str, dict[str, Window]] = {
+    "raw_telemetry": {SOURCE: MONTH},
+    # Baselines include days of the month before.
+    "daily_activity": {"raw_telemetry": MONTH_AND_PREVIOUS},
+    **{
+        spec.name: {"daily_activity": TRAILING, **dict.fromkeys(spec.dependencies, MONTH)}
+        for spec in MODELS
+    },
+    # The models of the month before were not trained on this one.
+    "model_backtest": {
+        "daily_activity": TRAILING,
+        **{spec.name: PREVIOUS_MONTH for spec in FORESTS},
+    },
+    "compression_report": {"daily_activity": TRAILING, "calorie_regressor": MONTH},
+    # Days and segments are compared with those of the month before.
+    "dashboard_release": {
+        "daily_activity": MONTH_AND_PREVIOUS,
+        "segment_model": MONTH_AND_PREVIOUS,
+        **{spec.name: MONTH for spec in FORESTS},
+        "model_backtest": MONTH,
+        "compression_report": MONTH,
+    },
+    "drive_upload": {"dashboard_release": MONTH},
+}

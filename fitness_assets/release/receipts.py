@@ -1,0 +1,42 @@
+"""Receipts of uploads: which release the target has, known without asking the target."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from fitness_assets.release.target import UploadResult
+from fitness_assets.storage.publication import Manifest, Writer, read_manifest
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """What was uploaded: the link of the pointer, and the data version of the release."""
+
+    link: str
+    data_version: str
+
+
+class ReceiptStore:
+    """The receipt of each month, in a folder per month.
+
+    Parameters
+    ----------
+    root : Path
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def folder(self, month: str) -> Path:
+        """The folder of `month`."""
+        return self._root / month
+
+    def manifest(self, month: str) -> Manifest | None:
+        """The manifest of the receipt of `month`, or None if nothing was uploaded."""
+        return read_manifest(self.folder(month))
+
+    def save(self, month: str, uploaded: UploadResult, inputs: Mapping[str, str]) -> Manifest:
+        """Store the receipt of `month`, whose release has these `inputs`."""
+        receipt = Receipt(link=uploaded.link, data_version=uploaded.manifest.data_version)
+        with Writer(self.folder(month)) as writer:
+            return writer.publish(receipt, inputs)
