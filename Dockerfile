@@ -1,9 +1,10 @@
 # docker build --tag fitness-assets .
 # docker run --rm -p 127.0.0.1:3000:3000 -p 127.0.0.1:8501:8501 fitness-assets
-# goes from raw data to the dashboard. State is in /state; mount a volume there to keep it.
+# materializes every month and serves the Dagster UI and the dashboard. State is in /state; mount a
+# volume there to keep it.
 #
 # docker build --target dashboard --tag fitness-dashboard .
-# is the dashboard alone, for a small host; FITNESS_RELEASE_SOURCE says where its releases are.
+# builds only the dashboard, for a small host; FITNESS_RELEASE_SOURCE is where it reads releases.
 
 FROM debian:bookworm-slim AS base
 RUN apt-get update \
@@ -22,7 +23,7 @@ RUN apt-get update \
 RUN python3 -m venv /uv && /uv/bin/pip install --no-cache-dir --disable-pip-version-check uv==0.13.9
 COPY pyproject.toml uv.lock README.md LICENSE ./
 COPY scripts/slim scripts/slim
-# The system's certificates, so that a network with an authority of its own can build this.
+# System certificates, so that the build works in a network with its own certificate authority.
 ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 \
     UV_LOCKED=1 UV_NO_DEFAULT_GROUPS=1
 

@@ -1,23 +1,23 @@
-# Everything a person does with this repository. `make help` lists it.
+# The commands of this repository. `make help` lists them.
 
 SHELL := /bin/sh
 PYTHON ?= python3
 UV_VERSION := 0.13.9
-# Whatever uv is on the machine, else one of our own beside the environment.
+# The uv on the PATH, or else one that is installed in .uv.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 BIN := .venv/bin
 FIRST ?= 2023-04
 LAST ?= 2023-09
-# Six small months are over before the JVM's second compiler has paid for itself.
+# Six small months are too short for the JVM's optimizing compiler to save time.
 QUICK := -XX:TieredStopAtLevel=1
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test check docs audit requirements bench image clean
 
-help: ## List these verbs
+help: ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
 
-setup: .venv/.complete ## Make the environment in .venv, Java included
+setup: .venv/.complete ## Create the environment in .venv, with Java
 
 .venv/.complete: uv.lock pyproject.toml | $(UV)
 	$(UV) sync --locked --all-extras --compile-bytecode --python $(PYTHON)
@@ -34,12 +34,12 @@ demo: setup ## Materialize FIRST to LAST (2023-04 to 2023-09) of the default coh
 up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
 	$(BIN)/fitness serve
 
-test: setup ## Run the tests
+test: setup ## Run the tests; ARGS are passed to pytest
 	@scripts/install-browser
 	@scripts/install-services
 	$(BIN)/python -m pytest $(ARGS)
 
-check: setup ## Lint, import rules, types, whether Dagster loads the definitions, and the files of CI and deployment
+check: setup ## Lint, import contracts, types, Dagster definitions, and the files of CI and deployment
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
@@ -53,19 +53,19 @@ check: setup ## Lint, import rules, types, whether Dagster loads the definitions
 docs: setup ## Write the documentation that is generated from the code
 	$(BIN)/python scripts/generate-docs
 
-audit: setup ## Look for known vulnerabilities in the lock file, and for secrets in the sources
+audit: setup ## Search the lock file for known vulnerabilities and the sources for secrets
 	$(UV) audit --locked
 	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString
 
 requirements: | $(UV) ## Write dashboard/requirements.txt from the lock
 	scripts/requirements $(UV) > dashboard/requirements.txt
 
-bench: setup ## Measure what the pipeline costs, as ratios in one run; PART=name for one part
+bench: setup ## Run the benchmarks; PART=name runs one of them
 	$(UV) sync --locked --all-extras --group bench --compile-bytecode --python $(PYTHON)
 	$(BIN)/python -m bench $(PART)
 
 image: ## Build the container image fitness-assets
 	docker build --tag fitness-assets .
 
-clean: ## Remove the environment and everything that tools left; keeps .fitness
+clean: ## Remove the environment and the files of tools; keeps .fitness
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts

@@ -34,7 +34,7 @@ _SPARK_MODULES = Path(tempfile.gettempdir()) / f"fitness-spark-modules-{os.getpi
 class _FewSessions(LoadScopeScheduling):  # type: ignore[misc]
     """Run the modules with Spark tests whole in one process, so that few start a session.
 
-    The scheduler sees ids of tests and no markers, so the test processes name the modules in a file.
+    The scheduler sees ids of tests and no markers: test processes name the modules in a file.
     Groups of xdist 3.8 (`--dist loadgroup`) do not work with pytest 9.2.
     """
 
