@@ -17,6 +17,7 @@ from fitness_assets.assets import (
 )
 from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration import alerts, automation, inbox
+from fitness_assets.orchestration.executor import run_executor
 from fitness_assets.orchestration.lineage import ON_DEMAND
 from fitness_assets.orchestration.partitions import monthly
 from fitness_assets.orchestration.propagation import propagation_sensor
@@ -90,8 +91,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         ],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
         loggers=loggers,
-        # One Python and one JVM a run: a process for each step would spend seconds on imports.
-        executor=dg.in_process_executor,
+        executor=run_executor(settings),
     )
 
 

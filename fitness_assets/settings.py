@@ -356,6 +356,8 @@ class Settings(DashboardSettings):
             "DAGSTER_HOME": str(self.dagster_home),
             "FITNESS_RELEASE_SOURCE": self.release_source,
             "FITNESS_RELEASE_CACHE": str(self.release_cache),
+            # A module in the working folder must not hide one that the process imports.
+            "PYTHONSAFEPATH": "1",
         }
 
     def months(self, today: date | None = None) -> list[str]:
@@ -364,6 +366,15 @@ class Settings(DashboardSettings):
         if last == "open":
             last = months.last_complete(today or datetime.now(UTC).date())
         return months.between(self.first_month, last)
+
+
+#: Set by `fitness serve` for the processes that it starts, and by nobody else: its id.
+SERVE_VARIABLE = "FITNESS_SERVE_ID"
+
+
+def current_serve() -> str | None:
+    """The id of the `fitness serve` that started this process, or None."""
+    return os.environ.get(SERVE_VARIABLE)
 
 
 def parse_timezone(name: str, value: str) -> ZoneInfo:

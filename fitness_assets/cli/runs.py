@@ -2,6 +2,7 @@
 
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from fitness_assets import errors, memory
 from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.liveness import end_dead_runs, holding
 from fitness_assets.orchestration.propagation import current_plan
 from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.settings import Settings
@@ -124,15 +126,20 @@ def _run_each(
     """Run the assets of each month; stop after an interrupted run."""
     defs = build_defs(settings, loggers={"console": _progress_logger(progress)})
     job = defs.resolve_implicit_global_asset_job_def()
+    # Runs that died would hold places in the queue, and no daemon may be running.
+    end_dead_runs(instance)
     for month, assets in batches:
         began = time.monotonic()
-        run = job.execute_in_process(
-            instance=instance,
-            partition_key=month,
-            asset_selection=assets,
-            run_config={"loggers": {"console": {}}},
-            raise_on_error=False,
-        )
+        run_id = str(uuid.uuid4())
+        with holding(instance, run_id):
+            run = job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                partition_key=month,
+                asset_selection=assets,
+                run_config={"loggers": {"console": {}}},
+                raise_on_error=False,
+            )
         interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
         if interrupted:
             # A JVM that was still starting does not end with the run.

@@ -1,22 +1,45 @@
 """The Dagster instance of the configured home: runs, events and schedules."""
 
+import hashlib
 from pathlib import Path
 
 import dagster as dg
+import yaml
 
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import write_atomically
 
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
+_LAUNCHER = "fitness_assets.orchestration.launcher"
+#: SHA-256 of each ``dagster.yaml`` of earlier versions, which nobody has edited.
+_EARLIER = frozenset(
+    {
+        "3e9bc696e21a6b3f12b38cd8da4cc06bee06b74ca57c332542398ce82af19f6b",
+        "2e6cdcd79faa537b43814b2fefab59900b4076d78b4ec0a16cdcfb0fdb36cabf",
+    }
+)
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Create Dagster's home, with our ``dagster.yaml`` unless it has one already."""
+    """Create Dagster's home, with our ``dagster.yaml`` unless it has one of its own."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists():
-        write_atomically(home / "dagster.yaml", _DAGSTER_YAML.read_bytes())
+    path = home / "dagster.yaml"
+    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() in _EARLIER:
+        write_atomically(path, _DAGSTER_YAML.read_bytes())
     return home
+
+
+def launcher_hint(settings: Settings) -> str | None:
+    """What to add to a ``dagster.yaml`` that was edited before there was a run launcher."""
+    path = prepare_home(settings) / "dagster.yaml"
+    content = yaml.safe_load(path.read_text()) or {}
+    if "run_launcher" in content:
+        return None
+    return (
+        f"{path} names no run_launcher, so that Dagster's daemon does not see when the process of "
+        f"a run has ended; add `run_launcher: {{module: {_LAUNCHER}, class: LocalRunLauncher}}`"
+    )
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:

@@ -8,8 +8,8 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from fitness_assets import months
 from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND
+from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG, months_of_run
 from fitness_assets.orchestration.staleness import Partition, Plan, plan
 from fitness_assets.orchestration.state import input_versions, read_state
 from fitness_assets.settings import Settings
@@ -20,23 +20,8 @@ from fitness_assets.workspace import Workspace
 MAX_ATTEMPTS = 3
 #: Tag of a run with what it was requested for.
 CHANGE_TAG = "fitness/change"
-#: Tag of a run that did not fail by itself: its process ended.
-PROCESS_ENDED_TAG = "fitness/process_ended"
 
 _INTERVAL_SECONDS = 30
-_PARTITION, _RANGE_START, _RANGE_END = (
-    "dagster/partition",
-    "dagster/asset_partition_range_start",
-    "dagster/asset_partition_range_end",
-)
-
-
-def months_of_run(run: dg.DagsterRun) -> list[str]:
-    """The months that a run materializes, by its tags; none if it has no partitions."""
-    if month := run.tags.get(_PARTITION):
-        return [month]
-    first, last = run.tags.get(_RANGE_START), run.tags.get(_RANGE_END)
-    return months.between(first, last) if first and last else []
 
 
 def current_plan(

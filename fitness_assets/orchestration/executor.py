@@ -1,0 +1,48 @@
+"""The executor of all jobs: one Python and one JVM a run, alive as long as its lock is held."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.definitions.executor_definition import IN_PROC_CONFIG
+from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.plan import ExecutionPlan
+from dagster._core.execution.retries import RetryMode
+from dagster._core.executor.in_process import InProcessExecutor
+
+from fitness_assets.orchestration import liveness
+from fitness_assets.settings import Settings
+
+
+class _Executor(InProcessExecutor):
+    """Dagster's executor for one process, which first takes the lock of the run."""
+
+    def __init__(self, retries: RetryMode, dagster_home: Path) -> None:
+        super().__init__(retries)
+        self._dagster_home = dagster_home
+
+    def execute(
+        self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
+    ) -> Iterator[dg.DagsterEvent]:
+        """Execute all steps in this process."""
+        liveness.hold_until_exit(plan_context.instance, plan_context.run_id)
+        recorded = Path(plan_context.instance.root_directory)
+        if recorded.resolve() != self._dagster_home.resolve():
+            plan_context.log.warning(
+                f"This run is recorded in {recorded} and not in {self._dagster_home}, where "
+                "`fitness status` and the Dagster UI of `fitness serve` look for it. "
+                f"Set DAGSTER_HOME={self._dagster_home}"
+            )
+        yield from super().execute(plan_context, execution_plan)
+
+
+def run_executor(settings: Settings) -> dg.ExecutorDefinition:
+    """A process for each step would spend seconds on imports."""
+
+    # The name and the config of Dagster's `in_process_executor`: saved run configs stay valid.
+    @dg.executor(name="in_process", config_schema=IN_PROC_CONFIG)
+    def in_process(context: dg.InitExecutorContext) -> _Executor:
+        retries = RetryMode.from_config(context.executor_config["retries"])  # type: ignore[arg-type]
+        return _Executor(retries or RetryMode.ENABLED, settings.dagster_home)
+
+    return in_process
