@@ -25,9 +25,14 @@ def prepare_home(settings: Settings) -> Path:
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     path = home / "dagster.yaml"
-    if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() in _EARLIER:
+    if not path.exists() or digest(path) in _EARLIER:
         write_atomically(path, _DAGSTER_YAML.read_bytes())
     return home
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def launcher_hint(settings: Settings) -> str | None:
