@@ -13,6 +13,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fitness_assets.errors import QualityError
 from fitness_assets.months import between
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND, SOURCE
@@ -122,7 +123,7 @@ def test_a_change_while_its_consumer_runs_is_not_lost(
 ) -> None:
     home.seeds["2023-05"] = 2
     home.materialize("2023-05", ["raw_telemetry"])
-    (request,) = home.automation.tick()
+    request = next(each for each in home.automation.tick() if each.partition_key == "2023-05")
     refuse = checks.refuse_failed
 
     def change_meanwhile(results: list[CheckResult], month: str) -> None:
@@ -137,36 +138,38 @@ def test_a_change_while_its_consumer_runs_is_not_lost(
     expect_quiet_rebuild(home, make_settings, tmp_path / "quiet")
 
 
-def test_a_failing_month_is_requested_a_few_times_and_again_after_a_change(home: Home) -> None:
+def refuse_all(_: object, month: str) -> None:
+    raise QualityError(f"{month} is refused by the test")
+
+
+def test_a_failing_month_is_requested_a_few_times_and_again_after_a_change(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home.seeds["2023-05"] = 2
     home.materialize("2023-05", ["raw_telemetry"])
-    # The few users of the cohort never deliver all of their days.
-    refusing = home.settings(FITNESS_LEAST_COMPLETE="1")
+    monkeypatch.setattr(checks, "refuse_failed", refuse_all)
     for _ in range(MAX_ATTEMPTS):
         requests = [each for each in home.automation.tick() if each.partition_key == "2023-05"]
         assert requests, "a failure changes nothing about what is stale"
-        assert not home.automation.run(requests[0], refusing)
+        assert not home.automation.run(requests[0])
     assert not [each for each in home.automation.tick() if each.partition_key == "2023-05"]
     home.seeds["2023-05"] = 3
     home.materialize("2023-05", ["raw_telemetry"])
     assert [each for each in home.automation.tick() if each.partition_key == "2023-05"]
 
 
-def test_a_queued_run_is_waited_for(home: Home) -> None:
+def test_a_run_in_progress_is_waited_for(home: Home) -> None:
     home.seeds[FIRST] = 2
     home.materialize(FIRST, ["raw_telemetry"])
     request = next(each for each in home.automation.tick() if each.partition_key == FIRST)
     run = home.instance.create_run_for_job(
-        home.automation.job, tags=dict(request.tags), status=dg.DagsterRunStatus.QUEUED
+        home.automation.job, tags=dict(request.tags), status=dg.DagsterRunStatus.STARTED
     )
-    assert months_of_run(run) == []
-    home.instance.add_run_tags(run.run_id, {"dagster/partition": FIRST})
     assert Partition("daily_activity", FIRST) in busy_partitions(home.instance)
     assert not [each for each in home.automation.tick() if each.partition_key == FIRST]
     home.instance.report_run_canceled(home.instance.get_run_by_id(run.run_id) or run)
-    assert next(each for each in home.automation.tick() if each.partition_key == FIRST).tags == {
-        CHANGE_TAG: request.tags[CHANGE_TAG]
-    }
+    again = next(each for each in home.automation.tick() if each.partition_key == FIRST)
+    assert again.tags[CHANGE_TAG] == request.tags[CHANGE_TAG]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +214,9 @@ def test_every_interleaving_ends_as_a_quiet_rebuild(
         elif request is not None and action == "tick":
             assert home.automation.run(request)
         elif request is not None and action == "fail":
-            home.automation.run(request, home.settings(FITNESS_LEAST_COMPLETE="1"))
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(checks, "refuse_failed", refuse_all)
+                home.automation.run(request)
         elif request is not None:
             # As a process that is killed after its first asset, and whose run was never closed.
             first = [key.to_user_string() for key in (request.asset_selection or [])][:1]
