@@ -21,8 +21,8 @@ from fitness_assets.orchestration.propagation import (
     CHANGE_TAG,
     MAX_ATTEMPTS,
     busy_partitions,
-    months_of_run,
 )
+from fitness_assets.orchestration.run_tags import months_of_run
 from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.orchestration.state import read_state
 from fitness_assets.record.check_result import CheckResult
