@@ -81,6 +81,7 @@ def read(
         with member.open() as file:
             export.parse(file)
         export.add_to(user, days)
+        member.usage.add(*export.usage())
 
     read_each(members, read_member, quarantine)
     return days.record_batches(quarantine, options.delivered)
@@ -214,6 +215,16 @@ class _Export:
         days.set_profile(user, self._birth_date, self._sex)
         if self._exported_at is not None:
             days.exported_at = max(self._exported_at, days.exported_at or self._exported_at)
+
+    def usage(self) -> tuple[set[str], int]:
+        """The metrics that records and other elements gave, and the number of elements."""
+        metrics = {series.metric for series in self._series.values() if series is not None}
+        metrics |= {"sleep_hours"} if self._sleep else set()
+        metrics |= {"activity_type"} if self._workouts else set()
+        metrics |= {name for _, values in self._summaries for name in values}
+        count = sum(sum(each.counts.values()) for each in self._series.values() if each is not None)
+        count += sum(map(len, self._sleep.values())) + len(self._workouts) + len(self._summaries)
+        return metrics, int(count)
 
     def _reject(self, reason: str) -> None:
         self._quarantine(self._name, f"line {self._parser.CurrentLineNumber}", reason)

@@ -98,7 +98,11 @@ def test_a_day_with_every_measure(tmp_path: Path) -> None:
         },
     )
     imported = import_path(path)
-    assert imported.quarantined == []
+    assert {place for _, place, _ in imported.quarantined} == {""}
+    assert [file.rpartition("/")[2] for file, _, _ in imported.quarantined] == [
+        "export_cda.xml",
+        "route.gpx",
+    ]
     ingested_at = imported.record("2023-04-02").pop("ingested_at")
     assert ingested_at == datetime.fromisoformat("2023-05-01T10:36:11+01:00")
     assert list(imported.records) == [(USER, date(2023, 4, 2))]

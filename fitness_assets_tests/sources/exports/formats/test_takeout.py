@@ -97,7 +97,11 @@ def test_a_day_of_the_old_json(tmp_path: Path) -> None:
         },
     )
     imported = import_path(path)
-    assert imported.quarantined == []
+    assert [file.rpartition("/")[2] for file, _, _ in imported.quarantined] == [
+        "Avatar Photo.jpg",
+        "archive_browser.html",
+        "lightly_active_minutes-2021-03-01.json",
+    ]
     assert list(imported.records.values()) == [
         {
             "steps": 100,
