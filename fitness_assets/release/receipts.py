@@ -10,8 +10,9 @@ from fitness_assets.storage.publication import Manifest, Writer, read_manifest
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """The data version of the release that was uploaded."""
+    """What was uploaded: the link of the pointer, and the data version of the release."""
 
+    link: str
     data_version: str
 
 
@@ -36,6 +37,6 @@ class ReceiptStore:
 
     def save(self, month: str, uploaded: UploadResult, inputs: Mapping[str, str]) -> Manifest:
         """Store the receipt of `month`, whose release has these `inputs`."""
-        receipt = Receipt(data_version=uploaded.manifest.data_version)
+        receipt = Receipt(link=uploaded.link, data_version=uploaded.manifest.data_version)
         with Writer(self.folder(month)) as writer:
             return writer.publish(receipt, inputs)
