@@ -30,7 +30,7 @@ def release_refused(month: str, error: StorageError) -> None:
     """The release of `month` cannot be shown."""
     st.error(
         f"The release of {month} was refused: {error}. Nothing of it is shown. To rebuild it, run "
-        f"`fitness backfill {month}`, or choose another month.",
+        f"`fitness backfill {month} --select dashboard_release`, or choose another month.",
         icon=":material/block:",
     )
 
@@ -61,7 +61,7 @@ def updates_refused(refused: Mapping[str, str]) -> None:
 
 
 def fallback(model: ReleasedModel) -> None:
-    """Why the month has no model of its own, and which earlier one is used; nothing if it has."""
+    """If the month released no model, why, and which earlier model is used instead."""
     if not model.report.released:
         month = model.fallback.month if model.fallback else None
         st.info(not_released(model.report, month), icon=":material/info:")

@@ -76,7 +76,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         ),
         model_backtest.build(months),
         compression_report.build(months),
-        dashboard_release.build(months, settings.memory),
+        dashboard_release.build(months, settings.memory, settings.least_complete),
         drive_upload.build(months),
     ]
     import_inbox = inbox.import_job(settings)

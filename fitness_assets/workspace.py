@@ -1,6 +1,8 @@
 """The stores below the configured home, and the source."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
@@ -75,21 +77,31 @@ class Workspace:
 
     def manifest(self, asset: str, month: str) -> Manifest | None:
         """The manifest of `asset` for `month`, or None if it is not stored."""
-        stores: dict[
-            str,
-            Lake[RawInfo]
-            | Lake[DailyInfo]
-            | ModelStore[ModelReport]
-            | ModelStore[BacktestReport]
-            | ModelStore[CompressionReport]
-            | ReleaseStore
-            | Target,
-        ] = {
+        if asset == "drive_upload":
+            return self.uploads.manifest(month)
+        return self._store(asset).manifest(month)
+
+    def is_outdated(self, asset: str, month: str) -> bool:
+        """Whether an older version of the platform stored a model or report in another format."""
+        store = (self.models | self.reports).get(asset)
+        return store is not None and store.is_outdated(month)
+
+    def folder(self, asset: str, month: str) -> Path:
+        """The folder of `asset` for `month`; `drive_upload` has none."""
+        return self._store(asset).folder(month)
+
+    def _store(self, asset: str) -> "_Store":
+        stores: dict[str, _Store] = {
             "raw_telemetry": self.raw,
             "daily_activity": self.daily,
             **self.models,
             **self.reports,
             "dashboard_release": self.releases,
-            "drive_upload": self.uploads,
         }
-        return stores[asset].manifest(month)
+        return stores[asset]
+
+
+class _Store(Protocol):
+    def manifest(self, month: str, /) -> Manifest | None: ...
+
+    def folder(self, month: str, /) -> Path: ...

@@ -10,11 +10,9 @@ from dashboard.charts.theme import (
     HEIGHT,
     INK,
     LABEL_LINES,
-    count_axis,
     date_axis,
     date_tip,
     layered,
-    rows_height,
     tip,
 )
 from dashboard.text import label
@@ -51,9 +49,7 @@ def daily_records(days: pd.DataFrame) -> alt.LayerChart:
         tooltip=[date_tip(), tip("records:Q", "Records", ","), tip("worn:Q", "Worn", ",")],
     )
     return layered(
-        base.mark_area(color=INK, opacity=0.35).encode(
-            y=alt.Y("records:Q", title="Records", axis=count_axis())
-        ),
+        base.mark_area(color=INK, opacity=0.35).encode(y=alt.Y("records:Q", title="Records")),
         base.mark_area(opacity=0.8).encode(y="worn:Q"),
     ).properties(height=HEIGHT, title="Records by day: all (grey) and worn (blue)")
 
@@ -69,7 +65,7 @@ def share_bars(shares: Mapping[str, float], title: str) -> alt.Chart:
             x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
             tooltip=[tip("name:N", "Name"), tip("share:Q", "Share", ".1%")],
         )
-        .properties(height=rows_height(len(frame), 22), title=title)
+        .properties(height=60 + 26 * len(frame), title=title)
     )
     return chart
 
@@ -79,7 +75,7 @@ def value_bars(values: Mapping[str, float], title: str, axis_title: str) -> alt.
     frame = pd.DataFrame({"name": list(values), "value": list(values.values())})
     # A segment's name has several parts, which are written below each other.
     breaks = max((name.count(", ") for name in values), default=0)
-    labels = alt.Axis(labelLimit=210, labelExpr=LABEL_LINES, labelOffset=-6 * breaks)
+    labels = alt.Axis(labelLimit=190, labelExpr=LABEL_LINES, labelOffset=-6 * breaks)
     chart: alt.Chart = (
         alt.Chart(frame)
         .mark_bar(cornerRadiusEnd=3)
@@ -88,7 +84,7 @@ def value_bars(values: Mapping[str, float], title: str, axis_title: str) -> alt.
             x=alt.X("value:Q", title=axis_title, axis=alt.Axis(tickCount=5)),
             tooltip=[tip("name:N", "Name"), tip("value:Q", axis_title, ",.4~r")],
         )
-        .properties(height=rows_height(len(frame), 26 + 12 * breaks, axis_title=True), title=title)
+        .properties(height=90 + (30 + 14 * breaks) * len(frame), title=title)
     )
     return chart
 
@@ -113,7 +109,7 @@ def histogram(
         .encode(
             x=alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(tickCount=6)),
             x2="high:Q",
-            y=alt.Y("days:Q", title="Days", axis=count_axis()),
+            y=alt.Y("days:Q", title="Days"),
             tooltip=[
                 tip("low:Q", "From", ",.1f"),
                 tip("high:Q", "To", ",.1f"),

@@ -10,13 +10,12 @@ from dashboard.charts.theme import (
     WEEKDAYS,
     bottom_legend,
     layered,
-    rows_height,
     signed_heatmap,
     tip,
 )
 from dashboard.text import label
 from dashboard.units import Units
-from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
+from fitness_assets.record.raw import NUMBERS
 
 _FRIDAY = 5
 #: Percentiles of `spread_by_activity`, and their titles.
@@ -85,10 +84,7 @@ def spread_by_activity(spreads: pd.DataFrame, name: str, units: Units) -> alt.La
         ),
         base.mark_bar(size=14).encode(x=alt.X("p25:Q", scale=scale), x2="p75:Q"),
         base.mark_tick(color="white", thickness=2, size=14).encode(x=alt.X("p50:Q", scale=scale)),
-    ).properties(
-        height=rows_height(len(shown), 24, axis_title=True),
-        title=f"{NUMBERS[name].label} by activity",
-    )
+    ).properties(height=60 + 28 * len(shown), title=f"{NUMBERS[name].label} by activity")
 
 
 def scatter(
@@ -128,8 +124,7 @@ def scatter(
 
 def correlation_heatmap(table: pd.DataFrame) -> alt.LayerChart:
     """Pearson's r of each pair of measurements: columns ``one``, ``other`` and ``r``."""
-    known = set(table["one"])
-    labels = {name: NUMBERS[name].label for name in MEASUREMENTS if name in known}
+    labels = {name: NUMBERS[name].label for name in table["one"].unique()}
     shown = table.assign(one=table["one"].map(labels), other=table["other"].map(labels)).dropna()
     shown = shown.rename(columns={"one": "measurement", "other": "with"})
     order = list(labels.values())

@@ -12,7 +12,6 @@ from dashboard.charts.theme import (
     HEIGHT,
     INK,
     bottom_legend,
-    count_axis,
     layered,
     text_color,
     tip,
@@ -168,7 +167,7 @@ def residual_histogram(edges: Sequence[float], rows: Sequence[int]) -> alt.Chart
                 axis=alt.Axis(tickCount=6),
             ),
             x2="high:Q",
-            y=alt.Y("days:Q", title="Days", axis=count_axis()),
+            y=alt.Y("days:Q", title="Days"),
             tooltip=[
                 tip("low:Q", "From (kcal)", ",.0f"),
                 tip("high:Q", "To (kcal)", ",.0f"),

@@ -21,9 +21,6 @@ from dashboard.charts.theme import (
 from dashboard.units import Units
 from fitness_assets.record.raw import NUMBERS
 
-#: Where a recorded day lies, and its colour.
-PLACES = {"inside the interval": INK, "outside the interval": BAD}
-
 
 def calendar_heatmap(days: pd.DataFrame, name: str, units: Units) -> alt.LayerChart:
     """One user's month as a calendar, coloured by a measurement.
@@ -105,7 +102,7 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
     ----------
     days : DataFrame
         ``date``; ``kcal`` recorded; ``expected``, ``low`` and ``high`` in kcal; and ``place``,
-        a key of `PLACES`.
+        "inside" or "outside" the interval.
     """
     base = alt.Chart(days).encode(x=alt.X("date:T", title=None, axis=date_axis()))
     scale = alt.Scale(zero=False)
@@ -118,8 +115,8 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
             y=alt.Y("kcal:Q", scale=scale),
             color=alt.Color(
                 "place:N",
-                title=None,
-                scale=alt.Scale(domain=list(PLACES), range=list(PLACES.values())),
+                title="Recorded day, and the interval",
+                scale=alt.Scale(domain=["inside", "outside"], range=[INK, BAD]),
                 legend=bottom_legend(),
             ),
             tooltip=[

@@ -17,8 +17,6 @@ _TOPICS = {
     "Health": ["correlations", "histograms", "spreads"],
     "Time": ["days", "weekdays"],
 }
-_RESTING = "resting_heart_rate"
-_SPREAD = "Lines span 90% of the days, boxes 50%. White marks are medians."
 
 
 @page.view
@@ -91,7 +89,7 @@ def _activities(release: Release) -> None:
     with right:
         spreads = data.table(release, "spreads")
         page.chart(explore.spread_by_activity, spreads[spreads["number"] == name], name, units)
-        st.caption(_SPREAD)
+        st.caption("Lines span 90% of the days, boxes 50%. White marks are medians.")
     page.table(
         units.convert(table).assign(activity=[label(n) for n in table["activity_type"]]),
         {
@@ -132,21 +130,19 @@ def _health(release: Release) -> None:
     units, bins = page.chosen_units(), data.table(release, "histograms")
     page.chart(explore.correlation_heatmap, data.table(release, "correlations"))
     st.caption("Over the days that have both measurements. A correlation does not show a cause.")
-    sleep, heart_rate = (bins[bins["number"] == name] for name in ("sleep_hours", _RESTING))
     left, right = st.columns(2, gap="medium")
-    if len(sleep):
-        with left:
-            mark = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
-            page.chart(common.histogram, sleep, "sleep_hours", units, mark)
-            st.caption("Recommended for adults: 7 to 9 hours (Hirshkowitz et al., 2015).")
-    if len(heart_rate):
-        with right:
-            page.chart(common.histogram, heart_rate, _RESTING, units)
+    with left:
+        sleep = bins[bins["number"] == "sleep_hours"]
+        mark = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
+        page.chart(common.histogram, sleep, "sleep_hours", units, mark)
+        st.caption("Recommended for adults: 7 to 9 hours (Hirshkowitz et al., 2015).")
+    with right:
+        heart_rate = bins[bins["number"] == "resting_heart_rate"]
+        page.chart(common.histogram, heart_rate, "resting_heart_rate", units)
     spreads = data.table(release, "spreads")
     heart_rate = spreads[spreads["number"] == "heart_rate_avg"]
     if not heart_rate.empty:
         page.chart(explore.spread_by_activity, heart_rate, "heart_rate_avg", units)
-        st.caption(_SPREAD)
 
 
 def _time(release: Release) -> None:

@@ -10,14 +10,14 @@ from dashboard import data, notices, page
 from dashboard.charts import common, models
 from dashboard.text import label
 from dashboard.units import feature_label
-from fitness_assets.models.forest_metrics import (
+from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
+from fitness_assets.models.reports import (
     ClassificationScores,
     ClassifierMetrics,
+    ModelReport,
     RegressionScores,
     RegressorMetrics,
 )
-from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
-from fitness_assets.models.reports import ModelReport
 from fitness_assets.release.bundle import Release
 
 _CLASSIFIER_SCORES = {
@@ -206,8 +206,7 @@ def _backtest_rows(scored: dict[str, dict[str, float]], compared: Comparison) ->
 
 
 def _gates(report: ModelReport) -> None:
-    # Without a model there was nothing to check.
-    if report.learned and report.gates:
+    if report.gates:
         st.subheader("Release gates")
         st.caption("A model is released only if it passes all of them.")
         page.checks_table(report.gates)

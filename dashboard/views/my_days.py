@@ -7,9 +7,8 @@ from dashboard import data, downloads, page, personal
 from dashboard.charts import my_days
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
-from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.prediction import predict_calories_of_days
-from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.models.reports import RegressorMetrics, SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
@@ -132,8 +131,8 @@ def _segment(release: Release, user: str) -> None:
     if own.empty:
         st.info("You have no segment: it needs at least a week of worn days.")
         return
-    name = own["segment_name"].iloc[0]
-    profile = next(profile for profile in metrics.profiles if profile.name == name)
+    number = int(own["segment"].iloc[0])
+    profile = next(profile for profile in metrics.profiles if profile.segment == number)
     before = own["before"].iloc[0]
     text = f"You are in “{profile.name}” with {profile.users - 1:,} other users"
     if before and before != profile.name:
@@ -166,13 +165,11 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
     shown = expected.assign(date=worn["date"], kcal=worn["calories_burned"])
     inside = shown["kcal"].between(shown["low"], shown["high"])
     page.chart(
-        my_days.expected_energy,
-        shown.assign(place=inside.map(dict(zip((True, False), my_days.PLACES, strict=True)))),
+        my_days.expected_energy, shown.assign(place=inside.map({True: "inside", False: "outside"}))
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
     trained = "not trained" if held_out(pd.Series([user]))[0] else "also trained"
     st.caption(
-        f"Line: expected energy. Band: 90% prediction interval; {inside.sum()} of {len(shown)} "
-        f"recorded days lie inside it. Mean absolute error: {error:,.0f} kcal. "
-        f"The model was {trained} on your days."
+        f"{inside.sum()} of {len(shown)} days lie inside the 90% prediction interval. "
+        f"Mean absolute error: {error:,.0f} kcal. The model was {trained} on your days."
     )

@@ -7,7 +7,7 @@ from dashboard import data, page
 from dashboard.charts import common, segments
 from dashboard.text import label
 from fitness_assets.models.explanations import habit_advice, segments_verdict
-from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.models.reports import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
 from fitness_assets.models.segments.criteria import STABILITY_PARTS, STABLE
 from fitness_assets.release.bundle import Projection, Release
@@ -94,7 +94,8 @@ def _projection(release: Release, axes: Projection, metrics: SegmentMetrics) -> 
     users = data.table(release, "people")
     shown = users[["x", "y"]]
     if metrics.stable:
-        shown = shown.assign(segment=users["segment_name"])
+        names = {profile.segment: profile.name for profile in metrics.profiles}
+        shown = shown.assign(segment=users["segment"].map(names))
     page.chart(segments.projection, shown, axes.explained)
     right, up = (
         _direction({name: loadings[axis] for name, loadings in axes.loadings.items()})
@@ -157,7 +158,7 @@ def _movement(release: Release, renamed: dict[str, str]) -> None:
         "the month before."
     )
     page.chart(segments.segment_movement, movement)
-    names = [f"“{now}” was named “{before}”" for now, before in renamed.items()]
+    names = [f"“{now}” was called “{before}”" for now, before in renamed.items()]
     st.caption(
         "Segments of two months are matched by the users that they share, not by name."
         + (f" In the month before, {', '.join(names)}." if names else "")

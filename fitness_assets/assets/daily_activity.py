@@ -25,7 +25,9 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.spark.session import SparkResource
+from fitness_assets.storage.check_results import Judged
 from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
+from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 distributions=quality.distributions(read),
             )
             manifest = writer.publish(info, inputs)
-            workspace.check_results.save(month, manifest.data_version, results)
+            workspace.check_results.save(month, judged_data(workspace, month, manifest), results)
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
         removed = delivered - info.rows
@@ -100,6 +102,15 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         )
 
     return daily_activity
+
+
+def judged_data(workspace: Workspace, month: str, manifest: Manifest) -> Judged:
+    """What the checks of `month`, published with `manifest`, judge and compare."""
+    previous = workspace.daily.manifest(shift(month, -1))
+    return Judged(
+        data_version=manifest.data_version,
+        compared_with=previous.data_version if previous else None,
+    )
 
 
 def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:

@@ -5,27 +5,32 @@ from dataclasses import asdict
 
 import dagster as dg
 
+from fitness_assets.assets.daily_activity import judged_data
 from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
 from fitness_assets.models.registry import MODEL_NAMES
-from fitness_assets.models.reports import ModelReport
-from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.models.reports import ModelReport, SegmentMetrics
 from fitness_assets.months import shift, trailing
+from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import TRAILING_WINDOW
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
+from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release import build as release_build
 from fitness_assets.release import model_loader, tables
 from fitness_assets.release.bundle import DataReport, Fallback, Release, ReleasedModel
 from fitness_assets.storage.models import MODEL, ModelStore, load
+from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import REPORTS, Workspace
 
 _SEGMENTS = "segment_model"
 
 
-def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinition:
+def build(
+    months: dg.PartitionsDefinition[str], budget: int, min_completeness: float
+) -> dg.AssetsDefinition:
     """The `dashboard_release` asset over `months`.
 
     Parameters
@@ -33,6 +38,8 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
     months : PartitionsDefinition
     budget : int
         Memory of the dashboard's host, in bytes.
+    min_completeness : float
+        Share of the expected user-days below which a month is not complete.
     """
 
     @dg.asset(
@@ -57,7 +64,7 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
         with model_loader.measurement(budget) as measure:
             month = context.partition_key
             versions = input_versions(workspace, "dashboard_release", month)
-            inputs = _inputs(workspace, month)
+            inputs = _inputs(workspace, month, min_completeness)
             for name, model in inputs.models.items():
                 if model.entry.fallback is not None:
                     versions |= _searched_versions(workspace.models[name], month)
@@ -71,7 +78,7 @@ def build(months: dg.PartitionsDefinition[str], budget: int) -> dg.AssetsDefinit
     return dashboard_release
 
 
-def _inputs(workspace: Workspace, month: str) -> release_build.Inputs:
+def _inputs(workspace: Workspace, month: str, min_completeness: float) -> release_build.Inputs:
     scan = workspace.daily.scan([month], tables.COLUMNS)
     daily, raw = workspace.daily.info(month), workspace.raw.info(month)
     manifest = workspace.daily.published(month)
@@ -83,7 +90,7 @@ def _inputs(workspace: Workspace, month: str) -> release_build.Inputs:
         data=DataReport(
             delivered=raw.rows,
             unread=raw.unread,
-            checks=workspace.check_results.load(month, manifest.data_version),
+            checks=_check_results(workspace, month, manifest, min_completeness),
             drift_threshold=DRIFT_THRESHOLD,
             rows=daily.rows,
             bytes=manifest.bytes,
@@ -101,6 +108,25 @@ def _inputs(workspace: Workspace, month: str) -> release_build.Inputs:
         backtest=workspace.backtest.report(month) if has_backtest else None,
         compression=workspace.compression.report(month) if has_compression else None,
     )
+
+
+def _check_results(
+    workspace: Workspace, month: str, manifest: Manifest, min_completeness: float
+) -> list[CheckResult]:
+    """The results that were stored with the month, unless they compared it with other data."""
+    judged = judged_data(workspace, month, manifest)
+    results = workspace.check_results.load(month, judged)
+    if results is None:
+        lake = workspace.daily
+        results = checks.check_daily_activity(
+            lake,
+            month,
+            lambda columns: lake.scan([month], columns).table,
+            lake.info(month),
+            min_completeness,
+        )
+        workspace.check_results.save(month, judged, results)
+    return results
 
 
 def _model(store: ModelStore[ModelReport], month: str) -> release_build.Model:

@@ -21,7 +21,7 @@ def forget(user: str) -> None:
     changed = remove_user(settings, user)
     click.echo(f"removed {user}")
     if changed:
-        # Most sources only tell by reading that their records have changed.
+        # Whether the records of most sources have changed is known only after reading them.
         raw = select_assets(settings, "raw_telemetry")
         run_and_report(settings, dict.fromkeys(sorted(changed), raw))
         run_stale_and_report(settings)

@@ -51,11 +51,13 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Import device exports, and materialize the months that they affect.
 
-    Each PATH is a file, a zip or a folder of an Apple Health, Fitabase, Fitbit, Garmin, Google
-    Takeout or Google Fit export, or of tidy CSV or Parquet. The original is not changed; a copy is
-    kept. Importing the same export again changes nothing. Needs FITNESS_SOURCE=exports.
+    Each PATH is a file, a zip, a tar or a folder of an Apple Health, Fitabase, Fitbit, Garmin,
+    Google Takeout or Google Fit export, or of tidy CSV or Parquet. A table says what was used of
+    each file, and what was left out and why. The original is not changed; a copy is kept. Importing
+    the same export again changes nothing. Needs FITNESS_SOURCE=exports.
     """
     settings = Settings.from_env()
+    from fitness_assets.cli.import_table import print_files
     from fitness_assets.cli.progress import bytes_bar
     from fitness_assets.sources.configured import configured_imports
 
@@ -73,6 +75,7 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
             continue
         changed |= months
         click.echo(f"{path.name}  {_summary(imported, is_new=bool(months))}")
+        print_files(imported.files)
     _rebuild(settings, changed)
     if failed:
         raise click.exceptions.Exit(1)

@@ -1,5 +1,6 @@
 """What is materialized: Dagster's record of it, compared with what is stored."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -8,6 +9,8 @@ import dagster as dg
 from fitness_assets.definitions import build_defs
 from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.staleness import Partition, stale_partitions
+from fitness_assets.orchestration.state import read_state
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 
@@ -37,6 +40,8 @@ class MonthStatus:
         The run of the latest materialization.
     metrics : dict
         The other numbers in the metadata.
+    stale : str or None
+        Why it must be rematerialized: an input that changed since, or a file that is missing.
     """
 
     materialized: bool = False
@@ -44,6 +49,7 @@ class MonthStatus:
     data_version: str = ""
     run_id: str = ""
     metrics: Mapping[str, float]
+    stale: str | None = None
 
 
 #: Status by asset, upstream assets first, and by month.
@@ -58,10 +64,15 @@ def take_inventory(settings: Settings, months: Sequence[str]) -> Inventory:
     """
     workspace = Workspace.of(settings)
     graph = build_defs(settings).resolve_asset_graph()
+    stale = stale_partitions(read_state(workspace, settings.months()), months)
     with open_instance(settings) as instance:
         return {
             key.to_user_string(): {
-                month: _month_status(instance, workspace, key, month) for month in months
+                month: dataclasses.replace(
+                    _month_status(instance, workspace, key, month),
+                    stale=stale.get(Partition(key.to_user_string(), month)),
+                )
+                for month in months
             }
             for key in graph.toposorted_asset_keys
         }
@@ -70,8 +81,10 @@ def take_inventory(settings: Settings, months: Sequence[str]) -> Inventory:
 def outdated_months(settings: Settings, months: Sequence[str]) -> list[str]:
     """Those of `months` with a model or report that an older version of the platform stored."""
     workspace = Workspace.of(settings)
-    stores = [*workspace.models.values(), *workspace.reports.values()]
-    return [month for month in months if any(store.is_outdated(month) for store in stores)]
+    assets = (*workspace.models, *workspace.reports)
+    return [
+        month for month in months if any(workspace.is_outdated(asset, month) for asset in assets)
+    ]
 
 
 def _month_status(

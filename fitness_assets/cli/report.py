@@ -20,7 +20,7 @@ from fitness_assets.cli.runs import (
     run_stale,
 )
 from fitness_assets.orchestration.instance import open_instance
-from fitness_assets.orchestration.propagation import current_plan
+from fitness_assets.orchestration.propagation import current_plan, unrequested_months
 from fitness_assets.settings import Settings
 
 #: Width of a table that is not printed to a terminal, in characters.
@@ -85,6 +85,23 @@ def _report(
         raise click.Abort
     if failed:
         raise click.exceptions.Exit(1)
+
+
+def print_stale(settings: Settings) -> None:
+    """Print which months are stale, why, and whether they are requested again."""
+    with open_instance(settings) as instance:
+        found = current_plan(settings, instance)
+        given_up = unrequested_months(settings, instance, found)
+    by_month: dict[str, list[tuple[str, str]]] = {}
+    for partition, reason in found.stale.items():
+        by_month.setdefault(partition.month, []).append((partition.asset, reason))
+    for month, stale in sorted(by_month.items()):
+        asset, reason = stale[0]
+        others = f", and {len(stale) - 1} more assets" if len(stale) > 1 else ""
+        state = "; its runs failed, see `fitness serve`" if month in given_up else ""
+        click.echo(f"{month}  stale   {asset} ({reason}){others}{state}")
+    if by_month:
+        click.echo("`fitness backfill --stale` rematerializes what is stale, as does a daemon")
 
 
 def print_inventory(inventory: Inventory) -> None:

@@ -14,7 +14,7 @@ def status(as_json: bool) -> None:
     """Show what is materialized, with one metric of each asset and month."""
     settings = Settings.from_env()
     from fitness_assets.cli.inventory import outdated_months, take_inventory
-    from fitness_assets.cli.report import print_inventory
+    from fitness_assets.cli.report import print_inventory, print_stale
 
     inventory = take_inventory(settings, settings.months())
     if not as_json:
@@ -24,6 +24,7 @@ def status(as_json: bool) -> None:
                 f"models of {', '.join(outdated)} were stored by an older version of "
                 f"fitness_assets; run `fitness backfill {outdated[0]} {outdated[-1]}`"
             )
+        print_stale(settings)
         return
     assets = {
         name: {month: dataclasses.asdict(status) for month, status in months.items()}

@@ -24,7 +24,7 @@ class Window:
 #: Assets that take long and are materialized only on request.
 ON_DEMAND = ("compression_report",)
 
-#: What `raw_telemetry` reads. It is not an asset; only imports tell their version without reading.
+#: What `raw_telemetry` reads. It is not an asset; only imports know their version without reading.
 SOURCE = "source"
 
 MONTH = Window(0)

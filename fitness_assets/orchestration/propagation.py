@@ -94,6 +94,19 @@ def failures(instance: dg.DagsterInstance, change: str) -> list[dg.DagsterRun]:
     return [run for run in runs if PROCESS_ENDED_TAG not in run.tags]
 
 
+def unrequested_months(
+    settings: Settings, instance: dg.DagsterInstance, found: Plan
+) -> dict[str, str]:
+    """The ready months whose runs failed too often to be requested again, and their change."""
+    workspace = Workspace.of(settings)
+    changes = {month: change_of(workspace, month, assets) for month, assets in found.ready.items()}
+    return {
+        month: change
+        for month, change in changes.items()
+        if len(failures(instance, change)) >= MAX_ATTEMPTS
+    }
+
+
 def propagation_sensor(settings: Settings) -> dg.SensorDefinition:
     """Request what is stale, one run a month. On by default, since it acts only on changes."""
 
@@ -108,24 +121,19 @@ def propagation_sensor(settings: Settings) -> dg.SensorDefinition:
         context: dg.SensorEvaluationContext,
     ) -> Iterator[dg.RunRequest | dg.SkipReason]:
         found = current_plan(settings, context.instance)
+        given_up = unrequested_months(settings, context.instance, found)
+        if given_up:
+            context.log.warning(
+                f"the runs of {', '.join(given_up)} failed {MAX_ATTEMPTS} times; they are not "
+                "requested again until an input changes, or `fitness backfill --stale` succeeds"
+            )
+        requested = {month: found.ready[month] for month in found.ready if month not in given_up}
         workspace = Workspace.of(settings)
-        given_up = []
-        requested = False
-        for month, assets in found.ready.items():
-            change = change_of(workspace, month, assets)
-            if len(failures(context.instance, change)) >= MAX_ATTEMPTS:
-                given_up.append(month)
-                continue
-            requested = True
+        for month, assets in requested.items():
             yield dg.RunRequest(
                 partition_key=month,
                 asset_selection=[dg.AssetKey(asset) for asset in assets],
-                tags={CHANGE_TAG: change},
-            )
-        if given_up:
-            context.log.warning(
-                f"{', '.join(given_up)} failed {MAX_ATTEMPTS} times and is not requested again "
-                "until an input changes; run `fitness backfill` to try again"
+                tags={CHANGE_TAG: change_of(workspace, month, assets)},
             )
         if not requested:
             waiting = len(found.stale)

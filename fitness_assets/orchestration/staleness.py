@@ -35,12 +35,15 @@ class Stored:
     ----------
     version : str
         Data version of the content.
-    inputs : mapping or None
-        Data versions of the partitions that it was made from. None where that was not recorded.
+    inputs : mapping
+        Data versions of the partitions that it was made from.
+    problem : str or None
+        Why it must be rematerialized whatever its inputs are.
     """
 
     version: str
-    inputs: Mapping[Partition, str] | None
+    inputs: Mapping[Partition, str]
+    problem: str | None = None
 
 
 #: What is stored, by partition. Partitions that were never materialized are absent.
@@ -159,13 +162,14 @@ def _order(partition: Partition) -> tuple[int, str]:
 def _edges(partition: Partition, state: State) -> set[Partition]:
     """What `partition` reads, and what else it was made from, such as a fallback model."""
     stored = state.get(partition)
-    return {*inputs_of(partition), *((stored and stored.inputs) or {})}
+    return {*inputs_of(partition), *(stored.inputs if stored else ())}
 
 
 def _reason(partition: Partition, state: State) -> str | None:
-    recorded = state[partition].inputs
-    if recorded is None:
-        return "its inputs were not recorded"
+    stored = state[partition]
+    if stored.problem is not None:
+        return stored.problem
+    recorded = stored.inputs
     added, changed = [], []
     for each in sorted(each for each in _edges(partition, state) if each in state):
         if each not in recorded:

@@ -1,6 +1,6 @@
 """What the stores hold of each asset and month, and what an asset is about to be made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
@@ -43,23 +43,39 @@ def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
     if asset == SOURCE:
         version = workspace.source.version(month)
         return None if version is None else Stored(version, {})
-    manifest = _manifest(workspace, partition)
+    try:
+        manifest = _manifest(workspace, partition)
+    except StorageError as error:
+        return Stored("", {}, problem=str(error))
     if manifest is None:
-        return None
-    inputs: Mapping[str, str] | None = manifest.inputs
-    if asset == "daily_activity" and not workspace.check_results.has(month, manifest.data_version):
-        # The run was killed after it published the month and before it stored these.
-        inputs = None
-    recorded = None if inputs is None else {Partition.parse(k): v for k, v in inputs.items()}
-    return Stored(manifest.data_version, recorded)
+        outdated = workspace.is_outdated(asset, month)
+        return Stored("", {}, problem="it was stored by an older version") if outdated else None
+    inputs = {Partition.parse(name): version for name, version in (manifest.inputs or {}).items()}
+    return Stored(manifest.data_version, inputs, problem=_problem(workspace, partition, manifest))
 
 
 def _manifest(workspace: Workspace, partition: Partition) -> Manifest | None:
     asset, month = partition
-    try:
-        if asset == "drive_upload":
-            return workspace.receipts.manifest(month)
-        return workspace.manifest(asset, month)
-    except StorageError:
-        # A damaged manifest; whoever reads it says so.
-        return None
+    # Asking a target on the network for each month would take minutes.
+    return (
+        workspace.receipts.manifest(month)
+        if asset == "drive_upload"
+        else workspace.manifest(asset, month)
+    )
+
+
+def _problem(workspace: Workspace, partition: Partition, manifest: Manifest) -> str | None:
+    if manifest.inputs is None:
+        return "its inputs were not recorded"
+    if missing := _missing_files(workspace, partition, manifest):
+        return f"{', '.join(missing)} is missing"
+    return None
+
+
+def _missing_files(workspace: Workspace, partition: Partition, manifest: Manifest) -> list[str]:
+    """Names of the files of a manifest that its folder lacks."""
+    asset, month = partition
+    if asset == "drive_upload":
+        return []
+    folder = workspace.folder(asset, month)
+    return [file.name for file in manifest.files if not (folder / file.path).is_file()]

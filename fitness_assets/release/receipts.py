@@ -10,9 +10,8 @@ from fitness_assets.storage.publication import Manifest, Writer, read_manifest
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What was uploaded: the link of the pointer, and the data version of the release."""
+    """The data version of the release that was uploaded."""
 
-    link: str
     data_version: str
 
 
@@ -37,6 +36,6 @@ class ReceiptStore:
 
     def save(self, month: str, uploaded: UploadResult, inputs: Mapping[str, str]) -> Manifest:
         """Store the receipt of `month`, whose release has these `inputs`."""
-        receipt = Receipt(link=uploaded.link, data_version=uploaded.manifest.data_version)
+        receipt = Receipt(data_version=uploaded.manifest.data_version)
         with Writer(self.folder(month)) as writer:
             return writer.publish(receipt, inputs)

@@ -51,6 +51,10 @@ class ReleaseStore:
         read_info(manifest, month)
         return Release(month, self.root / month, manifest)
 
+    def folder(self, month: str) -> Path:
+        """The folder of `month`."""
+        return self.root / month
+
     def manifest(self, month: str) -> Manifest | None:
         """The manifest of the release of `month`, or None if there is none."""
         return read_manifest(self.root / month, MANIFEST)

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from fitness_assets.errors import StorageError
+from fitness_assets.sources.exports.report import FileReport
 from fitness_assets.storage.documents import convert
 from fitness_assets.storage.publication import Manifest
 
@@ -77,6 +78,8 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     sources : list of str
         Formats of its files.
     quarantined : list of QuarantineEntry
+    files : list of FileReport
+        What was used of each file. Empty if an earlier version imported it.
     version : int
         Version of this document.
     """
@@ -89,6 +92,7 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     users: list[str]
     sources: list[str]
     quarantined: list[QuarantineEntry]
+    files: list[FileReport] = []
     version: int = VERSION
 
 

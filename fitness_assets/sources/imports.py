@@ -3,12 +3,14 @@
 import hashlib
 import json
 import shutil
+import unicodedata
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import pyarrow as pa
@@ -17,10 +19,11 @@ import pyarrow.parquet as pq
 
 from fitness_assets import months
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import SCHEMA, ReportUnreadable
-from fitness_assets.sources.exports.callbacks import Progress
+from fitness_assets.record.raw import RANGES, SCHEMA, ReportUnreadable
+from fitness_assets.record.user_ids import normalize_user_id
+from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.sources.exports.reader import read_export
+from fitness_assets.sources.exports.reader import LimitedQuarantine, read_export
 from fitness_assets.sources.import_manifest import (
     ImportInfo,
     QuarantineEntry,
@@ -31,6 +34,9 @@ from fitness_assets.sources.import_manifest import (
 )
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.publication import Manifest, StoredFile, Writer, read_manifest, verify
+
+if TYPE_CHECKING:
+    from fitness_assets.sources.exports.report import FileReport
 
 _ORIGINAL = "original"
 _RECORDS = "records-"
@@ -86,6 +92,7 @@ class Imports:
         if before is not None and before.info.options == stored_options:
             return before.info, set()
         quarantined: list[QuarantineEntry] = []
+        files: list[FileReport] = []
 
         def quarantine(file: str, place: str, reason: str) -> None:
             quarantined.append(QuarantineEntry(file=file, place=place, reason=reason))
@@ -93,9 +100,10 @@ class Imports:
         delivered = options.delivered or datetime.now(UTC).replace(microsecond=0)
         options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
-            batches = read_export(path, options, quarantine, progress)
+            batches = read_export(path, options, quarantine, progress, files.append)
             counts, users, sources = self._write_records(
-                self._pseudonymized(batches), writer.staging
+                _reporting_implausible(self._pseudonymized(batches, quarantine), quarantine),
+                writer.staging,
             )
             _copy_original(path, writer.staging)
             info = ImportInfo(
@@ -107,6 +115,7 @@ class Imports:
                 users=users,
                 sources=sources,
                 quarantined=quarantined,
+                files=files,
             )
             manifest = writer.publish(msgspec.to_builtins(info))
         return info, _changed_months(before.manifest if before else None, manifest)
@@ -219,9 +228,12 @@ class Imports:
                 sources |= set(pc.unique(records.column("source")).to_pylist())
         return dict(sorted(counts.items())), sorted(users), sorted(sources)
 
-    def _pseudonymized(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _pseudonymized(
+        self, batches: Iterator[pa.RecordBatch], quarantine: Quarantine
+    ) -> Iterator[pa.RecordBatch]:
         """The records with pseudonyms in place of names."""
         by_name: dict[str, str] = {}
+        earlier_users = {user for found in self._all_published() for user in found.info.users}
         index = SCHEMA.get_field_index("user_id")
         for batch in batches:
             users = batch.column("user_id").dictionary_encode()
@@ -229,9 +241,31 @@ class Imports:
             for name in names:
                 if name not in by_name:
                     by_name[name] = self._pseudonyms.pseudonym(name)
+                    self._report_other_spelling(name, earlier_users, quarantine)
             pseudonyms = pa.array([by_name[name] for name in names], pa.string())
             column = pseudonyms.take(users.indices)
             yield batch.set_column(index, SCHEMA.field("user_id"), column)
+
+    def _report_other_spelling(
+        self, name: str, earlier_users: set[str], quarantine: Quarantine
+    ) -> None:
+        """Report a user whom an earlier version imported under another pseudonym.
+
+        It did not normalize names, so each spelling that looks the same had a pseudonym.
+        """
+        normalized = normalize_user_id(name)
+        decomposed = unicodedata.normalize("NFD", normalized)
+        for spelling in {name, decomposed, f"\ufeff{normalized}", f"{normalized}\u00a0"}:
+            pseudonym = self._pseudonyms.pseudonym_as_written(spelling)
+            if spelling != normalized and pseudonym in earlier_users:
+                current = self._pseudonyms.pseudonym(name)
+                quarantine(
+                    "user id",
+                    current,
+                    f"an earlier import has the same user as {pseudonym}, written with other "
+                    "spaces, invisible characters or Unicode form: their records are kept apart; "
+                    f"`fitness forget {pseudonym}` and import that export again",
+                )
 
     def _stored_options(self, options: ImportOptions) -> StoredOptions:
         layout = options.layout and asdict(options.layout)
@@ -261,6 +295,25 @@ class _Published:
     folder: Path
     manifest: Manifest
     info: ImportInfo
+
+
+def _reporting_implausible(
+    batches: Iterator[pa.RecordBatch], quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The records, unchanged; reports each value that the ETL will replace by null."""
+    limited = LimitedQuarantine(quarantine)
+    for batch in batches:
+        for name, (low, high) in RANGES.items():
+            values = batch.column(name)
+            outside = pc.or_(pc.less(values, low), pc.greater(values, high)).fill_null(False)
+            for record in batch.filter(outside).to_pylist():
+                limited(
+                    record["source"] or "records",
+                    f"{record['user_id']}, {record['date']}",
+                    f"{name} is {record[name]:g}, not in {low:,} to {high:,}: null in the lake",
+                )
+        yield batch
+    limited.report_counts()
 
 
 def remove(path: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fitness_assets.errors import SourceError
+from fitness_assets.record.user_ids import normalize_user_id
 from fitness_assets.storage.publication import locked, write_atomically
 
 _KEY = "pseudonyms.key"
@@ -35,7 +37,22 @@ class Pseudonyms:
         self._folder = folder
 
     def pseudonym(self, name: str) -> str:
-        """The pseudonym of `name`, by HMAC-SHA256 (RFC 2104) under the key."""
+        """The pseudonym of `name`, by HMAC-SHA256 (RFC 2104) under the key.
+
+        Names that differ only in spaces, invisible characters or Unicode form have the same.
+
+        Raises
+        ------
+        SourceError
+            If `name` is blank, or lost a character.
+        """
+        try:
+            return self.pseudonym_as_written(normalize_user_id(name))
+        except ValueError as error:
+            raise SourceError(str(error)) from error
+
+    def pseudonym_as_written(self, name: str) -> str:
+        """The pseudonym that versions before 0.3 gave to `name`, without normalizing it."""
         digest = hmac.new(self._key(), name.encode(), hashlib.sha256).hexdigest()
         return f"p{digest[:_DIGITS]}"
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from fitness_assets.errors import StorageError
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Writer, read_bytes, read_manifest
@@ -17,11 +16,11 @@ from fitness_assets.storage.publication import Writer, read_bytes, read_manifest
 _CHECKS = "checks.json"
 
 
-class _Document(Struct, frozen=True, kw_only=True):
-    """The results of the checks of one version of the data."""
+class Judged(Struct, frozen=True, kw_only=True):
+    """The data that checks judged: its version, and that of the month it was compared with."""
 
     data_version: str
-    results: list[CheckResult]
+    compared_with: str | None
 
 
 class CheckResultStore:
@@ -40,40 +39,17 @@ class CheckResultStore:
         """Return the folder of `month`."""
         return self.root / month
 
-    def save(self, month: str, data_version: str, results: Sequence[CheckResult]) -> None:
-        """Store the results of the checks of `month`.
-
-        Parameters
-        ----------
-        month : str
-        data_version : str
-            Version of the data that the checks judged.
-        results : sequence of CheckResult
-        """
-        document = _Document(data_version=data_version, results=list(results))
+    def save(self, month: str, judged: Judged, results: Sequence[CheckResult]) -> None:
+        """Store the results of the checks of `month`."""
         with Writer(self.folder(month)) as writer:
-            (writer.staging / _CHECKS).write_bytes(documents.encode(document))
-            writer.publish({"data_version": data_version})
+            (writer.staging / _CHECKS).write_bytes(documents.encode(list(results)))
+            writer.publish(judged)
 
-    def has(self, month: str, data_version: str) -> bool:
-        """Whether the checks of this version of the data of `month` are stored."""
-        manifest = read_manifest(self.folder(month))
-        return manifest is not None and manifest.info["data_version"] == data_version
-
-    def load(self, month: str, data_version: str) -> list[CheckResult]:
-        """Load the results of the checks of this version of the data of `month`.
-
-        Raises
-        ------
-        StorageError
-            If there are none; the message says what to run.
-        """
+    def load(self, month: str, judged: Judged) -> list[CheckResult] | None:
+        """Load the results of the checks of `month`, or None if they judged other data."""
         folder = self.folder(month)
         manifest = read_manifest(folder)
-        if manifest is not None and manifest.info["data_version"] == data_version:
-            content = read_bytes(folder, manifest.file(_CHECKS))
-            return documents.decode(content, _Document, str(folder / _CHECKS)).results
-        raise StorageError(
-            f"{folder} has no check results for the published {self.root.name}: run "
-            f"`fitness backfill {month} --select {self.root.name}+`"
-        )
+        if manifest is None or manifest.info != documents.plain(judged):
+            return None
+        content = read_bytes(folder, manifest.file(_CHECKS))
+        return documents.decode(content, list[CheckResult], str(folder / _CHECKS))

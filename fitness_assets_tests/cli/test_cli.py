@@ -230,11 +230,14 @@ def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> Non
     home, source = tmp_path / "home", {"FITNESS_SOURCE": "exports"}
     run = fitness(home, "import", str(export), str(tmp_path / "missing.zip"), **source)
     assert run.returncode == 1
-    first, second = run.stdout.splitlines()
+    first, header, row, second = run.stdout.splitlines()
     assert first == (
         "days.csv  tidy: 1 user-days of 1 users, 2019-01 to 2019-01; "
         "1 entries quarantined (fitness quarantine)"
     )
+    assert header.split() == ["file", "format", "records", "columns", "filled", "left", "out"]
+    assert row.startswith("days.csv")
+    assert "date: 'soon' is not a date" in row
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
     assert second.endswith("2019-01")
     assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()

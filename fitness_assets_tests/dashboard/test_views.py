@@ -14,9 +14,8 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.text import label
 from dashboard.units import Units
-from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests.pipelines import packed
-from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore
@@ -250,7 +249,10 @@ def test_movement_counts_users_by_their_segments_of_both_months(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def named(month: str) -> Any:
-        return release(released, month).table("segments").set_index("user_id")["segment_name"]
+        of_month = release(released, month)
+        segments = metrics_of(of_month, "segment_model", SegmentMetrics)
+        names = {profile.segment: profile.name for profile in segments.profiles}
+        return of_month.table("segments").set_index("user_id")["segment"].map(names)
 
     before, now = named(MONTHS[0]), named(MONTHS[1])
     both = before.index.intersection(now.index)

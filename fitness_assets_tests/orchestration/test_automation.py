@@ -15,7 +15,7 @@ import pytest
 from fitness_assets.definitions import MONTHLY_JOB, build_defs
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
-from fitness_assets.settings import Settings
+from fitness_assets_tests.support.automation import Automation
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
 FIRST, LAST = "2023-04", "2023-12"
@@ -24,50 +24,6 @@ FEW = {"FITNESS_COHORT_USERS": "3", "FITNESS_LAST_MONTH": LAST}
 
 #: Months by asset.
 Months = dict[str, set[str]]
-
-
-class Automation:
-    """The work of the sensor and the queue, in this process: evaluate, run the requests, repeat.
-
-    Parameters
-    ----------
-    settings : Settings
-    instance : DagsterInstance
-    """
-
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
-        self._settings = settings
-        self._instance = instance
-
-    def tick(self) -> list[dg.RunRequest]:
-        """What the sensor requests now."""
-        defs = build_defs(self._settings)
-        context = dg.build_sensor_context(
-            instance=self._instance, repository_def=defs.get_repository_def()
-        )
-        return list(defs.resolve_sensor_def("propagate_changes")(context) or [])
-
-    def run(self, request: dg.RunRequest, settings: Settings | None = None) -> bool:
-        """Run `request`; whether it succeeded."""
-        defs = build_defs(settings or self._settings)
-        job = defs.resolve_implicit_global_asset_job_def()
-        return job.execute_in_process(
-            instance=self._instance,
-            partition_key=request.partition_key,
-            asset_selection=list(request.asset_selection or []),
-            tags=dict(request.tags or {}),
-            raise_on_error=False,
-        ).success
-
-    def settle(self) -> list[str]:
-        """Run until nothing more is requested. Returns the month of each run."""
-        runs: list[str] = []
-        while requests := [each for each in self.tick() if isinstance(each, dg.RunRequest)]:
-            for request in requests:
-                assert self.run(request)
-                runs.append(request.partition_key or "")
-            assert len(runs) < 100, runs
-        return runs
 
 
 def materializations(instance: dg.DagsterInstance) -> list[dg.EventLogRecord]:

@@ -41,7 +41,7 @@ class Home:
         self.runs.clear()
 
     def restate(self, month: str, records: int) -> None:
-        self.stored[Partition(SOURCE, month)] = Stored(digest(month, records), None)
+        self.stored[Partition(SOURCE, month)] = Stored(digest(month, records), {})
 
     def read(self, partition: Partition) -> dict[Partition, str]:
         return {
@@ -166,11 +166,12 @@ def test_the_reason_names_what_changed() -> None:
     }
 
 
-def test_months_of_an_older_version_are_stale() -> None:
+def test_what_has_a_problem_is_stale() -> None:
     home = Home(MONTHS[:1])
     raw = Partition("raw_telemetry", MONTHS[0])
-    state: State = home.stored | {raw: Stored(home.stored[raw].version, None)}
-    assert stale_partitions(state, MONTHS) == {raw: "its inputs were not recorded"}
+    problem = "its inputs were not recorded"
+    state: State = home.stored | {raw: Stored(home.stored[raw].version, {}, problem)}
+    assert stale_partitions(state, MONTHS) == {raw: problem}
 
 
 def test_what_else_a_partition_was_made_from_counts_as_well() -> None:

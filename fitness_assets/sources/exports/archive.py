@@ -1,19 +1,32 @@
-"""Opens a file, a folder or a zip as one list of members. Names of members are never paths."""
+"""The members of an export: the files of a folder, of archives, or one file.
 
+Zip and tar archives are opened, also within a folder, and one level of archives within them.
+Names of members are never used as paths.
+"""
+
+import bz2
+import gzip
 import io
+import lzma
 import os
+import re
 import struct
+import tarfile
+import tempfile
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.encodings import Utf8Reader, to_utf_8, wide_encoding
+from fitness_assets.sources.exports.report import Usage
 
 #: Called with the number of bytes each time that some are read.
 OnRead = Callable[[int], object]
@@ -22,12 +35,27 @@ MAX_MEMBERS = 200_000
 #: Text compresses to about 1/20 and padded text to 1/100; zip bombs approach the 1/1000 that
 #: deflate allows.
 MAX_RATIO = 200
+#: Members of tar archives, and archives within archives, are unpacked to temporary files.
+MAX_UNPACKED_BYTES = 32 << 30
 # Smaller members are not checked for their ratio.
 _RATIO_MIN_BYTES = 16 << 20
 _HEAD_BYTES = 64 << 10
 _BUFFER_BYTES = 1 << 18
+_PROBE_BYTES = 64
 
-# What zipfile and zlib raise on damaged files.
+_ZIP_MAGIC = b"PK\x03\x04"
+_TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
+_DECOMPRESSORS: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lzma.open),
+)
+_E_MAIL = re.compile(r"[^/\s_]+@[^/\s_@]+?\.[^/\s_@.]{2,}(?=[_/\s]|$)")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
+#: A member of every Office document, which is a zip too.
+_OFFICE_MEMBER = "[Content_Types].xml"
+
+# What zipfile, tarfile and the decompressors raise on damaged files.
 _DAMAGE = (
     OSError,
     EOFError,
@@ -36,6 +64,8 @@ _DAMAGE = (
     OverflowError,
     struct.error,
     zlib.error,
+    lzma.LZMAError,
+    tarfile.TarError,
     zipfile.BadZipFile,
 )
 
@@ -51,34 +81,49 @@ class Member:
         readings.
     size : int
         Uncompressed size in bytes.
+    usage : Usage
+        What was used of it.
     """
 
     name: str
     size: int
     _open: Callable[[], IO[bytes]]
     _on_read: OnRead
+    usage: Usage = field(default_factory=Usage, compare=False)
 
-    def open(self) -> io.BufferedReader:
-        """Open the uncompressed content; damage raises SourceError, here or while reading."""
+    def open(self, *, counted: bool = True) -> io.BufferedReader:
+        """Open the uncompressed content; UTF-16 and UTF-32 text is given as UTF-8.
+
+        Damage raises SourceError, here or while reading.
+
+        Parameters
+        ----------
+        counted : bool
+            Whether the bytes count as read, for the progress of the import.
+        """
         try:
-            content = _CheckedFile(self._open(), self.name, self._on_read)
+            content = _CheckedFile(self._open(), self.name, self._on_read if counted else None)
         except _DAMAGE as error:
             raise _unreadable(self.name, error) from error
-        return io.BufferedReader(content, _BUFFER_BYTES)
+        reader: io.BufferedReader = io.BufferedReader(content, _BUFFER_BYTES)
+        encoding = wide_encoding(reader.peek(_PROBE_BYTES)[:_PROBE_BYTES])
+        if encoding is not None:
+            return io.BufferedReader(Utf8Reader(reader, encoding), _BUFFER_BYTES)
+        return reader
 
     def head(self) -> bytes:
-        """The first bytes. They do not count as read."""
+        """The first bytes; UTF-16 and UTF-32 text as UTF-8. They do not count as read."""
         try:
             with self._open() as file:
-                return file.read(_HEAD_BYTES)
+                return to_utf_8(file.read(_HEAD_BYTES))
         except _DAMAGE as error:
             raise _unreadable(self.name, error) from error
 
 
 class _CheckedFile(io.RawIOBase):
-    """Counts the bytes read, and turns errors of zipfile and zlib into SourceError."""
+    """Counts the bytes read, and turns errors of damaged archives into SourceError."""
 
-    def __init__(self, file: IO[bytes], name: str, on_read: OnRead) -> None:
+    def __init__(self, file: IO[bytes], name: str, on_read: OnRead | None) -> None:
         self._file = file
         self._name = name
         self._on_read = on_read
@@ -104,7 +149,8 @@ class _CheckedFile(io.RawIOBase):
         except _DAMAGE as error:
             raise _unreadable(self._name, error) from error
         buffer[: len(data)] = data
-        self._on_read(len(data))
+        if self._on_read is not None:
+            self._on_read(len(data))
         return len(data)
 
     def close(self) -> None:
@@ -121,29 +167,20 @@ def _unreadable(name: str, error: BaseException) -> SourceError:
 def open_members(path: Path, quarantine: Quarantine, on_read: OnRead) -> Iterator[list[Member]]:
     """The members of `path`, sorted by name, which can be read while the context is open.
 
-    Zips in a folder are opened too, since large exports come in several. Zips within a zip are
-    not.
-
     Raises
     ------
     SourceError
-        If `path` cannot be read, or is a zip over the limits.
+        If `path` cannot be read, or is an archive over the limits.
     """
     with ExitStack() as stack:
         members: list[Member] = []
+        opener = _Opener(stack, quarantine, on_read)
         if path.is_dir():
             for file in _files_below(path):
                 name = _printable(file.relative_to(path).as_posix())
-                try:
-                    for member in _members_of_file(file, name, stack, quarantine, on_read):
-                        # Two zips may hold members of the same name: the zip's name keeps them
-                        # apart.
-                        prefix = "" if member.name == name else f"{name}/"
-                        members.append(replace(member, name=f"{prefix}{member.name}"))
-                except SourceError as error:
-                    quarantine(name, "", str(error))
+                members += opener.quarantining(file, name)
         else:
-            members += _members_of_file(path, _printable(path.name), stack, quarantine, on_read)
+            members += opener.members(path, _printable(path.name), is_nested=False)
         yield sorted(members, key=lambda member: member.name)
 
 
@@ -168,34 +205,182 @@ def _files_below(folder: Path) -> Iterator[Path]:
                 yield file
 
 
-def _members_of_file(
-    file: Path, name: str, stack: ExitStack, quarantine: Quarantine, on_read: OnRead
-) -> Iterator[Member]:
-    """The file itself, or the members of a zip, which `stack` closes."""
-    try:
-        if not zipfile.is_zipfile(file):
-            yield Member(name, file.stat().st_size, lambda: file.open("rb"), on_read)
-            return
-        archive = stack.enter_context(zipfile.ZipFile(file))
+class _Opener:
+    """Opens files and archives, within limits for all archives together."""
+
+    def __init__(self, stack: ExitStack, quarantine: Quarantine, on_read: OnRead) -> None:
+        self._stack = stack
+        self._quarantine = quarantine
+        self._on_read = on_read
+        self._bytes_left = MAX_UNPACKED_BYTES
+        self._members = self._unpacked = 0
+        self._folder: Path | None = None
+
+    def quarantining(self, file: Path, name: str, *, is_nested: bool = False) -> list[Member]:
+        """The members of a file of several; one that cannot be opened is quarantined.
+
+        The name of an archive keeps members of the same name in two archives apart.
+        """
+        members: list[Member] = []
+        try:
+            for member in self.members(file, name, is_nested=is_nested):
+                prefix = "" if member.name == name else f"{name}/"
+                members.append(replace(member, name=f"{prefix}{member.name}"))
+        except SourceError as error:
+            self._quarantine(name, "", str(error))
+        return members
+
+    def members(self, file: Path, name: str, *, is_nested: bool) -> Iterator[Member]:
+        """The file itself, or the members of an archive, which the stack closes."""
+        try:
+            with file.open("rb") as content:
+                head = content.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
+            if zipfile.is_zipfile(file):
+                archive = self._stack.enter_context(zipfile.ZipFile(file))
+                if _OFFICE_MEMBER not in archive.namelist():
+                    yield from self._zip_members(archive, name, is_nested=is_nested)
+                    return
+            elif head.startswith(_ZIP_MAGIC):
+                raise SourceError(
+                    f"{name} is a zip that is cut off or damaged: copy or download it again"
+                )
+            elif (decompress := _tar_decompressor(file, head)) is not None:
+                yield from self._tar_members(file, decompress, name, is_nested=is_nested)
+                return
+            yield Member(name, file.stat().st_size, lambda: file.open("rb"), self._on_read)
+        except _DAMAGE as error:
+            raise _unreadable(name, error) from error
+
+    def _zip_members(
+        self, archive: zipfile.ZipFile, name: str, *, is_nested: bool
+    ) -> Iterator[Member]:
         entries = archive.infolist()
-    except _DAMAGE as error:
-        raise _unreadable(name, error) from error
-    if len(entries) > MAX_MEMBERS:
-        raise SourceError(f"{name} holds {len(entries):,} files; the limit is {MAX_MEMBERS:,}")
-    # Of entries with the same name, the last one is the current one.
-    for entry in {entry.filename: entry for entry in entries}.values():
-        if entry.filename.endswith("/") or not entry.filename:
-            continue
-        inside = _printable(entry.filename)
-        if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            quarantine(inside, "", "its compression method is not supported")
-        elif entry.file_size > max(_RATIO_MIN_BYTES, MAX_RATIO * entry.compress_size):
-            reason = f"it would unpack to {entry.file_size:,} bytes"
-            quarantine(inside, "", f"{reason}, over {MAX_RATIO} times its compressed size")
-        else:
-            yield Member(inside, entry.file_size, partial(archive.open, entry), on_read)
+        self._count_members(name, len(entries))
+        # Of entries with the same name, the last one is the current one.
+        for entry in {entry.filename: entry for entry in entries}.values():
+            if entry.filename.endswith("/") or _is_of_archiver(entry.filename):
+                continue
+            inside = _printable(entry.filename)
+            if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                self._quarantine(inside, "", "its compression method is not supported")
+            elif entry.file_size > max(_RATIO_MIN_BYTES, MAX_RATIO * entry.compress_size):
+                size = f"{entry.file_size:,} bytes, over {MAX_RATIO} times its compressed size"
+                self._quarantine(inside, "", f"it would unpack to {size}")
+            elif not is_nested and inside.lower().endswith(_ARCHIVES):
+                yield from self._nested_members(partial(archive.open, entry), inside)
+            else:
+                open_entry = partial(archive.open, entry)
+                yield Member(inside, entry.file_size, open_entry, self._on_read)
+
+    def _tar_members(
+        self, file: Path, decompress: Callable[[Path], Any], name: str, *, is_nested: bool
+    ) -> Iterator[Member]:
+        """The members of a tar, unpacked: a compressed one can only be read from its start."""
+        unpacked: dict[str, Path] = {}
+        limit = max(_RATIO_MIN_BYTES, MAX_RATIO * file.stat().st_size)
+        try:
+            with (
+                decompress(file) as content,
+                tarfile.open(fileobj=_Limited(content, name, limit), mode="r|") as archive,
+            ):
+                for entry in archive:
+                    data = archive.extractfile(entry) if entry.isreg() else None
+                    if data is not None and not _is_of_archiver(entry.name):
+                        self._count_members(name, 1)
+                        unpacked[_printable(entry.name)] = self._unpack(data, name)
+        except _DAMAGE as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            self._quarantine(
+                name, "", f"it is cut off or damaged after {len(unpacked):,} files: {reason}"
+            )
+        for inside, path in unpacked.items():
+            if not is_nested and inside.lower().endswith(_ARCHIVES):
+                yield from self.quarantining(path, inside, is_nested=True)
+            else:
+                yield Member(inside, path.stat().st_size, partial(_open_file, path), self._on_read)
+
+    def _nested_members(self, open_archive: Callable[[], IO[bytes]], name: str) -> list[Member]:
+        try:
+            with open_archive() as content:
+                path = self._unpack(content, name)
+        except _DAMAGE as error:
+            self._quarantine(name, "", str(_unreadable(name, error)))
+            return []
+        return self.quarantining(path, name, is_nested=True)
+
+    def _unpack(self, content: IO[bytes], name: str) -> Path:
+        """Write `content` to a temporary file."""
+        if self._folder is None:
+            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        self._unpacked += 1
+        path = self._folder / str(self._unpacked)
+        with path.open("wb") as file:
+            while data := content.read(_BUFFER_BYTES):
+                self._bytes_left -= len(data)
+                if self._bytes_left < 0:
+                    raise SourceError(
+                        f"{name} would unpack to more than {MAX_UNPACKED_BYTES:,} bytes"
+                    )
+                file.write(data)
+        return path
+
+    def _count_members(self, name: str, count: int) -> None:
+        self._members += count
+        if self._members > MAX_MEMBERS:
+            raise SourceError(f"{name} holds {self._members:,} files; the limit is {MAX_MEMBERS:,}")
+
+
+class _Limited(io.RawIOBase):
+    """A stream that raises SourceError after `limit` bytes."""
+
+    def __init__(self, file: IO[bytes], name: str, limit: int) -> None:
+        self._file = file
+        self._name = name
+        self._limit = self._left = limit
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
+        self._left -= len(data)
+        if self._left < 0:
+            raise SourceError(
+                f"{self._name} would unpack to over {self._limit:,} bytes, {MAX_RATIO} times its "
+                "compressed size"
+            )
+        return data
+
+
+def _open_file(path: Path) -> IO[bytes]:
+    return path.open("rb")
+
+
+def _tar_decompressor(file: Path, head: bytes) -> Callable[[Path], Any] | None:
+    """What opens the tar archive in `file`; None if it is not one."""
+    if head[_TAR_MAGIC_AT:] == _TAR_MAGIC:
+        return _open_file
+    for magic, decompress in _DECOMPRESSORS:
+        if head.startswith(magic):
+            try:
+                with decompress(file) as content:
+                    start = content.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
+            except _DAMAGE:
+                return None
+            return decompress if start[_TAR_MAGIC_AT:] == _TAR_MAGIC else None
+    return None
+
+
+def _is_of_archiver(name: str) -> bool:
+    """Whether a member was added by the program that wrote the archive."""
+    first, last = name.partition("/")[0], name.rpartition("/")[2]
+    return not name or first == "__MACOSX" or last.startswith("._") or last == ".DS_Store"
 
 
 def _printable(name: str) -> str:
-    """`name` without control characters, which could steer a terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
+    """`name` in composed Unicode, without e-mail addresses, which some exports put in names.
+
+    Control characters, which could steer a terminal, are replaced.
+    """
+    composed = _E_MAIL.sub("…", unicodedata.normalize("NFC", name))
+    return "".join(letter if letter.isprintable() else "?" for letter in composed)

@@ -1,7 +1,9 @@
 """The layout of a tidy file: a TOML file that maps its columns to canonical ones.
 
 date_format = "%d/%m/%Y"             # default: 2023-04-30
-delimiter = ";"                      # default: a comma
+delimiter = ";"                      # default: detected: a comma, a semicolon or a tab
+decimal = ","                        # default: detected from all numbers of the file
+encoding = "cp1250"                  # default: detected: UTF-8, UTF-16 or Windows-1252
 missing = ["-1"]                     # in addition to blank, NA, NaN, null and None
 zero_is_missing = ["heart_rate_avg"]
 
@@ -16,6 +18,7 @@ age = { column = "Age", values = { "<30" = 25, ">=30" = 40 } }   # values of cod
 calories_kind = "total"
 """
 
+import codecs
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -32,16 +35,32 @@ _HOURS = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "ms": 1 / 3_600_000}
 _MINUTES = {"min": 1.0, "h": 60.0, "s": 1 / 60, "ms": 1 / 60_000}
 #: By canonical column, the factor from each unit to the canonical unit, which comes first.
 UNITS = {
-    "distance_km": {"km": 1.0, "m": 0.001, "cm": 0.00001, "mi": 1.609344},
+    "distance_km": {
+        "km": 1.0,
+        "m": 0.001,
+        "cm": 0.00001,
+        "mi": 1.609344,
+        "yd": 0.0009144,
+        "ft": 0.0003048,
+    },
     "calories_burned": {"kcal": 1.0, "kJ": 1 / 4.184},
     "sleep_hours": _HOURS,
     "active_minutes": _MINUTES,
     "sedentary_minutes": _MINUTES,
-    "height_cm": {"cm": 1.0, "m": 100.0, "in": 2.54},
-    "weight_kg": {"kg": 1.0, "g": 0.001, "lb": 0.45359237},
+    "height_cm": {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48},
+    "weight_kg": {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318},
 }
 _TYPE_NAMES = {"dict": "a table", "list": "a list of strings", "str": "a string"}
-_KEYS = {"date_format", "delimiter", "missing", "zero_is_missing", "columns", "constants"}
+_KEYS = {
+    "columns",
+    "constants",
+    "date_format",
+    "decimal",
+    "delimiter",
+    "encoding",
+    "missing",
+    "zero_is_missing",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +77,12 @@ class Layout:
         By canonical column, the values of the codes in the file's column, in the canonical unit.
     date_format : str or None
         In the notation of `datetime.strptime`; None for ``2023-04-30``.
-    delimiter : str
-        Between the values of a CSV.
+    delimiter : str or None
+        Between the values of a CSV; None to detect it.
+    decimal : str or None
+        ``.`` or ``,``; None to detect it from all numbers of a file.
+    encoding : str or None
+        Name of the encoding of a CSV; None to detect it.
     missing : frozenset of str
         Texts that stand for a missing value.
     zero_is_missing : frozenset of str
@@ -70,7 +93,9 @@ class Layout:
     constants: Mapping[str, Any]
     values: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     date_format: str | None = None
-    delimiter: str = ","
+    delimiter: str | None = None
+    decimal: str | None = None
+    encoding: str | None = None
     missing: frozenset[str] = _MISSING
     zero_is_missing: frozenset[str] = frozenset()
 
@@ -120,18 +145,22 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         raise SourceError("columns.date is missing")
     if "calories_burned" in columns and "calories_kind" not in columns | constants:
         raise SourceError("constants.calories_kind is missing: set it to total or active")
-    date_format = declared.get("date_format")
     zero_is_missing = _strings(declared, "zero_is_missing")
     _check_names("zero_is_missing: ", zero_is_missing, SCHEMA.names)
-    delimiter = _typed(declared.get("delimiter", ","), str, "delimiter")
-    if len(delimiter) != 1 or delimiter in '\r\n"':
+    delimiter = _string(declared, "delimiter")
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"'):
         raise SourceError(f"delimiter is {delimiter!r}, not one character")
+    decimal = _string(declared, "decimal")
+    if decimal not in {None, ".", ","}:
+        raise SourceError(f"decimal is {decimal!r}, not a point or a comma")
     return Layout(
         columns=columns,
         constants=constants,
         values={name: _codes(name, value) for name, value in tables["columns"].items()},
-        date_format=None if date_format is None else _typed(date_format, str, "date_format"),
+        date_format=_string(declared, "date_format"),
         delimiter=delimiter,
+        decimal=decimal,
+        encoding=_encoding(declared),
         missing=_MISSING | _strings(declared, "missing"),
         zero_is_missing=zero_is_missing,
     )
@@ -171,6 +200,24 @@ def _canonical_value(key: str, name: str, declared: Any) -> Any:
     if name == "calories_kind" and value not in {"total", "active"}:
         raise SourceError(f"{key} is {declared!r}, not total or active")
     return value
+
+
+def _encoding(declared: Mapping[str, Any]) -> str | None:
+    """The declared encoding; None for UTF-16 and UTF-32, which are read as UTF-8 everywhere."""
+    encoding = _string(declared, "encoding")
+    if encoding is None:
+        return None
+    try:
+        known = codecs.lookup(encoding)
+        "".encode(encoding)
+    except (LookupError, ValueError) as error:
+        raise SourceError(f"encoding is {encoding!r}, which is not known") from error
+    return None if known.name.startswith(("utf-16", "utf-32")) else known.name
+
+
+def _string(declared: Mapping[str, Any], key: str) -> str | None:
+    value = declared.get(key)
+    return None if value is None else str(_typed(value, str, key))
 
 
 def _strings(declared: Mapping[str, Any], key: str) -> frozenset[str]:

@@ -1,11 +1,9 @@
-"""Parsing of CSV rows, JSON, amounts, and dates whose style is detected from the file."""
+"""Parsing of JSON, amounts and dates."""
 
-import csv
-import io
 import json
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
@@ -19,58 +17,10 @@ T = TypeVar("T")
 #: JSON is held in memory as a whole and takes about ten times its size there. Devices write one
 #: file a day or a month, far below this limit.
 MAX_JSON_BYTES = 32 << 20
-_MAX_LINE_BYTES = 1 << 20
 _MAX_SHOWN = 40
 
 _THOUSANDS = re.compile(r"^\d{1,3}(,\d{3})+(\.\d*)?$")
 _DATE = re.compile(r"^\s*(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?!\d)")
-# In order of preference, if a file's dates fit several equally well.
-_DATE_ORDERS = ("ymd", "mdy", "dmy")
-
-
-def csv_header(head: bytes, delimiter: str = ",") -> list[str]:
-    """The column names in the first line of a CSV that begins with `head`."""
-    line = head.decode("utf-8-sig", errors="replace").partition("\n")[0]
-    try:
-        return [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
-    except csv.Error:
-        return []
-
-
-def csv_rows(
-    member: Member, quarantine: Quarantine, delimiter: str = ","
-) -> Iterator[tuple[str, list[str]]]:
-    """The rows of a CSV, each with its place. Bytes that are not UTF-8 become �."""
-    with io.TextIOWrapper(member.open(), "utf-8-sig", errors="replace", newline="") as file:
-        lines = iter(lambda: file.readline(_MAX_LINE_BYTES), "")
-        reader = csv.reader(lines, delimiter=delimiter)
-        while True:
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                quarantine(member.name, f"line {reader.line_num}", str(error))
-                continue
-            yield f"line {reader.line_num}", row
-
-
-def csv_records(
-    member: Member, quarantine: Quarantine, delimiter: str = ","
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """The rows of a CSV as values by column, each with its place. Empty rows are skipped."""
-    names: list[str] = []
-    for place, row in csv_rows(member, quarantine, delimiter):
-        if not names:
-            names = [name.strip() for name in row]
-            while names and not names[-1]:
-                names.pop()
-        elif not any(map(str.strip, row)):
-            continue
-        elif len(row) < len(names):
-            quarantine(member.name, place, f"{len(row)} values for {len(names)} columns")
-        else:
-            yield place, dict(zip(names, row, strict=False))
 
 
 def load_json(member: Member) -> Any:
@@ -92,17 +42,14 @@ def load_json(member: Member) -> Any:
             raise SourceError(f"{member.name} is not JSON: {shorten(error)}") from error
 
 
-def records(member: Member, quarantine: Quarantine) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The records of a CSV or the objects of a JSON list, each with its place.
+def json_records(member: Member, quarantine: Quarantine) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of a JSON list, each with its place.
 
     Raises
     ------
     SourceError
         If a JSON document is not a list.
     """
-    if member.name.endswith(".csv"):
-        yield from csv_records(member, quarantine)
-        return
     document = load_json(member)
     if not isinstance(document, list):
         raise SourceError(f"{member.name} is not a list")
@@ -116,10 +63,12 @@ def records(member: Member, quarantine: Quarantine) -> Iterator[tuple[str, dict[
 def process_each(
     member: Member,
     placed: Iterable[tuple[str, T]],
-    process: Callable[[T], object],
+    process: Callable[[T], Iterable[str] | None],
     quarantine: Quarantine,
 ) -> None:
     """Call `process` for each item of `placed`; report those that it cannot use to `quarantine`.
+
+    Items that it used are counted in the usage of the member.
 
     Parameters
     ----------
@@ -128,13 +77,14 @@ def process_each(
     placed : iterable of (str, object)
         Places in the file, and items.
     process : callable
-        It raises KeyError for a missing value, and ValueError, TypeError, AttributeError or
-        ArithmeticError for a wrong one.
+        It returns the metrics or columns to which the item gave values, if any. It raises KeyError
+        for a missing value, and ValueError, TypeError, AttributeError or ArithmeticError for a
+        wrong one.
     quarantine : callable
     """
     for place, item in placed:
         try:
-            process(item)
+            member.usage.add(process(item) or ())
         except KeyError as error:
             quarantine(member.name, place, f"{error.args[0]} is missing")
         except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
@@ -186,6 +136,17 @@ def parse_amount(value: object) -> float | None:
     return amount
 
 
+def amounts(
+    records: Iterable[Mapping[str, Any]], first: str, second: str
+) -> Iterator[tuple[float | None, float | None]]:
+    """The amounts of two columns. Records without them are skipped: reading them reports them."""
+    for record in records:
+        try:
+            yield parse_amount(record[first]), parse_amount(record[second])
+        except (KeyError, ValueError):
+            continue
+
+
 def shorten(value: object) -> str:
     """A value or an error for use in a message: short, and on one line."""
     text = str(value) if isinstance(value, Exception) else repr(value)
@@ -196,26 +157,6 @@ def shorten(value: object) -> str:
 def date_part(stamp: str) -> str:
     """The date of a timestamp, as text."""
     return re.split(r"[ T]", stamp.strip(), maxsplit=1)[0]
-
-
-def detect_date_order(texts: Collection[str]) -> str:
-    """The order of year, month and day, detected from all dates of a file.
-
-    It is the order that fits most dates; if several do, the one with the shortest range of days,
-    since a file's days follow one another; if that is equal too, the first of ``ymd``, ``mdy`` and
-    ``dmy``.
-    """
-
-    def fit(order: str) -> tuple[int, int]:
-        days = []
-        for text in texts:
-            try:
-                days.append(parse_day(text, order))
-            except ValueError:
-                continue
-        return len(days), -(max(days) - min(days)).days if days else 0
-
-    return max(_DATE_ORDERS, key=fit)
 
 
 def parse_day(text: str, order: str = "ymd") -> date:

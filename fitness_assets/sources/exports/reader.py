@@ -1,7 +1,7 @@
 """Reads an export: from its path to canonical records."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,10 +12,12 @@ from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.formats import tidy
 from fitness_assets.sources.exports.options import STREAMS, ImportOptions
 from fitness_assets.sources.exports.registry import FORMATS, group_by_format, unknown_format
+from fitness_assets.sources.exports.report import FileReport, grouped, pattern_of
 
 #: Entries of one file that are reported one by one; the others are counted.
 MAX_REPORTED = 100
 _TABLES = (".csv", ".parquet")
+_NOTHING_USED = "nothing of it is used: it has no value that a column of the record holds"
 
 
 def read_export(
@@ -23,8 +25,9 @@ def read_export(
     options: ImportOptions,
     quarantine: Quarantine,
     progress: Progress = lambda _done, _total: None,
+    report: Callable[[FileReport], object] = lambda _: None,
 ) -> Iterator[pa.RecordBatch]:
-    """The canonical records of an export: a file, a folder or a zip, of one or several formats.
+    """The canonical records of an export: a file, a folder or an archive, of one or more formats.
 
     There is one record for each format, user and day. Rows of tidy files are not combined.
 
@@ -36,6 +39,9 @@ def read_export(
         Called for each file or record that is left out.
     progress : callable
         Called with the bytes read and the bytes to read.
+    report : callable
+        Called at the end with what was used of each file. Files of one format whose names differ
+        only in numbers are combined.
 
     Raises
     ------
@@ -44,7 +50,7 @@ def read_export(
     """
     for stream in options.zones.keys() - set(STREAMS):
         raise SourceError(f"unknown stream {stream}: zones are declared for {', '.join(STREAMS)}")
-    limited = _LimitedQuarantine(quarantine)
+    limited = LimitedQuarantine(quarantine)
     done = total = 0
 
     def on_read(count: int) -> None:
@@ -56,19 +62,22 @@ def read_export(
     empty = True
     with open_members(path, limited, on_read) as members:
         if options.layout is None:
-            groups = group_by_format(members, limited)
+            groups, unmatched = group_by_format(members, limited)
         else:
-            groups = _tidy_only(members)
+            groups, unmatched = _tidy_only(members), {}
         if not groups:
-            raise SourceError(limited.first) if limited.first else unknown_format(path)
+            raise SourceError(limited.first or unknown_format(path, unmatched))
         total = sum(member.size for group in groups.values() for member in group)
         for name, group in groups.items():
             for batch in FORMATS[name].read(group, options, limited):
                 empty = False
                 yield batch
+    _report_unused(groups, unmatched, limited)
     limited.report_counts()
     if empty:
         raise SourceError(f"{path}: {limited.first or 'it holds no data that is imported'}")
+    for each in _reports(groups, limited):
+        report(each)
 
 
 def _tidy_only(members: list[Member]) -> dict[str, list[Member]]:
@@ -77,27 +86,92 @@ def _tidy_only(members: list[Member]) -> dict[str, list[Member]]:
     return {tidy.FORMAT.name: tables} if tables else {}
 
 
-class _LimitedQuarantine:
+def _report_unused(
+    groups: dict[str, list[Member]], unmatched: dict[str, str], limited: "LimitedQuarantine"
+) -> None:
+    """Report the files that no format reads, and those of which nothing was used."""
+    for name, reason in unmatched.items():
+        limited(name, "", reason)
+    for group in groups.values():
+        for member in group:
+            if not member.usage.records and not limited.counts[member.name]:
+                limited(member.name, "", _NOTHING_USED)
+
+
+def _reports(groups: dict[str, list[Member]], limited: "LimitedQuarantine") -> list[FileReport]:
+    """What was used of each file, the unused ones last."""
+    reports = [
+        FileReport(
+            file=member.name,
+            files=1,
+            format=name,
+            records=member.usage.records,
+            columns=sorted(member.usage.columns),
+            left_out=limited.counts[member.name],
+            reason="; ".join(
+                filter(None, [limited.reasons.get(member.name, ""), *member.usage.notes])
+            ),
+        )
+        for name, group in groups.items()
+        for member in group
+    ]
+    read = {each.file for each in reports}
+    unread = [
+        FileReport(
+            file=file, files=1, format="", records=0, columns=[], left_out=count,
+            reason=limited.reasons[file],
+        )
+        for file, count in sorted(limited.counts.items())
+        if file not in read
+    ]  # fmt: skip
+    return grouped(reports + unread)
+
+
+class LimitedQuarantine:
     """Passes on up to `MAX_REPORTED` entries of each file, and counts the others.
+
+    Of files that are left out as a whole, with the same reason and names that differ only in
+    numbers, the first is passed on and the others are counted.
 
     Attributes
     ----------
     first : str
         The first entry as a message, empty if there is none.
+    counts : Counter
+        Number of entries of each file.
+    reasons : dict
+        The reason of the first entry of each file.
     """
 
     def __init__(self, quarantine: Quarantine) -> None:
         self._quarantine = quarantine
-        self._counts: Counter[str] = Counter()
+        self._whole_files: dict[tuple[str, str], tuple[str, int]] = {}
+        self.counts: Counter[str] = Counter()
+        self.reasons: dict[str, str] = {}
         self.first = ""
 
     def __call__(self, file: str, place: str, reason: str) -> None:
-        self.first = self.first or f"{file}{place and ', '}{place}: {reason}"
-        self._counts[file] += 1
-        if self._counts[file] <= MAX_REPORTED:
+        """Count an entry, and pass it on within the limit."""
+        if not self.first:
+            # Some reasons begin with the file.
+            where = "" if reason.startswith(file) else f"{file}{place and ', '}{place}: "
+            self.first = f"{where}{reason}"
+        self.counts[file] += 1
+        self.reasons.setdefault(file, reason)
+        if not place:
+            key = (pattern_of(file), pattern_of(reason))
+            first, others = self._whole_files.get(key, (file, -1))
+            self._whole_files[key] = (first, others + 1)
+            if others >= 0:
+                return
+        if self.counts[file] <= MAX_REPORTED:
             self._quarantine(file, place, reason)
 
     def report_counts(self) -> None:
-        for file, count in self._counts.items():
+        """Pass on the numbers of entries that were only counted."""
+        for file, count in self.counts.items():
             if count > MAX_REPORTED:
                 self._quarantine(file, "", f"{count - MAX_REPORTED:,} more entries left out")
+        for (_, reason), (first, others) in self._whole_files.items():
+            if others:
+                self._quarantine(first, "", f"and {others:,} more like it: {reason}")

@@ -11,6 +11,7 @@ from fitness_assets.sources.exports.archive import Member, open_members
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.formats import tidy
 from fitness_assets.sources.exports.protocol import Format
+from fitness_assets.sources.exports.unknown_files import describe
 
 
 def _discover() -> dict[str, Format]:
@@ -35,21 +36,30 @@ def detect_format(path: Path) -> str:
         If no format matches.
     """
     with open_members(path, lambda *_: None, lambda _: None) as members:
-        groups = group_by_format(members, lambda *_: None)
+        groups, unmatched = group_by_format(members, lambda *_: None)
     for name in FORMATS:
         if name in groups:
             return name
-    raise unknown_format(path)
+    raise SourceError(unknown_format(path, unmatched))
 
 
-def group_by_format(members: Sequence[Member], quarantine: Quarantine) -> dict[str, list[Member]]:
-    """The members of each format, by its name, in the order of their first members; tidy last.
+def group_by_format(
+    members: Sequence[Member], quarantine: Quarantine
+) -> tuple[dict[str, list[Member]], dict[str, str]]:
+    """The members of each format, and the others.
 
-    Members of no format are ignored, since exports hold other files too, unless their name
-    matches a format that is present: reading them then reports what is wrong with them.
+    A member whose content matches no format belongs to one of those that are present if its name
+    matches it: reading it then reports what is wrong with it.
+
+    Returns
+    -------
+    dict
+        By name of the format, its members, in the order of the first members; tidy last.
+    dict
+        By name of the other members, why no format reads them.
     """
     groups: dict[str, list[Member]] = {}
-    unmatched = []
+    unmatched: list[tuple[Member, str]] = []
     for member in members:
         try:
             head = member.head()
@@ -59,20 +69,31 @@ def group_by_format(members: Sequence[Member], quarantine: Quarantine) -> dict[s
         matching = (known.name for known in FORMATS.values() if known.matches_header(head))
         name = next(matching, None)
         if name is None:
-            unmatched.append(member)
+            unmatched.append((member, describe(member.name, head)))
         else:
             groups.setdefault(name, []).append(member)
-    for member in unmatched:
-        for name, group in groups.items():
-            if FORMATS[name].matches_name(member.name):
-                group.append(member)
-                break
+    unknown = {}
+    for member, reason in unmatched:
+        named = (group for name, group in groups.items() if FORMATS[name].matches_name(member.name))
+        group = next(named, None)
+        if group is None or not member.size:
+            unknown[member.name] = reason
+        else:
+            group.append(member)
     if tidy.FORMAT.name in groups:
         groups[tidy.FORMAT.name] = groups.pop(tidy.FORMAT.name)
-    return groups
+    return groups, unknown
 
 
-def unknown_format(path: Path) -> SourceError:
-    """The error for a path of no known format, which lists the formats."""
+def unknown_format(path: Path, reasons: Mapping[str, str]) -> str:
+    """Why `path` is in no known format: by file, why no format reads it; and the formats."""
     titles = "; ".join(sorted(each.title for each in FORMATS.values()))
-    return SourceError(f"{path} is not in a known format. Known formats: {titles}")
+    if not reasons:
+        return f"{path} is empty"
+    name, reason = next(iter(reasons.items()))
+    if len(reasons) == 1 and name == path.name:
+        about = reason
+    else:
+        more = f" and {len(reasons) - 1:,} more files" if len(reasons) > 1 else ""
+        about = f"{name}: {reason}{more}"
+    return f"{path} is not in a known format: {about}. Known formats: {titles}"

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitness_assets.sources.exports import parsing
+from fitness_assets.sources.exports.date_order import detect_date_order
 
 
 @given(
@@ -17,7 +18,7 @@ def test_the_date_order_of_consecutive_days_is_detected(
 ) -> None:
     days = [first + timedelta(days=index) for index in range(length)]
     stamps = [day.strftime(style) for day in days]
-    order = parsing.detect_date_order(stamps)
+    order = detect_date_order(stamps, "x.csv")
     assert [parsing.parse_day(stamp, order) for stamp in stamps] == days
 
 
@@ -25,7 +26,7 @@ def test_the_date_order_of_consecutive_days_is_detected(
 def test_a_year_of_two_digits_is_in_this_century(first: date, length: int) -> None:
     days = [first + timedelta(days=index) for index in range(length)]
     stamps = [f"{day.month}/{day.day}/{day:%y}" for day in days]
-    order = parsing.detect_date_order(stamps)
+    order = detect_date_order(stamps, "x.csv")
     assert [parsing.parse_day(stamp, order) for stamp in stamps] == days
 
 

@@ -34,16 +34,29 @@ def test_a_format_is_recognized_by_its_content(tmp_path: Path, name: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "content",
-    [b"", b"hello", b"\x0e\x10\xd9\x07\x00\x00\x00\x00.FIT", b"[1, 2]", b"a,b\n1,2\n", b"<html/>"],
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"\r\n  \n", "it is empty"),
+        (b"hello", r"no format reads it \(\.csv\)"),
+        (b"\x0e\x10\xd9\x07\x00\x00\x00\x00.FIT", "it is a FIT file"),
+        (b"[1, 2]", "it is JSON of no known format"),
+        (b"a,b\n1,2\n", r"no format has its columns \(a, b\): a layout can describe them"),
+        ("a;b\r1;2\r".encode("utf-16"), r"no format has its columns \(a, b\)"),
+        (b"<html/>", "it is a web page"),
+        (b"SQLite format 3\0", "it is an SQLite database"),
+        (b"\x1f\x8b\x08\x00", "it is compressed with gzip: unpack it"),
+        (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive: unpack it"),
+    ],
 )
-def test_an_unknown_format_is_refused_with_the_list_of_formats(
-    tmp_path: Path, content: bytes
+def test_an_unknown_format_is_refused_with_the_reason_and_the_formats(
+    tmp_path: Path, content: bytes, reason: str
 ) -> None:
     path = write_files(tmp_path, {"Fitabase dailyActivity_merged.csv": content})
     for attempt in (detect_format, import_path):
         with pytest.raises(
-            SourceError, match=r"is not in a known format\. Known formats: Apple Health"
+            SourceError,
+            match=rf"is not in a known format: Fitabase.*{reason}.*Known formats: Apple Health",
         ):
             attempt(path)
 

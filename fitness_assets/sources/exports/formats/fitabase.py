@@ -1,6 +1,9 @@
 """Fitabase: one CSV a measure and interval, of several users, in their local time."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import lru_cache, partial
 
 import pyarrow as pa
 
@@ -9,9 +12,10 @@ from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.intraday import DayAmounts
+from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
+from fitness_assets.sources.exports.tables import Table, csv_header
 
 # By time column and a column that identifies the file, the daily values: (column, metric, factor).
 _DAILY = {
@@ -37,12 +41,17 @@ _READINGS = {
     ("ActivityMinute", "Calories"): "total_kcal",
     ("Time", "Value"): "heart_rate_avg",
 }
+# Columns of the 60 minutes of an hour, in files with a row an hour.
+_MINUTE_OF_HOUR = re.compile(r"(Steps|Calories)[0-5]\d")
+# Minutes of sleep: 1 is asleep, 2 restless, 3 awake.
+_SLEEP_MINUTES = ("date", "value")
+_ASLEEP = 1.0
 
 
 def matches_header(head: bytes) -> bool:
     """Whether `head` is a CSV header that begins with ``Id`` and a known time column."""
-    names = parsing.csv_header(head)
-    time_columns = {time_column for time_column, _ in (*_DAILY, *_READINGS)}
+    names = csv_header(head)
+    time_columns = {time_column for time_column, _ in (*_DAILY, *_READINGS, _SLEEP_MINUTES)}
     return names[:1] == ["Id"] and len(names) > 1 and names[1] in time_columns
 
 
@@ -55,88 +64,101 @@ def read(
     members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of `members`. The date style is detected for each file."""
-    days = DayAggregator(FORMAT.name, options.source_order)
+    days = DayAggregator(FORMAT.name)
     read_each(members, lambda member: _read_member(member, days, quarantine), quarantine)
     return days.record_batches(quarantine, options.delivered)
 
 
 def _read_member(member: Member, days: DayAggregator, quarantine: Quarantine) -> None:
-    names = parsing.csv_header(member.head())
-    if "Id" not in names:
+    table = Table(member, quarantine)
+    names = table.names
+    if "Id" not in names or len(names) < 2:  # noqa: PLR2004 - the id and a time
         raise SourceError(f"{member.name} has no column Id")
-    keys = {(names[1], name) for name in names}
-    for key in keys & _DAILY.keys():
-        _add_daily_values(member, key[0], _DAILY[key], days, quarantine)
-    for time_column, value_column in keys & _READINGS.keys():
-        _add_readings(member, time_column, value_column, days, quarantine)
+    time_column = names[1]
+    present = [key for name in names if (key := (time_column, name)) in {*_DAILY, *_READINGS}]
+    by_minute = [name for name in names if _MINUTE_OF_HOUR.fullmatch(name)]
+    conversions = [each for key in present for each in _DAILY.get(key, ())]
+    readings = {name: _READINGS[key] for key in present if (name := key[1]) and key in _READINGS}
+    if time_column == "ActivityHour":
+        readings |= {name: _READINGS["ActivityMinute", name[:-2]] for name in by_minute}
+    numbers = {column: number_column(metric, factor) for column, metric, factor in conversions}
+    numbers |= {column: number_column(metric) for column, metric in readings.items()}
+    order = table.detect(numbers, time_column)
+    parse_day = lru_cache(partial(parsing.parse_day, order=order))
+
+    def add_daily_values(row: dict[str, str]) -> Iterable[str]:
+        # Several rows of a day are the same row delivered again: the largest value is kept.
+        values = parsing.convert(row, conversions)
+        days.add_daily_values(_user(row), parse_day(parsing.date_part(row[time_column])), values)
+        return values
+
+    if conversions:
+        parsing.process_each(member, table.records(), add_daily_values, quarantine)
+    elif readings:
+        _add_readings(member, table, time_column, readings, parse_day, days, quarantine)
+    elif (time_column, "value") == _SLEEP_MINUTES:
+        _add_sleep(member, table, parse_day, days, quarantine)
 
 
-def _add_daily_values(
+def _add_readings(  # noqa: PLR0913, PLR0917 - all of them describe the file
     member: Member,
+    table: Table,
     time_column: str,
-    conversions: parsing.Conversions,
-    days: DayAggregator,
-    quarantine: Quarantine,
-) -> None:
-    """Several rows of a day are the same row delivered again: the largest value is kept."""
-    rows = list(parsing.csv_records(member, quarantine))
-    order = parsing.detect_date_order(
-        {parsing.date_part(row.get(time_column, "")) for _, row in rows}
-    )
-
-    def process(row: dict[str, str]) -> None:
-        day = parsing.parse_day(row[time_column], order)
-        days.add_daily_values(_user(row), day, parsing.convert(row, conversions))
-
-    parsing.process_each(member, rows, process, quarantine)
-
-
-def _add_readings(
-    member: Member,
-    time_column: str,
-    value_column: str,
+    readings: Mapping[str, str],
+    parse_day: Callable[[str], date],
     days: DayAggregator,
     quarantine: Quarantine,
 ) -> None:
     """Each file is one source, so that overlapping collection periods are not added together."""
-    # By user, date as written and hour: the first place, the sum and the number of readings.
-    hours: dict[tuple[str, str, int], tuple[str, float, int]] = {}
+    # By user, day, hour and metric: the sum and the number of readings.
+    hours: dict[tuple[str, date, int, str], tuple[float, int]] = {}
 
-    def with_places() -> Iterator[tuple[str, tuple[str, dict[str, str]]]]:
-        for place, row in parsing.csv_records(member, quarantine):
-            yield place, (place, row)
-
-    def process_row(placed: tuple[str, dict[str, str]]) -> None:
-        place, row = placed
-        amount = parsing.parse_amount(row[value_column])
+    def process_row(row: dict[str, str]) -> Iterable[str]:
         date_text, _, time = row[time_column].strip().partition(" ")
-        key = (_user(row), date_text, _hour(time))
-        if amount is not None:
-            first_place, total, count = hours.get(key, (place, 0.0, 0))
-            hours[key] = (first_place, total + amount, count + 1)
+        user, day, hour = _user(row), parse_day(date_text), _hour(time)
+        found = set()
+        for column, metric in readings.items():
+            amount = parsing.parse_amount(row[column])
+            if amount is not None:
+                total, count = hours.get((user, day, hour, metric), (0.0, 0))
+                hours[user, day, hour, metric] = (total + amount, count + 1)
+                found.add(metric)
+        return found
 
-    parsing.process_each(member, with_places(), process_row, quarantine)
-    metric = _READINGS[time_column, value_column]
-    order = parsing.detect_date_order({date_text for _, date_text, _ in hours})
-
-    def process_hour(sums: tuple[tuple[str, str, int], float, int]) -> None:
-        (user, date_text, hour), total, count = sums
-        day = parsing.parse_day(date_text, order)
+    parsing.process_each(member, table.records(), process_row, quarantine)
+    for (user, day, hour, metric), (total, count) in hours.items():
         if metric == "heart_rate_avg":
             days.add_heart_rates(user, day, hour, member.name, total, count)
         else:
-            amounts = DayAmounts()
-            amounts.add(hour * 60, 60, total)
-            days.add_amounts(user, day, metric, amounts, member.name, device="")
+            days.add_amount(user, day, metric, total, member.name)
 
-    placed_hours = ((place, (key, total, count)) for key, (place, total, count) in hours.items())
-    parsing.process_each(member, placed_hours, process_hour, quarantine)
+
+def _add_sleep(
+    member: Member,
+    table: Table,
+    parse_day: Callable[[str], date],
+    days: DayAggregator,
+    quarantine: Quarantine,
+) -> None:
+    """Minutes of sleep, one a row: the minutes asleep of a night, on its last day."""
+    nights: dict[tuple[str, str], tuple[date, int]] = {}
+
+    def process_row(row: dict[str, str]) -> Iterable[str]:
+        key = (_user(row), row.get("logId", ""))
+        day, is_asleep = parse_day(parsing.date_part(row["date"])), float(row["value"]) == _ASLEEP
+        last, minutes = nights.get(key, (day, 0))
+        nights[key] = (max(day, last), minutes + is_asleep)
+        return ("sleep_hours",)
+
+    parsing.process_each(member, table.records(), process_row, quarantine)
+    for (user, _), (day, minutes) in nights.items():
+        days.add_amount(user, day, "sleep_hours", minutes / 60, member.name)
 
 
 def _user(row: dict[str, str]) -> str:
     user = row["Id"].strip()
     # Spreadsheets write long ids as 1.50396E+09, which is the same for several users.
-    if not user.isdigit():
+    if not (user.isascii() and user.isdigit()):
         raise ValueError(f"Id {parsing.shorten(user)} is not a number")
     return user
 
@@ -157,17 +179,19 @@ FORMAT = Format(
     read=read,
     has_user_ids=True,
     identified_by="CSV whose first column is `Id` and whose second is `ActivityDate`, "
-    "`ActivityDay`, `ActivityHour`, `ActivityMinute`, `SleepDay`, `Date` or `Time`.",
+    "`ActivityDay`, `ActivityHour`, `ActivityMinute`, `SleepDay`, `Date`, `date` or `Time`.",
     dates="Local time. Year, month or day first, in 12 or 24 hours: the order is detected for each "
     "file.",
     units="km, kcal, minutes and kg.",
     columns={
-        "steps": "`TotalSteps`, else `StepTotal`, else the sum of hours or minutes",
+        "steps": "`TotalSteps`, else `StepTotal`, else the sum of hours or minutes, "
+        "one a row or 60 a row",
         "distance_km": "`TotalDistance`",
         "calories_burned": "`Calories`, else the sum of hours or minutes",
         "calories_kind": "always `total`",
         "heart_rate_avg": "`Value` of heart rates: mean of the hourly means",
-        "sleep_hours": "`TotalMinutesAsleep`",
+        "sleep_hours": "`TotalMinutesAsleep`, else the minutes with `value` 1, on the day "
+        "of waking",
         "active_minutes": "`VeryActiveMinutes` + `FairlyActiveMinutes`",
         "sedentary_minutes": "`SedentaryMinutes`",
         "weight_kg": "`WeightKg`",

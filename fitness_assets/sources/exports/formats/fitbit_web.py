@@ -1,13 +1,12 @@
 """The export of Fitbit's web site: one CSV with titled sections, of up to a month.
 
 Its units follow the account and are not stated. They are inferred: a step is between 0.6 and 0.9 m
-long, which separates km from miles, and users are between 1.45 and 2.1 m tall, which separates kg
-from pounds by weight and body mass index.
+long, which separates km from miles, and the body mass index separates kg, pounds and stones.
 """
 
 import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import pyarrow as pa
@@ -16,14 +15,19 @@ from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.body_weight import kg_per_unit
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.date_order import detect_date_order
+from fitness_assets.sources.exports.number_style import DecimalDetector, number_column, to_point
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.tables import Table
 
 # Sections by title, with their date columns.
 _DATE_COLUMNS = {"Body": "Date", "Foods": "Date", "Activities": "Date", "Sleep": "Start Time"}
 _HEADER = re.compile(
-    rb'^(\xef\xbb\xbf)?\s*"?(Body|Foods|Activities|Sleep)"?,*\s*\n\s*"?(Date|Start Time)"?,'
+    rb'^(\xef\xbb\xbf)?(sep=.\s+)?\s*"?(Body|Foods|Activities|Sleep)"?[,;\t]*\s*[\r\n]\s*'
+    rb'"?(Date|Start Time)"?[,;\t]'
 )
 _ACTIVITIES = (
     ("Steps", "steps", 1.0),
@@ -36,8 +40,20 @@ _KM_PER_MILE = 1.609344
 _KG_PER_POUND = 0.45359237
 # Half-way between the mean length of a step in km and in miles.
 _MAX_STEP_MILES = 0.00056
-# Weight / body mass index is the square of the height: in m² for kilogrammes, larger for pounds.
-_MAX_HEIGHT_SQUARED = 2.1**2
+# Number columns, with their metrics. Those that are not imported help to detect the decimal sign.
+_NUMBERS = {
+    **{column: number_column(metric) for column, metric, _ in _ACTIVITIES},
+    "Distance": number_column("distance_km"),
+    "Activity Calories": number_column("calories_burned"),
+    "Calories In": number_column("calories_burned"),
+    "Floors": number_column("steps"),
+    "Minutes Lightly Active": number_column("active_minutes"),
+    "Weight": number_column("weight_kg", _KG_PER_POUND),
+    "BMI": number_column("weight_kg"),
+    **dict.fromkeys(
+        ("Minutes Asleep", "Minutes Awake", "Time in Bed"), number_column("sedentary_minutes")
+    ),
+}
 
 _Row = tuple[str, dict[str, str]]
 # By start and end of a night as written: the day of waking and the hours asleep.
@@ -69,35 +85,41 @@ def read(
 def _read_member(
     member: Member, user: str, days: DayAggregator, nights: _Nights, quarantine: Quarantine
 ) -> None:
-    sections = _sections(member, quarantine)
-    order = parsing.detect_date_order(
+    sections = _in_point_style(_sections(member, quarantine), member, quarantine)
+    order = detect_date_order(
         {
             parsing.date_part(row[_DATE_COLUMNS[title]])
             for title, rows in sections.items()
             for _, row in rows
-        }
+        },
+        member.name,
     )
     to_km = _KM_PER_MILE if _is_in_miles(sections["Activities"]) else 1.0
     conversions = (*_ACTIVITIES, ("Distance", "distance_km", to_km))
+    to_kg = kg_per_unit(parsing.amounts((row for _, row in sections["Body"]), "Weight", "BMI"))
 
-    def add_activities(row: dict[str, str]) -> None:
+    def add_activities(row: dict[str, str]) -> Iterable[str]:
         day = parsing.parse_day(row["Date"], order)
-        days.add_daily_values(user, day, parsing.convert(row, conversions))
+        values = parsing.convert(row, conversions)
+        days.add_daily_values(user, day, values)
+        return values
 
-    def add_body(row: dict[str, str]) -> None:
+    def add_body(row: dict[str, str]) -> Iterable[str]:
         weight = parsing.parse_amount(row["Weight"])
-        body_mass_index = parsing.parse_amount(row["BMI"])
-        if weight and body_mass_index:
-            is_in_pounds = weight / body_mass_index > _MAX_HEIGHT_SQUARED
-            weight_kg = weight * (_KG_PER_POUND if is_in_pounds else 1.0)
-            day = parsing.parse_day(row["Date"], order)
-            days.add_daily_values(user, day, {"weight_kg": weight_kg})
+        if not weight:
+            return ()
+        if to_kg is None:
+            raise ValueError("the unit of the weight cannot be inferred: no body mass index fits")
+        day = parsing.parse_day(row["Date"], order)
+        days.add_daily_values(user, day, {"weight_kg": weight * to_kg})
+        return ("weight_kg",)
 
-    def add_sleep(row: dict[str, str]) -> None:
+    def add_sleep(row: dict[str, str]) -> Iterable[str]:
         key = (row["Start Time"], row["End Time"])
         hours = (parsing.parse_amount(row["Minutes Asleep"]) or 0.0) / 60
         night = (parsing.parse_day(key[1], order), hours)
         nights[key] = max(night, nights.get(key, night))
+        return ("sleep_hours",)
 
     processors = {"Activities": add_activities, "Body": add_body, "Sleep": add_sleep}
     for title, process in processors.items():
@@ -109,7 +131,7 @@ def _sections(member: Member, quarantine: Quarantine) -> dict[str, list[_Row]]:
     sections: dict[str, list[_Row]] = {title: [] for title in _DATE_COLUMNS}
     title = ""
     names: list[str] = []
-    for place, row in parsing.csv_rows(member, quarantine):
+    for place, row in Table(member, quarantine).rows():
         cells = [cell.strip() for cell in row]
         if not any(cells):
             title = ""
@@ -131,16 +153,39 @@ def _sections(member: Member, quarantine: Quarantine) -> dict[str, list[_Row]]:
     return sections
 
 
+def _in_point_style(
+    sections: dict[str, list[_Row]], member: Member, quarantine: Quarantine
+) -> dict[str, list[_Row]]:
+    """The rows with decimal points, whatever the decimal sign of the file."""
+    detector = DecimalDetector({name: each for name, each in _NUMBERS.items() if each is not None})
+    rows = [placed for section in sections.values() for placed in section]
+    for place, row in rows:
+        for name in detector.columns.keys() & row.keys():
+            detector.add(place, name, row[name])
+    sign = detector.sign(member.name)
+    if sign == ".":
+        return sections
+    member.usage.notes.append("read with a decimal comma")
+    converted: dict[str, list[_Row]] = {title: [] for title in sections}
+    for title, section in sections.items():
+        for place, row in section:
+            try:
+                numbers = {
+                    name: to_point(row[name], sign) for name in detector.columns.keys() & row.keys()
+                }
+            except ValueError as error:
+                quarantine(member.name, place, str(error))
+            else:
+                converted[title].append((place, row | numbers))
+    return converted
+
+
 def _is_in_miles(rows: list[_Row]) -> bool:
-    step_lengths = []
-    for _, row in rows:
-        try:
-            steps = parsing.parse_amount(row["Steps"])
-            distance = parsing.parse_amount(row["Distance"])
-        except (KeyError, ValueError):
-            continue
-        if steps and distance:
-            step_lengths.append(distance / steps)
+    step_lengths = [
+        distance / steps
+        for steps, distance in parsing.amounts((row for _, row in rows), "Steps", "Distance")
+        if steps and distance
+    ]
     return bool(step_lengths) and statistics.median(step_lengths) < _MAX_STEP_MILES
 
 
@@ -156,8 +201,8 @@ FORMAT = Format(
     "its header.",
     dates="Local time. Year, month or day first: the order is detected for each file. Future days, "
     "which the export fills with zeros, are left out.",
-    units="km or miles, inferred from the length of a step; kg or pounds, inferred from the body "
-    "mass index; kcal and minutes.",
+    units="km or miles, inferred from the length of a step; kg, pounds or stones, inferred from "
+    "the body mass index; kcal and minutes.",
     columns={
         "steps": "`Steps`",
         "distance_km": "`Distance`",

@@ -1,7 +1,7 @@
 """Garmin's data export: JSON lists of days, nights and activities, distinguished by their keys."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -55,26 +55,32 @@ def read(
     clock = Clock(options.zone_or_utc, options.zone_or_utc)
     nights: dict[str, tuple[date, float]] = {}
 
-    def process(item: dict[str, Any]) -> None:
+    def process(item: dict[str, Any]) -> Iterable[str]:
         if "summarizedActivitiesExport" in item:
             for workout in item["summarizedActivitiesExport"]:
                 days.add_workout(user, *_workout(workout, clock))
-        elif "sleepEndTimestampGMT" in item:
-            for hours in parsing.convert(item, _SLEEP).values():
+            return ("activity_type",) if item["summarizedActivitiesExport"] else ()
+        if "sleepEndTimestampGMT" in item:
+            slept = parsing.convert(item, _SLEEP)
+            for hours in slept.values():
                 # Files overlap, and may hold the same night twice.
                 night = (_day_of_waking(item, clock), hours)
                 key = str(item.get("sleepStartTimestampGMT"))
                 nights[key] = max(night, nights.get(key, night))
-        elif not item.keys().isdisjoint(_DAILY_KEYS) and (
+            return slept
+        if not item.keys().isdisjoint(_DAILY_KEYS) and (
             item.get("includesWellnessData") is not False
         ):
             resting = item.get("restingHeartRate") or item.get("currentDayRestingHeartRate")
             values = parsing.convert(item, _DAILY)
-            values["resting_heart_rate"] = parsing.parse_amount(resting) or 0.0
+            if (rate := parsing.parse_amount(resting)) is not None:
+                values["resting_heart_rate"] = rate
             days.add_daily_values(user, parsing.parse_day(_text(item["calendarDate"])), values)
+            return values
+        return ()
 
     def read_member(member: Member) -> None:
-        parsing.process_each(member, parsing.records(member, quarantine), process, quarantine)
+        parsing.process_each(member, parsing.json_records(member, quarantine), process, quarantine)
 
     read_each(members, read_member, quarantine)
     for day, hours in nights.values():

@@ -4,7 +4,7 @@ Each summary carries its user and its offset from UTC, which gives its local day
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.local_time import date_of
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.users import UserIds
 
 _HEADER = re.compile(rb'^(\xef\xbb\xbf)?\s*\{\s*"(dailies|sleeps|activities|epochs)"\s*:\s*\[')
 _AMOUNTS = (
@@ -56,24 +57,27 @@ def read(
     # By user and summary: the length, the day and the values of a night or an epoch.
     parts: dict[tuple[str, str], tuple[float, date, dict[str, float]]] = {}
 
-    def process(kind: str, item: dict[str, Any]) -> None:
-        user = str(item["userId"])
+    users = UserIds(quarantine)
+
+    def process(member: Member, kind: str, item: dict[str, Any]) -> Iterable[str]:
+        user = users.read(str(item["userId"]), member.name)
         length = parsing.parse_amount(item.get("durationInSeconds")) or 0.0
-        # JSON can hold lone surrogates, which cannot be stored: ValueError.
-        user.encode()
         if kind == "dailies":
             calendar_date = item.get("calendarDate")
             day = _day(item) if calendar_date is None else parsing.parse_day(str(calendar_date))
-            days.add_daily_values(user, day, parsing.convert(item, _DAILY))
-        elif kind == "activities":
+            stated = parsing.convert(item, _DAILY)
+            days.add_daily_values(user, day, stated)
+            return stated
+        if kind == "activities":
             days.add_workout(user, _day(item), activity(str(item["activityType"])), length)
-        else:
-            is_sleep = kind == "sleeps"
-            values = parsing.convert(item, _SLEEP if is_sleep else _AMOUNTS)
-            # A night belongs to the day of waking.
-            part = (length, _day(item, length if is_sleep else 0.0), values)
-            key = (user, str(item["summaryId"]))
-            parts[key] = max(part, parts.get(key, part), key=lambda each: each[:2])
+            return ("activity_type",)
+        is_sleep = kind == "sleeps"
+        values = parsing.convert(item, _SLEEP if is_sleep else _AMOUNTS)
+        # A night belongs to the day of waking.
+        part = (length, _day(item, length if is_sleep else 0.0), values)
+        key = (user, str(item["summaryId"]))
+        parts[key] = max(part, parts.get(key, part), key=lambda each: each[:2])
+        return values
 
     def read_member(member: Member) -> None:
         pushed = parsing.load_json(member)
@@ -82,7 +86,7 @@ def read(
         for kind in pushed.keys() & _KINDS:
             summaries = pushed[kind] if isinstance(pushed[kind], list) else []
             placed = [(f"{kind} {index}", each) for index, each in enumerate(summaries, start=1)]
-            parsing.process_each(member, placed, partial(process, kind), quarantine)
+            parsing.process_each(member, placed, partial(process, member, kind), quarantine)
 
     read_each(members, read_member, quarantine)
     for (user, _), (_, day, values) in parts.items():

@@ -5,27 +5,35 @@ Timestamps without an offset are in UTC or in local time, depending on the strea
 be declared, and the zone of calories is checked against steps.
 """
 
-import re
-from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime, time
-from functools import lru_cache, partial
-from statistics import StatisticsError, correlation
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.body_weight import kg_per_unit
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.intraday import DayAmounts
-from fitness_assets.sources.exports.local_time import Clock, date_of, local_seconds
+from fitness_assets.sources.exports.local_time import Clock, date_of
+from fitness_assets.sources.exports.minute_amounts import MinuteAmounts
+from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
+from fitness_assets.sources.exports.tables import Table
+from fitness_assets.sources.exports.takeout_files import matches_header, stream_of
+from fitness_assets.sources.exports.takeout_times import (
+    doubt_zone,
+    parse_aware,
+    parse_instant,
+    parse_shown_day,
+)
 
 #: Streams in UTC; the others are in local time.
 UTC_STREAMS = ("steps", "distance", "heart_rate", "exercise")
@@ -33,7 +41,6 @@ _UTC = ZoneInfo("UTC")
 
 #: The source of readings in the old export, which names none.
 _OLD_SOURCE = "Global Export Data"
-_MINUTES_PER_DAY = 1440
 _DAY_SECONDS = 86_400
 _HOUR_SECONDS = 3600
 
@@ -51,112 +58,71 @@ _DAILY_MINUTES = {
     "moderately_active_minutes": "active_minutes",
     "very_active_minutes": "active_minutes",
 }
-_JSON_NAME = re.compile(
-    r"(?:^|/)(steps|distance|calories|heart_rate|resting_heart_rate|sleep|exercise"
-    r"|sedentary_minutes|moderately_active_minutes|very_active_minutes)"
-    r"-[\d-]+( ?\(\d+\))?\.json$"
-)
-_CSV_NAME = re.compile(
-    r"(?:^|/)(steps|distance|calories|heart_rate|daily_resting_heart_rate|UserSleeps)"
-    r"(_[\d-]+)?( ?\(\d+\))?\.csv$"
-)
-# Streams whose newer files have another name.
-_NEWER_NAMES = {"daily_resting_heart_rate": "resting_heart_rate", "UserSleeps": "sleep"}
-_JSON_HEADERS = (
-    re.compile(rb'"dateTime"\s*:\s*"\d\d/\d\d/\d\d \d\d:'),
-    re.compile(rb'"logId"\s*:.{0,200}"(dateOfSleep|activityName)"\s*:', re.DOTALL),
-)
-_CSV_HEADERS = ({"timestamp", "data source"}, {"sleep_id", "minutes_asleep", "sleep_end"})
-_OLD_HOUR_LENGTH, _NEW_HOUR_LENGTH = len("03/02/21 10"), len("2026-05-02T08")
-_UNKNOWN = -1.0
-
-# Two streams are compared if they have this many hours in common, and the declared zone is doubted
-# if the correlation in the other zone is higher by this much.
-_MIN_COMMON_HOURS = 72
-_MIN_CORRELATION_GAIN = 0.1
-
-
-def matches_header(head: bytes) -> bool:
-    """Whether `head` is a JSON list with Fitbit's timestamps or logs, or a header of its CSV."""
-    if head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"["):
-        return any(header.search(head) for header in _JSON_HEADERS)
-    names = set(parsing.csv_header(head))
-    return any(header <= names for header in _CSV_HEADERS)
+# Number columns of the newer CSV.
+_NUMBERS = {
+    "steps": number_column("steps"),
+    "distance": number_column("distance_km", 0.001),
+    "calories": number_column("total_kcal"),
+    _HEART_RATE_COLUMN: number_column("heart_rate_avg"),
+    "weight grams": number_column("weight_kg", 0.001),
+    "height millimeters": number_column("height_cm", 0.1),
+}
+# The old JSON states no unit: pounds and millimeters are written.
+_KG_PER_POUND = 0.45359237
+_MIN_HEIGHT_MM, _MAX_HEIGHT_MM = 500.0, 2600.0
 
 
 def matches_name(name: str) -> bool:
     """Whether `name` is that of a stream that is read."""
-    return _stream_of(name) is not None
+    return stream_of(name) is not None
 
 
 def read(
     members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of `members`, read one stream after the other."""
-    days = DayAggregator(FORMAT.name, options.source_order)
+    days = DayAggregator(FORMAT.name)
     streams = _Streams(options, days, quarantine)
     by_stream: dict[str, list[Member]] = defaultdict(list)
     for member in members:
-        by_stream[_stream_of(member.name) or ""].append(member)
+        by_stream[_stream(member) or ""].append(member)
     # By stream and the instant of an hour, the amount of all sources.
     hourly: dict[str, dict[int, float]] = {}
-    for stream, metric, factor, old_factor in _AMOUNTS:
-        minutes = _MinuteAmounts()
-        read_member = partial(streams.read_amounts, minutes, stream, factor, old_factor)
+    for amount_kind in _AMOUNTS:
+        stream, metric, _, _ = amount_kind
+        minutes = MinuteAmounts()
+        read_member = partial(streams.read_amounts, minutes, amount_kind)
         read_each(by_stream[stream], read_member, quarantine)
         clock = streams.clock(stream)
-        daily: dict[tuple[str, int], DayAmounts] = defaultdict(DayAmounts)
+        daily: dict[tuple[str, int], float] = defaultdict(float)
         hourly[stream] = defaultdict(float)
         for source, instant, amount in minutes.known():
-            day, second = divmod(clock.to_local(instant), _DAY_SECONDS)
-            daily[source, day].add(second // 60, 1, amount)
+            daily[source, clock.to_local(instant) // _DAY_SECONDS] += amount
             hourly[stream][instant // _HOUR_SECONDS * _HOUR_SECONDS] += amount
-        for (source, day), amounts in daily.items():
-            days.add_amounts(streams.user, date_of(day * _DAY_SECONDS), metric, amounts, source)
+        for (source, day), amount in daily.items():
+            days.add_amount(streams.user, date_of(day * _DAY_SECONDS), metric, amount, source)
     read_each(by_stream["heart_rate"], streams.read_heart_rates, quarantine)
     read_each(by_stream["resting_heart_rate"], streams.read_resting_heart_rates, quarantine)
     read_each(by_stream["sleep"], streams.read_sleep, quarantine)
     read_each(by_stream["exercise"], streams.read_workouts, quarantine)
+    read_each(by_stream["active_minutes"], streams.read_active_minutes, quarantine)
+    read_each(by_stream["weight"], streams.read_weights, quarantine)
+    read_each(by_stream["height"], streams.read_heights, quarantine)
     for stream in _DAILY_MINUTES:
         read_each(by_stream[stream], partial(streams.read_daily_minutes, stream), quarantine)
     streams.add_totals()
-    doubt = _doubt_zone(hourly["steps"], hourly["calories"], streams.clock("calories"))
+    doubt = doubt_zone(hourly["steps"], hourly["calories"], streams.clock("calories"))
     if doubt:
         quarantine(by_stream["calories"][0].name, "time zone of calories", doubt)
     # The old export fills the future days of its last file with zeros.
     return days.record_batches(quarantine, options.delivered, drop_trailing_empty_days=True)
 
 
-def _stream_of(name: str) -> str | None:
-    match = _JSON_NAME.search(name) or _CSV_NAME.search(name)
-    return None if match is None else _NEWER_NAMES.get(match[1], match[1])
-
-
-class _MinuteAmounts:
-    """Amounts by source and minute. Of a minute delivered again, the larger amount is kept."""
-
-    def __init__(self) -> None:
-        # A day of one source takes 12 kB, so ten years take 42 MB.
-        self._days: dict[tuple[str, int], array[float]] = {}
-
-    def add(self, amounts: Mapping[tuple[str, int], float]) -> None:
-        """Add the amounts of one file, by source and instant."""
-        minutes: dict[tuple[str, int], float] = defaultdict(float)
-        for (source, instant), amount in amounts.items():
-            minutes[source, instant // 60] += amount
-        for (source, minute), amount in minutes.items():
-            key = (source, minute // _MINUTES_PER_DAY)
-            if key not in self._days:
-                self._days[key] = array("d", [_UNKNOWN]) * _MINUTES_PER_DAY
-            index = minute % _MINUTES_PER_DAY
-            self._days[key][index] = max(amount, self._days[key][index])
-
-    def known(self) -> Iterator[tuple[str, int, float]]:
-        """The source, the instant at which the minute begins, and the amount."""
-        for (source, day), minutes in sorted(self._days.items()):
-            for index, amount in enumerate(minutes):
-                if amount != _UNKNOWN:
-                    yield source, day * _DAY_SECONDS + index * 60, amount
+def _stream(member: Member) -> str | None:
+    try:
+        return stream_of(member.name, member.head())
+    except SourceError:
+        return stream_of(member.name)
 
 
 class _Streams:
@@ -167,9 +133,13 @@ class _Streams:
         self._options = options
         self._days = days
         self._quarantine = quarantine
-        # By source and id, the day of waking and the minutes asleep.
-        self._nights: dict[tuple[str, str], tuple[date, float]] = {}
+        # By source and id, the day of waking, the version of the algorithm and the minutes asleep.
+        self._nights: dict[tuple[str, str], tuple[date, str, float]] = {}
         self._daily_minutes: dict[tuple[str, date], float] = {}
+        # By source, the minutes of the newer export that were active.
+        self._active_minutes: dict[tuple[str, date], set[int]] = defaultdict(set)
+        # The last of the day, with its instant.
+        self._weights: dict[date, tuple[int, float]] = {}
 
     def clock(self, stream: str) -> Clock:
         """The clock of a stream's timestamps: the declared zone, else the format's default."""
@@ -177,22 +147,29 @@ class _Streams:
         return Clock(self._options.zones.get(stream, default), self._options.zone_or_utc)
 
     def read_amounts(
-        self, minutes: _MinuteAmounts, stream: str, factor: float, old_factor: float, member: Member
+        self,
+        minutes: MinuteAmounts,
+        amount_kind: tuple[str, str, float, float],
+        member: Member,
     ) -> None:
+        """Read amounts, one a minute or more often, of the stream that `amount_kind` describes."""
+        stream, metric, factor, old_factor = amount_kind
         clock = self.clock(stream)
         amounts: dict[tuple[str, int], float] = {}
 
-        def process(item: dict[str, Any]) -> None:
+        def process(item: dict[str, Any]) -> Iterable[str]:
             source, stamp, value = _reading(item, stream)
             amount = parsing.parse_amount(value)
-            key = (source, _instant(stamp, clock))
+            key = (source, parse_instant(stamp, clock))
             if key in amounts:
                 # The second of an hour that the clock shows twice; in other hours this is the
                 # same instant, delivered again.
-                key = (source, _instant(stamp, clock, fold=True))
-            if amount is not None:
-                amount *= old_factor if source == _OLD_SOURCE else factor
-                amounts[key] = max(amount, amounts.get(key, 0.0))
+                key = (source, parse_instant(stamp, clock, fold=True))
+            if amount is None:
+                return ()
+            amount *= old_factor if source == _OLD_SOURCE else factor
+            amounts[key] = max(amount, amounts.get(key, 0.0))
+            return (metric,)
 
         self._process_each(member, process)
         minutes.add(amounts)
@@ -202,16 +179,18 @@ class _Streams:
         # By source and hour, the sum and the number of readings.
         hours: dict[tuple[str, int], tuple[float, int]] = {}
 
-        def process(item: dict[str, Any]) -> None:
+        def process(item: dict[str, Any]) -> Iterable[str]:
             source, stamp, value = _reading(item, _HEART_RATE_COLUMN)
             # The device marks a guess with a confidence of 0.
             if isinstance(value, dict):
                 value = value["bpm"] if value.get("confidence") != 0 else None
             rate = parsing.parse_amount(value)
-            if rate:
-                key = (source, clock.to_local(_instant(stamp, clock)) // _HOUR_SECONDS)
-                total, count = hours.get(key, (0.0, 0))
-                hours[key] = (total + rate, count + 1)
+            if not rate:
+                return ()
+            key = (source, clock.to_local(parse_instant(stamp, clock)) // _HOUR_SECONDS)
+            total, count = hours.get(key, (0.0, 0))
+            hours[key] = (total + rate, count + 1)
+            return ("heart_rate_avg",)
 
         self._process_each(member, process)
         for (source, hour), (total, count) in hours.items():
@@ -219,71 +198,170 @@ class _Streams:
             self._days.add_heart_rates(self.user, day, hour % 24, source, total, count)
 
     def read_resting_heart_rates(self, member: Member) -> None:
-        """The timestamp of a daily value shows the local day, even where it says UTC."""
-
-        def process(item: dict[str, Any]) -> None:
+        def process(item: dict[str, Any]) -> Iterable[str]:
             _, stamp, value = _reading(item, _HEART_RATE_COLUMN)
-            rate = parsing.parse_amount(value["value"] if isinstance(value, dict) else value)
-            if rate:
-                values = {"resting_heart_rate": rate}
-                self._days.add_daily_values(self.user, _parse_day(stamp), values)
+            if isinstance(value, dict):
+                value, stamp = value["value"], value.get("date") or stamp
+            rate = parsing.parse_amount(value)
+            if not rate:
+                return ()
+            values = {"resting_heart_rate": rate}
+            self._days.add_daily_values(self.user, self._labelled_day(stamp), values)
+            return values
 
         self._process_each(member, process)
 
     def read_daily_minutes(self, stream: str, member: Member) -> None:
-        def process(item: dict[str, Any]) -> None:
+        def process(item: dict[str, Any]) -> Iterable[str]:
             minutes = parsing.parse_amount(item["value"]) or 0.0
-            key = (stream, _parse_day(item["dateTime"]))
+            key = (stream, self._labelled_day(item["dateTime"]))
             self._daily_minutes[key] = max(minutes, self._daily_minutes.get(key, 0.0))
+            return (_DAILY_MINUTES[stream],)
+
+        self._process_each(member, process)
+
+    def read_active_minutes(self, member: Member) -> None:
+        clock = self.clock("steps")
+
+        def process(item: dict[str, Any]) -> Iterable[str]:
+            parts = [parsing.parse_amount(item[name]) for name in ("moderate", "very")]
+            local = clock.to_local(parse_instant(item["timestamp"], clock))
+            minutes = self._active_minutes[item.get("data source", ""), date_of(local)]
+            if any(parts):
+                minutes.add(local // 60)
+            return ("active_minutes",)
+
+        self._process_each(member, process)
+
+    def read_weights(self, member: Member) -> None:
+        clock = self.clock("steps")
+        logs = list(self._records(member))
+        amounts = parsing.amounts((log for _, log in logs), "weight", "bmi")
+        old_factor = kg_per_unit(amounts) or _KG_PER_POUND
+
+        def process(log: dict[str, Any]) -> Iterable[str]:
+            if "timestamp" in log:
+                kg = (parsing.parse_amount(log["weight grams"]) or 0.0) / 1000
+                seconds = clock.to_local(parse_instant(log["timestamp"], clock))
+            else:
+                kg = (parsing.parse_amount(log["weight"]) or 0.0) * old_factor
+                stamp = f"{log['date']} {log.get('time') or '00:00:00'}"
+                # Written in local time.
+                seconds = parse_instant(stamp, Clock(_UTC, _UTC))
+            day = date_of(seconds)
+            if kg:
+                self._weights[day] = max((seconds, kg), self._weights.get(day, (0, 0.0)))
+            return ("weight_kg",) if kg else ()
+
+        parsing.process_each(member, logs, process, self._quarantine)
+
+    def read_heights(self, member: Member) -> None:
+        clock = self.clock("steps")
+
+        def process(item: dict[str, Any]) -> Iterable[str]:
+            _, stamp, value = _reading(item, "height millimeters")
+            millimeters = parsing.parse_amount(value)
+            if not millimeters:
+                return ()
+            if not _MIN_HEIGHT_MM <= millimeters <= _MAX_HEIGHT_MM:
+                raise ValueError(f"a height of {millimeters:g} is not in millimeters")
+            values = {"height_cm": millimeters / 10}
+            day = clock.local_date(parse_instant(stamp, clock))
+            self._days.add_daily_values(self.user, day, values)
+            return values
 
         self._process_each(member, process)
 
     def read_sleep(self, member: Member) -> None:
         """Nights are kept by id, since overlapping exports hold the same night twice."""
 
-        def process(log: dict[str, Any]) -> None:
+        def process(log: dict[str, Any]) -> Iterable[str]:
             if "sleep_id" in log:
                 key = (log.get("data_source", ""), log["sleep_id"])
-                minutes = parsing.parse_amount(log["minutes_asleep"])
-                night = (self._day_of_waking(log), minutes or 0.0)
+                minutes = parsing.parse_amount(log["minutes_asleep"]) or 0.0
+                end = parse_aware(log["sleep_end"])
+                offsets = (log.get("end_utc_offset"), log.get("start_utc_offset"))
+                day = self._local(end, offsets).date()
+                night = (check_day(day), log.get("algorithm_version", ""), minutes)
             else:
                 key = (_OLD_SOURCE, str(log["logId"]))
-                day = _parse_day(log.get("dateOfSleep") or log.get("endTime"))
-                night = (day, parsing.parse_amount(log["minutesAsleep"]) or 0.0)
+                day = parse_shown_day(log.get("dateOfSleep") or log.get("endTime"))
+                night = (day, "", parsing.parse_amount(log["minutesAsleep"]) or 0.0)
             self._nights[key] = max(night, self._nights.get(key, night))
+            return ("sleep_hours",)
 
         self._process_each(member, process)
 
     def read_workouts(self, member: Member) -> None:
         clock = self.clock("exercise")
 
-        def process(log: dict[str, Any]) -> None:
-            day = clock.local_date(_instant(log["startTime"], clock))
-            length = parsing.parse_amount(log.get("activeDuration", log.get("duration"))) or 0.0
-            self._days.add_workout(self.user, day, activity(str(log["activityName"])), length)
+        def process(log: dict[str, Any]) -> Iterable[str]:
+            name = activity(str(log.get("activityName") or log["activity_name"]))
+            if "exercise_start" in log:
+                start, end = parse_aware(log["exercise_start"]), parse_aware(log["exercise_end"])
+                day = check_day(self._local(start, (log.get("utc_offset"),)).date())
+                length = max((end - start).total_seconds(), 0.0) * 1000
+            else:
+                day = clock.local_date(parse_instant(log["startTime"], clock))
+                duration = log.get("activeDuration", log.get("duration"))
+                length = parsing.parse_amount(duration) or 0.0
+            self._days.add_workout(self.user, day, name, length)
+            return ("activity_type",) if name else ()
 
         self._process_each(member, process)
 
     def add_totals(self) -> None:
-        """Add nights and daily minutes, which come from several files."""
-        for (source, _), (day, minutes) in self._nights.items():
-            self._days.add_amount(self.user, day, "sleep_hours", minutes / 60, source)
+        """Add what comes from several files: nights, daily minutes, active minutes and weights."""
+        versions: dict[tuple[str, date], str] = {}
+        for (source, _), (day, version, _) in self._nights.items():
+            versions[source, day] = max(version, versions.get((source, day), version))
+        for (source, _), (day, version, minutes) in self._nights.items():
+            # Two versions of the algorithm give the same nights: the newer one is used.
+            if version == versions[source, day]:
+                self._days.add_amount(self.user, day, "sleep_hours", minutes / 60, source)
         for (stream, day), minutes in self._daily_minutes.items():
             metric = _DAILY_MINUTES[stream]
             self._days.add_amount(self.user, day, metric, minutes, _OLD_SOURCE)
+        for (source, day), active in self._active_minutes.items():
+            self._days.add_amount(self.user, day, "active_minutes", float(len(active)), source)
+        for day, (_, kg) in self._weights.items():
+            self._days.add_daily_values(self.user, day, {"weight_kg": kg})
 
-    def _process_each(self, member: Member, process: Callable[[dict[str, Any]], None]) -> None:
-        records = parsing.records(member, self._quarantine)
-        parsing.process_each(member, records, process, self._quarantine)
+    def _process_each(
+        self, member: Member, process: Callable[[dict[str, Any]], Iterable[str]]
+    ) -> None:
+        parsing.process_each(member, self._records(member), process, self._quarantine)
 
-    def _day_of_waking(self, log: dict[str, Any]) -> date:
-        end = datetime.fromisoformat(log["sleep_end"])
-        check_day(end.date())
-        if end.tzinfo is None:
-            end = end.replace(tzinfo=_UTC)
-        offset = log.get("end_utc_offset", "")
-        zone = datetime.fromisoformat(f"2000-01-01T00:00{offset}").tzinfo
-        return end.astimezone(zone or self._options.zone_or_utc).date()
+    def _records(self, member: Member) -> Iterator[tuple[str, dict[str, Any]]]:
+        if not member.name.lower().endswith(".csv"):
+            return parsing.json_records(member, self._quarantine)
+        table = Table(member, self._quarantine)
+        table.detect(_NUMBERS)
+        return table.records()
+
+    def _labelled_day(self, stamp: Any) -> date:
+        """The day of a daily value, whose timestamp is midnight UTC or local midnight in UTC.
+
+        Midnight UTC is a label of the local day. Another time is an instant: the local midnight
+        nearest to it begins the day.
+        """
+        day = parse_shown_day(stamp)
+        seconds = parse_instant(stamp, Clock(_UTC, _UTC)) if len(stamp) > len("2026-05-02") else 0
+        if seconds % _DAY_SECONDS == 0:
+            return day
+        local = Clock(_UTC, self._options.zone_or_utc).to_local(seconds)
+        return date_of(local + _DAY_SECONDS // 2)
+
+    def _local(self, instant: datetime, offsets: Iterable[str | None]) -> datetime:
+        """An instant in local time: by the first offset that is not zero, else by the user's zone.
+
+        Exports write +00:00 where the offset is not known.
+        """
+        for offset in offsets:
+            zone = datetime.fromisoformat(f"2000-01-01T00:00{offset or ''}").tzinfo
+            if zone is not None and zone.utcoffset(None):
+                return instant.astimezone(zone)
+        return instant.astimezone(self._options.zone_or_utc)
 
 
 def _reading(item: dict[str, Any], column: str) -> tuple[str, Any, Any]:
@@ -291,79 +369,6 @@ def _reading(item: dict[str, Any], column: str) -> tuple[str, Any, Any]:
     if "timestamp" in item:
         return item.get("data source", ""), item["timestamp"], item[column]
     return _OLD_SOURCE, item["dateTime"], item["value"]
-
-
-def _instant(stamp: Any, clock: Clock, *, fold: bool = False) -> int:
-    """The instant of a timestamp: ``03/02/21 10:00:05`` or ``2026-05-02T08:00:01.5Z``."""
-    if not isinstance(stamp, str):
-        raise TypeError(f"{parsing.shorten(stamp)} is not a timestamp")
-    # There are millions of timestamps: hours, and seconds within an hour, are cached apart.
-    end = _OLD_HOUR_LENGTH if stamp[2:3] == "/" else _NEW_HOUR_LENGTH
-    try:
-        hour, is_utc = _parse_hour(stamp[:end], stamp[end + 6 :].lstrip(".0123456789"))
-        seconds = hour + _parse_minute(stamp[end : end + 6])
-    except ValueError as error:
-        raise ValueError(f"{parsing.shorten(stamp)} is not a timestamp") from error
-    return seconds if is_utc else clock.instant(seconds, fold=fold)
-
-
-@lru_cache(maxsize=_HOUR_SECONDS)
-def _parse_minute(text: str) -> int:
-    """The seconds of ``:07:05``."""
-    if len(text) != len(":07:05"):
-        raise ValueError(f"{text} is not a minute and a second")
-    parsed = time.fromisoformat(f"00{text}")
-    return parsed.minute * 60 + parsed.second
-
-
-@lru_cache(maxsize=1 << 16)
-def _parse_hour(text: str, offset: str) -> tuple[int, bool]:
-    """Seconds since 1970 at the start of an hour, and whether they are in UTC or as shown."""
-    if "/" in text:
-        parsed = datetime.combine(parsing.parse_day(text, "mdy"), time(int(text[-2:])))
-    else:
-        parsed = datetime.fromisoformat(f"{text}:00:00{offset}")
-    check_day(parsed.date())
-    is_utc = parsed.tzinfo is not None
-    return local_seconds(parsed.astimezone(_UTC) if is_utc else parsed), is_utc
-
-
-def _parse_day(stamp: Any) -> date:
-    """The day that a timestamp shows."""
-    if not isinstance(stamp, str):
-        raise TypeError(f"{parsing.shorten(stamp)} is not a date")
-    return parsing.parse_day(stamp, "mdy" if "/" in stamp else "ymd")
-
-
-def _doubt_zone(steps: Mapping[int, float], calories: Mapping[int, float], declared: Clock) -> str:
-    """Why calories seem to be in another zone than declared; empty if they do not.
-
-    Users burn more in the hours in which they walk, so hourly calories correlate with hourly steps
-    in the right zone.
-    """
-    user_zone = declared.user_zone
-    other = Clock(user_zone if str(declared.recorded_zone) == "UTC" else _UTC, user_zone)
-    as_recorded = Clock(_UTC, declared.recorded_zone)
-    in_other_zone = {
-        other.instant(as_recorded.to_local(hour)) // _HOUR_SECONDS * _HOUR_SECONDS: kcal
-        for hour, kcal in calories.items()
-    }
-    correlations = []
-    for hours in (calories, in_other_zone):
-        common = steps.keys() & hours.keys()
-        if len(common) < _MIN_COMMON_HOURS:
-            return ""
-        try:
-            correlations.append(correlation([steps[h] for h in common], [hours[h] for h in common]))
-        except StatisticsError:
-            return ""
-    if correlations[1] - correlations[0] < _MIN_CORRELATION_GAIN:
-        return ""
-    return (
-        f"hourly calories correlate with hourly steps at {correlations[0]:.2f} in "
-        f"{declared.recorded_zone} and at {correlations[1]:.2f} in {other.recorded_zone}: declare "
-        f"the zone of calories (--zone calories={other.recorded_zone})"
-    )
 
 
 FORMAT = Format(
@@ -375,22 +380,31 @@ FORMAT = Format(
     read=read,
     has_user_ids=False,
     identified_by="JSON list with `dateTime` as 03/02/21 10:00:00, or with `logId` and "
-    "`dateOfSleep` or `activityName`; CSV with `timestamp` and `data source`, or with `sleep_id`, "
-    "`minutes_asleep` and `sleep_end`. The file name says which stream it is.",
+    "`dateOfSleep`, `activityName` or `bmi`; CSV that begins with `timestamp` and has `data "
+    "source` or a known value column, or has `sleep_id`, `minutes_asleep` and `sleep_end`, or "
+    "`exercise_id`, `exercise_start` and `activity_name`. The file name, else the header, says "
+    "which stream it is.",
     dates="Month first in JSON, ISO 8601 in CSV. Without an offset: steps, distance, heart rates "
     "and exercise in UTC, the others in the zone of `--timezone`; `--zone STREAM=ZONE` declares "
-    "another. Future days, which the export fills with zeros, are left out.",
-    units="JSON: cm, kcal, minutes and milliseconds. CSV: m, kcal and minutes.",
+    "another. An offset of +00:00 of nights and exercise is a placeholder: the zone is used. A "
+    "daily value at midnight UTC belongs to the day shown, at another time to the day that begins "
+    "then in the zone. Future days, which the export fills with zeros, are left out.",
+    units="JSON: cm, kcal, minutes, milliseconds and pounds, or the unit that the body mass index "
+    "gives. CSV: m, kcal, minutes, g and mm.",
     columns={
-        "steps": "`steps`, merged by quarter of an hour",
-        "distance_km": "`distance`, merged by quarter of an hour",
-        "calories_burned": "`calories`, merged by quarter of an hour",
+        "steps": "`steps`: the largest sum of a source",
+        "distance_km": "`distance`: the largest sum of a source",
+        "calories_burned": "`calories`: the largest sum of a source",
         "calories_kind": "always `total`",
         "heart_rate_avg": "`heart_rate`: mean of the hourly means, without guesses",
         "resting_heart_rate": "`resting_heart_rate` or `daily_resting_heart_rate`",
-        "sleep_hours": "`minutesAsleep` or `minutes_asleep`, on the day of waking",
-        "active_minutes": "`moderately_active_minutes` + `very_active_minutes`",
+        "sleep_hours": "`minutesAsleep` or `minutes_asleep` of the newest algorithm, on the day of "
+        "waking",
+        "active_minutes": "`moderately_active_minutes` + `very_active_minutes`, or `moderate` and "
+        "`very` of `active_minutes`",
         "sedentary_minutes": "`sedentary_minutes`",
-        "activity_type": "`activityName` of the longest exercise",
+        "activity_type": "`activityName` or `activity_name` of the longest exercise",
+        "height_cm": "`height`",
+        "weight_kg": "`weight`: the last of the day",
     },
 )

@@ -1,6 +1,6 @@
 """Tidy CSV or Parquet: one row a user and day, with canonical column names or by a layout."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
 from itertools import islice
@@ -17,14 +17,23 @@ from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.layout import CANONICAL, Layout
+from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.tables import Table, csv_header
+from fitness_assets.sources.exports.users import UserIds
 
 _PARQUET_MAGIC = b"PAR1"
 _ROWS_PER_BATCH = 8192
 _MAX_INT32 = 2**31 - 1
 _REQUIRED = {"user_id", "date"}
 _MEASURES = set(SCHEMA.names) - _REQUIRED
+# Columns of files with several rows a day, which are not tidy.
+_TIMES = {"time", "hour", "minute", "timestamp", "start", "end"}
+_NO_USER = (
+    "it has no column user_id: name the user (--user NAME, or a folder NAME in the inbox), or "
+    "declare the column in a layout"
+)
 _NULLABLE_SCHEMA = pa.schema([field.with_nullable(True) for field in SCHEMA])
 _INTEGERS = {field.name for field in SCHEMA if pa.types.is_integer(field.type)}
 
@@ -37,8 +46,10 @@ def matches_header(head: bytes) -> bool:
 
     The columns of a Parquet file are at its end, and are checked when it is read.
     """
-    names = set(parsing.csv_header(head))
-    return head.startswith(_PARQUET_MAGIC) or (names >= _REQUIRED and bool(names & _MEASURES))
+    names = set(csv_header(head))
+    is_daily = "user_id" in names or names.isdisjoint(_TIMES)
+    is_csv = is_daily and "date" in names and bool(names & _MEASURES)
+    return head.startswith(_PARQUET_MAGIC) or is_csv
 
 
 def read(
@@ -48,26 +59,27 @@ def read(
 
     Rows before damage in a file are returned too, since the file is streamed.
     """
+    users = UserIds(quarantine)
     for member in members:
         try:
-            yield from _read_member(member, options, quarantine)
+            yield from _read_member(member, options, users, quarantine)
         except SourceError as error:
             quarantine(member.name, "", str(error))
 
 
 def _read_member(
-    member: Member, options: ImportOptions, quarantine: Quarantine
+    member: Member, options: ImportOptions, users: UserIds, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
     layout = options.layout or CANONICAL
     is_parquet = member.head().startswith(_PARQUET_MAGIC)
-    batches = _parquet_rows(member, layout) if is_parquet else _csv_rows(member, layout, quarantine)
+    read_rows = _parquet_rows if is_parquet else _csv_rows
     defaults = {
         "source": FORMAT.name,
         "ingested_at": options.delivered,
         "user_id": options.user,
         **layout.constants,
     }
-    for places, values in batches:
+    for places, values in read_rows(member, layout, defaults, quarantine):
         errors: dict[int, str] = {}
         columns = []
         for field in SCHEMA:
@@ -76,8 +88,14 @@ def _read_member(
             if column in values:
                 convert = partial(_convert, name, factor, layout)
                 converted = _convert_all(values[column], convert, defaults.get(name), errors)
+                if name not in _REQUIRED and any(value is not None for value in converted):
+                    member.usage.columns.add(name)
             else:
                 converted = [defaults.get(name)] * len(places)
+            if name == "user_id":
+                converted = _convert_all(
+                    converted, lambda user: user and users.read(user, member.name), None, errors
+                )
             if not field.nullable:
                 missing = {i: f"{name} is missing" for i, v in enumerate(converted) if v is None}
                 errors = missing | errors
@@ -87,6 +105,7 @@ def _read_member(
         valid = pa.array([index not in errors for index in range(len(places))], pa.bool_())
         batch = pa.record_batch(columns, _NULLABLE_SCHEMA).filter(valid)
         if batch.num_rows:
+            member.usage.records += batch.num_rows
             yield batch.cast(SCHEMA)
 
 
@@ -174,20 +193,29 @@ _CONVERTERS: dict[str, Callable[[Any, str | None], Any]] = {
 }
 
 
-def _csv_rows(member: Member, layout: Layout, quarantine: Quarantine) -> Iterator[_Rows]:
-    names = parsing.csv_header(member.head(), layout.delimiter)
-    columns = _columns_to_read(names, layout, member)
-    records = parsing.csv_records(member, quarantine, layout.delimiter)
+def _csv_rows(
+    member: Member, layout: Layout, defaults: Mapping[str, Any], quarantine: Quarantine
+) -> Iterator[_Rows]:
+    table = Table(member, quarantine, encoding=layout.encoding, delimiter=layout.delimiter)
+    columns = _columns_to_read(table.names, layout, defaults, member)
+    numbers = {
+        column: number_column(name, factor) for name, (column, factor) in layout.columns.items()
+    }
+    date_column = layout.columns["date"][0] if layout.date_format is None else None
+    table.detect(numbers, date_column, decimal=layout.decimal)
+    records = table.records()
     while some := list(islice(records, _ROWS_PER_BATCH)):
         places = [place for place, _ in some]
         yield places, {name: [row.get(name) for _, row in some] for name in columns}
 
 
-def _parquet_rows(member: Member, layout: Layout) -> Iterator[_Rows]:
+def _parquet_rows(
+    member: Member, layout: Layout, defaults: Mapping[str, Any], _quarantine: Quarantine
+) -> Iterator[_Rows]:
     rows_before = 0
     try:
         with member.open() as content, pq.ParquetFile(content) as file:
-            columns = _columns_to_read(file.schema_arrow.names, layout, member)
+            columns = _columns_to_read(file.schema_arrow.names, layout, defaults, member)
             for batch in file.iter_batches(_ROWS_PER_BATCH, columns=columns):
                 places = [f"row {rows_before + index + 1}" for index in range(batch.num_rows)]
                 rows_before += batch.num_rows
@@ -197,28 +225,36 @@ def _parquet_rows(member: Member, layout: Layout) -> Iterator[_Rows]:
         raise SourceError(f"{member.name} cannot be read as Parquet: {reason}") from error
 
 
-def _columns_to_read(names: Sequence[str], layout: Layout, member: Member) -> list[str]:
+def _columns_to_read(
+    names: Sequence[str], layout: Layout, defaults: Mapping[str, Any], member: Member
+) -> list[str]:
     """The file's columns that are used.
 
-    All columns of a layout must be present; without a layout, those of `_REQUIRED`.
+    All columns of a layout must be present; without a layout, the date, and the user id unless the
+    user is declared.
     """
     columns = {column for column, _ in layout.columns.values()}
-    missing = sorted((_REQUIRED if layout is CANONICAL else columns) - set(names))
+    if layout is CANONICAL and "user_id" not in names and not defaults["user_id"]:
+        raise SourceError(f"{member.name}: {_NO_USER}")
+    missing = sorted(({"date"} if layout is CANONICAL else columns) - set(names))
     if missing:
         raise SourceError(f"{member.name} lacks the column {', '.join(missing)}")
+    unread = [name for name in names if name and name not in columns]
+    if unread:
+        member.usage.notes.append(f"columns not read: {', '.join(map(str, unread))}")
     return sorted(columns & set(names))
 
 
 FORMAT = Format(
     name="tidy",
-    title="CSV or Parquet with columns user_id and date, or with a layout",
+    title="CSV or Parquet with columns date and user_id, or with a layout",
     priority=1000,
     matches_header=matches_header,
     matches_name=matches_no_name,
     read=read,
     has_user_ids=True,
-    identified_by="CSV with `user_id`, `date` and at least one more canonical column; any Parquet "
-    "file; with a layout, any CSV or Parquet file.",
+    identified_by="CSV with `date` and at least one more canonical column, and with `user_id` "
+    "unless the user is declared; any Parquet file; with a layout, any CSV or Parquet file.",
     dates="`date` as 2023-04-30, or in the layout's `date_format`: the local day.",
     units="The canonical units, or those that the layout declares.",
     columns={field.name: f"`{field.name}`" for field in SCHEMA if field.name not in _REQUIRED},

@@ -178,5 +178,5 @@ def test_a_file_without_ids_is_quarantined(tmp_path: Path) -> None:
 
 def test_a_file_without_imported_columns_is_named(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.csv": "Id,ActivityHour,TotalIntensity,AverageIntensity\n77,x,1,1\n"})
-    with pytest.raises(SourceError, match=r"a\.csv: it holds no data that is imported"):
+    with pytest.raises(SourceError, match=r"a\.csv: nothing of it is used"):
         import_path(tmp_path / "a.csv")

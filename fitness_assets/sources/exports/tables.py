@@ -1,0 +1,204 @@
+"""CSV files whose encoding, delimiter, decimal sign and order of dates are detected."""
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from fitness_assets.sources.exports import encodings, parsing
+from fitness_assets.sources.exports.archive import Member
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.date_order import detect_date_order
+from fitness_assets.sources.exports.number_style import DecimalDetector, NumberColumn, to_point
+
+_DELIMITERS = ",;\t"
+_MAX_LINE_BYTES = 1 << 20
+# Lines in which the delimiter is looked for.
+_HEADER_LINES = 3
+# Written as the first line by some spreadsheets.
+_DELIMITER_LINE = re.compile(r"sep=(.)")
+# What `surrogateescape` gives for a byte that cannot be decoded.
+_UNDECODABLE = re.compile("[\ud800-\udfff]")
+
+
+def csv_header(head: bytes, delimiter: str | None = None) -> list[str]:
+    """The column names of a CSV that begins with `head`: the values of its first line."""
+    return _header(head.decode(encodings.UTF_8, errors="replace"), delimiter)[0]
+
+
+class Table:
+    """One CSV file.
+
+    Parameters
+    ----------
+    member : Member
+    quarantine : callable
+        Called for each row that cannot be read.
+    encoding, delimiter : str, optional
+        Detected if they are not declared.
+
+    Attributes
+    ----------
+    names : list of str
+        The column names.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        quarantine: Quarantine,
+        *,
+        encoding: str | None = None,
+        delimiter: str | None = None,
+    ) -> None:
+        self._member = member
+        self._quarantine = quarantine
+        if encoding is None:
+            with member.open(counted=False) as file:
+                encoding = encodings.text_encoding(file)
+            if encoding != encodings.UTF_8:
+                member.usage.notes.append("read as Windows-1252")
+        self._encoding = encoding
+        text = member.head().decode(encoding, errors="surrogateescape")
+        self.names, self._delimiter = _header(text, delimiter)
+        self._decimal = "."
+        self._number_columns: tuple[str, ...] = ()
+
+    def rows(self) -> Iterator[tuple[str, list[str]]]:
+        """The rows, each with its place. Rows with undecodable bytes are quarantined."""
+        yield from self._rows(self._quarantine, counted=True)
+
+    def records(self) -> Iterator[tuple[str, dict[str, str]]]:
+        """The rows as values by column, each with its place. Empty rows are skipped.
+
+        After `detect`, numbers have a decimal point.
+        """
+        for place, record in self._records(self._quarantine, counted=True):
+            if self._decimal != ".":
+                try:
+                    for name in self._number_columns:
+                        record[name] = to_point(record[name], self._decimal)
+                except ValueError as error:
+                    self._quarantine(self._member.name, place, str(error))
+                    continue
+            yield place, record
+
+    def detect(
+        self,
+        numbers: Mapping[str, NumberColumn | None],
+        date_column: str | None = None,
+        *,
+        decimal: str | None = None,
+    ) -> str:
+        """Detect the decimal sign and the order of dates, from the whole file.
+
+        Parameters
+        ----------
+        numbers : mapping
+            What is known of each number column; columns that the file lacks are ignored.
+        date_column : str, optional
+            The column whose dates are inspected.
+        decimal : str, optional
+            The decimal sign, if it is declared.
+
+        Returns
+        -------
+        str
+            The order of dates: ``ymd``, ``mdy`` or ``dmy``.
+
+        Raises
+        ------
+        SourceError
+            If the file mixes decimal signs or orders of dates.
+        """
+        present = {name: each for name in self.names if (each := numbers.get(name)) is not None}
+        detector = DecimalDetector(present)
+        dates: set[str] = set()
+        for place, record in self._records(lambda *_: None, counted=False):
+            if decimal is None:
+                for name in present:
+                    detector.add(place, name, record[name])
+            if date_column is not None:
+                dates.add(parsing.date_part(record.get(date_column, "")))
+        self._number_columns = tuple(present)
+        self._decimal = decimal or detector.sign(self._member.name)
+        if self._decimal == ",":
+            self._member.usage.notes.append("read with a decimal comma")
+        return detect_date_order(dates, self._member.name)
+
+    def _records(
+        self, quarantine: Quarantine, *, counted: bool
+    ) -> Iterator[tuple[str, dict[str, str]]]:
+        names: list[str] = []
+        for place, row in self._rows(quarantine, counted=counted):
+            if not names:
+                names = [name.strip() for name in row]
+                while names and not names[-1]:
+                    names.pop()
+            elif not any(map(str.strip, row)):
+                continue
+            elif len(row) < len(names):
+                quarantine(self._member.name, place, f"{len(row)} values for {len(names)} columns")
+            else:
+                yield place, dict(zip(names, row, strict=False))
+
+    def _rows(self, quarantine: Quarantine, *, counted: bool) -> Iterator[tuple[str, list[str]]]:
+        content = self._member.open(counted=counted)
+        with io.TextIOWrapper(
+            content, self._encoding, errors="surrogateescape", newline=""
+        ) as file:
+            lines = iter(lambda: file.readline(_MAX_LINE_BYTES), "")
+            reader = csv.reader(lines, delimiter=self._delimiter)
+            is_first = True
+            while True:
+                try:
+                    row = next(reader)
+                except StopIteration:
+                    return
+                except csv.Error as error:
+                    quarantine(self._member.name, f"line {reader.line_num}", str(error))
+                    continue
+                if is_first and _DELIMITER_LINE.fullmatch(self._delimiter.join(row)):
+                    continue
+                if not is_first and any(map(_UNDECODABLE.search, row)):
+                    quarantine(
+                        self._member.name,
+                        f"line {reader.line_num}",
+                        "it has bytes that are not text in the file's encoding: declare `encoding` "
+                        "in a layout",
+                    )
+                    continue
+                is_first = False
+                yield f"line {reader.line_num}", row
+
+
+def _header(text: str, delimiter: str | None) -> tuple[list[str], str]:
+    """The values of the first line, and the delimiter.
+
+    It is the one that gives most values in the first line that has several: some formats have a
+    title before the header.
+    """
+    lines = [
+        line for line in islice(io.StringIO(text, newline=None), _HEADER_LINES) if line.strip()
+    ]
+    for line in list(lines):
+        declared = _DELIMITER_LINE.fullmatch(line.rstrip("\n"))
+        if declared is not None:
+            delimiter = delimiter or declared[1]
+            lines.remove(line)
+    if not lines:
+        return [], delimiter or ","
+    if delimiter is None:
+        for line in lines:
+            delimiter = max(_DELIMITERS, key=lambda each: len(_values(line, each)))
+            if len(_values(line, delimiter)) > 1:
+                break
+    return _values(lines[0], delimiter or ","), delimiter or ","
+
+
+def _values(line: str, delimiter: str) -> list[str]:
+    try:
+        return [value.strip() for value in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return []
