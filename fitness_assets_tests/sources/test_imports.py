@@ -98,6 +98,15 @@ def test_importing_with_other_options_replaces_the_earlier_import(
     assert rows(imports, "2023-04") == [(bert, date(2023, 4, 30), 1000)]
     assert len(imports.all()) == 1
     assert imports.add(path, ImportOptions(user="bert", layout=parsed))[1] == set()
+    # The records are the same, but the options differ: the import is stored again.
+    declared_zone = ImportOptions(user="bert", layout=parsed, zone=UTC_ZONE)
+    imports.add(path, declared_zone)
+    assert (imports.all()[0].options.zone, imports.all()[0].options.source_order) == ("UTC", [])
+    imports.add(path, ImportOptions(user="bert", layout=parsed, source_order=("watch",)))
+    assert (imports.all()[0].options.zone, imports.all()[0].options.source_order) == (
+        None,
+        ["watch"],
+    )
 
 
 def test_unusable_rows_are_quarantined_with_their_place_and_the_others_imported(
@@ -268,6 +277,26 @@ def test_the_inbox_is_emptied_into_the_imports(tmp_path: Path, imports: Imports)
     assert any("holiday.csv was rejected" in line for line in log)
     kept = [p for p in (tmp_path / "imports").rglob("original-*.csv") if p.is_file()]
     assert b"a,b\n1,2\n" in [p.read_bytes() for p in kept]
+
+
+def test_an_order_of_sources_in_the_inbox_belongs_to_its_user(
+    tmp_path: Path, imports: Imports
+) -> None:
+    for user in ("anna", "bert"):
+        records = "".join(
+            f'<Record type="HKQuantityTypeIdentifierStepCount" sourceName="{source}" unit="count" '
+            f'startDate="2023-04-02 10:00:00 +0000" value="{steps}"/>'
+            for source, steps in (("Watch", 700), ("iPhone", 900))
+        )
+        path = tmp_path / "inbox" / user / "export.xml"
+        path.parent.mkdir(parents=True)
+        path.write_text(f"<HealthData><!-- {user} -->{records}</HealthData>")
+    (tmp_path / "inbox" / "anna" / "sources.toml").write_text('order = ["phone"]\n')
+    waiting = inbox.waiting_exports(tmp_path / "inbox", settle_seconds=0)
+    inbox.import_waiting(waiting, imports, UTC_ZONE, lambda _: None)
+    pseudonyms = Pseudonyms(tmp_path / "people")
+    steps = {user: steps for user, _, steps in rows(imports, "2023-04")}
+    assert steps == {pseudonyms.pseudonym("anna"): 900, pseudonyms.pseudonym("bert"): 700}
 
 
 def test_a_copy_that_preserves_the_modification_time_is_not_imported_too_early(

@@ -4,21 +4,26 @@ For one user, day and metric
 - a daily value stated by the export takes precedence over sums of readings; of several stated
   values the largest is kept (collection periods overlap, and the last day of the earlier one is
   incomplete);
-- readings are summed by source, and the largest sum is kept: a phone and a watch count the same
-  steps, so sources are never added together;
+- readings with a time of day are merged by time: for each quarter of an hour or hour, one source
+  is taken, a device on the body before a phone before others, and the day is the sum of these;
+- readings without a time of day are summed by source, and the largest sum is kept: a phone and a
+  watch count the same steps, so what they measured at the same time is never added together;
 - the mean heart rate is the mean of the hourly means of the source with the most hours: devices
   measure more often during exercise, which would bias a plain mean.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
 
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.intraday import DayAmounts, merge
+from fitness_assets.sources.exports.source_order import rank
 
 #: Days outside this range are rejected: no step counter is older, and later ones are errors.
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
@@ -57,6 +62,8 @@ class DayAggregator:
     ----------
     source : str
         Name of the format, which becomes the ``source`` of the records.
+    source_order : sequence of str
+        Parts of the names of devices, most preferred first, before the default order.
 
     Attributes
     ----------
@@ -64,11 +71,16 @@ class DayAggregator:
         When the export was made, if it states that.
     """
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, source_order: Sequence[str] = ()) -> None:
         self.source = source
+        self._source_order = source_order
         self.exported_at: datetime | None = None
         self._stated: dict[_Key, dict[str, float]] = defaultdict(dict)
         self._sums: dict[_Key, dict[tuple[str, str], float]] = defaultdict(dict)
+        # By metric and source.
+        self._amounts: dict[_Key, dict[tuple[str, str], DayAmounts]] = defaultdict(dict)
+        # By source, its place among those that measured the same time.
+        self._ranks: dict[str, int] = {}
         # By source and hour, the sum and the number of heart rates.
         self._heart_rates: dict[_Key, dict[str, dict[int, tuple[float, int]]]] = defaultdict(dict)
         self._longest_workout: dict[_Key, tuple[float, str]] = {}
@@ -82,9 +94,34 @@ class DayAggregator:
                 stated[metric] = max(value, stated.get(metric, 0.0))
 
     def add_amount(self, user: str, day: date, metric: str, amount: float, source: str) -> None:
-        """Add an amount that one source measured on the day."""
+        """Add an amount that one source measured on the day, at a time that is not known."""
         sums = self._sums[user, day]
         sums[metric, source] = sums.get((metric, source), 0.0) + amount
+
+    def add_amounts(  # noqa: PLR0913, PLR0917 - all of them identify the readings
+        self,
+        user: str,
+        day: date,
+        metric: str,
+        amounts: DayAmounts,
+        source: str,
+        device: str | None = None,
+    ) -> None:
+        """Add amounts that one source measured on the day, by the time of day.
+
+        `amounts` must not change afterwards. `device` is the name of the source's device, from
+        which its rank follows (None: `source` is that name).
+        """
+        if source not in self._ranks:
+            name = source if device is None else device
+            self._ranks[source] = rank(name, self._source_order)
+        known = self._amounts[user, day]
+        if (metric, source) in known:
+            merged = DayAmounts()
+            merged.update(known[metric, source])
+            merged.update(amounts)
+            amounts = merged
+        known[metric, source] = amounts
 
     def add_heart_rates(  # noqa: PLR0913, PLR0917 - all of them identify the readings
         self, user: str, day: date, hour: int, source: str, total: float, count: int
@@ -127,7 +164,15 @@ class DayAggregator:
             Leave out the days after a user's last reading, for formats that fill future days with
             zeros.
         """
-        keys = sorted({*self._stated, *self._sums, *self._heart_rates, *self._longest_workout})
+        keys = sorted(
+            {
+                *self._stated,
+                *self._sums,
+                *self._amounts,
+                *self._heart_rates,
+                *self._longest_workout,
+            }
+        )
         rows: list[dict[str, Any]] = []
         pending: list[dict[str, Any]] = []
         body: dict[str, float] = {}
@@ -202,10 +247,26 @@ class DayAggregator:
         for (metric, _), amount in self._sums.get(key, {}).items():
             if amount > 0 or metric not in _ZERO_IS_MISSING:
                 values[metric] = max(amount, values.get(metric, 0.0))
+        for metric, amount in self._merged(key):
+            if amount > 0 or metric not in _ZERO_IS_MISSING:
+                values[metric] = max(amount, values.get(metric, 0.0))
         sources = self._heart_rates.get(key, {}).values()
         if sources:
             values["heart_rate_avg"] = max(map(_rank_source, sources))[-1]
         return values | self._stated.get(key, {})
+
+    def _merged(self, key: _Key) -> Iterator[tuple[str, float]]:
+        """The amount of each metric, of the amounts by the time of day."""
+        by_metric: dict[str, list[tuple[int, float, str, DayAmounts]]] = defaultdict(list)
+        for (metric, source), amounts in self._amounts.get(key, {}).items():
+            # Of sources of one rank, the one that measured most is preferred.
+            most_first = -round(amounts.total(), _DIGITS)
+            by_metric[metric].append((self._ranks[source], most_first, source, amounts))
+        for metric, ranked in by_metric.items():
+            yield (
+                metric,
+                merge([amounts for *_, amounts in sorted(ranked, key=itemgetter(0, 1, 2))]),
+            )
 
 
 def check_day(day: date) -> date:

@@ -1,6 +1,7 @@
 """Every format against its examples: recognition, declared columns and user ids."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_every_example_file_is_recognized_by_its_content_alone(tmp_path: Path, n
 
 @pytest.mark.parametrize("name", sorted(COMBINED))
 def test_the_examples_fill_exactly_the_declared_columns(tmp_path: Path, name: str) -> None:
-    imported = import_path(write_files(tmp_path, example_files(name)))
+    imported = import_path(write_files(tmp_path, example_files(name)), zone=ZoneInfo("UTC"))
     assert imported.quarantined == []
     filled = {column for record in imported.records.values() for column in record}
     assert filled - {"source"} == set(FORMATS[name].columns)

@@ -105,7 +105,9 @@ def test_mutated_text(tmp_path: Path, name: str) -> None:
         count_accepted(tmp_path / str(number), files, member, mutants(content, member))
         for number, (member, content) in enumerate(files.items())
     )
-    assert 0 < accepted < MUTATIONS * len(files)
+    total = MUTATIONS * len(files)
+    # Of an Apple export, damage costs the elements that it hits; other files may be refused.
+    assert 0 < accepted <= total if name == "apple_health" else 0 < accepted < total
 
 
 def misfits(value: Any) -> Iterator[Any]:

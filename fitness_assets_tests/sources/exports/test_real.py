@@ -1,6 +1,7 @@
 """Real exports: no day is lost, and every total equals that of the raw file by pandas."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def test_google_fit_days_equal_the_file() -> None:
 
 def test_apple_health_days_equal_the_file() -> None:
     path = shared_data("apple-health") / "export.xml"
-    imported = import_path(path)
+    imported = import_path(path, zone=ZoneInfo("America/Phoenix"))
     assert imported.quarantined == []
     columns = ("activity_type", "calories_burned", "active_minutes", "heart_rate_avg", "age", "sex")
     values = {

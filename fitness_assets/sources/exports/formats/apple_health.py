@@ -1,26 +1,30 @@
 """Apple Health: `export.xml`, of up to several GB, which is streamed.
 
-Records are summed by source, day and metric while they are read, and none is kept in memory.
-Timestamps carry their offset: the day is the one that they show, wherever the user was.
+Records are summed by source and time of day while they are read, and none is kept in memory. All
+timestamps of an export carry the offset that the phone had when it was exported, so they are
+instants: their days are those of the user's time zone.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime
-from typing import BinaryIO, NamedTuple
-from xml.parsers import expat
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime
+from typing import BinaryIO
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
-from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.intraday import QUARTER_MINUTES, DayAmounts
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.sleep import Interval, State, nights
+from fitness_assets.sources.exports.stamps import StampClock, day_of
+from fitness_assets.sources.exports.xml_stream import Element, XmlStream, encoding_of
 
 _ENERGY = {"kcal": 1.0, "Cal": 1.0, "kJ": 1 / 4.184, "cal": 0.001, "J": 0.001 / 4.184}
 _LENGTH = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "yd": 0.0009144}
@@ -42,169 +46,159 @@ _QUANTITIES = {
 }
 _SUMMED = {"steps", "distance_km", "active_kcal", "basal_kcal", "active_minutes"}
 _SLEEP = "HKCategoryTypeIdentifierSleepAnalysis"
-_ASLEEP = re.compile(r"HKCategoryValueSleepAnalysisAsleep(Unspecified|Core|Deep|REM)?$")
+_SLEEP_PREFIX = "HKCategoryValueSleepAnalysis"
+_ASLEEP = {"Asleep", "AsleepUnspecified", "AsleepCore", "AsleepDeep", "AsleepREM"}
 _SEXES = {"HKBiologicalSexFemale": "female", "HKBiologicalSexMale": "male"}
 _WORKOUT_PREFIX = "HKWorkoutActivityType"
 
-#: Seconds awake that separate two nights; after a shorter gap, the night continues.
-NIGHT_GAP = 2 * 3600
-
 _HEADER = re.compile(rb"<(!DOCTYPE\s+)?HealthData[\s>]")
-_DOCTYPE = re.compile(rb"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>", re.DOTALL)
-# Some phones write control characters, which XML does not allow: they are replaced by spaces.
-_SPACE = 0x20
-_WITHOUT_CONTROLS = bytes(
-    _SPACE if byte < _SPACE and byte not in b"\t\n\r" else byte for byte in range(256)
+_ROOT = "HealthData"
+# Elements directly below the root, at which reading can continue after a malformed one.
+_TOP_ELEMENTS = (
+    "ExportDate",
+    "Me",
+    "Record",
+    "Correlation",
+    "Workout",
+    "ActivitySummary",
+    "ClinicalRecord",
+    "Audiogram",
+    "VisionPrescription",
 )
-_CHUNK_BYTES = 1 << 20
-_MAX_ELEMENT_BYTES = 8 << 20
-_MAX_DEPTH = 64
+_METADATA, _ZONE_KEY = "MetadataEntry", "HKTimeZone"
+_DEVICE_NAME = re.compile(r"name:([^,>]+)")
 _MAX_AMOUNT = 1e6
-_DAY_LENGTH, _HOUR_LENGTH = len("2016-11-14"), len("2016-11-14 07")
-_HOUR = re.compile(r" ([01]\d|2[0-3])$", re.ASCII)
+_DAY_MINUTES, _HOUR_MINUTES = 1440, 60
 
 
 def matches_header(head: bytes) -> bool:
     """Whether `head` holds the root element of an export."""
+    encoding = encoding_of(head)
+    if encoding != "utf-8":
+        head = head.decode(encoding, "replace").encode()
     return bool(_HEADER.search(head))
 
 
 def read(
     members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
-    """The canonical records of `members`. A damaged file is left out as a whole."""
+    """The canonical records of `members`. A malformed element costs that element only."""
     user = options.required_user(FORMAT.title)
-    days = DayAggregator(FORMAT.name)
+    days = DayAggregator(FORMAT.name, options.source_order)
+    clock = StampClock(options.zone)
 
     def read_member(member: Member) -> None:
-        export = _Export(member.name, quarantine)
+        export = _Export(member.name, clock, quarantine)
         with member.open() as file:
-            export.parse(file)
+            export.read(file)
         export.add_to(user, days)
         member.usage.add(*export.usage())
 
     read_each(members, read_member, quarantine)
+    if clock.relied_on_offset:
+        quarantine(
+            members[0].name,
+            "time zone",
+            "no time zone is declared, so days are those of the phone's offset at the time of the "
+            "export; declare it with --timezone or FITNESS_TIMEZONE",
+        )
     return days.record_batches(quarantine, options.delivered)
 
 
-class _Sums(dict[str, float]):
-    """Sums by the first `length` characters of a timestamp; ValueError for a malformed one."""
+class _Series:
+    """The records of one type by one source in one unit.
 
-    def __init__(self, length: int) -> None:
-        super().__init__()
-        self._length = length
+    Parameters
+    ----------
+    metric : str
+    factor : float
+        From the unit to that of the metric.
+    source : str
+    device : str
+        Name of the source and its device.
+    """
 
-    def __missing__(self, stamp: str) -> float:
-        parsing.parse_day(stamp)
-        if len(stamp) != self._length or (
-            self._length == _HOUR_LENGTH and not _HOUR.match(stamp[_DAY_LENGTH:])
-        ):
-            raise ValueError(f"{parsing.shorten(stamp)} is not a timestamp")
-        return 0.0
+    def __init__(self, metric: str, factor: float, source: str, device: str) -> None:
+        self.metric = metric
+        self.factor = factor
+        self.source = source
+        self.device = device
+        self.count = 0
+        self.is_summed = metric in _SUMMED
+        #: Minutes over which values are averaged.
+        self.width = _HOUR_MINUTES if metric == "heart_rate_avg" else _DAY_MINUTES
+        #: Amounts by local day since 1970, of a metric that is summed.
+        self.amounts: dict[int, DayAmounts] = defaultdict(DayAmounts)
+        #: Sum and number of values by `width` since 1970, of a metric that is averaged.
+        self.means: dict[int, list[float]] = defaultdict(_no_values)
 
-
-class _Series(NamedTuple):
-    """The records of one type by one source in one unit, by day or by hour."""
-
-    sums: _Sums
-    counts: _Sums
-    factor: float
-    stamp_length: int
-    metric: str
-    source: str
+    def add_to(self, user: str, days: DayAggregator) -> None:
+        for number, amounts in self.amounts.items():
+            day = day_of(number * _DAY_MINUTES)
+            days.add_amounts(user, day, self.metric, amounts, self.source, self.device)
+        for number, (total, count) in self.means.items():
+            minute = number * self.width
+            if self.width == _HOUR_MINUTES:
+                hour = minute % _DAY_MINUTES // _HOUR_MINUTES
+                days.add_heart_rates(user, day_of(minute), hour, self.source, total, int(count))
+            else:
+                days.add_daily_values(user, day_of(minute), {self.metric: total / count})
 
 
 class _Export:
     """The values of one `export.xml`."""
 
-    def __init__(self, name: str, quarantine: Quarantine) -> None:
+    def __init__(self, name: str, clock: StampClock, quarantine: Quarantine) -> None:
         self._name = name
+        self._default_clock = clock
         self._quarantine = quarantine
-        self._parser = expat.ParserCreate("UTF-8")
-        self._open_elements = 0
+        self._stream = XmlStream(name, _ROOT, _TOP_ELEMENTS, self._reject)
+        # By name of a time zone; that of the import for a name that is not known.
+        self._clocks: dict[str, StampClock] = {}
         # By type, source and unit; None for a unit that is not supported.
         self._series: dict[tuple[str, str | None, str | None], _Series | None] = {}
-        self._sleep: dict[str, list[_Interval]] = defaultdict(list)
+        self._sleep: dict[str, list[Interval]] = defaultdict(list)
         self._workouts: dict[date, tuple[float, str]] = {}
         self._summaries: list[tuple[date, dict[str, float]]] = []
         self._birth_date: date | None = None
         self._sex: str | None = None
         self._exported_at: datetime | None = None
-        self._handlers: dict[str, Callable[[dict[str, str]], None]] = {
+        self._add: dict[str, Callable[[dict[str, str], StampClock], None]] = {
+            "Record": self._add_record,
             "Workout": self._add_workout,
             "ActivitySummary": self._add_summary,
             "Me": self._set_profile,
             "ExportDate": self._set_export_date,
         }
 
-    def parse(self, file: BinaryIO) -> None:
-        """Stream `file` through the parser.
+    def read(self, file: BinaryIO) -> None:
+        """Read the elements of `file`.
 
-        The document type declaration is removed: some phones write an invalid one, it is not
-        needed, and without it no entity can expand.
+        An element is added when the next one begins, since its time zone follows in a child.
         """
-        parser = self._parser
-        closed: list[str] = []
-        parser.StartElementHandler = self._start_element
-        parser.EndElementHandler = closed.append
-        parser.StartDoctypeDeclHandler = self._refuse_doctype
-        bytes_fed = 0
-        chunk = _DOCTYPE.sub(_newlines_of, file.read(_CHUNK_BYTES), count=1)
-        try:
-            while chunk:
-                parser.Parse(chunk.translate(_WITHOUT_CONTROLS), False)
-                bytes_fed += len(chunk)
-                self._open_elements -= len(closed)
-                closed.clear()
-                pending_bytes = bytes_fed - parser.CurrentByteIndex
-                if self._open_elements > _MAX_DEPTH or pending_bytes > _MAX_ELEMENT_BYTES:
-                    line = parser.CurrentLineNumber
-                    raise SourceError(
-                        f"{self._name}, line {line}: an element is too long or nested too deeply"
-                    )
-                chunk = file.read(_CHUNK_BYTES)
-            parser.Parse(b"", True)
-        except expat.ExpatError as error:
-            raise SourceError(f"{self._name} cannot be read as XML: {error}") from error
-
-    def _refuse_doctype(self, *_: object) -> None:
-        raise SourceError(f"{self._name} has a document type declaration in an unexpected place")
-
-    def _start_element(self, element: str, attributes: dict[str, str]) -> None:
-        """Add one element. Called millions of times: the first branch is kept fast."""
-        self._open_elements += 1
-        try:
-            if element == "Record":
-                kind = attributes["type"]
-                if kind in _QUANTITIES:
-                    key = (kind, attributes.get("sourceName"), attributes.get("unit"))
-                    series = self._series[key] if key in self._series else self._new_series(key)
-                    if series is not None:
-                        sums, counts, factor, length, _, _ = series
-                        stamp = attributes["startDate"][:length]
-                        sums[stamp] += _parse_amount(attributes["value"]) * factor
-                        counts[stamp] += 1
-                elif kind == _SLEEP:
-                    self._add_sleep(attributes)
-            elif element in self._handlers:
-                self._handlers[element](attributes)
-        except KeyError as error:
-            self._reject(f"{element} has no {error.args[0]}")
-        except ValueError as error:
-            self._reject(str(error))
+        pending: Element | None = None
+        zone_name = None
+        for elements in self._stream.read(file):
+            for each in elements:
+                name, attributes, _ = each
+                if name in self._add:
+                    if pending is not None:
+                        self._add_element(pending, zone_name)
+                    pending, zone_name = each, None
+                elif name == _METADATA:
+                    if attributes.get("key") == _ZONE_KEY:
+                        zone_name = attributes.get("value")
+                elif name in _TOP_ELEMENTS and pending is not None:
+                    # Its metadata are not those of the element before it.
+                    self._add_element(pending, zone_name)
+                    pending = None
+        if pending is not None:
+            self._add_element(pending, zone_name)
 
     def add_to(self, user: str, days: DayAggregator) -> None:
         """Add all values to `days`."""
         for series in filter(None, self._series.values()):
-            for stamp, total in series.sums.items():
-                day, count = parsing.parse_day(stamp), series.counts[stamp]
-                if series.metric in _SUMMED:
-                    days.add_amount(user, day, series.metric, total, series.source)
-                elif series.stamp_length == _HOUR_LENGTH:
-                    hour = int(stamp[_DAY_LENGTH:])
-                    days.add_heart_rates(user, day, hour, series.source, total, int(count))
-                else:
-                    days.add_daily_values(user, day, {series.metric: total / count})
+            series.add_to(user, days)
         for source, intervals in self._sleep.items():
             for day, hours in nights(intervals):
                 days.add_amount(user, day, "sleep_hours", hours, source)
@@ -222,42 +216,104 @@ class _Export:
         metrics |= {"sleep_hours"} if self._sleep else set()
         metrics |= {"activity_type"} if self._workouts else set()
         metrics |= {name for _, values in self._summaries for name in values}
-        count = sum(sum(each.counts.values()) for each in self._series.values() if each is not None)
+        count = sum(series.count for series in self._series.values() if series is not None)
         count += sum(map(len, self._sleep.values())) + len(self._workouts) + len(self._summaries)
-        return metrics, int(count)
+        return metrics, count
 
-    def _reject(self, reason: str) -> None:
-        self._quarantine(self._name, f"line {self._parser.CurrentLineNumber}", reason)
+    def _add_element(self, element: Element, zone_name: str | None) -> None:
+        name, attributes, line = element
+        clock = self._default_clock
+        if zone_name is not None:
+            clock = self._clocks.get(zone_name) or self._new_clock(zone_name, line)
+        try:
+            self._add[name](attributes, clock)
+        except KeyError as error:
+            self._reject(line, f"{name} has no {error.args[0]}")
+        except ValueError as error:
+            self._reject(line, str(error))
 
-    def _new_series(self, key: tuple[str, str | None, str | None]) -> _Series | None:
+    def _reject(self, line: int, reason: str) -> None:
+        self._quarantine(self._name, f"line {line}", reason)
+
+    def _new_clock(self, zone_name: str, line: int) -> StampClock:
+        try:
+            clock = StampClock(ZoneInfo(zone_name))
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            self._reject(line, f"{parsing.shorten(zone_name)} is not a time zone that is known")
+            clock = self._default_clock
+        self._clocks[zone_name] = clock
+        return clock
+
+    def _add_record(self, attributes: dict[str, str], clock: StampClock) -> None:
+        """Add one record. Called millions of times, so it calls few functions."""
+        kind = attributes["type"]
+        if kind not in _QUANTITIES:
+            if kind == _SLEEP:
+                self._add_sleep(attributes, clock)
+            return
+        key = (kind, attributes.get("sourceName"), attributes.get("unit"))
+        series = self._series[key] if key in self._series else self._new_series(key, attributes)
+        if series is None:
+            return
+        start = attributes["startDate"]
+        minute = clock.local_minute(start)
+        value = attributes["value"]
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = -1.0
+        if not 0 <= amount < _MAX_AMOUNT:
+            raise ValueError(f"{parsing.shorten(value)} is not an amount")
+        amount *= series.factor
+        series.count += 1
+        if not series.is_summed:
+            mean = series.means[minute // series.width]
+            mean[0] += amount
+            mean[1] += 1
+            return
+        amounts = series.amounts[minute // _DAY_MINUTES]
+        end = attributes.get("endDate", start)
+        if end[:16] == start[:16]:
+            # Within a minute, and so within a quarter of an hour.
+            amounts.quarters[minute % _DAY_MINUTES // QUARTER_MINUTES] += amount
+        else:
+            minutes = clock.local_minute(end) - minute
+            amounts.add(minute % _DAY_MINUTES, minutes, amount)
+
+    def _new_series(
+        self, key: tuple[str, str | None, str | None], attributes: dict[str, str]
+    ) -> _Series | None:
         kind, source, unit = key
         metric, units = _QUANTITIES[kind]
-        length = _HOUR_LENGTH if metric == "heart_rate_avg" else _DAY_LENGTH
         self._series[key] = None
         if unit not in units:
             raise ValueError(f"{kind} in {unit}, written by {source}: the unit is not supported")
-        name = f"{self._name}/{source}"
-        series = _Series(_Sums(length), _Sums(length), units[unit], length, metric, name)
+        device = _DEVICE_NAME.search(attributes.get("device", ""))
+        name = f"{source} {device[1] if device else ''}"
+        series = _Series(metric, units[unit], f"{self._name}/{source}", name)
         self._series[key] = series
         return series
 
-    def _add_sleep(self, attributes: dict[str, str]) -> None:
-        start, end = _parse_stamp(attributes["startDate"]), _parse_stamp(attributes["endDate"])
-        if end < start:
+    def _add_sleep(self, attributes: dict[str, str], clock: StampClock) -> None:
+        start, end = clock.moment(attributes["startDate"]), clock.moment(attributes["endDate"])
+        if end.instant < start.instant:
             raise ValueError("a sleep ends before it begins")
-        is_asleep = bool(_ASLEEP.match(attributes["value"]))
-        interval = (start.timestamp(), end.timestamp(), is_asleep, end.date())
+        value = attributes["value"].removeprefix(_SLEEP_PREFIX)
+        state = State.AWAKE if value == "Awake" else State.IN_BED
+        if value in _ASLEEP:
+            state = State.ASLEEP
+        interval = Interval(start.instant, end.instant, state, end.local.date())
         self._sleep[f"{self._name}/{attributes.get('sourceName')}"].append(interval)
 
-    def _add_workout(self, attributes: dict[str, str]) -> None:
-        day = parsing.parse_day(attributes["startDate"])
+    def _add_workout(self, attributes: dict[str, str], clock: StampClock) -> None:
+        day = clock.moment(attributes["startDate"]).local.date()
         length = parsing.parse_amount(attributes.get("duration")) or 0.0
         minutes = length * _TIME.get(attributes.get("durationUnit", "min"), 1.0)
         name = activity(attributes["workoutActivityType"].removeprefix(_WORKOUT_PREFIX))
         if name is not None:
             self._workouts[day] = max((minutes, name), self._workouts.get(day, (0.0, "")))
 
-    def _add_summary(self, attributes: dict[str, str]) -> None:
+    def _add_summary(self, attributes: dict[str, str], _clock: StampClock) -> None:
         """Add the values of the watch's rings, which are zero if it was not worn."""
         day = parsing.parse_day(attributes["dateComponents"])
         energy = parsing.parse_amount(attributes.get("activeEnergyBurned"))
@@ -269,65 +325,20 @@ class _Export:
             values = {"active_kcal": energy * _ENERGY[unit], "active_minutes": minutes or 0.0}
             self._summaries.append((day, values))
 
-    def _set_profile(self, attributes: dict[str, str]) -> None:
+    def _set_profile(self, attributes: dict[str, str], _clock: StampClock) -> None:
         self._sex = _SEXES.get(attributes.get("HKCharacteristicTypeIdentifierBiologicalSex", ""))
         birth_date = attributes.get("HKCharacteristicTypeIdentifierDateOfBirth")
         if birth_date:
             self._birth_date = date.fromisoformat(birth_date)
 
-    def _set_export_date(self, attributes: dict[str, str]) -> None:
-        self._exported_at = _parse_stamp(attributes["value"])
+    def _set_export_date(self, attributes: dict[str, str], clock: StampClock) -> None:
+        instant = clock.moment(attributes["value"]).instant
+        self._exported_at = datetime.fromtimestamp(instant, UTC)
 
 
-#: Start and end in seconds since 1970, whether the user was asleep, and the day that the end shows.
-_Interval = tuple[float, float, bool, date]
-
-
-def nights(intervals: Iterable[_Interval]) -> list[tuple[date, float]]:
-    """The day of waking and the hours asleep of each night.
-
-    Intervals may overlap, since some devices write a night and its stages: time counts once. Time
-    in bed continues a night but does not count.
-    """
-    found: list[tuple[date, float]] = []
-    end_of_night = -float("inf")
-    counted_until = end_of_night
-    for start, end, is_asleep, day in sorted(intervals):
-        if start - end_of_night > NIGHT_GAP:
-            found.append((day, 0.0))
-            counted_until = start
-        end_of_night = max(end_of_night, end)
-        if is_asleep and end > counted_until:
-            # The latest end of sleep so far in this night: its day is the day of waking.
-            hours = (end - max(start, counted_until)) / 3600
-            found[-1] = (day, found[-1][1] + hours)
-            counted_until = end
-    return [(day, hours) for day, hours in found if hours]
-
-
-def _parse_amount(value: str) -> float:
-    """A faster `parsing.parse_amount`, for values that are plain numbers."""
-    try:
-        amount = float(value)
-    except ValueError:
-        amount = -1.0
-    if not 0 <= amount < _MAX_AMOUNT:
-        raise ValueError(f"{parsing.shorten(value)} is not an amount")
-    return amount
-
-
-def _newlines_of(match: re.Match[bytes]) -> bytes:
-    """The line breaks of a match, so that line numbers stay those of the file."""
-    return b"\n" * match[0].count(b"\n")
-
-
-def _parse_stamp(text: str) -> datetime:
-    """A timestamp as phones write it: ``2016-11-14 07:25:44 -0700``."""
-    parsing.parse_day(text)
-    stamp = datetime.fromisoformat(text.replace(" ", "T", 1).replace(" ", "", 1))
-    if stamp.tzinfo is None:
-        raise ValueError(f"{parsing.shorten(text)} has no offset from UTC")
-    return stamp
+def _no_values() -> list[float]:
+    """A sum and a number of values."""
+    return [0.0, 0.0]
 
 
 FORMAT = Format(
@@ -340,18 +351,20 @@ FORMAT = Format(
     read=read,
     has_user_ids=False,
     identified_by="XML whose root element is `HealthData`.",
-    dates="Timestamps with their offset, as 2016-11-14 07:25:44 -0700: the day that they show.",
+    dates="Timestamps as 2016-11-14 07:25:44 -0700, with the offset that the phone had when it was "
+    "exported. Days are those of the record's `HKTimeZone`, else of `--timezone`, else of the "
+    "offset.",
     units="The unit of each record: kcal, Cal, kJ, cal or J; km, m, mi, ft or yd; min, s or hr; "
     "count/min or count/s; kg, g, lb, st or oz; cm, m, in or ft.",
     columns={
-        "steps": "`StepCount`",
-        "distance_km": "`DistanceWalkingRunning`",
+        "steps": "`StepCount`, merged by quarter of an hour",
+        "distance_km": "`DistanceWalkingRunning`, merged by quarter of an hour",
         "calories_burned": "`ActiveEnergyBurned` + `BasalEnergyBurned`, else active energy alone, "
         "of records or of `ActivitySummary`",
         "calories_kind": "`total`, or `active` without `BasalEnergyBurned`",
         "heart_rate_avg": "`HeartRate`: mean of the hourly means",
         "resting_heart_rate": "`RestingHeartRate`",
-        "sleep_hours": "`SleepAnalysis`, on the day of waking",
+        "sleep_hours": "`SleepAnalysis` asleep and not awake, on the day of waking",
         "active_minutes": "`AppleExerciseTime`, of `ActivitySummary` or of records",
         "activity_type": "`workoutActivityType` of the longest workout",
         "age": "`DateOfBirth`",

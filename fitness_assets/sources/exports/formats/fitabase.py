@@ -12,6 +12,7 @@ from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.intraday import DayAmounts
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
@@ -64,7 +65,7 @@ def read(
     members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of `members`. The date style is detected for each file."""
-    days = DayAggregator(FORMAT.name)
+    days = DayAggregator(FORMAT.name, options.source_order)
     read_each(members, lambda member: _read_member(member, days, quarantine), quarantine)
     return days.record_batches(quarantine, options.delivered)
 
@@ -130,7 +131,9 @@ def _add_readings(  # noqa: PLR0913, PLR0917 - all of them describe the file
         if metric == "heart_rate_avg":
             days.add_heart_rates(user, day, hour, member.name, total, count)
         else:
-            days.add_amount(user, day, metric, total, member.name)
+            amounts = DayAmounts()
+            amounts.add(hour * 60, 60, total)
+            days.add_amounts(user, day, metric, amounts, member.name, device="")
 
 
 def _add_sleep(

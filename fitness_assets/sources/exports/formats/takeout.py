@@ -21,6 +21,7 @@ from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.body_weight import kg_per_unit
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.intraday import DayAmounts
 from fitness_assets.sources.exports.local_time import Clock, date_of
 from fitness_assets.sources.exports.minute_amounts import MinuteAmounts
 from fitness_assets.sources.exports.number_style import number_column
@@ -81,7 +82,7 @@ def read(
     members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of `members`, read one stream after the other."""
-    days = DayAggregator(FORMAT.name)
+    days = DayAggregator(FORMAT.name, options.source_order)
     streams = _Streams(options, days, quarantine)
     by_stream: dict[str, list[Member]] = defaultdict(list)
     for member in members:
@@ -94,13 +95,14 @@ def read(
         read_member = partial(streams.read_amounts, minutes, amount_kind)
         read_each(by_stream[stream], read_member, quarantine)
         clock = streams.clock(stream)
-        daily: dict[tuple[str, int], float] = defaultdict(float)
+        daily: dict[tuple[str, int], DayAmounts] = defaultdict(DayAmounts)
         hourly[stream] = defaultdict(float)
         for source, instant, amount in minutes.known():
-            daily[source, clock.to_local(instant) // _DAY_SECONDS] += amount
+            day, second = divmod(clock.to_local(instant), _DAY_SECONDS)
+            daily[source, day].add(second // 60, 1, amount)
             hourly[stream][instant // _HOUR_SECONDS * _HOUR_SECONDS] += amount
-        for (source, day), amount in daily.items():
-            days.add_amount(streams.user, date_of(day * _DAY_SECONDS), metric, amount, source)
+        for (source, day), amounts in daily.items():
+            days.add_amounts(streams.user, date_of(day * _DAY_SECONDS), metric, amounts, source)
     read_each(by_stream["heart_rate"], streams.read_heart_rates, quarantine)
     read_each(by_stream["resting_heart_rate"], streams.read_resting_heart_rates, quarantine)
     read_each(by_stream["sleep"], streams.read_sleep, quarantine)
@@ -392,9 +394,9 @@ FORMAT = Format(
     units="JSON: cm, kcal, minutes, milliseconds and pounds, or the unit that the body mass index "
     "gives. CSV: m, kcal, minutes, g and mm.",
     columns={
-        "steps": "`steps`: the largest sum of a source",
-        "distance_km": "`distance`: the largest sum of a source",
-        "calories_burned": "`calories`: the largest sum of a source",
+        "steps": "`steps`, merged by quarter of an hour",
+        "distance_km": "`distance`, merged by quarter of an hour",
+        "calories_burned": "`calories`, merged by quarter of an hour",
         "calories_kind": "always `total`",
         "heart_rate_avg": "`heart_rate`: mean of the hourly means, without guesses",
         "resting_heart_rate": "`resting_heart_rate` or `daily_resting_heart_rate`",
