@@ -50,7 +50,7 @@ class Outcome:
 def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
     """The assets of `selection`, in Dagster's selection syntax, upstream assets first.
 
-    None selects the assets of the monthly job.
+    Commas separate selections, whose union is selected. None selects the assets of the monthly job.
 
     Raises
     ------
@@ -60,11 +60,18 @@ def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey
     graph = build_defs(settings).resolve_asset_graph()
     try:
         with ignore_preview_warnings():
-            parsed = dg.AssetSelection.from_string(selection) if selection else MONTHLY
+            parsed: dg.AssetSelection = MONTHLY
+            if selection:
+                # As `dagster asset materialize --select` takes it.
+                parts = [part.strip() for part in selection.split(",")]
+                parsed = dg.AssetSelection.from_coercible(parts)
             chosen = parsed.resolve(graph)
     except dg.DagsterError as error:
         reason = str(error).splitlines()[0]
-        raise SettingsError(f"--select {selection!r} is not a selection: {reason}") from error
+        raise SettingsError(
+            f"--select {selection!r} is not a selection: {reason}; write it as "
+            "raw_telemetry,daily_activity or 'key:raw_telemetry or key:daily_activity'"
+        ) from error
     if not chosen:
         known = ", ".join(sorted(key.to_user_string() for key in graph.get_all_asset_keys()))
         raise SettingsError(f"--select {selection!r} selects no asset; there are {known}")

@@ -5,6 +5,11 @@ import urllib.request
 
 import dagster as dg
 
+from fitness_assets.orchestration.run_tags import (
+    PROCESS_ENDED_TAG,
+    describe_run,
+    months_of_run,
+)
 from fitness_assets.settings import Settings
 
 _WEBHOOK_TIMEOUT_SECONDS = 10
@@ -20,9 +25,12 @@ def failure_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     def run_failure_alert(context: dg.RunFailureSensorContext) -> None:
         run = context.dagster_run
-        month = run.tags.get("dagster/partition", "no month")
         steps = [event.step_key for event in context.get_step_failure_events()]
-        summary = f"{run.job_name} {month} failed at {', '.join(map(str, steps)) or 'its start'}"
+        if PROCESS_ENDED_TAG in run.tags:
+            cause = "was killed"
+        else:
+            cause = f"failed at {', '.join(map(str, steps)) or 'its start'}"
+        summary = f"{describe_run(run)} {cause}"
         context.log.error(f"{summary}: {context.failure_event.message}")
         if settings.failure_webhook is not None:
             document = {
@@ -30,7 +38,7 @@ def failure_sensor(settings: Settings) -> dg.SensorDefinition:
                 "text": f"fitness_assets: {summary}",
                 "run_id": run.run_id,
                 "job": run.job_name,
-                "month": month,
+                "month": ", ".join(months_of_run(run)) or "no month",
                 "steps": steps,
                 "error": context.failure_event.message,
             }

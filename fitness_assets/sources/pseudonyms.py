@@ -81,18 +81,17 @@ class Pseudonyms:
     def _key(self) -> bytes:
         path = self._folder / _KEY
         if not path.exists():
-            self._folder.mkdir(parents=True, exist_ok=True)
             # The first process creates the key; an existing key must never be replaced.
-            staged = path.with_name(f".{_KEY}-{secrets.token_hex(4)}")
-            descriptor = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                path.hardlink_to(staged)
-            except FileExistsError:
-                pass
-            finally:
-                staged.unlink()
+            with locked(self._folder):
+                if not path.exists():
+                    self._create(path)
         return path.read_bytes()
+
+    def _create(self, path: Path) -> None:
+        staged = path.with_name(f".{_KEY}-{secrets.token_hex(4)}")
+        descriptor = os.open(staged, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(_KEY_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)

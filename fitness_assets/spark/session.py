@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,21 @@ class SparkResource(LazyPySparkResource):
             if self.spark_config["spark.master"].startswith("local"):
                 # Without it Spark resolves the host name, which fails in some containers.
                 jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
+            if not _is_utf8(os.environ):  # noqa: TID251 - the script inherits it
+                # Java decodes paths by the locale. Python uses UTF-8 for them under C and POSIX.
+                jvm["LC_ALL"] = "C.UTF-8"
             os.environ.update(jvm)  # noqa: TID251 - for the script
             archive = " ".join(class_archive.read_options(java))
             self.spark_config["spark.driver.extraJavaOptions"] += f" {archive}"
         super()._init_session()
+
+
+def _is_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the locale of the environment has the encoding by which Python encodes paths."""
+    names = (environ.get(name) for name in ("LC_ALL", "LC_CTYPE", "LANG"))
+    locale = next((name for name in names if name), "C").lower().replace("-", "")
+    # A process with another encoding of paths is left as it is.
+    return "utf8" in locale or sys.getfilesystemencoding() != "utf-8"
 
 
 def spark_resource(settings: Settings) -> SparkResource:

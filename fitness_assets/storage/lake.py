@@ -16,7 +16,13 @@ from fitness_assets import months
 from fitness_assets.errors import StorageError
 from fitness_assets.record.distribution import Distribution
 from fitness_assets.storage import documents
-from fitness_assets.storage.publication import Manifest, Writer, read_manifest, verify
+from fitness_assets.storage.publication import (
+    Manifest,
+    Writer,
+    link_or_copy,
+    read_manifest,
+    verify,
+)
 
 # How often a reader starts again because the month was published again while it was read.
 _ATTEMPTS = 5
@@ -132,10 +138,10 @@ class Lake(Generic[Info_co]):
         return [self.folder(month) / file.path for file in self.published(month).files]
 
     def pin(self, month: str, folder: Path) -> list[Path]:
-        """Hard-link the verified files of `month` into `folder`, and return the links.
+        """Link the files of `month` into `folder`, verify them, and return the links.
 
-        The links keep their content when the month is published again. They are for readers that
-        open files late, such as Spark.
+        The links, or copies where the file system has no hard links, keep their content when the
+        month is published again. They are for readers that open files late, such as Spark.
         """
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
@@ -143,7 +149,7 @@ class Lake(Generic[Info_co]):
             target.mkdir(parents=True, exist_ok=True)
             try:
                 for file in manifest.files:
-                    (target / file.name).hardlink_to(self.folder(month) / file.path)
+                    link_or_copy(self.folder(month) / file.path, target / file.name)
             except FileNotFoundError:
                 shutil.rmtree(target)
                 continue

@@ -8,6 +8,7 @@ the folder contains exactly the files of the manifest, so that tools that do not
 such as Spark, are right too.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -300,6 +301,31 @@ def write_atomically(path: Path, content: bytes) -> None:
             Path(file.name).unlink(missing_ok=True)
             raise
     _sync(path.parent)
+
+
+#: Errors of a file system that has no hard links, or has no room for another one.
+_NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` a hard link to `source`, or a copy where the file system has no hard links.
+
+    Raises
+    ------
+    FileExistsError
+        If there is a `target`.
+    FileNotFoundError
+        If there is no `source`.
+    """
+    try:
+        target.hardlink_to(source)
+    except OSError as error:
+        if error.errno not in _NO_LINK:
+            raise
+    else:
+        return
+    with source.open("rb") as content, target.open("xb") as copied:
+        shutil.copyfileobj(content, copied)
 
 
 def _stored(path: Path) -> StoredFile:

@@ -61,6 +61,7 @@ def files_of(month: str, home: Path) -> dict[Path, bytes]:
         (["backfill", "April"], {}, "'April' is not a month of the range"),
         (["backfill", "2023-05", "2023-04"], {}, "2023-04 comes before 2023-05"),
         (["backfill", "--select", "nonsense"], {}, "--select 'nonsense'"),
+        (["backfill", "--select", "a b"], {}, "write it as raw_telemetry,daily_activity or 'key:"),
         (["status"], {"FITNESS_SOURCE": "fitbit"}, "FITNESS_SOURCE='fitbit' is not a source"),
         (["status"], {"FITNESS_FIRST_MONTH": "soon"}, "FITNESS_FIRST_MONTH='soon'"),
         (

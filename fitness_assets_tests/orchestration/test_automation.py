@@ -15,6 +15,7 @@ import pytest
 from fitness_assets.definitions import MONTHLY_JOB, build_defs
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
+from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets_tests.support.automation import Automation
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
@@ -176,15 +177,26 @@ def test_a_failed_run_is_posted_to_the_webhook(
         (failure,) = [event for event in run.all_events if event.is_run_failure]
         sensor = defs.resolve_sensor_def("run_failure_alert")
         assert sensor.default_status == dg.DefaultSensorStatus.RUNNING
-        context = dg.build_run_status_sensor_context(
-            sensor_name=sensor.name,
-            dagster_instance=instance,
-            dagster_run=run.dagster_run,
-            dagster_event=failure,
-        ).for_run_failure()
-        sensor(context)
-    (document,) = posted
+        months = {"dagster/asset_partition_range_start": FIRST}
+        months |= {"dagster/asset_partition_range_end": "2023-05"}
+        for failed in (
+            run.dagster_run,
+            # As an asset backfill tags its runs.
+            run.dagster_run.with_tags(months),
+            run.dagster_run.with_tags({PROCESS_ENDED_TAG: "true"}),
+        ):
+            context = dg.build_run_status_sensor_context(
+                sensor_name=sensor.name,
+                dagster_instance=instance,
+                dagster_run=failed,
+                dagster_event=failure,
+            ).for_run_failure()
+            sensor(context)
+    document, of_range, killed = posted
     assert document["run_id"] == run.run_id
     assert document["month"] == FIRST
     assert document["steps"] == ["raw_telemetry"]
     assert document["text"] == "fitness_assets: monthly_pipeline 2023-04 failed at raw_telemetry"
+    assert of_range["month"] == "2023-04, 2023-05"
+    assert of_range["text"].endswith(" monthly_pipeline 2023-04, 2023-05 failed at raw_telemetry")
+    assert killed["text"].endswith(" monthly_pipeline without a month was killed")

@@ -1,10 +1,18 @@
+import errno
 import json
 from pathlib import Path
 
 import pytest
 
 from fitness_assets.errors import StorageError
-from fitness_assets.storage.publication import MANIFEST, Manifest, Writer, read_bytes, read_manifest
+from fitness_assets.storage.publication import (
+    MANIFEST,
+    Manifest,
+    Writer,
+    link_or_copy,
+    read_bytes,
+    read_manifest,
+)
 
 
 def publish(folder: Path, info: dict[str, int] | None = None, **files: str) -> Manifest:
@@ -101,3 +109,33 @@ def test_changed_files_and_manifests_are_refused(tmp_path: Path) -> None:
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(StorageError, match="cannot be read"):
         read_manifest(tmp_path)
+
+
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV])
+def test_a_file_system_without_hard_links_gets_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, "no hard links here")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    source, target = tmp_path / "source", tmp_path / "target"
+    with pytest.raises(FileNotFoundError):
+        link_or_copy(source, target)
+    source.write_text("content")
+    link_or_copy(source, target)
+    assert target.read_text() == "content"
+    with pytest.raises(FileExistsError):
+        link_or_copy(source, target)
+
+
+def test_a_link_that_fails_for_another_reason_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    (tmp_path / "source").write_text("content")
+    with pytest.raises(OSError, match="no space"):
+        link_or_copy(tmp_path / "source", tmp_path / "target")
