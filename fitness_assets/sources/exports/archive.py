@@ -279,15 +279,16 @@ class _Opener:
         unpacked: dict[str, Path] = {}
         limit = max(_RATIO_MIN_BYTES, MAX_RATIO * file.stat().st_size)
         try:
-            with (
-                decompress(file) as content,
-                tarfile.open(fileobj=_Limited(content, name, limit), mode="r|") as archive,
-            ):
-                for entry in archive:
-                    data = archive.extractfile(entry) if entry.isreg() else None
-                    if data is not None and not _is_of_archiver(entry.name):
-                        self._count_members(name, 1)
-                        unpacked[_printable(entry.name)] = self._unpack(data, name)
+            with decompress(file) as content:
+                stream = _Limited(content, name, limit)
+                with tarfile.open(fileobj=stream, mode="r|") as archive:
+                    for entry in archive:
+                        data = archive.extractfile(entry) if entry.isreg() else None
+                        if data is not None and not _is_of_archiver(entry.name):
+                            self._count_members(name, 1)
+                            unpacked[_printable(entry.name)] = self._unpack(data, name)
+                if any(stream.last_block):
+                    raise tarfile.ReadError("it has no end mark")
         except _DAMAGE as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             self._quarantine(
@@ -331,12 +332,19 @@ class _Opener:
 
 
 class _Limited(io.RawIOBase):
-    """A stream that raises SourceError after `limit` bytes."""
+    """A stream that raises SourceError after `limit` bytes.
+
+    Attributes
+    ----------
+    last_block : bytes
+        The last block of a tar that was read; zeros mark its end.
+    """
 
     def __init__(self, file: IO[bytes], name: str, limit: int) -> None:
         self._file = file
         self._name = name
         self._limit = self._left = limit
+        self.last_block = b""
 
     def readable(self) -> bool:
         return True
@@ -344,6 +352,7 @@ class _Limited(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
         self._left -= len(data)
+        self.last_block = data[-tarfile.BLOCKSIZE :] or self.last_block
         if self._left < 0:
             raise SourceError(
                 f"{self._name} would unpack to over {self._limit:,} bytes, {MAX_RATIO} times its "

@@ -22,6 +22,7 @@ _BYTE_ORDER_MARKS = (
 )
 # Bytes that are looked at for zeros, in the absence of a byte order mark.
 _PROBE_BYTES = 16
+_PRINTABLE = frozenset((*b"\t\r\n", *range(0x20, 0x7F)))
 _CHUNK_BYTES = 1 << 18
 _HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 _UTF_8_SEQUENCE = re.compile(
@@ -37,9 +38,9 @@ def wide_encoding(head: bytes) -> str | None:
     probe = head[:_PROBE_BYTES]
     first, second = probe[::2], probe[1::2]
     if len(probe) == _PROBE_BYTES:
-        if not any(second) and all(b" " <= bytes([byte]) <= b"~" for byte in first):
+        if not any(second) and _PRINTABLE.issuperset(first):
             return "utf-16-le"
-        if not any(first) and all(b" " <= bytes([byte]) <= b"~" for byte in second):
+        if not any(first) and _PRINTABLE.issuperset(second):
             return "utf-16-be"
     return None
 

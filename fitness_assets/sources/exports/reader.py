@@ -153,11 +153,11 @@ class LimitedQuarantine:
     def __call__(self, file: str, place: str, reason: str) -> None:
         """Count an entry, and pass it on within the limit."""
         if not self.first:
-            # Some reasons begin with the file.
             where = "" if reason.startswith(file) else f"{file}{place and ', '}{place}: "
             self.first = f"{where}{reason}"
         self.counts[file] += 1
-        self.reasons.setdefault(file, reason)
+        # Some reasons begin with the file.
+        self.reasons.setdefault(file, reason.removeprefix(file).lstrip(" :"))
         if not place:
             key = (pattern_of(file), pattern_of(reason))
             first, others = self._whole_files.get(key, (file, -1))
