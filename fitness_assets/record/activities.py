@@ -7,7 +7,7 @@ _ALIASES = {
     "casual_walking, speed_walking, treadmill_walking, indoor_walking",
     "running": "run, outdoor_run, indoor_run, treadmill_run, outdoor_running, "
     "jogging, treadmill, treadmill_running, street_running, track_running, "
-    "trail_running, indoor_running, virtual_run",
+    "trail_running, trail_run, indoor_running, virtual_run",
     "cycling": "bike, biking, outdoor_cycling, outdoor_cycle, indoor_cycle, indoor_bike, "
     "outdoor_bike, road_biking, mountain_biking, indoor_cycling, "
     "stationary_biking, spinning, virtual_ride, hand_cycling, gravel_cycling",

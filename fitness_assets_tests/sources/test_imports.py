@@ -306,3 +306,49 @@ def test_a_copy_that_preserves_the_modification_time_is_not_imported_too_early(
     os.utime(path, (0, 0))
     (waiting,) = inbox.waiting_exports(tmp_path / "inbox", settle_seconds=0)
     assert waiting.changed == pytest.approx(time.time(), abs=60)
+
+
+def test_a_value_that_will_be_null_is_quarantined(tmp_path: Path, imports: Imports) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("user_id,date,steps,distance_km\nanna,2023-04-30,5,7125\nbert,2023-04-30,5,1\n")
+    info, _ = imports.add(path, ImportOptions())
+    anna = Pseudonyms(tmp_path / "people").pseudonym("anna")
+    assert info.quarantined == [
+        QuarantineEntry(
+            file="tidy",
+            place=f"{anna}, 2023-04-30",
+            reason="distance_km is 7125, not in 0 to 300: null in the lake",
+        )
+    ]
+    (file,) = info.files
+    assert (file.file, file.records, file.columns) == ("x.csv", 2, ["distance_km", "steps"])
+
+
+@pytest.mark.parametrize("spelling", ["Jürgen", "Ju\u0308rgen", " Jürgen\u200b", "Jürgen\u00a0"])
+def test_spellings_that_look_the_same_have_one_pseudonym(tmp_path: Path, spelling: str) -> None:
+    people = Pseudonyms(tmp_path / "people")
+    assert people.pseudonym(spelling) == people.pseudonym("Jürgen")
+    assert people.pseudonym("Jurgen") != people.pseudonym("Jürgen")
+
+
+@pytest.mark.parametrize("name", ["", " \u200b", "J\ufffdrgen"])
+def test_a_name_without_visible_letters_or_with_a_lost_one_is_refused(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(SourceError, match="the user id"):
+        Pseudonyms(tmp_path / "people").pseudonym(name)
+
+
+def test_a_user_whom_an_earlier_version_stored_under_another_spelling_is_reported(
+    tmp_path: Path, imports: Imports, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("Date,Step count,Distance (m)\n2023-04-30,5,4\n")
+    with monkeypatch.context() as patched:
+        patched.setattr(Pseudonyms, "pseudonym", Pseudonyms.pseudonym_as_written)
+        before, _ = imports.add(path, ImportOptions(user="Ju\u0308rgen"))
+    path.write_text("Date,Step count,Distance (m)\n2023-05-01,5,4\n")
+    info, _ = imports.add(path, ImportOptions(user="Jürgen"))
+    (entry,) = info.quarantined
+    assert entry.place == info.users[0]
+    assert f"an earlier import has the same user as {before.users[0]}" in entry.reason

@@ -180,3 +180,43 @@ def test_a_file_without_imported_columns_is_named(tmp_path: Path) -> None:
     write_files(tmp_path, {"a.csv": "Id,ActivityHour,TotalIntensity,AverageIntensity\n77,x,1,1\n"})
     with pytest.raises(SourceError, match=r"a\.csv: nothing of it is used"):
         import_path(tmp_path / "a.csv")
+
+
+def test_hours_of_sixty_columns_and_minutes_of_sleep(tmp_path: Path) -> None:
+    def wide(name: str, values: list[str], stamp: str) -> str:
+        names = ",".join(f"{name}{minute:02d}" for minute in range(60))
+        return f"Id,ActivityHour,{names}\n77,{stamp},{','.join(values)}\n"
+
+    stamp = "4/13/2016 8:00:00 AM"
+    night = "".join(
+        f"77,4/{day}/2016 {clock},{state},11\n"
+        for day, clock, state in [
+            (12, "11:58:30 PM", 1),
+            (12, "11:59:30 PM", 2),
+            (13, "12:00:30 AM", 1),
+            (13, "12:01:30 AM", 3),
+            (13, "12:02:30 AM", 1),
+        ]
+    )
+    files = {
+        "minuteStepsWide_merged.csv": wide("Steps", ["2"] * 60, stamp),
+        "minuteCaloriesWide_merged.csv": wide("Calories", ["1.25"] * 60, stamp),
+        "minuteSleep_merged.csv": f"Id,date,value,logId\n{night}",
+        "minuteIntensitiesWide_merged.csv": wide("Intensity", ["1"] * 60, stamp),
+    }
+    imported = import_path(write_files(tmp_path, files))
+    found = imported.record("2016-04-13", "77")
+    assert (found["steps"], found["calories_burned"]) == (120, 75.0)
+    assert found["sleep_hours"] == 0.05
+    assert [file for file, _, _ in imported.quarantined] == ["minuteIntensitiesWide_merged.csv"]
+
+
+def test_a_file_with_days_in_two_orders_is_quarantined(tmp_path: Path) -> None:
+    mixed = daily(day("4/30/2016"), day("01/13/2016"), day("13/05/2016"))
+    imported = import_path(
+        write_files(tmp_path, {"a.csv": daily(day("4/12/2016")), "b.csv": mixed})
+    )
+    assert len(imported.records) == 1
+    ((file, place, reason),) = imported.quarantined
+    assert (file, place) == ("b.csv", "")
+    assert reason.startswith("b.csv mixes orders of day and month: ")

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from fitness_assets.errors import SourceError
 from fitness_assets_tests.support.exports import import_path, write_files
 
 EXPORT = """Body
@@ -104,3 +105,45 @@ def test_a_bad_row_is_quarantined_and_the_rest_is_read(tmp_path: Path) -> None:
         ("x.csv", "line 18", "'late' is not a date"),
     ]
     assert imported.record("2019-01-03")["steps"] == 8000
+
+
+@pytest.mark.parametrize(
+    ("weight", "bmi"), [("73.0", "23.84"), ("160.9", "23.84"), ("11.5", "23.84"), ("11,5", "23,84")]
+)
+def test_the_unit_of_the_weight_is_that_of_the_account(
+    tmp_path: Path, weight: str, bmi: str
+) -> None:
+    body = f"Body;\nDate;Weight;BMI;Fat\n2019-01-01;{weight};{bmi};0\n2019-01-02;{weight};0;0\n"
+    imported = import_path(write_files(tmp_path, {"x.csv": body}))
+    assert imported.quarantined == []
+    for day in ("2019-01-01", "2019-01-02"):
+        assert imported.record(day)["weight_kg"] == pytest.approx(73.0, abs=0.05)
+
+
+def test_a_weight_of_unknown_unit_is_quarantined(tmp_path: Path) -> None:
+    text = export().replace('"22.3"', '"0"')
+    imported = import_path(write_files(tmp_path, {"x.csv": text}))
+    ((_, place, reason),) = imported.quarantined
+    assert place == "line 3"
+    assert "the unit of the weight cannot be inferred" in reason
+    assert "weight_kg" not in imported.record("2019-01-01")
+
+
+def test_an_account_with_decimal_commas(tmp_path: Path) -> None:
+    text = (
+        "Activities\nDate,Calories Burned,Steps,Distance,Minutes Sedentary,Minutes Fairly Active,"
+        "Minutes Very Active\n"
+        '"2021-05-03","2.468","11.204","7,9","1.012","12","25"\n'
+        '"2021-05-04","2.001","9.350","6,431","998","0","5"\n'
+    )
+    found = import_path(write_files(tmp_path, {"x.csv": text}))
+    first, second = found.record("2021-05-03"), found.record("2021-05-04")
+    assert (first["steps"], first["distance_km"], first["sedentary_minutes"]) == (11204, 7.9, 1012)
+    assert (second["steps"], second["calories_burned"]) == (9350, 2001.0)
+    assert second["distance_km"] == 6.431
+
+
+def test_an_account_that_mixes_decimal_signs_is_refused(tmp_path: Path) -> None:
+    text = export().replace('"12,345"', '"12,34"')
+    with pytest.raises(SourceError, match=r"x\.csv mixes decimal signs"):
+        import_path(write_files(tmp_path, {"x.csv": text}))

@@ -62,3 +62,46 @@ def test_a_file_without_user_ids_needs_a_user(tmp_path: Path) -> None:
     write_files(tmp_path, {"x.csv": f"{HEADER}\n"})
     with pytest.raises(SourceError, match="has no user ids: name the user"):
         import_path(tmp_path, user=None)
+
+
+# In German and Spanish; dashes, accents and case differ between exports, and within one.
+TRANSLATED = """\
+Datum,Anzahl der Aktivitätsminuten,Kalorien (kcal),Distanz (m),Schrittzahl,\
+Durchschnittsgewicht (kg),Inaktiv \u2013 Dauer (ms),Laufen \u2013 Dauer (ms)
+Datum,Aktive Minuten,Kalorien (kcal),Distanz (m),Schrittzahl,\
+Durchschnittsgewicht (kg),Schlafen \u2013 Dauer (ms),Laufen - Dauer (ms)
+Fecha,Recuento de Minutos Activos,Calorías (kcal),Distancia (m),Recuento de pasos,\
+Peso medio (kg),Dormir duración (ms),Correr duración (ms)
+Fecha,recuento de minutos activos,Calori\u0301as (kcal),Distancia (m),Recuento de Pasos,\
+Peso medio (kg),Inactividad duracio\u0301n (ms),Correr duracion (ms)
+""".splitlines()
+
+
+@pytest.mark.parametrize("header", TRANSLATED)
+def test_columns_in_other_languages(tmp_path: Path, header: str) -> None:
+    text = f"{header}\n2021-05-03,33,2100.5,5200,7300,70.5,7000000,1500000\n"
+    imported = import_path(write_files(tmp_path, {"Tägliche Aktivitätswerte.csv": text}))
+    assert imported.quarantined == []
+    assert imported.record("2021-05-03") == {
+        "steps": 7300,
+        "distance_km": 5.2,
+        "calories_burned": 2100.5,
+        "calories_kind": "total",
+        "active_minutes": 33,
+        "activity_type": "running",
+        "weight_kg": 70.5,
+        "source": "google_fit",
+    }
+
+
+def test_files_of_one_day_are_left_to_the_file_of_all_days(tmp_path: Path) -> None:
+    interval = "Start time,End time,Calories (kcal),Step count\n00:00:00.000+01:00,,1.5,10\n"
+    days = {f"Daily activity metrics/2020-03-{day}.csv": interval for day in (10, 11, 12)}
+    with pytest.raises(SourceError, match="holds intervals of one day, which are not read"):
+        import_path(write_files(tmp_path, days))
+    everything = "Date,Calories (kcal),Step count\n2020-03-10,2000,9000\n"
+    imported = import_path(write_files(tmp_path, {"Daily activity metrics.csv": everything}))
+    assert imported.record("2020-03-10")["steps"] == 9000
+    first, others = imported.quarantined
+    assert first[0] == "Daily activity metrics/2020-03-10.csv"
+    assert others[2].startswith("and 2 more like it: ")

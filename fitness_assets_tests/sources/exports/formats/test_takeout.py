@@ -1,6 +1,6 @@
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -295,3 +295,119 @@ def test_damaged_files_and_records_are_quarantined_and_the_rest_is_read(tmp_path
         ("record 5", "'1' is not an object"),
     ]
     assert file[2].startswith(f"{OLD}steps-2021-03-31.json is not JSON: ")
+
+
+@pytest.mark.parametrize("source", [",data source", ""])
+def test_files_without_a_source_and_without_a_known_name(tmp_path: Path, source: str) -> None:
+    end = ",Band" if source else ""
+    files = {
+        "a.csv": f"timestamp,steps{source}\n2024-10-27T08:00:00Z,50{end}\n",
+        "b.csv": f"timestamp,distance{source}\n2024-10-27T08:00:00Z,40{end}\n",
+        "c.csv": f"timestamp,beats per minute{source}\n2024-10-27T08:00:00Z,66{end}\n",
+        "d.csv": f"timestamp,weight grams{source}\n2024-10-27T08:00:00Z,81000{end}\n",
+        "e.csv": f"timestamp,height millimeters{source}\n2024-10-27T08:00:00Z,1755{end}\n",
+        "f.csv": f"timestamp,light,moderate,very{source}\n2024-10-27T08:00:00Z,0,1,0{end}\n",
+    }
+    imported = import_path(write_files(tmp_path, files))
+    assert imported.quarantined == []
+    assert imported.record("2024-10-27") == {
+        "steps": 50,
+        "distance_km": 0.04,
+        "heart_rate_avg": 66.0,
+        "weight_kg": 81.0,
+        "height_cm": 175.5,
+        "active_minutes": 1,
+        "source": "takeout",
+    }
+
+
+@pytest.mark.parametrize(
+    ("zone", "stamp", "day"),
+    [
+        ("UTC", "2024-07-02T00:00:00Z", "2024-07-02"),
+        # A label, wherever the user lives.
+        ("America/Los_Angeles", "2024-07-02T00:00:00Z", "2024-07-02"),
+        ("Asia/Tokyo", "2024-07-02T00:00:00Z", "2024-07-02"),
+        # Local midnight as UTC.
+        ("Europe/Berlin", "2024-07-01T22:00:00Z", "2024-07-02"),
+        ("Europe/Berlin", "2024-01-01T23:00:00Z", "2024-01-02"),
+        ("America/Los_Angeles", "2024-07-02T07:00:00Z", "2024-07-02"),
+        ("Asia/Tokyo", "2024-07-01T15:00:00Z", "2024-07-02"),
+        # The zone is not declared: the nearest midnight.
+        ("UTC", "2024-07-01T22:00:00Z", "2024-07-02"),
+        ("UTC", "2024-07-02T07:00:00Z", "2024-07-02"),
+    ],
+)
+def test_the_day_of_a_daily_value(tmp_path: Path, zone: str, stamp: str, day: str) -> None:
+    old = datetime.fromisoformat(stamp).strftime("%m/%d/%y %H:%M:%S")
+    daily = [{"dateTime": old, "value": "30"}]
+    path = write_files(
+        tmp_path,
+        {
+            f"{NEW}daily_resting_heart_rate.csv": f"timestamp,beats per minute\n{stamp},58.5\n",
+            f"{OLD}very_active_minutes-2024-07-01.json": json.dumps(daily),
+        },
+    )
+    imported = import_path(path, zone=ZoneInfo(zone))
+    assert imported.records.keys() == {("ann", date.fromisoformat(day))}
+    assert imported.record(day)["resting_heart_rate"] == 58.5
+
+
+@pytest.mark.parametrize(
+    ("zone", "start_offset", "end_offset", "day"),
+    [
+        ("Asia/Tokyo", "+00:00", "+00:00", "2024-02-23"),
+        ("Asia/Tokyo", "", "", "2024-02-23"),
+        ("UTC", "+09:00", "+09:00", "2024-02-23"),
+        ("UTC", "+09:00", "+00:00", "2024-02-23"),
+        ("UTC", "+00:00", "+00:00", "2024-02-22"),
+    ],
+)
+def test_a_zero_offset_of_a_night_is_a_placeholder(
+    tmp_path: Path, zone: str, start_offset: str, end_offset: str, day: str
+) -> None:
+    text = (
+        "sleep_id,minutes_asleep,start_utc_offset,sleep_start,end_utc_offset,sleep_end\n"
+        f"5,400,{start_offset},2024-02-22T15:00:00Z,{end_offset},2024-02-22T22:30:00Z\n"
+    )
+    path = write_files(tmp_path, {"UserSleeps_2024-02-01.csv": text})
+    imported = import_path(path, zone=ZoneInfo(zone))
+    assert imported.record(day)["sleep_hours"] == pytest.approx(400 / 60, abs=1e-6)
+
+
+def test_two_versions_of_the_sleep_algorithm_are_not_added(tmp_path: Path) -> None:
+    header = "sleep_id,minutes_asleep,sleep_start,end_utc_offset,sleep_end,data_source"
+    rows = [
+        f"{number},{minutes},2026-01-02 22:00:00+0000,+01:00,2026-01-03 05:00:00+0000,D,{version}"
+        for number, minutes, version in [(1, 390, "v1"), (2, 400, "v2"), (3, 20, "v2")]
+    ]
+    text = "\n".join([f"{header},algorithm_version", *rows, ""])
+    path = write_files(tmp_path, {"UserSleeps_2026-01-01.csv": text})
+    assert import_path(path).record("2026-01-03")["sleep_hours"] == 7.0
+
+
+def test_the_day_of_an_exercise_and_the_last_weight_of_a_day(tmp_path: Path) -> None:
+    exercises = (
+        "exercise_id,exercise_start,exercise_end,utc_offset,activity_name\n"
+        "1,2026-05-27T01:00:00Z,2026-05-27T01:30:00Z,-07:00,Outdoor Walk\n"
+        "2,2026-05-27T02:00:00Z,2026-05-27T03:30:00Z,+00:00,Trail Run\n"
+    )
+    weights = "timestamp,weight grams\n2026-05-27T18:00:00Z,79900\n2026-05-27T06:30:00Z,80600\n"
+    pounds = [
+        {"logId": 1, "weight": 176.4, "bmi": 24.69, "date": "05/30/26", "time": "07:10:00"},
+        {"logId": 2, "weight": 175.0, "date": "05/31/26"},
+    ]
+    path = write_files(
+        tmp_path,
+        {
+            "UserExercises_2026-05-27.csv": exercises,
+            f"{NEW}weight_2026-05-01.csv": weights,
+            f"{OLD}weight-2026-05-30.json": json.dumps(pounds),
+        },
+    )
+    imported = import_path(path, zone=LOS_ANGELES)
+    assert imported.quarantined == []
+    assert imported.record("2026-05-26")["activity_type"] == "running"
+    assert imported.record("2026-05-27")["weight_kg"] == 79.9
+    assert imported.record("2026-05-30")["weight_kg"] == pytest.approx(80.01, abs=0.01)
+    assert imported.record("2026-05-31")["weight_kg"] == pytest.approx(79.38, abs=0.01)
