@@ -30,7 +30,7 @@ def release_refused(month: str, error: StorageError) -> None:
     """The release of `month` cannot be shown."""
     st.error(
         f"The release of {month} was refused: {error}. Nothing of it is shown. To rebuild it, run "
-        f"`fitness backfill {month} --select dashboard_release`, or choose another month.",
+        f"`fitness backfill {month}`, or choose another month.",
         icon=":material/block:",
     )
 

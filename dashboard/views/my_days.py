@@ -131,8 +131,8 @@ def _segment(release: Release, user: str) -> None:
     if own.empty:
         st.info("You have no segment: it needs at least a week of worn days.")
         return
-    number = int(own["segment"].iloc[0])
-    profile = next(profile for profile in metrics.profiles if profile.segment == number)
+    name = own["segment_name"].iloc[0]
+    profile = next(profile for profile in metrics.profiles if profile.name == name)
     before = own["before"].iloc[0]
     text = f"You are in “{profile.name}” with {profile.users - 1:,} other users"
     if before and before != profile.name:

@@ -94,8 +94,7 @@ def _projection(release: Release, axes: Projection, metrics: SegmentMetrics) -> 
     users = data.table(release, "people")
     shown = users[["x", "y"]]
     if metrics.stable:
-        names = {profile.segment: profile.name for profile in metrics.profiles}
-        shown = shown.assign(segment=users["segment"].map(names))
+        shown = shown.assign(segment=users["segment_name"])
     page.chart(segments.projection, shown, axes.explained)
     right, up = (
         _direction({name: loadings[axis] for name, loadings in axes.loadings.items()})
