@@ -257,15 +257,19 @@ def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path:
 @pytest.mark.timeout(600)
 def test_an_open_list_stays_open_while_charts_are_drawn(source: Path, tmp_path: Path) -> None:
     with chromium() as browser, serving(source, tmp_path / "copy") as address:
-        # On a phone the second form is below the chart of the first one.
+        # On a phone the second form is below the chart of the first one, here out of sight. If that
+        # chart grew while it is drawn, the browser would scroll, which closes an open list.
         page, _ = open_page(browser, "light", 390, 844)
         held: list[Route] = []
-        page.route("**/*VegaLite*.js", lambda route: held.append(route))  # noqa: PLW0108 - a method of list cannot be wrapped
+        page.route("**/*VegaLite*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright sets attributes of its handlers
         page.goto(f"{address}/live-inference")
         expect(page.get_by_text("Estimated energy of the day")).to_be_visible()
         expect_finished(page)
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(0)
-        open_list(page, "Main activity")
+        box = page.get_by_role("combobox", name="Main activity", exact=True)
+        box.evaluate("box => box.scrollIntoView({block: 'start'})")
+        next_frame(page)
+        box.click()
         option = page.get_by_role("option", name="Running", exact=True)
         expect(option).to_be_visible()
         for route in held:
