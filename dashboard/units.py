@@ -13,6 +13,9 @@ from fitness_assets.record.raw import NUMBERS
 METRIC, IMPERIAL = "Metric", "Imperial"
 #: The imperial unit for a stored one, and the factor between them.
 _IMPERIAL_UNITS = {"km": ("mi", 0.621371), "cm": ("in", 0.393701), "kg": ("lb", 2.204623)}
+# Prefix of the share of a user's past days with an activity. `activity.PAST` is not imported, since
+# its module imports scikit-learn.
+_PAST_SHARE = "past_"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def feature_label(name: str) -> str:
     """The label of a model's feature: "Usual energy (28-day mean)", "Day of week"."""
     if name in NUMBERS:
         return NUMBERS[name].label
+    if name.startswith(_PAST_SHARE):
+        return f"Share of past days: {label(name.removeprefix(_PAST_SHARE)).lower()}"
     measured, mean, days = name.partition("_mean_")
     if mean and measured in NUMBERS:
         return f"Usual {NUMBERS[measured].label.lower()} ({days.removesuffix('d')}-day mean)"

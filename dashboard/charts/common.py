@@ -75,7 +75,7 @@ def value_bars(values: Mapping[str, float], title: str, axis_title: str) -> alt.
     frame = pd.DataFrame({"name": list(values), "value": list(values.values())})
     # A segment's name has several parts, which are written below each other.
     breaks = max((name.count(", ") for name in values), default=0)
-    labels = alt.Axis(labelLimit=190, labelExpr=LABEL_LINES, labelOffset=-6 * breaks)
+    labels = alt.Axis(labelLimit=210, labelExpr=LABEL_LINES, labelOffset=-6 * breaks)
     chart: alt.Chart = (
         alt.Chart(frame)
         .mark_bar(cornerRadiusEnd=3)

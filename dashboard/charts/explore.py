@@ -15,7 +15,7 @@ from dashboard.charts.theme import (
 )
 from dashboard.text import label
 from dashboard.units import Units
-from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 
 _FRIDAY = 5
 #: Percentiles of `spread_by_activity`, and their titles.
@@ -124,7 +124,8 @@ def scatter(
 
 def correlation_heatmap(table: pd.DataFrame) -> alt.LayerChart:
     """Pearson's r of each pair of measurements: columns ``one``, ``other`` and ``r``."""
-    labels = {name: NUMBERS[name].label for name in table["one"].unique()}
+    known = set(table["one"])
+    labels = {name: NUMBERS[name].label for name in MEASUREMENTS if name in known}
     shown = table.assign(one=table["one"].map(labels), other=table["other"].map(labels)).dropna()
     shown = shown.rename(columns={"one": "measurement", "other": "with"})
     order = list(labels.values())

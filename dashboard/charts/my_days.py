@@ -115,7 +115,7 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
             y=alt.Y("kcal:Q", scale=scale),
             color=alt.Color(
                 "place:N",
-                title="Recorded day, and the interval",
+                title="Recorded days, in relation to the interval",
                 scale=alt.Scale(domain=["inside", "outside"], range=[INK, BAD]),
                 legend=bottom_legend(),
             ),

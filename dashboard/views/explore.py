@@ -17,6 +17,7 @@ _TOPICS = {
     "Health": ["correlations", "histograms", "spreads"],
     "Time": ["days", "weekdays"],
 }
+_SPREAD = "Lines span 90% of the days, boxes 50%. White marks are medians."
 
 
 @page.view
@@ -89,7 +90,7 @@ def _activities(release: Release) -> None:
     with right:
         spreads = data.table(release, "spreads")
         page.chart(explore.spread_by_activity, spreads[spreads["number"] == name], name, units)
-        st.caption("Lines span 90% of the days, boxes 50%. White marks are medians.")
+        st.caption(_SPREAD)
     page.table(
         units.convert(table).assign(activity=[label(n) for n in table["activity_type"]]),
         {
@@ -143,6 +144,7 @@ def _health(release: Release) -> None:
     heart_rate = spreads[spreads["number"] == "heart_rate_avg"]
     if not heart_rate.empty:
         page.chart(explore.spread_by_activity, heart_rate, "heart_rate_avg", units)
+        st.caption(_SPREAD)
 
 
 def _time(release: Release) -> None:

@@ -170,6 +170,7 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
     error = (shown["kcal"] - shown["expected"]).abs().mean()
     trained = "not trained" if held_out(pd.Series([user]))[0] else "also trained"
     st.caption(
-        f"{inside.sum()} of {len(shown)} days lie inside the 90% prediction interval. "
-        f"Mean absolute error: {error:,.0f} kcal. The model was {trained} on your days."
+        f"Line: expected energy. Band: 90% prediction interval; {inside.sum()} of {len(shown)} "
+        f"recorded days lie inside. Mean absolute error: {error:,.0f} kcal. "
+        f"The model was {trained} on your days."
     )

@@ -11,6 +11,7 @@ from dashboard import downloads, personal
 from dashboard.charts.my_days import calendar_heatmap
 from dashboard.text import count, size
 from dashboard.units import IMPERIAL, Units, feature_label
+from fitness_assets.models.forests import activity
 
 
 def days(steps: Sequence[float | None], usual: float = 5_000) -> pd.DataFrame:
@@ -76,6 +77,7 @@ def test_units_convert_values_and_name_the_unit() -> None:
         ("heart_rate_avg", "Mean heart rate"),
         ("calories_burned_mean_28d", "Usual energy (28-day mean)"),
         ("steps_above_usual", "Steps above usual"),
+        (f"{activity.PAST}gym_workout", "Share of past days: gym workout"),
     ],
 )
 def test_features_have_plain_labels(name: str, label: str) -> None:
