@@ -61,7 +61,7 @@ def updates_refused(refused: Mapping[str, str]) -> None:
 
 
 def fallback(model: ReleasedModel) -> None:
-    """If the month released no model, why, and which earlier model is used instead."""
+    """Why the month has no model of its own, and which earlier one is used; nothing if it has."""
     if not model.report.released:
         month = model.fallback.month if model.fallback else None
         st.info(not_released(model.report, month), icon=":material/info:")

@@ -10,9 +10,11 @@ from dashboard.charts.theme import (
     HEIGHT,
     INK,
     LABEL_LINES,
+    count_axis,
     date_axis,
     date_tip,
     layered,
+    rows_height,
     tip,
 )
 from dashboard.text import label
@@ -49,7 +51,9 @@ def daily_records(days: pd.DataFrame) -> alt.LayerChart:
         tooltip=[date_tip(), tip("records:Q", "Records", ","), tip("worn:Q", "Worn", ",")],
     )
     return layered(
-        base.mark_area(color=INK, opacity=0.35).encode(y=alt.Y("records:Q", title="Records")),
+        base.mark_area(color=INK, opacity=0.35).encode(
+            y=alt.Y("records:Q", title="Records", axis=count_axis())
+        ),
         base.mark_area(opacity=0.8).encode(y="worn:Q"),
     ).properties(height=HEIGHT, title="Records by day: all (grey) and worn (blue)")
 
@@ -65,7 +69,7 @@ def share_bars(shares: Mapping[str, float], title: str) -> alt.Chart:
             x=alt.X("share:Q", title=None, axis=alt.Axis(format="%", tickCount=5)),
             tooltip=[tip("name:N", "Name"), tip("share:Q", "Share", ".1%")],
         )
-        .properties(height=60 + 26 * len(frame), title=title)
+        .properties(height=rows_height(len(frame), 22), title=title)
     )
     return chart
 
@@ -84,7 +88,7 @@ def value_bars(values: Mapping[str, float], title: str, axis_title: str) -> alt.
             x=alt.X("value:Q", title=axis_title, axis=alt.Axis(tickCount=5)),
             tooltip=[tip("name:N", "Name"), tip("value:Q", axis_title, ",.4~r")],
         )
-        .properties(height=90 + (30 + 14 * breaks) * len(frame), title=title)
+        .properties(height=rows_height(len(frame), 26 + 12 * breaks, axis_title=True), title=title)
     )
     return chart
 
@@ -109,7 +113,7 @@ def histogram(
         .encode(
             x=alt.X("low:Q", bin="binned", title=title, axis=alt.Axis(tickCount=6)),
             x2="high:Q",
-            y=alt.Y("days:Q", title="Days"),
+            y=alt.Y("days:Q", title="Days", axis=count_axis()),
             tooltip=[
                 tip("low:Q", "From", ",.1f"),
                 tip("high:Q", "To", ",.1f"),

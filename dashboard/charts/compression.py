@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.theme import bottom_legend, layered, tip
+from dashboard.charts.theme import bottom_legend, layered, rows_height, tip
 
 _SMALLEST = 1_000
 #: Vega expression of a label such as "10 kB".
@@ -41,4 +41,7 @@ def step_sizes(steps: pd.DataFrame, chosen: str) -> alt.LayerChart:
                 tip("bytes:Q", "Bytes", ","),
             ],
         )
-    ).properties(height=70 + 46 * steps["step"].nunique(), title="Size of the calorie forest")
+    ).properties(
+        height=rows_height(steps["step"].nunique(), 40, axis_title=True, legend_rows=1),
+        title="Size of the calorie forest",
+    )

@@ -3,7 +3,7 @@
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.theme import BAD, FAIR, GOOD, INK, bottom_legend, layered, tip
+from dashboard.charts.theme import BAD, FAIR, GOOD, INK, bottom_legend, layered, rows_height, tip
 
 #: Parts that the records of a measurement fall into, and their colours.
 PARTS = {"Known": GOOD, "Out of range": BAD, "Missing": FAIR, "Not worn": INK}
@@ -39,7 +39,8 @@ def completeness(parts: pd.DataFrame) -> alt.Chart:
             ],
         )
         .properties(
-            height=120 + 28 * parts["measurement"].nunique(), title="Completeness by measurement"
+            height=rows_height(parts["measurement"].nunique(), 24, legend_rows=2),
+            title="Completeness by measurement",
         )
     )
     return chart
@@ -68,7 +69,7 @@ def drift_bars(indices: pd.DataFrame, threshold: float) -> alt.LayerChart:
             ],
         ),
         line.mark_rule(color=BAD, strokeDash=[5, 3], size=2).encode(x="value:Q"),
-        line.mark_text(color=BAD, align="right", dx=-5, baseline="top", y=2).encode(
-            x="value:Q", text="label:N"
-        ),
-    ).properties(height=100 + 28 * len(indices), title="Drift since the month before")
+        line.mark_text(color=BAD, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
+    ).properties(
+        height=rows_height(len(indices), 24, axis_title=True), title="Drift since the month before"
+    )

@@ -10,6 +10,7 @@ from dashboard.charts.theme import (
     WEEKDAYS,
     bottom_legend,
     layered,
+    rows_height,
     signed_heatmap,
     tip,
 )
@@ -84,7 +85,10 @@ def spread_by_activity(spreads: pd.DataFrame, name: str, units: Units) -> alt.La
         ),
         base.mark_bar(size=14).encode(x=alt.X("p25:Q", scale=scale), x2="p75:Q"),
         base.mark_tick(color="white", thickness=2, size=14).encode(x=alt.X("p50:Q", scale=scale)),
-    ).properties(height=60 + 28 * len(shown), title=f"{NUMBERS[name].label} by activity")
+    ).properties(
+        height=rows_height(len(shown), 24, axis_title=True),
+        title=f"{NUMBERS[name].label} by activity",
+    )
 
 
 def scatter(

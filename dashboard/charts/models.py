@@ -12,6 +12,7 @@ from dashboard.charts.theme import (
     HEIGHT,
     INK,
     bottom_legend,
+    count_axis,
     layered,
     text_color,
     tip,
@@ -167,7 +168,7 @@ def residual_histogram(edges: Sequence[float], rows: Sequence[int]) -> alt.Chart
                 axis=alt.Axis(tickCount=6),
             ),
             x2="high:Q",
-            y=alt.Y("days:Q", title="Days"),
+            y=alt.Y("days:Q", title="Days", axis=count_axis()),
             tooltip=[
                 tip("low:Q", "From (kcal)", ",.0f"),
                 tip("high:Q", "To (kcal)", ",.0f"),

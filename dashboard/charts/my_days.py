@@ -21,6 +21,9 @@ from dashboard.charts.theme import (
 from dashboard.units import Units
 from fitness_assets.record.raw import NUMBERS
 
+#: Where a recorded day lies, and its colour.
+PLACES = {"inside the interval": INK, "outside the interval": BAD}
+
 
 def calendar_heatmap(days: pd.DataFrame, name: str, units: Units) -> alt.LayerChart:
     """One user's month as a calendar, coloured by a measurement.
@@ -102,7 +105,7 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
     ----------
     days : DataFrame
         ``date``; ``kcal`` recorded; ``expected``, ``low`` and ``high`` in kcal; and ``place``,
-        "inside" or "outside" the interval.
+        a key of `PLACES`.
     """
     base = alt.Chart(days).encode(x=alt.X("date:T", title=None, axis=date_axis()))
     scale = alt.Scale(zero=False)
@@ -115,8 +118,8 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
             y=alt.Y("kcal:Q", scale=scale),
             color=alt.Color(
                 "place:N",
-                title="Recorded days, in relation to the interval",
-                scale=alt.Scale(domain=["inside", "outside"], range=[INK, BAD]),
+                title=None,
+                scale=alt.Scale(domain=list(PLACES), range=list(PLACES.values())),
                 legend=bottom_legend(),
             ),
             tooltip=[

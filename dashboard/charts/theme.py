@@ -13,7 +13,7 @@ import pandas as pd
 INK = "#808495"
 GOOD, FAIR, BAD = "#21a366", "#e0912f", "#e5484d"
 BLUE = "#2b7bba"
-#: Colours of categories, after Okabe and Ito (Color Universal Design, 2008): told apart with colour
+#: Colours of categories, after Okabe and Ito (Color Universal Design, 2008): distinct with colour
 #: vision deficiencies, on light and on dark backgrounds.
 CATEGORIES = [BLUE, "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#8a8f9d", "#9a6b3f", "#56b4e9"]
 #: A named Vega scheme of one hue from faint to strong.
@@ -23,8 +23,10 @@ DIVERGING = ["#c2452d", "#d9dce2", "#2b6fae"]
 #: Colours of text in cells: on strong colours, and on faint ones.
 ON_STRONG, ON_FAINT = "#ffffff", "#26323d"
 
-#: Default height of a chart in pixels.
+#: Default height of a chart in pixels. A height includes title, axes and legend.
 HEIGHT = 260
+# Pixels around the rows of a chart.
+_TITLE_AND_LABELS, _AXIS_TITLE, _LEGEND, _LEGEND_ROW = 92, 30, 40, 19
 WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
 #: Vega expression that puts each part of a label such as "Many steps, long sleep" on its own line.
 LABEL_LINES = "split(datum.label, ', ')"
@@ -49,6 +51,17 @@ def themed(chart: Any) -> Any:
 def layered(*charts: Any) -> alt.LayerChart:
     """`charts` drawn on top of each other, the last one in front."""
     return cast("alt.LayerChart", alt.layer(*charts))
+
+
+def rows_height(rows: int, row: int, *, axis_title: bool = False, legend_rows: int = 0) -> int:
+    """The height of a chart of horizontal rows of `row` pixels, with all that is around them."""
+    legend = _LEGEND + _LEGEND_ROW * legend_rows if legend_rows else 0
+    return _TITLE_AND_LABELS + _AXIS_TITLE * axis_title + legend + row * rows
+
+
+def count_axis(**options: Any) -> alt.Axis:
+    """An axis of counts, without fractions between them."""
+    return alt.Axis(tickMinStep=1, **options)
 
 
 def date_axis() -> alt.Axis:

@@ -17,6 +17,7 @@ _TOPICS = {
     "Health": ["correlations", "histograms", "spreads"],
     "Time": ["days", "weekdays"],
 }
+_RESTING = "resting_heart_rate"
 _SPREAD = "Lines span 90% of the days, boxes 50%. White marks are medians."
 
 
@@ -131,15 +132,16 @@ def _health(release: Release) -> None:
     units, bins = page.chosen_units(), data.table(release, "histograms")
     page.chart(explore.correlation_heatmap, data.table(release, "correlations"))
     st.caption("Over the days that have both measurements. A correlation does not show a cause.")
+    sleep, heart_rate = (bins[bins["number"] == name] for name in ("sleep_hours", _RESTING))
     left, right = st.columns(2, gap="medium")
-    with left:
-        sleep = bins[bins["number"] == "sleep_hours"]
-        mark = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
-        page.chart(common.histogram, sleep, "sleep_hours", units, mark)
-        st.caption("Recommended for adults: 7 to 9 hours (Hirshkowitz et al., 2015).")
-    with right:
-        heart_rate = bins[bins["number"] == "resting_heart_rate"]
-        page.chart(common.histogram, heart_rate, "resting_heart_rate", units)
+    if len(sleep):
+        with left:
+            mark = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
+            page.chart(common.histogram, sleep, "sleep_hours", units, mark)
+            st.caption("Recommended for adults: 7 to 9 hours (Hirshkowitz et al., 2015).")
+    if len(heart_rate):
+        with right:
+            page.chart(common.histogram, heart_rate, _RESTING, units)
     spreads = data.table(release, "spreads")
     heart_rate = spreads[spreads["number"] == "heart_rate_avg"]
     if not heart_rate.empty:

@@ -206,7 +206,8 @@ def _backtest_rows(scored: dict[str, dict[str, float]], compared: Comparison) ->
 
 
 def _gates(report: ModelReport) -> None:
-    if report.gates:
+    # Without a model there was nothing to check.
+    if report.learned and report.gates:
         st.subheader("Release gates")
         st.caption("A model is released only if it passes all of them.")
         page.checks_table(report.gates)

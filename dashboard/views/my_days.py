@@ -165,12 +165,13 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
     shown = expected.assign(date=worn["date"], kcal=worn["calories_burned"])
     inside = shown["kcal"].between(shown["low"], shown["high"])
     page.chart(
-        my_days.expected_energy, shown.assign(place=inside.map({True: "inside", False: "outside"}))
+        my_days.expected_energy,
+        shown.assign(place=inside.map(dict(zip((True, False), my_days.PLACES, strict=True)))),
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
     trained = "not trained" if held_out(pd.Series([user]))[0] else "also trained"
     st.caption(
         f"Line: expected energy. Band: 90% prediction interval; {inside.sum()} of {len(shown)} "
-        f"recorded days lie inside. Mean absolute error: {error:,.0f} kcal. "
+        f"recorded days lie inside it. Mean absolute error: {error:,.0f} kcal. "
         f"The model was {trained} on your days."
     )

@@ -157,7 +157,7 @@ def _movement(release: Release, renamed: dict[str, str]) -> None:
         "the month before."
     )
     page.chart(segments.segment_movement, movement)
-    names = [f"“{now}” was called “{before}”" for now, before in renamed.items()]
+    names = [f"“{now}” was named “{before}”" for now, before in renamed.items()]
     st.caption(
         "Segments of two months are matched by the users that they share, not by name."
         + (f" In the month before, {', '.join(names)}." if names else "")
