@@ -12,7 +12,8 @@ import streamlit as st
 from msgspec import to_builtins
 
 from fitness_assets.errors import StorageError
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.bundle import Release, ReleasedModel, ReleaseReport
 from fitness_assets.release.mirror import Mirror, State
 from fitness_assets.release.model_loader import Loaded, load_models

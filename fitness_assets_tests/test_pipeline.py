@@ -14,9 +14,10 @@ from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import not_released
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests.pipelines import packed
 from fitness_assets.models.registry import FORESTS, MODELS
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load

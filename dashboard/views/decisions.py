@@ -7,7 +7,7 @@ import streamlit as st
 
 from dashboard import data, page
 from dashboard.text import size
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.release.bundle import DataReport, Release, ReleaseReport
 
 

@@ -8,9 +8,9 @@ from dashboard import data, page
 from dashboard.charts import common
 from dashboard.text import label
 from dashboard.units import feature_label
+from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
-from fitness_assets.models.reports import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
 

@@ -10,14 +10,14 @@ from dashboard import data, notices, page
 from dashboard.charts import common, models
 from dashboard.text import label
 from dashboard.units import feature_label
-from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
-from fitness_assets.models.reports import (
+from fitness_assets.models.forest_metrics import (
     ClassificationScores,
     ClassifierMetrics,
-    ModelReport,
     RegressionScores,
     RegressorMetrics,
 )
+from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
+from fitness_assets.models.reports import ModelReport
 from fitness_assets.release.bundle import Release
 
 _CLASSIFIER_SCORES = {

@@ -7,8 +7,9 @@ from dashboard import data, downloads, page, personal
 from dashboard.charts import my_days
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
+from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.prediction import predict_calories_of_days
-from fitness_assets.models.reports import RegressorMetrics, SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release

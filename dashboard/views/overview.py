@@ -9,8 +9,10 @@ from dashboard.charts import common, overview
 from dashboard.month_states import month_states
 from dashboard.text import count, label, size
 from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.models.forest_metrics import ClassifierMetrics
 from fitness_assets.models.registry import MODELS
-from fitness_assets.models.reports import ClassifierMetrics, Metrics, SegmentMetrics
+from fitness_assets.models.reports import Metrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.bundle import Release, ReleaseReport
 
 #: The stages of the pipeline in order: assets, and what each one makes.

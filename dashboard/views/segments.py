@@ -7,7 +7,7 @@ from dashboard import data, page
 from dashboard.charts import common, segments
 from dashboard.text import label
 from fitness_assets.models.explanations import habit_advice, segments_verdict
-from fitness_assets.models.reports import SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
 from fitness_assets.models.segments.criteria import STABILITY_PARTS, STABLE
 from fitness_assets.release.bundle import Projection, Release

@@ -11,7 +11,8 @@ from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
 from fitness_assets.models.registry import MODEL_NAMES
-from fitness_assets.models.reports import ModelReport, SegmentMetrics
+from fitness_assets.models.reports import ModelReport
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.months import shift, trailing
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import TRAILING_WINDOW

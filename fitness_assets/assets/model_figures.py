@@ -9,16 +9,16 @@ import numpy as np
 
 from fitness_assets.assets.presentation import BLUE, GREY, ORANGE, metric_table, picture, plot
 from fitness_assets.models.explanations import habit_advice, segments_verdict
-from fitness_assets.models.reports import (
+from fitness_assets.models.forest_metrics import (
     ClassificationScores,
     ClassificationSlice,
     ClassifierMetrics,
-    Metrics,
     RegressionScores,
     RegressionSlice,
     RegressorMetrics,
-    SegmentMetrics,
 )
+from fitness_assets.models.reports import Metrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.criteria import STABLE
 
 if TYPE_CHECKING:

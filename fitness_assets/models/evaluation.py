@@ -18,7 +18,7 @@ from sklearn.metrics import (
 )
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.models.reports import (
+from fitness_assets.models.forest_metrics import (
     Agreement,
     ClassificationScores,
     Interval,

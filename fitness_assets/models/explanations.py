@@ -1,6 +1,7 @@
 """Sentences about the models, for the Dagster UI and the dashboard."""
 
-from fitness_assets.models.reports import ModelReport, SegmentMetrics, SegmentProfile
+from fitness_assets.models.reports import ModelReport
+from fitness_assets.models.segment_metrics import SegmentMetrics, SegmentProfile
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABILITY_PARTS, STABLE
 
 _BETTER = {

@@ -11,8 +11,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
 from fitness_assets.models.datasets import sample_users, validation_splits
+from fitness_assets.models.forest_metrics import Trial
 from fitness_assets.models.forests.pipelines import packed_bytes
-from fitness_assets.models.reports import Trial
 
 # Rows that candidates are compared on; more cost time and change little.
 _SELECTION_ROWS = 10_000

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.models.forests import activity, calories, pipelines
-from fitness_assets.models.reports import ClassifierMetrics, Inputs, RegressorMetrics
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -9,13 +9,9 @@ from importlib import import_module
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from fitness_assets.models.reports import (
-    ClassifierMetrics,
-    Evaluation,
-    Metrics,
-    RegressorMetrics,
-    SegmentMetrics,
-)
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.reports import Evaluation, Metrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 
 if TYPE_CHECKING:
     import pandas as pd

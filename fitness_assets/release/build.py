@@ -12,11 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fitness_assets.models.reports import (
-    BacktestReport,
-    CompressionReport,
-    SegmentMetrics,
-)
+from fitness_assets.models.reports import BacktestReport, CompressionReport
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import RANGES
 from fitness_assets.release import tables
 from fitness_assets.release.bundle import (

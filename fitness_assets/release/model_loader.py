@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import memory
 from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODELS
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore
 

@@ -9,8 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.prediction import predict_activity, predict_calories
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings

@@ -14,8 +14,9 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.text import label
 from dashboard.units import Units
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests.pipelines import packed
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics, SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from msgspec.structs import replace
 
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODEL_NAMES
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
 from fitness_assets.months import between
 from fitness_assets.release.bundle import MANIFEST
 from fitness_assets.release.mirror import Mirror

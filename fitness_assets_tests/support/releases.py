@@ -2,7 +2,8 @@
 
 import msgspec
 
-from fitness_assets.models.reports import ModelReport, SegmentMetrics
+from fitness_assets.models.reports import ModelReport
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.bundle import MonthSummary, ReleaseInfo
 
 _SUMMARY = MonthSummary(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.models.reports import SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments import segmentation
 
 APRIL, MAY = pd.Timestamp("2023-04-01"), pd.Timestamp("2023-05-01")

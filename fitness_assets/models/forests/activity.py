@@ -9,6 +9,11 @@ from sklearn.pipeline import Pipeline
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import evaluation
 from fitness_assets.models.datasets import Split, known_features, split_by_user
+from fitness_assets.models.forest_metrics import (
+    ClassificationSlice,
+    ClassifierEvaluation,
+    ClassifierMetrics,
+)
 from fitness_assets.models.forests import pipelines
 from fitness_assets.models.model_selection import (
     Estimator,
@@ -18,11 +23,6 @@ from fitness_assets.models.model_selection import (
     select_model,
 )
 from fitness_assets.models.registry import Trained
-from fitness_assets.models.reports import (
-    ClassificationSlice,
-    ClassifierEvaluation,
-    ClassifierMetrics,
-)
 
 TARGET = "activity_type"
 #: Feature groups, from what a form asks for to what only a user's history provides.

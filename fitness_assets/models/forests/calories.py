@@ -11,6 +11,14 @@ from sklearn.pipeline import Pipeline
 
 from fitness_assets.models import evaluation
 from fitness_assets.models.datasets import Split, known_features, split_by_user
+from fitness_assets.models.forest_metrics import (
+    ColdStart,
+    ConstantBaseline,
+    Interval,
+    RegressionSlice,
+    RegressorEvaluation,
+    RegressorMetrics,
+)
 from fitness_assets.models.forests import pipelines
 from fitness_assets.models.model_selection import (
     Estimator,
@@ -20,14 +28,6 @@ from fitness_assets.models.model_selection import (
     select_model,
 )
 from fitness_assets.models.registry import Trained
-from fitness_assets.models.reports import (
-    ColdStart,
-    ConstantBaseline,
-    Interval,
-    RegressionSlice,
-    RegressorEvaluation,
-    RegressorMetrics,
-)
 
 TARGET = "calories_burned"
 #: The user's mean of the 28 days before. Where it is known, the difference from it is predicted.

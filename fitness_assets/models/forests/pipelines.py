@@ -11,9 +11,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from fitness_assets.models.forest_metrics import FeatureRange, Inputs
 from fitness_assets.models.forests.packed.estimator import PackedForest
 from fitness_assets.models.forests.residual_regressor import ResidualRegressor
-from fitness_assets.models.reports import FeatureRange, Inputs
 
 #: Categorical features.
 CATEGORIES = ("activity_type", "sex")

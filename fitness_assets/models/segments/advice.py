@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from fitness_assets.models.reports import HabitAdvice, HabitChange, SegmentProfile
+from fitness_assets.models.segment_metrics import HabitAdvice, HabitChange, SegmentProfile
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.registry import Trained
-from fitness_assets.models.reports import SegmentMetrics
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments import advice, stability
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT
 

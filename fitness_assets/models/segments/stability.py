@@ -28,7 +28,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import adjusted_rand_score, silhouette_score
 
-from fitness_assets.models.reports import SegmentCandidate
+from fitness_assets.models.segment_metrics import SegmentCandidate
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABLE
 
 # More segments must increase the gap by more than this share of it. With thousands of users the

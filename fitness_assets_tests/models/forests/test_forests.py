@@ -16,17 +16,16 @@ from fitness_assets.models.datasets import (
     split_by_user,
     validation_splits,
 )
+from fitness_assets.models.forest_metrics import (
+    ClassifierMetrics,
+    RegressorEvaluation,
+    RegressorMetrics,
+)
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.forests.pipelines import packed, packed_bytes
 from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
 from fitness_assets.models.registry import BY_NAME, MODELS
-from fitness_assets.models.reports import (
-    ClassifierMetrics,
-    Metrics,
-    ModelHeadline,
-    RegressorEvaluation,
-    RegressorMetrics,
-)
+from fitness_assets.models.reports import Metrics, ModelHeadline
 from fitness_assets.storage import documents
 
 APRIL = pd.Timestamp("2023-04-01")

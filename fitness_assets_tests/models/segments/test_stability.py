@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from fitness_assets.models.reports import SegmentCandidate
+from fitness_assets.models.segment_metrics import SegmentCandidate
 from fitness_assets.models.segments import stability
 from fitness_assets.models.segments.criteria import STABLE
 from fitness_assets_tests.support.segments import learned

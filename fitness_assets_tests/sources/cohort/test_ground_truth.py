@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fitness_assets.models.datasets import held_out
-from fitness_assets.models.reports import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.workspace import Workspace

@@ -1,0 +1,317 @@
+"""The metrics of a forest, as typed documents. Scores are on held-out users."""
+
+import msgspec
+
+
+class ClassificationScores(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of a classifier. See `evaluation.classification`."""
+
+    accuracy: float
+    balanced_accuracy: float
+    macro_f1: float
+    log_loss: float
+    calibration_error: float
+
+
+class RegressionScores(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores of a regressor; ``mae`` and ``rmse`` are in kcal."""
+
+    r2: float
+    mae: float
+    rmse: float
+
+
+class ClassificationSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """Recall on the rows of one activity or one segment."""
+
+    slice: str
+    rows: int
+    recall: float
+
+
+class RegressionSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """Scores on the rows of one activity or one segment."""
+
+    slice: str
+    rows: int
+    r2: float
+    mae: float
+    rmse: float
+
+
+class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="classifier"):
+    """Scores of a classifier on held-out users, compared with a constant baseline.
+
+    Attributes
+    ----------
+    rows, users : int
+        Held out.
+    scores : ClassificationScores
+    baseline : ClassificationScores
+        Of the class shares of the training rows, given to every row.
+    gain, gain_low : float
+        Share of the baseline's Brier loss that the model saves, and its lower bootstrap bound.
+    labels : list of str
+    confusion : list of list of int
+        Rows by true label, then by predicted label, both in the order of `labels`.
+    by_activity, by_segment : list of ClassificationSlice
+        Largest first.
+    """
+
+    rows: int
+    users: int
+    scores: ClassificationScores
+    baseline: ClassificationScores
+    gain: float
+    gain_low: float
+    labels: list[str]
+    confusion: list[list[int]]
+    by_activity: list[ClassificationSlice]
+    by_segment: list[ClassificationSlice]
+
+    def summary(self) -> dict[str, float]:
+        """The scores and those of the baseline by name, the latter as ``baseline_`` and name."""
+        return _summary(self.scores, self.baseline)
+
+
+class RegressorEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="regressor"):
+    """Scores of a regressor on held-out users, compared with a constant baseline.
+
+    Attributes
+    ----------
+    rows, users : int
+        Held out.
+    scores : RegressionScores
+    baseline : RegressionScores
+        Of the mean of the training rows, predicted for every row.
+    coverage, baseline_coverage : float
+        Share of the rows within their interval.
+    interval_width : float
+        Mean width in kcal.
+    gain, gain_low : float
+        Share of the baseline's squared error that the model saves, and its lower bootstrap bound.
+    by_activity, by_segment : list of RegressionSlice
+        Largest first.
+    """
+
+    rows: int
+    users: int
+    scores: RegressionScores
+    baseline: RegressionScores
+    coverage: float
+    baseline_coverage: float
+    interval_width: float
+    gain: float
+    gain_low: float
+    by_activity: list[RegressionSlice]
+    by_segment: list[RegressionSlice]
+
+    def summary(self) -> dict[str, float]:
+        """The scores and those of the baseline by name, the latter as ``baseline_`` and name."""
+        return _summary(self.scores, self.baseline) | {
+            "coverage": self.coverage,
+            "baseline_coverage": self.baseline_coverage,
+            "interval_width": self.interval_width,
+        }
+
+
+class Trial(msgspec.Struct, frozen=True, kw_only=True):
+    """One candidate of model selection, scored on the validation split.
+
+    Attributes
+    ----------
+    groups : list of str
+        Feature groups that it uses.
+    trees, depth : int
+    leaf : float
+        Hyperparameters. See `model_selection.Hyperparameters`.
+    bytes : int
+        Size of its packed forests.
+    score : float
+        Greater is better.
+    selected : bool
+    """
+
+    groups: list[str]
+    trees: int
+    depth: int
+    leaf: float
+    bytes: int
+    score: float
+    selected: bool
+
+
+class FeatureRange(msgspec.Struct, frozen=True, kw_only=True):
+    """Values of a numeric feature in the training rows."""
+
+    minimum: float
+    median: float
+    maximum: float
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """The features of a model and the values that it has been trained on.
+
+    Attributes
+    ----------
+    features : list of str
+        In the order of the model's columns.
+    categories : dict of str to list of str
+        Known values of each categorical feature.
+    ranges : dict of str to FeatureRange
+        By numeric feature.
+    """
+
+    features: list[str]
+    categories: dict[str, list[str]]
+    ranges: dict[str, FeatureRange]
+
+
+class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean confidence and accuracy of the rows whose confidence lies in one bin."""
+
+    rows: int
+    confidence: float
+    accuracy: float
+
+
+class Agreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of rows by truth and prediction, and by residual. The outermost bins are open.
+
+    Attributes
+    ----------
+    edges : list of float
+        Of the bins of truth and of prediction.
+    counts : list of list of int
+        By bin of truth, then of prediction.
+    residual_edges : list of float
+    residual_counts : list of int
+        Residuals are truth less prediction.
+    """
+
+    edges: list[float]
+    counts: list[list[int]]
+    residual_edges: list[float]
+    residual_counts: list[int]
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """A calibrated prediction interval. See `evaluation.calibrate`.
+
+    Attributes
+    ----------
+    edges : list of float
+        Between the ranges of the prediction.
+    low, high : list of float
+        What to add to a prediction in each range.
+    """
+
+    edges: list[float]
+    low: list[float]
+    high: list[float]
+
+
+class ConstantBaseline(msgspec.Struct, frozen=True, kw_only=True):
+    """The mean of the training rows, and the quantiles that hold `evaluation.COVERAGE` of them."""
+
+    mean: float
+    low: float
+    high: float
+
+
+class ColdStart(msgspec.Struct, frozen=True, kw_only=True):
+    """The regressor on held-out rows whose history features are masked, and its interval there."""
+
+    scores: RegressionScores
+    interval: Interval
+
+
+class ClassifierMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="classifier"):
+    """Metrics of the activity classifier of a month.
+
+    Attributes
+    ----------
+    train_rows, train_users : int
+    evaluation : ClassifierEvaluation
+    inputs : Inputs
+    class_shares : dict of str to float
+        Share of the training rows of each class: the constant baseline.
+    majority_class : str
+        The class that the baseline predicts.
+    trials : list of Trial
+    importances : dict of str to float
+        Permutation importance by feature. See `evaluation.importances`.
+    reliability : list of ReliabilityBin
+    """
+
+    train_rows: int
+    train_users: int
+    evaluation: ClassifierEvaluation
+    inputs: Inputs
+    class_shares: dict[str, float]
+    majority_class: str
+    trials: list[Trial]
+    importances: dict[str, float]
+    reliability: list[ReliabilityBin]
+
+    def summary(self) -> dict[str, bool | int | float]:
+        """Counts and scores by name."""
+        return _forest_summary(self)
+
+
+class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor"):
+    """Metrics of the calorie regressor of a month.
+
+    Attributes
+    ----------
+    train_rows, train_users : int
+    evaluation : RegressorEvaluation
+    inputs : Inputs
+    constant : ConstantBaseline
+    linear : RegressionScores
+        Of a linear model of the same features.
+    interval : Interval
+    cold_start : ColdStart or None
+        None for a model without history features.
+    trials : list of Trial
+    importances : dict of str to float
+        Permutation importance by feature. See `evaluation.importances`.
+    agreement : Agreement
+    """
+
+    train_rows: int
+    train_users: int
+    evaluation: RegressorEvaluation
+    inputs: Inputs
+    constant: ConstantBaseline
+    linear: RegressionScores
+    interval: Interval
+    cold_start: ColdStart | None
+    trials: list[Trial]
+    importances: dict[str, float]
+    agreement: Agreement
+
+    def summary(self) -> dict[str, bool | int | float]:
+        """Counts and scores by name."""
+        return _forest_summary(self)
+
+
+def _summary(scores: msgspec.Struct, baseline: msgspec.Struct) -> dict[str, float]:
+    plain = msgspec.structs.asdict
+    return {
+        **plain(scores),
+        **{f"baseline_{name}": value for name, value in plain(baseline).items()},
+    }
+
+
+def _forest_summary(metrics: ClassifierMetrics | RegressorMetrics) -> dict[str, bool | int | float]:
+    evaluation = metrics.evaluation
+    return {
+        "train_rows": metrics.train_rows,
+        "train_users": metrics.train_users,
+        "heldout_rows": evaluation.rows,
+        "heldout_users": evaluation.users,
+        **evaluation.summary(),
+        "gain": evaluation.gain,
+        "gain_low": evaluation.gain_low,
+    }
