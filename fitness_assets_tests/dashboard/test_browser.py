@@ -254,7 +254,7 @@ def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_an_open_list_stays_open_while_charts_are_drawn(source: Path, tmp_path: Path) -> None:
     with chromium() as browser, serving(source, tmp_path / "copy") as address:
         # On a phone the second form is below the chart of the first one, here out of sight. If that

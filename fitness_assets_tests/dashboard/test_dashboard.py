@@ -147,6 +147,16 @@ def test_without_a_release_the_dashboard_says_what_to_do(
     assert "No month has been released yet" in app.info[0].value
 
 
+def test_the_dashboard_starts_with_an_invalid_setting_of_the_platform(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_SOURCE", "unknown")
+    app = open_app(releases(released), monkeypatch).run()
+    assert not app.exception
+    assert not app.error
+    assert app.title[0].value == "Overview"
+
+
 def test_a_damaged_release_is_refused_and_the_others_are_shown(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from dashboard import downloads, personal
-from dashboard.charts.my_days import calendar_heatmap
 from dashboard.text import count, size
 from dashboard.units import IMPERIAL, Units, feature_label
 from fitness_assets.models.forests import activity
@@ -82,17 +81,6 @@ def test_units_convert_values_and_name_the_unit() -> None:
 )
 def test_features_have_plain_labels(name: str, label: str) -> None:
     assert feature_label(name) == label
-
-
-def test_the_calendar_heatmap_puts_each_day_into_its_week() -> None:
-    drawn = calendar_heatmap(days([1.0] * 30), "steps", Units()).to_dict()
-    (rows,) = drawn["datasets"].values()
-    # The first of April 2023 was a Saturday.
-    assert [(row["week"], row["weekday"]) for row in rows[:3]] == [
-        (0, "Sat"),
-        (0, "Sun"),
-        (1, "Mon"),
-    ]
 
 
 @pytest.mark.parametrize(
