@@ -65,12 +65,15 @@ class StampClock:
         ValueError
             If it is not a timestamp.
         """
-        start = self._hours.get(stamp[:13] + stamp[19:])
+        try:
+            return self._hours[stamp[:13] + stamp[19:]] + _MINUTES[stamp[14:16]]
+        except KeyError:
+            return self._new_minute(stamp)
+
+    def _new_minute(self, stamp: str) -> int:
+        """The local minute of `stamp`, whose hour is kept."""
         minute = _MINUTES.get(stamp[14:16])
-        if start is not None and minute is not None:
-            return start + minute
-        local = self.moment(stamp).local
-        since_1970 = _minutes(local)
+        since_1970 = _minutes(self.moment(stamp).local)
         if len(stamp) in _STAMP_LENGTHS and minute is not None:
             # An hour in which the zone's offset does not change.
             starts = {

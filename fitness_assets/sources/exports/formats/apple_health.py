@@ -155,7 +155,7 @@ class _Export:
         self._stream = XmlStream(name, _ROOT, _TOP_ELEMENTS, self._reject)
         # By name of a time zone; that of the import for a name that is not known.
         self._clocks: dict[str, StampClock] = {}
-        # By type, source and unit; None for a unit that is not supported.
+        # By type, source and unit; None for a type or unit that is not supported.
         self._series: dict[tuple[str, str | None, str | None], _Series | None] = {}
         self._sleep: dict[str, list[Interval]] = defaultdict(list)
         self._workouts: dict[date, tuple[float, str]] = {}
@@ -178,10 +178,11 @@ class _Export:
         """
         pending: Element | None = None
         zone_name = None
+        add = self._add
         for elements in self._stream.read(file):
             for each in elements:
                 name, attributes, _ = each
-                if name in self._add:
+                if name in add:
                     if pending is not None:
                         self._add_element(pending, zone_name)
                     pending, zone_name = each, None
@@ -246,14 +247,11 @@ class _Export:
 
     def _add_record(self, attributes: dict[str, str], clock: StampClock) -> None:
         """Add one record. Called millions of times, so it calls few functions."""
-        kind = attributes["type"]
-        if kind not in _QUANTITIES:
-            if kind == _SLEEP:
-                self._add_sleep(attributes, clock)
-            return
-        key = (kind, attributes.get("sourceName"), attributes.get("unit"))
+        key = (attributes["type"], attributes.get("sourceName"), attributes.get("unit"))
         series = self._series[key] if key in self._series else self._new_series(key, attributes)
         if series is None:
+            if key[0] == _SLEEP:
+                self._add_sleep(attributes, clock)
             return
         start = attributes["startDate"]
         minute = clock.local_minute(start)
@@ -284,8 +282,10 @@ class _Export:
         self, key: tuple[str, str | None, str | None], attributes: dict[str, str]
     ) -> _Series | None:
         kind, source, unit = key
-        metric, units = _QUANTITIES[kind]
         self._series[key] = None
+        if kind not in _QUANTITIES:
+            return None
+        metric, units = _QUANTITIES[kind]
         if unit not in units:
             raise ValueError(f"{kind} in {unit}, written by {source}: the unit is not supported")
         device = _DEVICE_NAME.search(attributes.get("device", ""))
