@@ -18,6 +18,7 @@ from fitness_assets.assets import (
 from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration import alerts, automation, inbox
 from fitness_assets.orchestration.executor import run_executor
+from fitness_assets.orchestration.freshness import freshness_checks, freshness_sensors
 from fitness_assets.orchestration.lineage import ON_DEMAND
 from fitness_assets.orchestration.partitions import monthly
 from fitness_assets.orchestration.propagation import propagation_sensor
@@ -81,12 +82,14 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
     ]
     import_inbox = inbox.import_job(settings)
     return dg.Definitions(
-        assets=automation.automate(assets, settings),
+        assets=assets,
+        asset_checks=freshness_checks(settings),
         jobs=[job, import_inbox],
         schedules=[automation.monthly_schedule(settings, MONTHLY_JOB)],
         sensors=[
             propagation_sensor(settings),
             alerts.failure_sensor(settings),
+            *freshness_sensors(settings),
             inbox.inbox_sensor(settings, import_inbox),
         ],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},

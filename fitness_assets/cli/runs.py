@@ -12,6 +12,7 @@ import psutil
 from fitness_assets import errors, memory
 from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
 from fitness_assets.errors import FitnessError, SettingsError
+from fitness_assets.orchestration import freshness
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.liveness import end_dead_runs, holding
 from fitness_assets.orchestration.propagation import current_plan
@@ -201,7 +202,8 @@ def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
     return [
         f"{check.check_name}: {check.description}"
         for check in run.get_asset_check_evaluations()
-        if not check.passed and not check.blocking
+        # Whether another month is overdue says nothing about this one.
+        if not check.passed and not check.blocking and check.check_name != freshness.CHECK
     ]
 
 

@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from fitness_assets.definitions import MONTHLY_JOB
+from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets_tests.support.browser import chromium, expect, expect_finished, screenshot
 from fitness_assets_tests.support.platform import free_port, wait_for
 
@@ -80,11 +81,15 @@ def serving(home: Path) -> Iterator[Served]:
     ports = {"FITNESS_DAGSTER_PORT": free_port(), "FITNESS_DASHBOARD_PORT": free_port()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
     output = home.parent / "serve.log"
+    # Modules in the working folder that would hide those of the webserver.
+    for module in ("gql", "yaml", "uvicorn"):
+        (home.parent / f"{module}.py").write_text("raise ImportError('imported by mistake')")
     with output.open("wb") as log:
         process = subprocess.Popen(
             [Path(sys.executable).with_name("fitness"), "serve"],
             stdout=log,
             stderr=subprocess.STDOUT,
+            cwd=home.parent,
             env={
                 **kept,
                 **{name: str(port) for name, port in ports.items()},
@@ -105,6 +110,47 @@ def serving(home: Path) -> Iterator[Served]:
                 child.kill()
             process.kill()
             process.wait()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
+    """`kill -9` of `fitness serve` during a run: its services and the run stay behind."""
+    home = tmp_path / "home"
+    with serving(home) as served:
+        second = subprocess.run(
+            [Path(sys.executable).with_name("fitness"), "serve"],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"FITNESS_HOME": str(home)},
+        )
+        assert second.returncode == 1
+        assert f"process {served.process.pid} on " in second.stderr
+        launch(served)
+        left_behind = psutil.Process(served.process.pid).children(recursive=True)
+        served.process.kill()
+        served.process.wait()
+        assert any(process.is_running() for process in left_behind)
+    with serving(home) as served:
+        _, alive = psutil.wait_procs(left_behind, timeout=1)
+        assert alive == []
+        assert served.runs() == ["FAILURE"]
+        # The dead run does not hold its place in the queue.
+        launch(served)
+        served.process.send_signal(signal.SIGINT)
+        assert served.process.wait(60) == 0
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        last, first = instance.get_runs()
+        assert last.status == dg.DagsterRunStatus.CANCELED
+        assert PROCESS_ENDED_TAG in first.tags
+
+
+def launch(served: Served) -> None:
+    """Launch a run of a month, and wait until it has started."""
+    answer = served.graphql(LAUNCH)["launchRun"]
+    assert answer["__typename"] == "LaunchRunSuccess", answer
+    wait_for("the run", lambda: served.runs()[0] == "STARTED", 60)
 
 
 def materialize(page: "Page", place: str, months: str, button: str) -> None:
@@ -190,9 +236,7 @@ def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) 
 
 def stop_and_look(served: Served, home: Path) -> None:
     """An interrupt ends all of it, nothing that it had started stays, and its run says so."""
-    answer = served.graphql(LAUNCH)["launchRun"]
-    assert answer["__typename"] == "LaunchRunSuccess", answer
-    wait_for("another run", lambda: served.runs()[0] == "STARTED", 60)
+    launch(served)
     started = psutil.Process(served.process.pid).children(recursive=True)
     assert len(started) >= 3
     served.process.send_signal(signal.SIGINT)

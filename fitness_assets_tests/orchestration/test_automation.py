@@ -125,19 +125,6 @@ def test_the_schedule_requests_the_last_complete_month(
         assert (request.partition_key, request.run_key) == (requested, requested)
 
 
-def test_assets_can_be_overdue_only_in_an_open_range(
-    make_settings: MakeSettings, tmp_path: Path
-) -> None:
-    for last, expected in (("open", True), (LAST, False)):
-        defs = build_defs(make_settings(tmp_path, FITNESS_LAST_MONTH=last))
-        with_policy = {
-            spec.key.to_user_string(): spec.freshness_policy is not None
-            for spec in defs.resolve_all_asset_specs()
-        }
-        assert not with_policy.pop("compression_report"), "it is materialized on request"
-        assert set(with_policy.values()) == {expected}
-
-
 @pytest.fixture
 def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A URL on loopback, and the documents that were posted to it."""
