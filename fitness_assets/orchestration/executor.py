@@ -11,15 +11,16 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
 from fitness_assets.orchestration import liveness
+from fitness_assets.orchestration.instance import prepare_home
 from fitness_assets.settings import Settings
 
 
 class _Executor(InProcessExecutor):
     """Dagster's executor for one process, which first takes the lock of the run."""
 
-    def __init__(self, retries: RetryMode, dagster_home: Path) -> None:
+    def __init__(self, retries: RetryMode, settings: Settings) -> None:
         super().__init__(retries)
-        self._dagster_home = dagster_home
+        self._settings = settings
 
     def execute(
         self, plan_context: PlanOrchestrationContext, execution_plan: ExecutionPlan
@@ -27,11 +28,12 @@ class _Executor(InProcessExecutor):
         """Execute all steps in this process."""
         liveness.hold_until_exit(plan_context.instance, plan_context.run_id)
         recorded = Path(plan_context.instance.root_directory)
-        if recorded.resolve() != self._dagster_home.resolve():
+        if recorded.resolve() != self._settings.dagster_home.resolve():
+            # So that the value can be used: Dagster does not create the folder.
+            home = prepare_home(self._settings)
             plan_context.log.warning(
-                f"This run is recorded in {recorded} and not in {self._dagster_home}, where "
-                "`fitness status` and the Dagster UI of `fitness serve` look for it. "
-                f"Set DAGSTER_HOME={self._dagster_home}"
+                f"This run is recorded in {recorded} and not in {home}, where `fitness status` and "
+                f"`fitness serve` look for it. Set DAGSTER_HOME={home}"
             )
         yield from super().execute(plan_context, execution_plan)
 
@@ -43,6 +45,6 @@ def run_executor(settings: Settings) -> dg.ExecutorDefinition:
     @dg.executor(name="in_process", config_schema=IN_PROC_CONFIG)
     def in_process(context: dg.InitExecutorContext) -> _Executor:
         retries = RetryMode.from_config(context.executor_config["retries"])  # type: ignore[arg-type]
-        return _Executor(retries or RetryMode.ENABLED, settings.dagster_home)
+        return _Executor(retries or RetryMode.ENABLED, settings)
 
     return in_process

@@ -249,3 +249,27 @@ def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> Non
     assert run.stderr == "fitness: there is no data of a user called 'bert'\n"
     run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))
     assert "--timezone='Mars/Crater' is not a time zone" in run.stderr
+
+
+def test_a_dagster_command_without_dagster_home_says_what_to_set(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    dagster = str(FITNESS.with_name("dagster"))
+    command = [dagster, "asset", "materialize", "--select", "raw_telemetry"]
+    command += ["--partition", "2023-04", "-m", "fitness_assets.definitions"]
+
+    def materialize(**environ: str) -> str:
+        run = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=environment(home, **environ),
+        )
+        assert run.returncode == 0, run.stderr
+        return run.stderr
+
+    hint = f"Set DAGSTER_HOME={home / 'dagster'}"
+    assert hint in materialize(DAGSTER_HOME="")
+    assert hint not in materialize(DAGSTER_HOME=str(home / "dagster"))
+    assert list((home / "dagster" / "alive").glob("*.lock")) == [], "its process has ended"
