@@ -127,11 +127,11 @@ def scatter(
 
 
 def correlation_heatmap(table: pd.DataFrame) -> alt.LayerChart:
-    """Pearson's r of each pair of measurements: columns ``one``, ``other`` and ``r``."""
-    known = set(table["one"])
+    """Pearson's r of each pair of measurements: columns ``x``, ``y`` and ``r``."""
+    known = set(table["x"])
     labels = {name: NUMBERS[name].label for name in MEASUREMENTS if name in known}
-    shown = table.assign(one=table["one"].map(labels), other=table["other"].map(labels)).dropna()
-    shown = shown.rename(columns={"one": "measurement", "other": "with"})
+    shown = table.assign(x=table["x"].map(labels), y=table["y"].map(labels)).dropna()
+    shown = shown.rename(columns={"x": "measurement", "y": "with"})
     order = list(labels.values())
     return signed_heatmap(
         shown, ("measurement", order), ("with", order), ("r", "Pearson's r")

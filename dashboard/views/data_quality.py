@@ -89,11 +89,11 @@ def _ranges(table: pd.DataFrame) -> None:
     headers = {
         "allowed_low": "Allowed from",
         "allowed_high": "Allowed to",
-        "least": "Minimum",
+        "minimum": "Minimum",
         "q1": "Lower quartile",
         "median": "Median",
         "q3": "Upper quartile",
-        "greatest": "Maximum",
+        "maximum": "Maximum",
     }
     factors = [units.factor(name) for name in table["number"]]
     shown = table.assign(

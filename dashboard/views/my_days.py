@@ -127,7 +127,7 @@ def _segment(release: Release, user: str) -> None:
     if not metrics.stable:
         st.info("No stable segments were found this month, so you have none.")
         return
-    users = data.table(release, "people")
+    users = data.table(release, "user_map")
     own = users[users["user_id"] == user]
     if own.empty:
         st.info("You have no segment: it needs at least a week of worn days.")

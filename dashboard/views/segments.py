@@ -40,7 +40,7 @@ def show(release: Release) -> None:
         st.warning(verdict, icon=":material/blur_on:")
     # Users are assigned by the month's own model only.
     own = model.report.released
-    if own and report.projection and release.has_table("people"):
+    if own and report.projection and release.has_table("user_map"):
         _projection(release, report.projection, metrics)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -91,7 +91,7 @@ def _profiles(metrics: SegmentMetrics) -> None:
 
 
 def _projection(release: Release, axes: Projection, metrics: SegmentMetrics) -> None:
-    users = data.table(release, "people")
+    users = data.table(release, "user_map")
     shown = users[["x", "y"]]
     if metrics.stable:
         shown = shown.assign(segment=users["segment_name"])

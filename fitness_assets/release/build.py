@@ -182,7 +182,7 @@ def _segment_tables(
     )
     files = {
         "segments.parquet": segments.content,
-        "people.parquet": _parquet(users),
+        "user_map.parquet": _parquet(users),
         "movement.parquet": _parquet(tables.movement(users)),
     }
     return files, projection, renamed

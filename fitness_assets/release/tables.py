@@ -131,12 +131,12 @@ def correlations(days: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``one``, ``other`` and ``r``: each pair in both orders, without the diagonal.
+        Columns ``x``, ``y`` and ``r``: each pair in both orders, without the diagonal.
         ``r`` is missing where a number is constant.
     """
-    table = days[list(NUMBERS)].astype(float).corr().rename_axis("one")
-    pairs = table.melt(var_name="other", value_name="r", ignore_index=False).reset_index()
-    return pairs[pairs["one"] != pairs["other"]].reset_index(drop=True)
+    table = days[list(NUMBERS)].astype(float).corr().rename_axis("x")
+    pairs = table.melt(var_name="y", value_name="r", ignore_index=False).reset_index()
+    return pairs[pairs["x"] != pairs["y"]].reset_index(drop=True)
 
 
 def trends(days: pd.DataFrame) -> pd.DataFrame:
@@ -312,8 +312,8 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
     DataFrame
         One row a number. Counts of records: ``known``, ``out_of_range`` (nulled by the ETL),
         ``not_worn`` and otherwise ``missing``, which add up to all records. ``allowed_low`` and
-        ``allowed_high``. Of the known values ``least``, ``q1``, ``median``, ``q3`` and
-        ``greatest``; and ``outliers``, the count of those further than three interquartile ranges
+        ``allowed_high``. Of the known values ``minimum``, ``q1``, ``median``, ``q3`` and
+        ``maximum``; and ``outliers``, the count of those further than three interquartile ranges
         outside the quartiles, which are kept.
     """
     flags = days["quality_flags"].explode()
@@ -326,7 +326,7 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
         quartiles = (
             np.quantile(known, [0, 0.25, 0.5, 0.75, 1]) if len(known) else np.full(5, np.nan)
         )
-        least, q1, median, q3, greatest = map(float, quartiles)
+        minimum, q1, median, q3, maximum = map(float, quartiles)
         fence = _FAR_OUT * (q3 - q1)
         rows.append(
             {
@@ -337,11 +337,11 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
                 "missing": len(days) - len(known) - nulled - not_worn,
                 "allowed_low": low,
                 "allowed_high": high,
-                "least": least,
+                "minimum": minimum,
                 "q1": q1,
                 "median": median,
                 "q3": q3,
-                "greatest": greatest,
+                "maximum": maximum,
                 "outliers": int(((known < q1 - fence) | (known > q3 + fence)).sum()),
             }
         )

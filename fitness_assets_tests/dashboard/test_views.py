@@ -308,7 +308,7 @@ def test_data_quality_shows_the_lake(released: Settings, monkeypatch: pytest.Mon
         assert row["not_worn"] == (unknown & ~days["worn"]).sum()
         assert row["missing"] == (unknown & days["worn"]).sum()
         q1, median, q3 = np.quantile(values, [0.25, 0.5, 0.75])
-        assert (row["least"], row["greatest"]) == (values.min(), values.max())
+        assert (row["minimum"], row["maximum"]) == (values.min(), values.max())
         assert (row["q1"], row["median"], row["q3"]) == pytest.approx((q1, median, q3))
         far = (values < q1 - 3 * (q3 - q1)) | (values > q3 + 3 * (q3 - q1))
         assert row["outliers"] == far.sum()
@@ -444,7 +444,7 @@ def test_a_refused_month_is_in_the_calendar(
     store, source = FolderTarget(tmp_path / "origin"), ReleaseStore(releases(released))
     for month in MONTHS:
         store.upload(source.open(month))
-    for table in (tmp_path / "origin" / "2023-05").glob("people-*.parquet"):
+    for table in (tmp_path / "origin" / "2023-05").glob("user_map-*.parquet"):
         table.write_bytes(b"damaged")
     app = open_app(tmp_path / "origin", monkeypatch).run()
     assert not app.exception

@@ -101,6 +101,6 @@ def without_models(metrics: dict[str, Any], files: dict[str, bytes]) -> None:
         report = {"released": False, "reason": "needs 20 users", "gates": []}
         metrics["models"][name] = {"report": {"window": [], "learned_from": {}, **report}}
         del files[f"{name}.skops"]
-    for name in ("segments", "people", "movement"):
+    for name in ("segments", "user_map", "movement"):
         del files[f"{name}.parquet"]
     metrics["projection"] = None
