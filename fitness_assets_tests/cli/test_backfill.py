@@ -1,4 +1,4 @@
-"""What goes wrong with months: late, shuffled, broken, partial, without room."""
+"""Months with problems: late, reordered, damaged or incomplete records, and a full disk."""
 
 import io
 import resource
@@ -46,10 +46,10 @@ def settings(make_settings: MakeSettings, tmp_path: Path, source: Path) -> Setti
 
 
 def outcomes(settings: Settings, assets: list[str]) -> dict[str, Outcome]:
-    """All months through `assets`, as `fitness backfill` takes them."""
+    """Materialize `assets` of all months, as `fitness backfill` does."""
     keys = [dg.AssetKey(name) for name in assets]
-    told = run_months(settings, dict.fromkeys(settings.months(), keys), lambda *_: None)
-    return {outcome.month: outcome for outcome in told}
+    results = run_months(settings, dict.fromkeys(settings.months(), keys), lambda *_: None)
+    return {outcome.month: outcome for outcome in results}
 
 
 def versions(settings: Settings) -> dict[str, str]:
@@ -61,7 +61,7 @@ def versions(settings: Settings) -> dict[str, str]:
     }
 
 
-def test_a_month_delivered_again_in_other_files_and_another_order_is_the_same(
+def test_other_files_and_another_order_of_the_same_records_change_nothing(
     settings: Settings, source: Path
 ) -> None:
     month = delivered("2023-05")
@@ -84,11 +84,11 @@ def test_a_month_delivered_again_in_other_files_and_another_order_is_the_same(
     assert versions(settings) == before
 
 
-def test_baselines_reach_into_the_month_before(settings: Settings, source: Path) -> None:
+def test_baselines_use_the_month_before(settings: Settings, source: Path) -> None:
     pq.write_table(delivered("2023-05"), source / "may.parquet")
-    told = outcomes(settings, LAKE)
-    assert "holds no records of 2023-04" in (told["2023-04"].error or "")
-    assert told["2023-05"].error is None, "a month without records does not stop the next"
+    ended = outcomes(settings, LAKE)
+    assert "holds no records of 2023-04" in (ended["2023-04"].error or "")
+    assert ended["2023-05"].error is None, "a month without records does not stop the next"
     lake = Workspace.of(settings).daily
     columns = ["user_id", "date", "steps", "steps_mean_7d", "steps_mean_28d"]
 
@@ -104,10 +104,10 @@ def test_baselines_reach_into_the_month_before(settings: Settings, source: Path)
     expected = last.groupby("user_id")["steps"].mean()
     assert first_of_may() == pytest.approx(expected.tolist())
     days = lake.scan(["2023-05"], ["date"]).table["date"].to_pylist()
-    assert {day.month for day in days} == {5}, "April is used, and is not in May"
+    assert {day.month for day in days} == {5}, "records of April are not part of May"
 
 
-def test_a_month_that_fails_is_not_learned_from_now_or_later(
+def test_no_model_is_trained_on_a_month_that_fails_a_check(
     make_settings: MakeSettings, tmp_path: Path, source: Path
 ) -> None:
     settings = make_settings(
@@ -121,10 +121,10 @@ def test_a_month_that_fails_is_not_learned_from_now_or_later(
     may = delivered("2023-05")
     whole = pa.compute.less(may["date"], pa.scalar(may["date"][3].as_py()))
     pq.write_table(may.filter(whole), source / "5.parquet")
-    told = outcomes(settings, [*LAKE, "calorie_regressor"])
-    assert [outcome.error is None for outcome in told.values()] == [True, False, True]
+    ended = outcomes(settings, [*LAKE, "calorie_regressor"])
+    assert [outcome.error is None for outcome in ended.values()] == [True, False, True]
     assert "2023-05 is not published, because it fails complete (10% of" in (
-        told["2023-05"].error or ""
+        ended["2023-05"].error or ""
     )
     workspace = Workspace.of(settings)
     assert set(versions(settings)) == {"2023-04", "2023-06"}
@@ -146,7 +146,7 @@ def test_a_month_that_fails_is_not_learned_from_now_or_later(
     assert [each.check_name for each in evaluations if not each.passed] == ["complete"]
 
 
-def test_a_stray_day_is_found_and_the_month_that_was_published_stands(
+def test_a_day_outside_the_month_is_refused_and_the_published_month_stays(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     settings = make_settings(tmp_path, FITNESS_COHORT_USERS="5")
@@ -165,7 +165,9 @@ def test_a_stray_day_is_found_and_the_month_that_was_published_stands(
     assert versions(settings) == before
 
 
-def test_a_broken_file_is_set_aside_and_the_months_go_on(settings: Settings, source: Path) -> None:
+def test_a_file_that_cannot_be_read_is_skipped_with_a_warning(
+    settings: Settings, source: Path
+) -> None:
     for number in (4, 5):
         pq.write_table(delivered(f"2023-0{number}"), source / f"{number}.parquet")
     outcomes(settings, LAKE)
@@ -173,11 +175,11 @@ def test_a_broken_file_is_set_aside_and_the_months_go_on(settings: Settings, sou
 
     extra = source / "more" / "extra.parquet"
     extra.parent.mkdir()
-    people = delivered("2023-05", 14).slice(12 * 31)
-    pq.write_table(people, extra)
+    more_users = delivered("2023-05", 14).slice(12 * 31)
+    pq.write_table(more_users, extra)
     whole = extra.read_bytes()
     other_shape = io.BytesIO()
-    pq.write_table(people.drop_columns(["steps"]), other_shape)
+    pq.write_table(more_users.drop_columns(["steps"]), other_shape)
     broken = {
         "lacks the column steps": other_shape.getvalue(),
         "cannot be read as parquet": whole[:-100],
@@ -185,25 +187,25 @@ def test_a_broken_file_is_set_aside_and_the_months_go_on(settings: Settings, sou
     }
     for reason, content in broken.items():
         extra.write_bytes(content)
-        told = outcomes(settings, ["raw_telemetry"])
-        assert all(outcome.error is None for outcome in told.values()), reason
-        (warning,) = told["2023-05"].warnings
+        ended = outcomes(settings, ["raw_telemetry"])
+        assert all(outcome.error is None for outcome in ended.values()), reason
+        (warning,) = ended["2023-05"].warnings
         assert warning.startswith(f"every_file_read: more/extra.parquet {reason}")
         unread = Workspace.of(settings).raw.info("2023-05").unread
         assert list(unread) == ["more/extra.parquet"]
-        assert extra.read_bytes() == content, "it stays where it is"
+        assert extra.read_bytes() == content, "the file is not moved"
     outcomes(settings, ["daily_activity"])
-    assert versions(settings) == before, "the other people's days are what they were"
+    assert versions(settings) == before, "days of other users are unchanged"
 
     extra.write_bytes(whole)
-    told = outcomes(settings, LAKE)
-    assert told["2023-05"].warnings == []
+    ended = outcomes(settings, LAKE)
+    assert ended["2023-05"].warnings == []
     again = versions(settings)
     assert again["2023-04"] == before["2023-04"]
     assert again["2023-05"] != before["2023-05"]
 
 
-def test_a_damaged_raw_file_stops_the_months_that_need_it_and_no_other(
+def test_a_damaged_raw_file_fails_only_the_months_that_use_it(
     settings: Settings, source: Path
 ) -> None:
     for number in (4, 5):
@@ -214,17 +216,17 @@ def test_a_damaged_raw_file_stops_the_months_that_need_it_and_no_other(
     content = bytearray(raw.read_bytes())
     content[len(content) // 2] ^= 1
     raw.write_bytes(content)
-    told = outcomes(settings, ["daily_activity"])
-    assert [outcome.error is None for outcome in told.values()] == [True, False]
-    assert "differs from its manifest" in (told["2023-05"].error or "")
+    ended = outcomes(settings, ["daily_activity"])
+    assert [outcome.error is None for outcome in ended.values()] == [True, False]
+    assert "differs from its manifest" in (ended["2023-05"].error or "")
     assert versions(settings) == before
-    # Landing the month anew repairs it.
+    # Rematerializing raw_telemetry repairs the month.
     assert all(outcome.error is None for outcome in outcomes(settings, LAKE).values())
 
 
 @contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """Let this process write no file beyond `size` bytes; the kernel refuses, as of a full disk."""
+def file_size_limit(size: int) -> Iterator[None]:
+    """Limit the size of files that this process writes, in bytes, as if the disk were full."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -233,7 +235,7 @@ def room_for(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_landing_without_room_leaves_the_month_as_it_was(
+def test_a_full_disk_leaves_the_published_month_unchanged(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     settings = make_settings(tmp_path)
@@ -242,7 +244,10 @@ def test_a_landing_without_room_leaves_the_month_as_it_was(
     with dg.DagsterInstance.ephemeral() as instance:
         materialize(settings, "2023-04", instance, ["raw_telemetry"])
         before = raw.published("2023-04")
-        with room_for(10_000), pytest.raises(StorageError, match="cannot be written") as error:
+        with (
+            file_size_limit(10_000),
+            pytest.raises(StorageError, match="cannot be written") as error,
+        ):
             materialize(other, "2023-04", instance, ["raw_telemetry"])
     assert str(raw.folder("2023-04")) in str(error.value)
     assert raw.published("2023-04") == before

@@ -1,4 +1,4 @@
-"""The `fitness` command as a user runs it: in a process of its own."""
+"""The `fitness` command, each in a process of its own."""
 
 import json
 import os
@@ -45,7 +45,7 @@ def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.Completed
 
 
 def files_of(month: str, home: Path) -> dict[Path, bytes]:
-    """Content of each file of a month below `home`, locks apart."""
+    """Content of each file of a month below `home`, except locks."""
     folder = f"month={month[-2:]}"
     return {
         path.relative_to(home): path.read_bytes()
@@ -55,7 +55,7 @@ def files_of(month: str, home: Path) -> dict[Path, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "environ", "told"),
+    ("arguments", "environ", "message"),
     [
         (["backfill", "2024-01"], {}, "'2024-01' is not a month of the range 2023-04 to 2023-06"),
         (["backfill", "April"], {}, "'April' is not a month of the range"),
@@ -71,19 +71,19 @@ def files_of(month: str, home: Path) -> dict[Path, bytes]:
         ),
     ],
 )
-def test_what_cannot_be_done_is_one_line_and_writes_nothing(
-    tmp_path: Path, arguments: list[str], environ: dict[str, str], told: str
+def test_an_error_is_one_line_and_nothing_is_written(
+    tmp_path: Path, arguments: list[str], environ: dict[str, str], message: str
 ) -> None:
     run = fitness(tmp_path / "home", *arguments, **environ)
     assert run.returncode != 0
     assert run.stdout == ""
     (line,) = run.stderr.splitlines()
     assert line.startswith("fitness: ")
-    assert told in line
+    assert message in line
     assert not (tmp_path / "home").exists()
 
 
-def test_an_empty_folder_is_named(tmp_path: Path) -> None:
+def test_an_error_names_an_empty_folder(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     run = fitness(
@@ -97,7 +97,7 @@ def test_an_empty_folder_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "home").exists()
 
 
-def test_a_month_that_fails_is_told_in_one_line_and_the_others_go_on(tmp_path: Path) -> None:
+def test_a_month_that_fails_is_one_line_and_the_others_continue(tmp_path: Path) -> None:
     source = tmp_path / "source"
     header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
     for month, column in (("04", "steps"), ("05", "paces")):
@@ -150,7 +150,7 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     assert 0 < assets["activity_classifier"]["2023-04"]["metrics"]["accuracy"] <= 1
 
     ours, theirs = (files_of("2023-04", home) for home in (tmp_path, released.home))
-    assert ours.keys() == theirs.keys(), "made from nothing by another process"
+    assert ours.keys() == theirs.keys(), "the same files, written by another process"
     assert [path for path in ours if ours[path] != theirs[path]] == []
     stages = {
         "raw_telemetry",
@@ -162,7 +162,7 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     }
     assert stages <= {part for path in ours for part in path.parts}
 
-    # The record is a claim about the store: without the files the month is not materialized.
+    # A record without the stored files does not count as materialized.
     for manifest in (tmp_path / "lake" / "daily_activity").rglob("_manifest.json"):
         manifest.unlink()
     table = fitness(tmp_path, "status")
@@ -170,7 +170,7 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
 
 
-def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
+def test_a_signal_ends_the_month_and_is_reported(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [FITNESS, "backfill", "2023-04", "2023-05"],
         stdout=subprocess.PIPE,
@@ -187,23 +187,23 @@ def test_a_signal_ends_the_month_and_is_told(tmp_path: Path) -> None:
             return any(child.name() == "java" for child in started())
         return False
 
-    wait_for("Spark, which the second stage is the first to need", spark, 100)
+    wait_for("Spark, which the second stage starts", spark)
     children = started()
     process.send_signal(signal.SIGTERM)
-    told, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130
-    assert told.startswith("2023-04  FAILED  daily_activity was interrupted\n")
-    assert "0 of 2 months" in told
-    _, alive = psutil.wait_procs(children, timeout=20)
+    assert output.startswith("2023-04  FAILED  daily_activity was interrupted\n")
+    assert "0 of 2 months" in output
+    _, alive = psutil.wait_procs(children, timeout=300)
     assert alive == []
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
     raw = Lake(tmp_path / "lake" / "raw_telemetry", RawInfo)
-    assert raw.manifest("2023-04") is not None, "what was done stands"
+    assert raw.manifest("2023-04") is not None, "a completed stage stays published"
     assert not list(tmp_path.rglob("_staging-*"))
 
 
-def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:
+def test_rollback_makes_an_older_release_current(tmp_path: Path) -> None:
     here, there = ReleaseStore(tmp_path / "releases"), FolderTarget(tmp_path / "drive")
     assert "holds no release yet" in fitness(tmp_path, "release", "list").stdout
     for month in ("2023-04", "2023-05"):
@@ -224,7 +224,7 @@ def test_an_older_release_is_made_current_again(tmp_path: Path) -> None:
     assert run.stderr == "fitness: there is no release of 2023-06; there are 2023-04, 2023-05\n"
 
 
-def test_an_import_says_what_it_took_and_what_it_left_out(tmp_path: Path) -> None:
+def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> None:
     header = "user_id,date,steps,calories_burned,heart_rate_avg,sleep_hours,activity_type"
     export = tmp_path / "days.csv"
     export.write_text(f"{header}\nanna,2019-01-01,1,1800,70,7,yoga\nanna,soon,1,1800,70,7,yoga\n")

@@ -1,4 +1,4 @@
-"""From the inbox to the release, and a person out of all of it again."""
+"""Imports from the inbox to the release, and export and removal of the data of one user."""
 
 import io
 import zipfile
@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
 
 def settings_of(make_settings: MakeSettings, home: Path, last: str = "2023-06") -> Settings:
-    # So few people never keep to their roster.
+    # So few users rarely deliver a complete month.
     return make_settings(
         home, FITNESS_SOURCE="exports", FITNESS_LAST_MONTH=last, FITNESS_LEAST_COMPLETE="0"
     )
@@ -42,14 +42,14 @@ def rematerialize(settings: Settings) -> list[Outcome]:
 
 
 def requested(settings: Settings, sensor: str, instance: dg.DagsterInstance) -> list[str | None]:
-    """What the sensor asks for now: months, or None for what has none."""
+    """Months that the sensor requests now; None for a request without a month."""
     defs = build_defs(settings)
     context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
     tick = defs.resolve_sensor_def(sensor).evaluate_tick(context)
     return [request.partition_key for request in tick.run_requests or []]
 
 
-def test_what_is_dropped_into_the_inbox_is_taken_in_and_its_months_are_asked_for(
+def test_exports_in_the_inbox_are_imported_and_their_months_requested(
     make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = settings_of(make_settings, tmp_path)
@@ -73,8 +73,8 @@ def test_what_is_dropped_into_the_inbox_is_taken_in_and_its_months_are_asked_for
         assert requested(settings, "propagate_changes", instance) == ["2023-05"]
 
 
-def held(home: Path) -> set[str]:
-    """The users in whatever Parquet file lies below `home`."""
+def stored_users(home: Path) -> set[str]:
+    """The users in all Parquet files below `home`."""
     found: set[str] = set()
     for path in home.rglob("*.parquet"):
         table = pq.read_table(io.BytesIO(path.read_bytes()))
@@ -83,7 +83,7 @@ def held(home: Path) -> set[str]:
     return found
 
 
-def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
+def test_all_data_of_a_user_is_exported_and_then_removed(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     settings = settings_of(make_settings, tmp_path / "home")
@@ -96,7 +96,7 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
     assert [outcome.error for outcome in rematerialize(settings)] == [None] * 3
     pseudonyms = configured_pseudonyms(settings)
     anna, bert, carol = (pseudonyms.pseudonym(name) for name in ("anna", "bert", "carol"))
-    assert held(settings.home) == {anna, bert, carol}
+    assert stored_users(settings.home) == {anna, bert, carol}
 
     tables = export_user(settings, "anna", tmp_path / "anna.zip")
     assert tables == {"raw_telemetry": 2, "daily_activity": 2, "segments": 0}
@@ -105,25 +105,25 @@ def test_a_person_is_handed_all_of_theirs_and_then_removed_from_all(
     assert set(days["user_id"]) == {anna}
     assert days["steps"].tolist() == [1000, 2000]
 
-    assert remove_user(settings, "carol") == set(), "June held no one else"
+    assert remove_user(settings, "carol") == set(), "June held no other user"
     assert workspace.manifest("daily_activity", "2023-06") is None
     for store in (workspace.releases, ReleaseStore(settings.upload_folder)):
         pointer = store.pointer()
         assert pointer is not None
         assert pointer.month == "2023-05"
-    assert held(settings.home) == {anna, bert}
+    assert stored_users(settings.home) == {anna, bert}
 
     again = remove_user(settings, anna)
-    assert again == {"2023-05"}, "April held no one else"
+    assert again == {"2023-05"}, "April held no other user"
     outcomes = rematerialize(settings)
     assert {outcome.month: outcome.error for outcome in outcomes} == {"2023-05": None}
-    assert held(settings.home) == {bert}
+    assert stored_users(settings.home) == {bert}
     with pytest.raises(SourceError, match="there is no data of a user called 'anna'"):
         remove_user(settings, "anna")
     assert workspace.releases.open("2023-05").info.summary.users == 1
 
 
-def test_forgetting_works_on_any_source(make_settings: MakeSettings, tmp_path: Path) -> None:
+def test_a_user_of_any_source_can_be_removed(make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3", FITNESS_LAST_MONTH="2023-04")
     raw = {"2023-04": [dg.AssetKey("raw_telemetry")]}
     run(settings, raw)

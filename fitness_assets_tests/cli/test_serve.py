@@ -1,4 +1,4 @@
-"""`fitness serve` as a person uses it: the Dagster UI and the dashboard, in a real browser."""
+"""`fitness serve` as a user sees it: the Dagster UI and the dashboard, in a real browser."""
 
 import json
 import os
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 USERS = 60
 JOB = f"/locations/fitness_assets.definitions/jobs/{MONTHLY_JOB}/partitions"
-# A run that the UI launches starts a Python and a JVM of its own.
-RUN_TIMEOUT = 240.0
 LAUNCH = """
 mutation {
   launchRun(executionParams: {
@@ -59,7 +57,7 @@ class Served:
             json.dumps({"query": query}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return json.load(answer)["data"]
 
     def runs(self) -> list[str]:
@@ -77,7 +75,7 @@ class Served:
 
 @contextmanager
 def serving(home: Path) -> Iterator[Served]:
-    """Start it, wait until it says that all of it is up, and see that nothing outlives the test."""
+    """Start the services and wait until they listen. Their processes are killed after the test."""
     ports = {"FITNESS_DAGSTER_PORT": free_port(), "FITNESS_DASHBOARD_PORT": free_port()}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
     output = home.parent / "serve.log"
@@ -99,7 +97,7 @@ def serving(home: Path) -> Iterator[Served]:
             },
         )
     try:
-        wait_for("start", lambda: "Press Ctrl-C to stop" in output.read_text(), 120)
+        wait_for("start", lambda: "Press Ctrl-C to stop" in output.read_text())
         dagster, dashboard = (f"http://127.0.0.1:{port}" for port in ports.values())
         assert dagster in output.read_text()
         assert dashboard in output.read_text()
@@ -113,7 +111,7 @@ def serving(home: Path) -> Iterator[Served]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)
 def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
     """`kill -9` of `fitness serve` during a run: its services and the run stay behind."""
     home = tmp_path / "home"
@@ -133,13 +131,13 @@ def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
         served.process.wait()
         assert any(process.is_running() for process in left_behind)
     with serving(home) as served:
-        _, alive = psutil.wait_procs(left_behind, timeout=1)
+        _, alive = psutil.wait_procs(left_behind, timeout=300)
         assert alive == []
         assert served.runs() == ["FAILURE"]
         # The dead run does not hold its place in the queue.
         launch(served)
         served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(60) == 0
+        assert served.process.wait(300) == 0
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         last, first = instance.get_runs()
         assert last.status == dg.DagsterRunStatus.CANCELED
@@ -150,17 +148,19 @@ def launch(served: Served) -> None:
     """Launch a run of a month, and wait until it has started."""
     answer = served.graphql(LAUNCH)["launchRun"]
     assert answer["__typename"] == "LaunchRunSuccess", answer
-    wait_for("the run", lambda: served.runs()[0] == "STARTED", 60)
+    wait_for("the run", lambda: served.runs()[0] == "STARTED")
 
 
 def materialize(page: "Page", place: str, months: str, button: str) -> None:
-    """Open a page of Dagster, choose `months` and launch."""
+    """Open the page `place` of Dagster, enter `months` and press `button`."""
     page.goto(place)
     page.get_by_role("button", name=re.compile("Materialize.*…")).click()
     partitions = page.get_by_placeholder("ex: 2023-04, 2023-05")
     confirm = page.get_by_role("button", name="Confirm")
     expect(partitions.or_(confirm)).to_be_visible()
-    if confirm.is_visible():  # no report of the compression yet, which a release can do without
+    if (
+        confirm.is_visible()
+    ):  # Dagster warns that the compression report, an optional input, is missing
         confirm.click()
     partitions.fill(months)
     partitions.press("Enter")
@@ -172,7 +172,7 @@ def materialize(page: "Page", place: str, months: str, button: str) -> None:
 
 
 def months_offered(page: "Page", served: Served) -> list[str]:
-    """Reload the dashboard and open its list of months."""
+    """Reload the dashboard and read its list of months."""
     page.goto(served.dashboard)
     page.get_by_role("combobox", name="Month").click()
     options = page.get_by_role("option")
@@ -190,8 +190,8 @@ def open_pages(browser: "Browser") -> "tuple[Page, Page]":
 
 @pytest.mark.slow
 @pytest.mark.browser
-@pytest.mark.timeout(900)
-def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) -> None:
+@pytest.mark.timeout(3600)
+def test_the_dashboard_shows_a_run_and_a_backfill_of_the_dagster_ui(tmp_path: Path) -> None:
     with chromium() as browser, serving(tmp_path / "home") as served:
         graph, dashboard = open_pages(browser)
         dashboard.goto(served.dashboard)
@@ -200,17 +200,17 @@ def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) 
         screenshot(dashboard, "dashboard-empty")
 
         materialize(graph, f"{served.dagster}/assets/raw_telemetry", "2023-04", "Launch 1 run")
-        wait_for("the run", lambda: served.runs() in (["SUCCESS"], ["FAILURE"]), RUN_TIMEOUT)
+        wait_for("the run", lambda: served.runs() in (["SUCCESS"], ["FAILURE"]))
         assert served.runs() == ["SUCCESS"]
 
-        # Of the job it is a run a month; of the graph it would be one a stage and month.
+        # A backfill of the job has one run a month; one of the asset graph has more.
         materialize(graph, f"{served.dagster}{JOB}", "2023-05, 2023-06", "Launch backfill")
 
         def backfilled() -> bool:
             status = [status for status, _ in served.backfills()]
             return bool(status) and not status[0].startswith(("REQUESTED", "COMPLETING"))
 
-        wait_for("the backfill", backfilled, 2 * RUN_TIMEOUT)
+        wait_for("the backfill", backfilled, 1200)
         assert served.backfills() == [("COMPLETED_SUCCESS", ["2023-05", "2023-06"])]
         assert served.runs() == ["SUCCESS"] * 3
         assert months_offered(dashboard, served) == ["2023-06", "2023-05"]
@@ -231,21 +231,21 @@ def test_a_month_and_a_backfill_from_the_ui_reach_the_dashboard(tmp_path: Path) 
         expect(graph.get_by_text("2023-06").first).to_be_visible()
         screenshot(graph, "dagster-segment-model")
 
-        stop_and_look(served, tmp_path / "home")
+        stop_during_a_run(served, tmp_path / "home")
 
 
-def stop_and_look(served: Served, home: Path) -> None:
-    """An interrupt ends all of it, nothing that it had started stays, and its run says so."""
+def stop_during_a_run(served: Served, home: Path) -> None:
+    """An interrupt ends every process of the services, and cancels the run in progress."""
     launch(served)
     started = psutil.Process(served.process.pid).children(recursive=True)
     assert len(started) >= 3
     served.process.send_signal(signal.SIGINT)
-    assert served.process.wait(60) == 0
-    _, alive = psutil.wait_procs(started, timeout=20)
+    assert served.process.wait(300) == 0
+    _, alive = psutil.wait_procs(started, timeout=300)
     assert alive == []
     for url in (served.dagster, served.dashboard):
         with pytest.raises(OSError, match="refused"):
-            urllib.request.urlopen(url, timeout=5)
+            urllib.request.urlopen(url, timeout=120)
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
         last, *others = instance.get_runs()
         assert last.status == dg.DagsterRunStatus.CANCELED

@@ -1,7 +1,7 @@
 """`deploy/compose.yaml` without containers: its services as processes, each on a loopback address.
 
-The commands, environments, health checks, order and mounted files are those of the compose file.
-What differs is where things are: a service's name becomes its address, its paths lie in a folder.
+Commands, environments, health checks, order and mounted files are those of the compose file. Names
+of services are replaced by addresses, and absolute paths by paths in a folder of the test.
 """
 
 import json
@@ -20,18 +20,22 @@ import psutil
 import pytest
 import yaml
 
+#: Limit for a service to become healthy or to exit. Generous: the machine may be busy.
+_TIMEOUT_SECONDS = 600
+_STOP_TIMEOUT_SECONDS = 60
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-#: Another container of a service, as `docker compose up --scale` makes it.
+#: A second container of a service, as `docker compose up --scale` starts it.
 SECOND = "spark-worker.2"
-#: What compose.yaml takes from .env and has no default for.
+#: A variable that compose.yaml takes from .env and that has no default.
 REQUIRED = re.compile(r"\$\{(\w+):\?[^}]+\}")
 
 
 def find_postgres() -> Path | None:
-    """The folder of the newest PostgreSQL's programs, where Debian or the ``PATH`` has one."""
+    """The folder with the programs of the newest PostgreSQL of Debian or the ``PATH``, if any."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda each: int(each.parts[-2]))
     on_path = shutil.which("initdb")
     return found[-1] if found else Path(on_path).parent if on_path else None
@@ -47,15 +51,15 @@ def stage(name: str) -> dict[str, list[str]]:
 
 
 class Composed:
-    """The services of compose.yaml. A context manager; whatever was started is ended with it.
+    """The services of compose.yaml. A context manager that stops those that were started.
 
     Parameters
     ----------
     folder : Path
-        Holds all that the services write. Others must be able to enter it: PostgreSQL runs as
-        another user where this process is root's.
+        The services write only here. Other users must be able to enter it: if this process runs
+        as root, PostgreSQL runs as another user.
     dotenv : mapping
-        What ``.env`` would say.
+        The variables of ``.env``.
     """
 
     def __init__(self, folder: Path, dotenv: Mapping[str, str]) -> None:
@@ -63,7 +67,7 @@ class Composed:
         self._dotenv = dotenv
         self._logs = folder / "logs"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        # A network of our own, so that ports are what they are in containers.
+        # A network for each test process, so that services use the ports of the containers.
         network = f"127.{64 + os.getpid() // 250 % 128}.{1 + os.getpid() % 250}"
         self.address = {name: f"{network}.{1 + i}" for i, name in enumerate([*SERVICES, SECOND])}
 
@@ -74,7 +78,7 @@ class Composed:
     def __exit__(self, *_: object) -> None:
         for process in reversed(self._processes.values()):
             process.terminate()
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + _STOP_TIMEOUT_SECONDS
         for name, process in self._processes.items():
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
@@ -82,7 +86,7 @@ class Composed:
                 self.kill(name)
 
     def up(self, *names: str) -> None:
-        """Start services, each after what it depends on; every one is waited for."""
+        """Start services, each after its dependencies are healthy or have exited."""
         for name in names:
             for other, needed in _service(name).get("depends_on", {}).items():
                 if other not in self._processes:
@@ -92,9 +96,9 @@ class Composed:
             self.start(name)
 
     def start(self, name: str) -> None:
-        """Start the service `name`, and wait for it if it is one that ends."""
+        """Start the service `name`; if it runs only once, wait until it has exited."""
         if name == "database":
-            command = self._make_database()
+            command = self._create_database()
         else:
             command = self._here(name, self._command(name))
         self._mount(name)
@@ -104,21 +108,21 @@ class Composed:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=self.environment(name),
-                # Where the image has the sources too.
+                # The image contains the sources in its working directory, too.
                 cwd=ROOT,
                 start_new_session=True,
                 user=_postgres_user() if name == "database" else None,
             )
         if _service(name).get("restart") == "no":
-            assert self._processes[name].wait(120) == 0, self.log(name)
+            assert self._processes[name].wait(_TIMEOUT_SECONDS) == 0, self.log(name)
 
-    def wait(self, name: str, seconds: float = 120) -> None:
+    def wait(self, name: str) -> None:
         """Wait until the health check of the service `name` passes."""
-        deadline = time.monotonic() + seconds
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         own = _service(name).get("healthcheck", {}).get("test")
         check = own[1:] if own else stage(name)["HEALTHCHECK"]
         while True:
-            told = subprocess.run(
+            result = subprocess.run(
                 self._here(name, check),
                 check=False,
                 capture_output=True,
@@ -126,14 +130,14 @@ class Composed:
                 env=self.environment(name),
                 cwd=self.folder,
             )
-            if told.returncode == 0:
+            if result.returncode == 0:
                 return
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"{name} is not healthy: {told.stderr[-500:]}\n{self.log(name)}")
+                pytest.fail(f"{name} is not healthy: {result.stderr[-500:]}\n{self.log(name)}")
             time.sleep(1)
 
     def kill(self, name: str) -> None:
-        """Kill the service and all that it has started, with -9."""
+        """Kill the service and its descendants with SIGKILL."""
         process = self._processes[name]
         for child in psutil.Process(process.pid).children(recursive=True):
             child.kill()
@@ -141,34 +145,34 @@ class Composed:
         process.wait()
 
     def descendants(self, name: str) -> dict[int, psutil.Process]:
-        """The processes that the service has started, by their ids."""
+        """The descendants of the service, by process id."""
         found = psutil.Process(self._processes[name].pid).children(recursive=True)
         return {process.pid: process for process in found}
 
     def log(self, name: str) -> str:
-        """The end of what the service has printed."""
+        """The end of the log of the service."""
         return (self._logs / name).read_text(errors="replace")[-4000:]
 
     def environment(self, name: str) -> dict[str, str]:
-        """The environment of the service `name`, and no more of ours than it needs to run here."""
+        """The environment of the service `name`, with the variables of ours that it needs here."""
         kept = {"HOME", "LANG", "JAVA_HOME", "PYTHONPATH", "TMPDIR"}
         postgres = find_postgres()
         path = [str(Path(sys.executable).parent), *([str(postgres)] if postgres else [])]
-        said = {
+        declared = {
             variable: self._dotenv.get(variable) if value is None else str(value)
             for variable, value in _service(name).get("environment", {}).items()
         }
         return {
             **{variable: os.environ[variable] for variable in kept & os.environ.keys()},
             "PATH": os.pathsep.join([*path, os.environ["PATH"]]),
-            # A container has one address, and nothing needs to be told which.
+            # A container has only one address; here Spark must know which to use.
             "SPARK_LOCAL_IP": self.address[name],
-            # JVMs that live for seconds are through sooner if they do not optimize.
+            # Short-lived JVMs are faster without the optimizing compiler.
             "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "STREAMLIT_SERVER_ADDRESS": self.address[name],
             **{
                 variable: self._text(name, value)
-                for variable, value in said.items()
+                for variable, value in declared.items()
                 if value is not None
             },
         }
@@ -180,7 +184,7 @@ class Composed:
         entry = stage(name)["ENTRYPOINT"]
         return entry[entry.index("--") + 1 :]
 
-    def _make_database(self) -> list[str]:
+    def _create_database(self) -> list[str]:
         environment = self.environment("database")
         user, folder = _postgres_user(), Path(environment["PGDATA"])
         if user:
@@ -190,14 +194,14 @@ class Composed:
         programs = find_postgres()
         assert programs is not None
         create = f"CREATE DATABASE {environment['POSTGRES_DB']}\n".encode()
-        made: list[str | Path] = ["-D", folder, "-U", environment["POSTGRES_USER"]]
-        for program, arguments, told in (
-            ("initdb", [*made, "-A", "scram-sha-256", f"--pwfile={password}"], b""),
+        arguments: list[str | Path] = ["-D", folder, "-U", environment["POSTGRES_USER"]]
+        for program, options, text in (
+            ("initdb", [*arguments, "-A", "scram-sha-256", f"--pwfile={password}"], b""),
             ("postgres", ["--single", "-D", folder, "postgres"], create),
         ):
             subprocess.run(
-                [programs / program, *arguments],
-                input=told,
+                [programs / program, *options],
+                input=text,
                 check=True,
                 capture_output=True,
                 env=environment,
@@ -207,7 +211,7 @@ class Composed:
         return [str(programs / "postgres"), "-D", str(folder), *address, "-c", "fsync=off"]
 
     def _mount(self, name: str) -> None:
-        """Write the configuration files of a service to where it looks for them."""
+        """Write the configuration files of a service to their targets."""
         for config in _service(name).get("configs", ()):
             path = Path(self._text(name, config["target"]))
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,12 +220,12 @@ class Composed:
                 document = self._here(name, yaml.safe_load(source.read_text()))
                 path.write_text(yaml.safe_dump(document))
             else:
-                # Debian's Caddy knows the directive by its former name.
+                # The directive has another name in the Caddy of Debian.
                 text = source.read_text().replace("basic_auth", "basicauth")
                 path.write_text(self._text(name, text))
 
     def _here(self, name: str, value: Any) -> Any:
-        """`value`, of whatever kind YAML has, with its texts as they are to be here."""
+        """`value`, of any YAML type, with names and paths replaced in its strings."""
         if isinstance(value, dict):
             return {key: self._here(name, each) for key, each in value.items()}
         if isinstance(value, list):
@@ -246,5 +250,5 @@ def _service(name: str) -> dict[str, Any]:
 
 
 def _postgres_user() -> str | None:
-    """Who runs PostgreSQL, which refuses to be root's."""
+    """The user of PostgreSQL, which refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else None

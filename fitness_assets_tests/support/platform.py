@@ -1,4 +1,4 @@
-"""A small cohort, runs of the monthly job, free ports and waiting."""
+"""A small cohort, runs of the monthly job, free ports, and waiting for a state."""
 
 import os
 import socket
@@ -24,19 +24,30 @@ def materialize(
     instance: dg.DagsterInstance,
     assets: list[str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Run the monthly job for real; a failure is raised."""
+    """Run the monthly job in this process. Raises the error of a step that fails."""
     selection = [dg.AssetKey(name) for name in assets] if assets else None
     job = build_defs(settings).resolve_job_def(MONTHLY_JOB)
     return job.execute_in_process(instance=instance, partition_key=month, asset_selection=selection)
 
 
 def free_port() -> int:
+    """A port of the loopback interface that is not in use now."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
 
 
-def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
+def wait_for(what: str, ready: Callable[[], bool], seconds: float = 600) -> None:
+    """Wait until `ready` returns true; fail if it takes too long.
+
+    Parameters
+    ----------
+    what : str
+        The awaited state, for the message.
+    ready : callable
+    seconds : float
+        The limit. Generous, since the machine may be busy with other work.
+    """
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
@@ -45,10 +56,10 @@ def wait_for(what: str, ready: Callable[[], bool], seconds: float) -> None:
 
 
 def original_lake() -> Path:
-    """The original project's raw data, or a skip that says where it was looked for."""
+    """The raw data of the original project. Skips the test if it is missing."""
     declared = os.environ.get("FITNESS_SHARED_DATA")
-    beside = Path(__file__).parents[3] / "shared" / "data"
-    folder = (Path(declared) if declared else beside) / "original-lake"
+    default = Path(__file__).parents[3] / "shared" / "data"
+    folder = (Path(declared) if declared else default) / "original-lake"
     if not folder.is_dir():
         pytest.skip(f"no real data: {folder} does not exist (set FITNESS_SHARED_DATA)")
     return folder
