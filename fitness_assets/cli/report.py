@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 import click
@@ -38,7 +38,7 @@ def run_and_report(settings: Settings, plan: Plan) -> None:
         If a month failed (exit status 1).
     """
     total = sum(map(len, plan.values()))
-    _report(settings, partial(run_months, settings, plan), min(plan), total)
+    _report(settings, partial(run_months, settings, plan), sorted(plan), total)
 
 
 def run_stale_and_report(settings: Settings) -> None:
@@ -48,16 +48,17 @@ def run_stale_and_report(settings: Settings) -> None:
     if not found.affected:
         click.echo("nothing is stale")
         return
-    first = min(each.month for each in found.affected)
-    _report(settings, partial(run_stale, settings), first, len(found.affected))
+    months = sorted({each.month for each in found.affected})
+    _report(settings, partial(run_stale, settings), months, len(found.affected))
 
 
 def _report(
-    settings: Settings, run: Callable[[Progress], list[Outcome]], first: str, total: int
+    settings: Settings, run: Callable[[Progress], list[Outcome]], months: Sequence[str], total: int
 ) -> None:
+    """Run the `total` assets of `months`, and print how it went."""
     began = time.monotonic()
     with steps_bar() as bar:
-        task = bar.add_task(f"{first} starting", total=total)
+        task = bar.add_task(f"{months[0]} starting", total=total)
 
         def progress(month: str, asset: str) -> None:
             bar.update(task, advance=1, description=f"{month} {asset:<20}")
@@ -72,13 +73,13 @@ def _report(
         for warning in outcome.warnings:
             click.echo(f"{outcome.month}  {'warns':<6}  {warning}")
     materialized = {asset for outcome in outcomes for asset in outcome.assets}
-    months = sorted({outcome.month for outcome in outcomes})
     inventory = take_inventory(settings, months)
     print_inventory({name: cells for name, cells in inventory.items() if name in materialized})
+    ended = {outcome.month for outcome in outcomes}
     failed = {outcome.month for outcome in outcomes if outcome.error is not None}
     peak = peak_memory()
     click.echo(
-        f"{len(months) - len(failed)} of {len(months)} months in {time.monotonic() - began:.0f} s"
+        f"{len(ended - failed)} of {len(months)} months in {time.monotonic() - began:.0f} s"
         + (f", peak memory {peak / 1e9:.2f} GB with the JVM" if peak else "")
     )
     if outcomes[-1].interrupted:

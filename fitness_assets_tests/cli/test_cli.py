@@ -143,7 +143,9 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
         assert list(months) == ["2023-04", "2023-05", "2023-06"]
         assert [cell["materialized"] for cell in months.values()] == [True, False, False]
         for cell in months.values():
-            assert set(cell) == {"materialized", "rows", "data_version", "run_id", "metrics"}
+            assert set(cell) == {
+                *("materialized", "stale", "rows", "data_version", "run_id", "metrics")
+            }
     runs = {months["2023-04"]["run_id"] for months in assets.values()}
     assert len(runs) == 1, "a month is one run"
     assert assets["daily_activity"]["2023-04"]["rows"] == USERS * 30
