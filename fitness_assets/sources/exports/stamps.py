@@ -14,6 +14,7 @@ _STAMP = re.compile(
 _MINUTES = {f"{minute:02}": minute for minute in range(60)}
 _EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 _DAY_MINUTES = 1440
+_HOUR_SECONDS = 3600
 # Hours that are kept: 15 years of them take 20 MB.
 _CACHED_HOURS = 1 << 17
 _STAMP_LENGTHS = {len("2016-11-14 07:25:44"), len("2016-11-14 07:25:44 -0700")}
@@ -72,19 +73,20 @@ class StampClock:
 
     def _new_minute(self, stamp: str) -> int:
         """The local minute of `stamp`, whose hour is kept."""
+        instant, local = self.moment(stamp)
         minute = _MINUTES.get(stamp[14:16])
-        since_1970 = _minutes(self.moment(stamp).local)
         if len(stamp) in _STAMP_LENGTHS and minute is not None:
-            # An hour in which the zone's offset does not change.
-            starts = {
-                _minutes(self.moment(f"{stamp[:14]}{edge}:00{stamp[19:]}").local) - edge_minute
-                for edge, edge_minute in (("00", 0), ("59", 59))
-            }
-            if len(starts) == 1:
+            start = instant - instant % _HOUR_SECONDS
+            is_steady = self._zone is None or (
+                datetime.fromtimestamp(start - _HOUR_SECONDS, self._zone).utcoffset()
+                == datetime.fromtimestamp(start + 2 * _HOUR_SECONDS, self._zone).utcoffset()
+            )
+            # Not of an hour in which, or next to which, the zone's offset changes.
+            if is_steady:
                 if len(self._hours) >= _CACHED_HOURS:
                     self._hours.clear()
-                self._hours[stamp[:13] + stamp[19:]] = starts.pop()
-        return since_1970
+                self._hours[stamp[:13] + stamp[19:]] = _minutes(local) - minute
+        return _minutes(local)
 
     def moment(self, stamp: str) -> Moment:
         """What `stamp` says; ValueError if it is not a timestamp."""

@@ -12,7 +12,7 @@ from xml.parsers import expat
 
 from fitness_assets.errors import SourceError
 
-#: The start tag of an element: its name, its attributes and its line.
+#: The start tag of an element: its name, its attributes and its place in the batch.
 Element = tuple[str, dict[str, str], int]
 #: Called with the line and the reason, for each place that is not well-formed.
 OnMalformed = Callable[[int, str], None]
@@ -71,10 +71,10 @@ class XmlStream:
         self._elements: list[Element] = []
         self._closed: list[str] = []
         self._open_elements = 0
-        # Lines and bytes before the current chunk, and lines before the first of the parser.
+        # The current chunk, and the lines and bytes before it.
+        self._chunk = b""
         self._lines_before = 0
         self._bytes_before = 0
-        self._parser_lines = 0
         self._last_error = -1
         self._set_handlers()
 
@@ -100,10 +100,17 @@ class XmlStream:
             try:
                 self._parser.Parse(b"", True)
             except expat.ExpatError as error:
-                line = self._parser_lines + self._parser.ErrorLineNumber
-                self._on_malformed(line, f"the file is cut off ({expat.ErrorString(error.code)})")
+                reason = f"the file is cut off ({expat.ErrorString(error.code)})"
+                self._on_malformed(self.line(len(self._chunk)), reason)
+
+    def line(self, place: int) -> int:
+        """The line of a place in the batch that was read last."""
+        return self._lines_before + self._chunk.count(b"\n", 0, max(place, 0)) + 1
 
     def _feed(self, chunk: bytes) -> None:
+        self._lines_before += self._chunk.count(b"\n")
+        self._bytes_before += len(self._chunk)
+        self._chunk = chunk
         position = 0
         is_resumed = False
         while position < len(chunk):
@@ -112,14 +119,15 @@ class XmlStream:
                 if match is None:
                     break
                 position, is_resumed = match.start(), True
-                self._resume(self._lines_before + chunk.count(b"\n", 0, position))
+                self._resume()
+            self._collect_elements(position - self._bytes_fed)
             started = len(self._elements)
             try:
                 self._parser.Parse(memoryview(chunk)[position:], False)
             except expat.ExpatError as error:
                 found = position + self._parser.ErrorByteIndex - self._bytes_fed
                 found = max(found, position)
-                self._report(chunk, found, f"not well-formed: {expat.ErrorString(error.code)}")
+                self._report(found, f"not well-formed: {expat.ErrorString(error.code)}")
                 # An element at which reading was resumed is not tried again.
                 position = max(found, position + is_resumed)
             else:
@@ -128,27 +136,24 @@ class XmlStream:
                 self._closed.clear()
                 pending_bytes = self._bytes_fed - self._parser.CurrentByteIndex
                 if self._open_elements > _MAX_DEPTH or pending_bytes > _MAX_ELEMENT_BYTES:
-                    self._report(chunk, len(chunk), _TOO_LARGE)
+                    self._report(len(chunk), _TOO_LARGE)
                 break
-        self._lines_before += chunk.count(b"\n")
-        self._bytes_before += len(chunk)
 
-    def _report(self, chunk: bytes, found: int, reason: str) -> None:
-        """Report an error at `found` in `chunk`, unless it is the last one found again."""
+    def _report(self, found: int, reason: str) -> None:
+        """Report an error at `found` in the chunk, unless it is the last one found again."""
         self._is_skipping = True
         if self._bytes_before + found != self._last_error:
-            self._on_malformed(self._lines_before + chunk.count(b"\n", 0, found) + 1, reason)
+            self._on_malformed(self.line(found), reason)
         self._last_error = self._bytes_before + found
 
-    def _resume(self, lines: int) -> None:
-        """Continue with a new parser, after `lines` lines."""
+    def _resume(self) -> None:
+        """Continue with a new parser."""
         self._is_skipping = False
         self._parser = expat.ParserCreate("UTF-8")
         self._parser.Parse(self._wrapper, False)
         self._bytes_fed = len(self._wrapper)
         self._open_elements = 0
         self._closed.clear()
-        self._parser_lines = lines
         self._set_handlers()
 
     def _taken_elements(self) -> list[Element]:
@@ -157,14 +162,18 @@ class XmlStream:
         return taken
 
     def _set_handlers(self) -> None:
-        parser, append, lines = self._parser, self._elements.append, self._parser_lines
-
-        def start_element(name: str, attributes: dict[str, str]) -> None:
-            append((name, attributes, lines + parser.CurrentLineNumber))
-
-        parser.StartElementHandler = start_element
         self._parser.EndElementHandler = self._closed.append
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+
+    def _collect_elements(self, first: int) -> None:
+        """Collect elements; `first` is the place in the chunk of the parser's first byte."""
+        parser, append = self._parser, self._elements.append
+
+        # The place is much faster to find than the line.
+        def start_element(name: str, attributes: dict[str, str]) -> None:
+            append((name, attributes, first + parser.CurrentByteIndex))
+
+        parser.StartElementHandler = start_element
 
     def _refuse_doctype(self, *_: object) -> None:
         raise SourceError(f"{self._name} has a document type declaration in an unexpected place")

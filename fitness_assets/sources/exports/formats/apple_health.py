@@ -152,7 +152,10 @@ class _Export:
         self._name = name
         self._default_clock = clock
         self._quarantine = quarantine
-        self._stream = XmlStream(name, _ROOT, _TOP_ELEMENTS, self._reject)
+        self._stream = XmlStream(name, _ROOT, _TOP_ELEMENTS, self._reject_line)
+        # The last element of an earlier batch, and its line.
+        self._carried: Element | None = None
+        self._carried_line = 0
         # By name of a time zone; that of the import for a name that is not known.
         self._clocks: dict[str, StampClock] = {}
         # By type, source and unit; None for a type or unit that is not supported.
@@ -193,6 +196,9 @@ class _Export:
                     # Its metadata are not those of the element before it.
                     self._add_element(pending, zone_name)
                     pending = None
+            if pending is not None and pending is not self._carried:
+                # Its place is of this batch, and it is added in a later one.
+                self._carried, self._carried_line = pending, self._stream.line(pending[2])
         if pending is not None:
             self._add_element(pending, zone_name)
 
@@ -222,25 +228,32 @@ class _Export:
         return metrics, count
 
     def _add_element(self, element: Element, zone_name: str | None) -> None:
-        name, attributes, line = element
+        name, attributes, _ = element
         clock = self._default_clock
         if zone_name is not None:
-            clock = self._clocks.get(zone_name) or self._new_clock(zone_name, line)
+            clock = self._clocks.get(zone_name) or self._new_clock(zone_name, element)
         try:
             self._add[name](attributes, clock)
         except KeyError as error:
-            self._reject(line, f"{name} has no {error.args[0]}")
+            self._reject(element, f"{name} has no {error.args[0]}")
         except ValueError as error:
-            self._reject(line, str(error))
+            self._reject(element, str(error))
 
-    def _reject(self, line: int, reason: str) -> None:
+    def _reject(self, element: Element, reason: str) -> None:
+        is_carried = element is self._carried
+        self._reject_line(
+            self._carried_line if is_carried else self._stream.line(element[2]), reason
+        )
+
+    def _reject_line(self, line: int, reason: str) -> None:
         self._quarantine(self._name, f"line {line}", reason)
 
-    def _new_clock(self, zone_name: str, line: int) -> StampClock:
+    def _new_clock(self, zone_name: str, element: Element) -> StampClock:
         try:
             clock = StampClock(ZoneInfo(zone_name))
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            self._reject(line, f"{parsing.shorten(zone_name)} is not a time zone that is known")
+            reason = f"{parsing.shorten(zone_name)} is not a time zone that is known"
+            self._reject(element, reason)
             clock = self._default_clock
         self._clocks[zone_name] = clock
         return clock
