@@ -34,10 +34,10 @@ demo: setup ## Materialize FIRST to LAST (2023-04 to 2023-09) of the default coh
 up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
 	$(BIN)/fitness serve
 
-test: setup ## Run the tests; ARGS are passed to pytest
+test: setup ## Run the tests and print their coverage; ARGS are passed to pytest
 	@scripts/install-browser
 	@scripts/install-services
-	$(BIN)/python -m pytest $(ARGS)
+	@scripts/test $(ARGS)
 
 check: setup ## Lint, import contracts, types, Dagster definitions, and the files of CI and deployment
 	$(BIN)/ruff format --check .
