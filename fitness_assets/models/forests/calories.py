@@ -20,7 +20,7 @@ from fitness_assets.models.forest_metrics import (
     RegressorMetrics,
 )
 from fitness_assets.models.forests import pipelines
-from fitness_assets.models.model_selection import (
+from fitness_assets.models.forests.model_selection import (
     Estimator,
     Hyperparameters,
     Selection,
