@@ -368,7 +368,7 @@ class Settings(DashboardSettings):
         return months.between(self.first_month, last)
 
 
-#: Set by `fitness serve` for the processes that it starts, and by nobody else: its id.
+#: The id of a `fitness serve`, which only it sets for the processes that it starts.
 SERVE_VARIABLE = "FITNESS_SERVE_ID"
 
 

@@ -1,6 +1,6 @@
-"""Whether the last month is on time, by partition: a check of each asset, and what evaluates it.
+"""Whether the last month is on time: a check of each asset and month, and its evaluation.
 
-Dagster judges a freshness policy by the latest materialization of an asset, whatever its month: an
+Dagster judges a freshness policy by the latest materialization of an asset of any month: an
 old month that is rematerialized would make a missing last month look fresh, and an asset without
 any would be unknown. This check compares what is stored with what is due.
 """

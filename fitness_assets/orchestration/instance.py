@@ -11,7 +11,7 @@ from fitness_assets.storage.publication import write_atomically
 
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 _LAUNCHER = "fitness_assets.orchestration.launcher"
-#: SHA-256 of each ``dagster.yaml`` of earlier versions, which nobody has edited.
+#: SHA-256 of the unedited ``dagster.yaml`` of each earlier version.
 _EARLIER = frozenset(
     {
         "3e9bc696e21a6b3f12b38cd8da4cc06bee06b74ca57c332542398ce82af19f6b",

@@ -1,4 +1,4 @@
-"""Runs whose process ended: each run's process holds a lock file, and what nobody holds is dead.
+"""Runs whose process ended: a run whose lock file no process holds is dead.
 
 A run that a launcher starts is recorded before its process exists. The process replaces the record
 by a lock that it holds until it ends. A file that stays behind is of a process that was killed.
@@ -38,7 +38,7 @@ def hold_until_exit(instance: dg.DagsterInstance, run_id: str) -> None:
     """Hold the lock of a run until this process ends."""
     lock = locks.replace(_lock_file(instance, run_id), Holder.current(current_serve()))
     _held.append(lock)
-    # Not called if the process is killed: the file stays, and nobody holds it.
+    # Not called if the process is killed: the file stays, and no process holds it.
     atexit.register(lock.remove)
 
 

@@ -1,4 +1,4 @@
-"""Request what is stale: a sensor that compares what is stored, whatever the events say."""
+"""Request stale months: a sensor that compares stored versions, and ignores events."""
 
 import hashlib
 import json
@@ -40,7 +40,7 @@ def current_plan(
     workspace, month_range = Workspace.of(settings), settings.months()
     wanted: list[Partition] = []
     if settings.source == "exports":
-        # Whatever was imported is to be materialized, whether it was before or not.
+        # Every imported month is materialized, also for the first time.
         imported = set(configured_imports(settings).months())
         wanted = [
             Partition(asset, month)

@@ -1,10 +1,10 @@
-"""What the tags of a run say: its months, and how it ended."""
+"""Tags of a run: its months, and whether its process ended."""
 
 import dagster as dg
 
 from fitness_assets import months
 
-#: Tag of a run that did not fail by itself: its process ended.
+#: Tag of a run that failed because its process ended.
 PROCESS_ENDED_TAG = "fitness/process_ended"
 
 _PARTITION, _RANGE_START, _RANGE_END = (

@@ -1,7 +1,7 @@
 """Which assets are stale, in which months and why: a pure function of what is stored.
 
-Whatever happened to runs and events, the answer is the same, so that a tick that was missed or a
-run that failed changes nothing: the next look at the stores asks for the same months again.
+The answer does not depend on runs and events. After a missed tick or a failed run the next
+evaluation requests the same months again.
 """
 
 from collections.abc import Collection, Mapping
@@ -36,9 +36,9 @@ class Stored:
     version : str
         Data version of the content.
     inputs : mapping
-        Data versions of the partitions that it was made from.
+        Data versions of the partitions that it was materialized from.
     problem : str or None
-        Why it must be rematerialized whatever its inputs are.
+        Why it must be rematerialized even if its inputs did not change.
     """
 
     version: str
@@ -178,8 +178,8 @@ def _reason(partition: Partition, state: State) -> str | None:
             changed.append(str(each))
     removed = [str(each) for each in sorted(recorded) if each not in state]
     parts = [
-        f"{', '.join(names)} {verb}"
-        for names, verb in ((changed, "changed"), (added, "added"), (removed, "removed"))
+        f"{', '.join(names)} {change}"
+        for names, change in ((changed, "changed"), (added, "added"), (removed, "removed"))
         if names
     ]
     return "; ".join(parts) or None

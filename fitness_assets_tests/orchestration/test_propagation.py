@@ -1,4 +1,4 @@
-"""Changes propagate whatever happens to runs: the real sensor, definitions, Spark and stores.
+"""Changes propagate despite failed runs: the real sensor, definitions, Spark and stores.
 
 Each interleaving of changes, ticks and failures must end as a home that was materialized quietly.
 ``FITNESS_INTERLEAVINGS=200`` runs that many; the default keeps the suite short.

@@ -1,4 +1,4 @@
-"""Staleness by content: whatever is missed, interrupted or repeated, the end is a quiet rebuild."""
+"""Staleness by content: missed, interrupted and repeated runs end as one undisturbed rebuild."""
 
 import hashlib
 import random
@@ -72,7 +72,7 @@ class Home:
 
 
 def rebuilt(home: Home) -> dict[Partition, str]:
-    """The versions of a home that made everything anew from the same source."""
+    """The versions in a new home with everything materialized from the same source."""
     quiet = Home(home.months)
     for month in home.months:
         source = Partition(SOURCE, month)
