@@ -18,6 +18,7 @@ from dashboard.charts.theme import (
     tip,
 )
 from dashboard.text import label
+from fitness_assets.record.raw import NUMBERS
 
 
 def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> alt.LayerChart:
@@ -85,17 +86,22 @@ def calibration_curve(bins: Sequence[Mapping[str, float]]) -> alt.LayerChart:
 
 
 def predicted_against_recorded(
-    edges: Sequence[float], rows: Sequence[Sequence[int]]
+    edges: Sequence[float], rows: Sequence[Sequence[int]], name: str
 ) -> alt.LayerChart:
-    """Days by recorded and predicted energy, and the diagonal of perfect predictions.
+    """Days by recorded and predicted value, and the diagonal of perfect predictions.
 
     Parameters
     ----------
     edges : sequence of float
-        Edges of the bins in kcal, the same for both axes.
+        Edges of the bins, the same for both axes, in the stored unit.
     rows : sequence of sequence of int
-        Days; a row a bin of recorded energy, a column a bin of predicted energy.
+        Days; a row a bin of recorded values, a column a bin of predicted ones.
+    name : str
+        The number that is predicted, a key of `NUMBERS`.
     """
+    number = NUMBERS[name]
+    unit, digits = f"({number.unit})", f",.{number.decimals}f"
+    quantity = number.label.lower()
     bins = list(pairwise(edges))
     cells = pd.DataFrame(
         [
@@ -111,7 +117,7 @@ def predicted_against_recorded(
             if days
         ]
     )
-    ends = pd.DataFrame({"kcal": [edges[0], edges[-1]]})
+    ends = pd.DataFrame({"value": [edges[0], edges[-1]]})
     return layered(
         alt.Chart(cells)
         .mark_rect()
@@ -119,14 +125,14 @@ def predicted_against_recorded(
             x=alt.X(
                 "recorded_low:Q",
                 bin="binned",
-                title="Recorded energy (kcal)",
+                title=f"Recorded {quantity} {unit}",
                 axis=alt.Axis(tickCount=5),
             ),
             x2="recorded_high:Q",
             y=alt.Y(
                 "predicted_low:Q",
                 bin="binned",
-                title="Predicted energy (kcal)",
+                title=f"Predicted {quantity} {unit}",
                 axis=alt.Axis(tickCount=6),
             ),
             y2="predicted_high:Q",
@@ -137,25 +143,28 @@ def predicted_against_recorded(
                 legend=bottom_legend(gradientLength=160, tickCount=3),
             ),
             tooltip=[
-                tip("recorded_low:Q", "Recorded from (kcal)", ",.0f"),
-                tip("predicted_low:Q", "Predicted from (kcal)", ",.0f"),
+                tip("recorded_low:Q", f"Recorded from {unit}", digits),
+                tip("predicted_low:Q", f"Predicted from {unit}", digits),
                 tip("days:Q", "Days", ","),
             ],
         ),
-        alt.Chart(ends).mark_line(color=BAD, strokeDash=[5, 3]).encode(x="kcal:Q", y="kcal:Q"),
-    ).properties(height=400, title="Predicted against recorded energy")
+        alt.Chart(ends).mark_line(color=BAD, strokeDash=[5, 3]).encode(x="value:Q", y="value:Q"),
+    ).properties(height=400, title=f"Predicted against recorded {quantity}")
 
 
-def residual_histogram(edges: Sequence[float], rows: Sequence[int]) -> alt.Chart:
-    """Days by residual, recorded minus predicted kcal.
+def residual_histogram(edges: Sequence[float], rows: Sequence[int], name: str) -> alt.Chart:
+    """Days by residual, recorded minus predicted value.
 
     Parameters
     ----------
     edges : sequence of float
-        Edges of the bins in kcal.
+        Edges of the bins, in the stored unit.
     rows : sequence of int
         Days of each bin.
+    name : str
+        The number that is predicted, a key of `NUMBERS`.
     """
+    unit, digits = f"({NUMBERS[name].unit})", f",.{NUMBERS[name].decimals}f"
     frame = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "days": rows})
     chart: alt.Chart = (
         alt.Chart(frame)
@@ -164,14 +173,14 @@ def residual_histogram(edges: Sequence[float], rows: Sequence[int]) -> alt.Chart
             x=alt.X(
                 "low:Q",
                 bin="binned",
-                title="Recorded minus predicted (kcal)",
+                title=f"Recorded minus predicted {unit}",
                 axis=alt.Axis(tickCount=6),
             ),
             x2="high:Q",
             y=alt.Y("days:Q", title="Days", axis=count_axis()),
             tooltip=[
-                tip("low:Q", "From (kcal)", ",.0f"),
-                tip("high:Q", "To (kcal)", ",.0f"),
+                tip("low:Q", f"From {unit}", digits),
+                tip("high:Q", f"To {unit}", digits),
                 tip("days:Q", "Days", ","),
             ],
         )

@@ -18,19 +18,15 @@ from fitness_assets.models.forest_metrics import (
 )
 from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
 from fitness_assets.models.reports import ModelReport
+from fitness_assets.record.raw import NUMBERS, ColumnSpec
 from fitness_assets.release.bundle import Release
 
 _CLASSIFIER_SCORES = {
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "macro_f1": "Macro F1",
-    "log_loss": "Log loss",
-    "calibration_error": "Calibration error",
-}
-_REGRESSOR_SCORES = {
-    "r2": "R²",
-    "mae": "Mean absolute error (kcal)",
-    "rmse": "Root mean squared error (kcal)",
+    "accuracy": page.number_column("Accuracy", 3),
+    "balanced_accuracy": page.number_column("Balanced accuracy", 3),
+    "macro_f1": page.number_column("Macro F1", 3),
+    "log_loss": page.number_column("Log loss", 3),
+    "calibration_error": page.number_column("Calibration error", 3),
 }
 # Features in the chart of feature importance.
 _MOST_IMPORTANT = 12
@@ -59,20 +55,22 @@ def show(release: Release) -> None:
     if isinstance(metrics, ClassifierMetrics):
         _classifier(metrics)
     else:
-        _regressor(metrics)
+        _regressor(metrics, NUMBERS[spec.target])
     left, right = st.columns(2, gap="medium")
     with left:
         is_classifier = isinstance(metrics, ClassifierMetrics)
         _importance(metrics.importances, "balanced accuracy" if is_classifier else "R²")
     with right:
-        _slices(metrics)
+        _slices(metrics, spec)
     _backtest(release, spec)
     _gates(carried)
 
 
 def _classifier(metrics: ClassifierMetrics) -> None:
     found = metrics.evaluation
-    _scores({"This model": found.scores, "Baseline (class shares)": found.baseline})
+    _scores(
+        {"This model": found.scores, "Baseline (class shares)": found.baseline}, _CLASSIFIER_SCORES
+    )
     st.caption(
         "The baseline gives each activity its share of the training days, so it always predicts "
         f"{label(metrics.majority_class).lower()}. The model reduces the baseline's Brier score by "
@@ -89,7 +87,7 @@ def _classifier(metrics: ClassifierMetrics) -> None:
         )
 
 
-def _regressor(metrics: RegressorMetrics) -> None:
+def _regressor(metrics: RegressorMetrics, target: ColumnSpec) -> None:
     found = metrics.evaluation
     without_history = {"Without history": metrics.cold_start.scores} if metrics.cold_start else {}
     _scores(
@@ -98,38 +96,46 @@ def _regressor(metrics: RegressorMetrics) -> None:
             **without_history,
             "Linear model": metrics.linear,
             "Baseline (mean)": found.baseline,
-        }
+        },
+        {
+            "r2": page.number_column("R²", 3),
+            "mae": page.number_column(f"Mean absolute error ({target.unit})", target.decimals),
+            "rmse": page.number_column(f"Root mean squared error ({target.unit})", target.decimals),
+        },
     )
+    width = f"{found.interval_width:,.{target.decimals}f} {target.unit}"
     comparison = "better" if found.scores.r2 >= metrics.linear.r2 else "worse"
     st.caption(
         f"This model scores {comparison} than a linear model with the same features. It reduces "
         f"the baseline's squared error by {found.gain:.1%}, and by more than {found.gain_low:.1%} "
         f"in 95 of 100 bootstrap resamples. {found.coverage:.1%} of the held-out days lie inside "
-        f"the 90% prediction interval, which is {found.interval_width:,.0f} kcal wide on average."
+        f"the 90% prediction interval, which is {width} wide on average."
     )
     agreement = metrics.agreement
     left, right = st.columns(2, gap="medium")
     with left:
-        page.chart(models.predicted_against_recorded, agreement.edges, agreement.counts)
+        page.chart(
+            models.predicted_against_recorded, agreement.edges, agreement.counts, target.name
+        )
         st.caption("On the dashed line, prediction and record are equal.")
     with right:
-        page.chart(models.residual_histogram, agreement.residual_edges, agreement.residual_counts)
+        page.chart(
+            models.residual_histogram,
+            agreement.residual_edges,
+            agreement.residual_counts,
+            target.name,
+        )
         st.caption("The first and the last bar also count all residuals beyond them.")
 
 
-def _scores(models: dict[str, ClassificationScores] | dict[str, RegressionScores]) -> None:
-    """A table of scores by model."""
+def _scores(
+    models: dict[str, ClassificationScores] | dict[str, RegressionScores], columns: dict[str, Any]
+) -> None:
+    """A table of scores by model; `columns` by name of the score."""
     rows = [{"model": model, **msgspec.structs.asdict(scores)} for model, scores in models.items()]
-    headers = _REGRESSOR_SCORES if "r2" in rows[0] else _CLASSIFIER_SCORES
     page.table(
         rows,
-        {
-            "model": "Model",
-            **{
-                name: page.number_column(header, 0 if "kcal" in header else 3)
-                for name, header in headers.items()
-            },
-        },
+        {"model": "Model", **columns},
         "Scores on held-out users, compared with baselines",
     )
 
@@ -144,7 +150,7 @@ def _importance(importances: dict[str, float], score: str) -> None:
     )
 
 
-def _slices(metrics: ClassifierMetrics | RegressorMetrics) -> None:
+def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> None:
     found = metrics.evaluation
     slices = {"Activity": found.by_activity, "Segment": found.by_segment}
     available = [kind for kind, rows in slices.items() if rows]
@@ -155,15 +161,20 @@ def _slices(metrics: ClassifierMetrics | RegressorMetrics) -> None:
         "Scores by", available, default=available[0], required=True, key="slices"
     )
     rows = pd.DataFrame(msgspec.to_builtins(slices[kind]))
-    scores: dict[str, Any] = {
-        "r2": page.number_column("R²", 3),
-        "mae": st.column_config.NumberColumn(
-            "Error (kcal)", format="%,.0f", help="Mean absolute error"
-        ),
-    }
+    scores: dict[str, Any]
     if isinstance(metrics, ClassifierMetrics):
         rows["recall"] *= 100
         scores = {"recall": st.column_config.NumberColumn("Recall", format="%.1f%%")}
+    else:
+        target = NUMBERS[spec.target]
+        scores = {
+            "r2": page.number_column("R²", 3),
+            "mae": st.column_config.NumberColumn(
+                f"Error ({target.unit})",
+                format=f"%,.{target.decimals}f",
+                help="Mean absolute error",
+            ),
+        }
     page.table(
         rows.assign(slice=[label(part) for part in rows["slice"]]),
         {"slice": kind, "rows": page.number_column("Days"), **scores},

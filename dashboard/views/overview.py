@@ -10,9 +10,10 @@ from dashboard.month_states import month_states
 from dashboard.text import count, label, size
 from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.forest_metrics import ClassifierMetrics
-from fitness_assets.models.registry import MODELS
+from fitness_assets.models.registry import MODELS, ModelSpec
 from fitness_assets.models.reports import Metrics
 from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release, ReleaseReport
 
 #: The stages of the pipeline in order: assets, and what each one makes.
@@ -92,7 +93,7 @@ def show(release: Release) -> None:
             model = report.models[spec.name]
             notices.fallback(model)
             if model.carried and model.carried.metrics:
-                _model(model.carried.metrics)
+                _model(spec, model.carried.metrics)
 
 
 def _months() -> None:
@@ -153,7 +154,7 @@ def _pipeline(release: Release, report: ReleaseReport) -> str:
     return f'<div class="stages" role="list" aria-label="Pipeline">{arrow.join(columns)}</div>'
 
 
-def _model(metrics: Metrics) -> None:
+def _model(spec: ModelSpec, metrics: Metrics) -> None:
     if isinstance(metrics, SegmentMetrics):
         st.metric("Stable segments", metrics.k if metrics.stable else "none")
         st.write(segments_verdict(metrics))
@@ -166,12 +167,15 @@ def _model(metrics: Metrics) -> None:
             f"{found.baseline.macro_f1:.2f}. Measured on {found.users:,} held-out users."
         )
     else:
-        found_kcal = metrics.evaluation
-        st.metric("R²", f"{found_kcal.scores.r2:.3f}")
+        test, target = metrics.evaluation, NUMBERS[spec.target]
+        error, linear_error = (
+            f"{scores.mae:,.{target.decimals}f} {target.unit}"
+            for scores in (test.scores, metrics.linear)
+        )
+        st.metric("R²", f"{test.scores.r2:.3f}")
         st.write(
             f"Linear model: {metrics.linear.r2:.3f}. "
-            f"Mean absolute error: {found_kcal.scores.mae:.0f} kcal, "
-            f"linear model {metrics.linear.mae:.0f} kcal. "
-            f"Measured on {found_kcal.users:,} held-out users; {found_kcal.coverage:.0%} of their "
+            f"Mean absolute error: {error}, linear model {linear_error}. "
+            f"Measured on {test.users:,} held-out users; {test.coverage:.0%} of their "
             "days lie inside the 90% prediction interval."
         )

@@ -1,5 +1,6 @@
 """Stage 3: the models of the month before, scored on the days of this month."""
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -7,6 +8,7 @@ import dagster as dg
 from fitness_assets.assets.model import days_of, window_of
 from fitness_assets.assets.presentation import (
     BLUE,
+    GREEN,
     GREY,
     ONE_RUN_A_MONTH,
     ORANGE,
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MONTHS_DRAWN = 12
-_COLOURS = (BLUE, ORANGE)
+_COLORS = (BLUE, ORANGE, GREEN)
 
 
 def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -73,8 +75,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         report = BacktestReport(model_month=before, evaluations=evaluations, not_scored=not_scored)
         manifest = workspace.backtest.save(month, None, report, inputs=inputs)
         scores = {
-            name: value
-            for evaluation in evaluations.values()
+            f"{model}_{name}": value
+            for model, evaluation in evaluations.items()
             for name, value in evaluation.summary().items()
         }
         return result(
@@ -97,14 +99,15 @@ def _scores_by_month(store: ModelStore[BacktestReport], month: str) -> "Figure":
         if (found := store.manifest(m))
     }
     figure, axes = plot(4.5, 2)
-    for spec, colour in zip(FORESTS, _COLOURS, strict=False):
+    for spec, color in zip(FORESTS, cycle(_COLORS), strict=False):
         score = spec.headline
-        for name, tone, style in ((score, colour, "o-"), (f"baseline_{score}", GREY, ":")):
+        for name, tone, style in ((score, color, "o-"), (f"baseline_{score}", GREY, ":")):
             values = [
                 headline.scores.get(spec.name, {}).get(name, float("nan"))
                 for headline in headlines.values()
             ]
-            axes.plot(list(headlines), values, style, color=tone, markersize=4, label=name)
+            label = f"{spec.name} {name}"
+            axes.plot(list(headlines), values, style, color=tone, markersize=4, label=label)
     axes.set(ylabel="score", ylim=(-0.1, 1.05))
     axes.tick_params(axis="x", rotation=45)
     axes.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))

@@ -7,7 +7,15 @@ import dagster as dg
 import msgspec
 import numpy as np
 
-from fitness_assets.assets.presentation import BLUE, GREY, ORANGE, metric_table, picture, plot
+from fitness_assets.assets.presentation import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    metric_table,
+    picture,
+    plot,
+)
 from fitness_assets.models.explanations import habit_advice, segments_verdict
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
@@ -146,7 +154,7 @@ def _stability(metrics: SegmentMetrics) -> "Figure":
     """Stability indices by number of segments, of which the least counts, and the gap statistic."""
     figure, axes = plot(4.5, 2.6)
     numbers = [candidate.k for candidate in metrics.candidates]
-    parts = {"bootstrap": BLUE, "odd_even": ORANGE, "months": "#54A24B"}
+    parts = {"bootstrap": BLUE, "odd_even": ORANGE, "months": GREEN}
     for part, color in parts.items():
         # There is no index of months without a second month.
         values = [getattr(candidate, part) for candidate in metrics.candidates]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OWNERS = ["team:fitness_assets"]
-BLUE, ORANGE, GREY = "#4C78A8", "#F58518", "#9AA5B1"
+BLUE, ORANGE, GREEN, GREY = "#4C78A8", "#F58518", "#54A24B", "#9AA5B1"
 
 #: One run per month: a failure affects its month only, and each month has its own data version.
 ONE_RUN_A_MONTH = dg.BackfillPolicy.multi_run(1)

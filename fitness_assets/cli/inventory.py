@@ -17,7 +17,7 @@ from fitness_assets.workspace import Workspace
 #: The metric that says most about an asset, among those in its metadata. Others show their rows.
 HEADLINE = {
     **{spec.name: spec.headline for spec in MODELS},
-    "model_backtest": "r2",
+    "model_backtest": "calorie_regressor_r2",
     "compression_report": "bytes",
     "dashboard_release": "models",
     "drive_upload": "size_bytes",

@@ -40,5 +40,5 @@ def evaluate(
     """
     forest = spec.forest()
     rows = forest.frame(days)
-    test = split_by_user(rows[rows["date"] >= pd.Timestamp(since)], [forest.TARGET]).test
+    test = split_by_user(rows[rows["date"] >= pd.Timestamp(since)], [spec.target]).test
     return forest.evaluate(model, metrics, test)

@@ -83,7 +83,7 @@ def predict_activity(
     ValueError
         If a category is not one that the model was trained on.
     """
-    row = activity.round_energy(_row(metrics.inputs, record))
+    row = activity.round_energy(feature_row(metrics.inputs, record))
     shares = zip(model.classes_, model.predict_proba(row)[0], strict=True)
     ordered = sorted(shares, key=lambda pair: -pair[1])
     return ActivityPrediction(
@@ -109,7 +109,7 @@ def predict_calories(
     ValueError
         If a category is not one that the model was trained on.
     """
-    row = _row(metrics.inputs, record)
+    row = feature_row(metrics.inputs, record)
     predicted = model.predict(row)
     low, high = calories.bounds(metrics, row, predicted)
     outside = _out_of_range(metrics.inputs, record)
@@ -141,7 +141,14 @@ def predict_calories_of_days(
     return pd.DataFrame({"expected": predicted, "low": low, "high": high}, index=days.index)
 
 
-def _row(inputs: Inputs, record: Record) -> pd.DataFrame:
+def feature_row(inputs: Inputs, record: Record) -> pd.DataFrame:
+    """The row that a forest with these inputs is given for `record`.
+
+    Raises
+    ------
+    ValueError
+        If a category is not one that the model was trained on.
+    """
     for name, known in inputs.categories.items():
         value = record.get(name)
         if value is not None and value not in known:

@@ -57,7 +57,7 @@ class Implementation(Protocol):
 class Forest(Implementation, Protocol):
     """What the module of a supervised model provides."""
 
-    #: The column that the model predicts.
+    #: The column that the model predicts: `ModelSpec.target`.
     TARGET: str
     #: Features in groups, from the most often available to the least.
     GROUPS: Mapping[str, Sequence[str]]
@@ -110,6 +110,8 @@ class ModelSpec:
         The score of `ModelHeadline.scores` that ``fitness status`` shows.
     budget : str
         The field of the settings with the bytes that it may take on disk.
+    target : str
+        The column that it predicts; empty if it predicts none.
     dependencies : tuple of str
         Other models of the same month that it is evaluated with.
     compared : Comparison or None
@@ -125,6 +127,7 @@ class ModelSpec:
     metrics: type[Metrics]
     headline: str
     budget: str
+    target: str = ""
     dependencies: tuple[str, ...] = ()
     compared: Comparison | None = None
 
@@ -176,6 +179,7 @@ MODELS = (
         metrics=ClassifierMetrics,
         headline="macro_f1",
         budget="classifier_bytes",
+        target="activity_type",
         dependencies=("segment_model",),
         compared=Comparison("macro_f1", "macro F1", 0.05),
     ),
@@ -197,6 +201,7 @@ MODELS = (
         metrics=RegressorMetrics,
         headline="r2",
         budget="regressor_bytes",
+        target="calories_burned",
         dependencies=("segment_model",),
         compared=Comparison("r2", "R²", 0.05),
     ),

@@ -160,12 +160,10 @@ def _predict(model: "Pipeline", metrics: object) -> None:
     """Predict one row without known values."""
     import pandas as pd
 
-    from fitness_assets.models.prediction import predict_activity, predict_calories
+    from fitness_assets.models.prediction import feature_row
 
-    if isinstance(metrics, ClassifierMetrics):
-        predict_activity(model, metrics, {})
-    elif isinstance(metrics, RegressorMetrics):
-        predict_calories(model, metrics, {})
+    if isinstance(metrics, ClassifierMetrics | RegressorMetrics):
+        model.predict(feature_row(metrics.inputs, {}))
     elif isinstance(metrics, SegmentMetrics):
         model.predict(pd.DataFrame([dict.fromkeys(metrics.features, float("nan"))]))
 

@@ -351,7 +351,7 @@ def test_a_backtest_uses_the_history_before_the_month() -> None:
     for name, model, metrics in trained:
         spec = BY_NAME[name]
         found = backtest.evaluate(spec, model, metrics, both, may["date"].min().date())
-        assert found.rows == len(split_by_user(may, [spec.forest().TARGET]).test), name
+        assert found.rows == len(split_by_user(may, [spec.target]).test), name
     assert isinstance(found, RegressorEvaluation)
     assert isinstance(metrics, RegressorMetrics)
     expected = pytest.approx(metrics.evaluation.scores.r2, abs=1e-6)
@@ -366,7 +366,8 @@ def test_every_module_of_the_registry_provides_what_it_must() -> None:
         assert {"user_id", "date", "worn"} <= set(implementation.COLUMNS)
         assert callable(implementation.train_month)
         if spec.compared:
-            assert spec.forest().TARGET in implementation.COLUMNS
+            assert spec.target == spec.forest().TARGET
+            assert spec.target in implementation.COLUMNS
             assert callable(spec.forest().evaluate)
             assert callable(spec.forest().frame)
         assert set(spec.dependencies) < set(BY_NAME)
