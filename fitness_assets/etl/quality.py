@@ -217,7 +217,9 @@ def no_drift(data: CheckedMonth) -> Outcome:
         return Outcome(True, "no month before to compare with")
     indices, drifted = {}, []
     for name in MEASUREMENTS:
-        then = previous.distributions[name]
+        then = previous.distributions.get(name)
+        if then is None:
+            continue  # the month before is of a version without this column
         values = _numbers(data.read, name)
         now_rows, then_rows = max(len(values), 1), max(previous.rows, 1)
         # An empty bin counts as half a row, or the index would be infinite.

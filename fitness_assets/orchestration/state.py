@@ -6,8 +6,15 @@ from fitness_assets import months
 from fitness_assets.errors import StorageError
 from fitness_assets.orchestration.lineage import INPUTS, SOURCE, TRAILING_WINDOW
 from fitness_assets.orchestration.staleness import Partition, Stored, inputs_of
+from fitness_assets.record import daily, raw
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
+
+#: Types of the columns of the lake, by asset, as their manifests state them.
+_SCHEMAS = {
+    asset: {field.name: str(field.type) for field in schema}
+    for asset, schema in (("raw_telemetry", raw.SCHEMA), ("daily_activity", daily.SCHEMA))
+}
 
 
 def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partition, Stored]:
@@ -67,6 +74,8 @@ def _manifest(workspace: Workspace, partition: Partition) -> Manifest | None:
 def _problem(workspace: Workspace, partition: Partition, manifest: Manifest) -> str | None:
     if manifest.inputs is None:
         return "its inputs were not recorded"
+    if partition.asset in _SCHEMAS and manifest.info.get("columns") != _SCHEMAS[partition.asset]:
+        return "its columns are those of an older version"
     if missing := _missing_files(workspace, partition, manifest):
         return f"{', '.join(missing)} is missing"
     return None

@@ -333,7 +333,12 @@ def _read_records(folder: Path, file: StoredFile) -> Iterator[pa.RecordBatch]:
     verify(folder / file.path, file)
     with pq.ParquetFile(folder / file.path) as records:
         for batch in records.iter_batches():
-            yield pa.record_batch(batch.columns, schema=SCHEMA)
+            # An import of an older version may lack a column.
+            stored = dict(zip(batch.schema.names, batch.columns, strict=True))
+            columns = [
+                stored.get(field.name, pa.nulls(batch.num_rows, field.type)) for field in SCHEMA
+            ]
+            yield pa.record_batch(columns, schema=SCHEMA)
 
 
 def _digest(path: Path) -> str:

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -113,6 +114,16 @@ def test_half_of_a_month_is_not_complete() -> None:
     table = month()
     first_days = pa.array([day.day <= 14 for day in table["date"].to_pylist()])
     assert "complete" in failed(table.filter(first_days), month())
+
+
+def test_a_number_that_the_month_before_lacks_has_not_drifted() -> None:
+    before = previous(month())
+    before = replace(
+        before, distributions={k: v for k, v in before.distributions.items() if k != "steps"}
+    )
+    outcome = quality.no_drift(april(month(steps=[0] * 40 * APRIL), before))
+    assert outcome.passed
+    assert "steps" not in outcome.values
 
 
 def test_drift_of_one_number_is_reported() -> None:

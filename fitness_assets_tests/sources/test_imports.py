@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from fitness_assets.errors import SourceError, StorageError
@@ -192,6 +193,26 @@ def test_an_import_stored_by_version_0_1_is_still_read(tmp_path: Path, imports: 
         {"2023-05": 1},
         info.quarantined,
     )
+
+
+def test_a_column_that_a_stored_import_lacks_is_null(tmp_path: Path, imports: Imports) -> None:
+    imports.add(two_users(tmp_path), ImportOptions())
+    (folder,) = (path for path in (tmp_path / "imports").iterdir() if path.is_dir())
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    month = next(iter(imports.all()[0].months))
+    before = rows(imports, month)
+    with Writer(folder) as writer:
+        for file in manifest.files:
+            path = folder / file.path
+            if path.suffix == ".parquet":
+                table = pq.read_table(path).drop_columns(["sleep_hours"])
+                pq.write_table(table, writer.staging / file.name)
+            else:
+                (writer.staging / file.name).write_bytes(path.read_bytes())
+        writer.publish(dict(manifest.info))
+    assert rows(imports, month) == before
+    assert all(batch["sleep_hours"].null_count == len(batch) for batch in imports.read(month))
 
 
 def test_an_import_stored_by_a_newer_version_names_the_folder(
