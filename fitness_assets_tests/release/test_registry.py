@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,19 +10,17 @@ from fitness_assets.errors import ReleaseError
 from fitness_assets.release.registry import is_link, origin_of, upload_target
 from fitness_assets.release.targets.drive import DriveOrigin, DriveTarget
 from fitness_assets.release.targets.folder import FolderOrigin, FolderTarget
-
-
-@dataclass(frozen=True)
-class TargetSettings:
-    upload_folder: Path
-    drive_folder: str | None = None
-    drive_credentials: Path | None = None
+from fitness_assets.settings import Settings
 
 
 def test_the_target_is_drive_if_configured_and_else_a_folder(tmp_path: Path) -> None:
-    assert isinstance(upload_target(TargetSettings(tmp_path)), FolderTarget)
-    settings = TargetSettings(tmp_path, "a folder", tmp_path / "credentials.json")
-    assert isinstance(upload_target(settings), DriveTarget)
+    environ = {"FITNESS_HOME": str(tmp_path)}
+    assert isinstance(upload_target(Settings.from_env(environ)), FolderTarget)
+    environ |= {
+        "FITNESS_DRIVE_FOLDER": "a folder",
+        "FITNESS_DRIVE_CREDENTIALS": str(tmp_path / "credentials.json"),
+    }
+    assert isinstance(upload_target(Settings.from_env(environ)), DriveTarget)
 
 
 @pytest.mark.parametrize(
