@@ -49,6 +49,8 @@ INPUTS: dict[str, dict[str, Window]] = {
     "compression_report": {"daily_activity": TRAILING, "calorie_regressor": MONTH},
     # Days and segments are compared with those of the month before.
     "dashboard_release": {
+        # The release shows how many records were delivered, and which files could not be read.
+        "raw_telemetry": MONTH,
         "daily_activity": MONTH_AND_PREVIOUS,
         "segment_model": MONTH_AND_PREVIOUS,
         **{spec.name: MONTH for spec in FORESTS},
