@@ -35,7 +35,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
 
 FIRST, LAST, EXTENDED = "2023-04", "2023-06", "2023-07"
 ASSETS = [asset for asset in INPUTS if asset not in ON_DEMAND]
-INTERLEAVINGS = int(os.environ.get("FITNESS_INTERLEAVINGS", "2"))
+INTERLEAVINGS = int(os.environ.get("FITNESS_INTERLEAVINGS", "1"))
 
 
 class Home:
