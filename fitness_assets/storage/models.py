@@ -1,11 +1,10 @@
 """Trained models on disk, with their metrics and tables.
 
-A model is a skops file, never a pickle. It may hold only the types of the allow-list in this
-module, so that loading a file cannot run code that the file brings.
+A model is a skops file, never a pickle. It may hold only the types that `model_file` declares, so
+that loading a file cannot run code that the file brings.
 """
 
 import io
-import json
 import re
 import zipfile
 from collections.abc import Mapping
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fitness_assets.errors import StorageError
-from fitness_assets.storage import documents
+from fitness_assets.storage import documents, model_file
 from fitness_assets.storage.publication import Manifest, Writer, read_bytes, read_manifest
 
 # skops and scikit-learn take seconds to import, and most processes do not need them.
@@ -31,47 +30,10 @@ if TYPE_CHECKING:
 #: Format 1, of fitness_assets 0.1, was not recorded in the manifest.
 FORMAT = 2
 
-# Types that a model may hold, in addition to those that skops trusts. The trees of scikit-learn are
-# not among them: they do not check that their nodes exist, so a hostile file could make them read
-# any memory. Forests are packed instead, and a packed forest checks its bytes.
-_TRUSTED = [
-    "fitness_assets.models.forests.residual_regressor.ResidualRegressor",
-    "fitness_assets.models.forests.packed.estimator.PackedClassifier",
-    "fitness_assets.models.forests.packed.estimator.PackedRegressor",
-    "numpy.dtype",
-]
-
-# All types that our models consist of, by the name of the skops node that reads them.
-_NODE_TYPES = {
-    "ObjectNode": {
-        "fitness_assets.models.forests.residual_regressor.ResidualRegressor",
-        "fitness_assets.models.forests.packed.estimator.PackedClassifier",
-        "fitness_assets.models.forests.packed.estimator.PackedRegressor",
-        "sklearn.cluster._kmeans.KMeans",
-        "sklearn.compose._column_transformer.ColumnTransformer",
-        "sklearn.impute._base.SimpleImputer",
-        "sklearn.pipeline.Pipeline",
-        "sklearn.preprocessing._data.PowerTransformer",
-        "sklearn.preprocessing._data.StandardScaler",
-        "sklearn.preprocessing._encoders.OneHotEncoder",
-    },
-    "BytesNode": {"builtins.bytes"},
-    "DTypeNode": {"numpy.dtype"},
-    "DictNode": {"builtins.dict"},
-    "JsonNode": {"builtins.str"},
-    "ListNode": {"builtins.list"},
-    "NdArrayNode": {"numpy.float64", "numpy.int64", "numpy.ndarray"},
-    "SliceNode": {"builtins.slice"},
-    "TupleNode": {"builtins.tuple"},
-    "TypeNode": {"builtins.str", "numpy.float64"},
-}
-# Version of skops' format. Version 1 stored some parts as pickles.
-_PROTOCOL = 2
-
 MODEL = "model.skops"
 METRICS = "metrics.json"
-# Many times the size of our largest model; a file that decompresses to more is refused.
-_MAX_DECOMPRESSED = 200_000_000
+# Characters of the reason in the message about a model that is refused.
+_MAX_REASON = 300
 # The earliest timestamp of the zip format, fixed so that equal models give equal bytes.
 _TIMESTAMP = (1980, 1, 1, 0, 0, 0)
 
@@ -113,71 +75,67 @@ def load(content: bytes, name: str) -> "Pipeline":
     Raises
     ------
     StorageError
-        If `content` is not a skops file, decompresses to too many bytes, or holds a type that is
-        not on the allow-list. No object is created in these cases.
+        If `content` is not a skops file, exceeds a limit of `model_file`, or holds a type that is
+        not declared there. No object is created in these cases.
     """
+    checked = verify(content, name)
     import skops.io
     from sklearn.pipeline import Pipeline
 
     try:
-        _check_decompressed_size(content)
-        model = skops.io.loads(content, trusted=_TRUSTED)
+        model = skops.io.loads(checked.to_skops(), trusted=model_file.TRUSTED)
+        _make_safe(model)
     except Exception as error:  # a hostile file can make skops raise anything
-        reason = " ".join(str(error).split())
-        raise StorageError(f"{name} is not a model that may be loaded: {reason}") from error
+        raise _refusal(name, error) from error
     if not isinstance(model, Pipeline):
         raise StorageError(f"{name} holds {type(model).__name__}, not a Pipeline")
     return model
 
 
-def verify(content: bytes, name: str) -> None:
-    """Check that `content` holds only types of the allow-list, without loading it.
+def verify(content: bytes, name: str) -> model_file.CheckedModel:
+    """Check the file of a model without loading it.
 
-    A model of ours is checked by its description and its arrays, without skops: importing skops
-    and scikit-learn takes as long as everything else before a dashboard's first page. Anything
-    else is loaded with `load`, which decides. A packed forest is not decoded here; it checks its
-    bytes when it is loaded.
+    Importing skops and scikit-learn takes as long as everything else before a dashboard's first
+    page. Packed forests are not decoded here; they check their bytes when they are loaded.
 
     Raises
     ------
     StorageError
         As `load`.
     """
-    if not _has_only_our_types(content):
-        load(content, name)
-
-
-def _has_only_our_types(content: bytes) -> bool:
     try:
-        _check_decompressed_size(content)
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            described = json.loads(archive.read("schema.json"))
-            for member in archive.namelist():
-                if member.endswith(".npy"):
-                    np.load(io.BytesIO(archive.read(member)), allow_pickle=False)
-        if described["protocol"] != _PROTOCOL or described["__class__"] != "Pipeline":
-            return False
-        nodes = [described]
-        while nodes:
-            node = nodes.pop()
-            if isinstance(node, dict):
-                if "__loader__" in node:
-                    kind = f"{node['__module__']}.{node['__class__']}"
-                    if kind not in _NODE_TYPES[node["__loader__"]]:
-                        return False
-                nodes.extend(node.values())
-            elif isinstance(node, list):
-                nodes.extend(node)
-    except Exception:  # noqa: BLE001 - `load` reports what is wrong
-        return False
-    return True
+        return model_file.check(content)
+    except Exception as error:  # damaged bytes can make zipfile and numpy raise anything
+        raise _refusal(name, error) from error
 
 
-def _check_decompressed_size(content: bytes) -> None:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        size = sum(member.file_size for member in archive.infolist())
-    if size > _MAX_DECOMPRESSED:
-        raise ValueError(f"it would decompress to {size:,} bytes")
+def _refusal(name: str, error: Exception) -> StorageError:
+    reason = " ".join(str(error).split())[:_MAX_REASON]
+    return StorageError(f"{name} is not a model that may be loaded: {reason}")
+
+
+def _make_safe(part: object) -> None:
+    """Check or reset the attributes that compiled code or joblib would use without a check."""
+    from sklearn.cluster import KMeans
+    from sklearn.compose import ColumnTransformer
+    from sklearn.pipeline import Pipeline
+
+    if isinstance(part, Pipeline):
+        for _, step in part.steps:
+            _make_safe(step)
+    elif isinstance(part, ColumnTransformer):
+        # Otherwise joblib would start that many processes.
+        part.n_jobs = None
+        for _, step, _ in [*part.transformers, *getattr(part, "transformers_", [])]:
+            _make_safe(step)
+    elif isinstance(part, KMeans):
+        # scikit-learn multiplies rows with the centers without a comparison of their widths, in
+        # as many threads as the machine had that trained the model.
+        centers = part.cluster_centers_
+        if centers.shape != (part.n_clusters, part.n_features_in_) or centers.dtype != np.float64:
+            raise ValueError("its KMeans has cluster centers of another shape")
+        part.cluster_centers_ = np.ascontiguousarray(centers)
+        part._n_threads = 1  # noqa: SLF001 - has no public name
 
 
 def array_bytes(model: Any) -> int:

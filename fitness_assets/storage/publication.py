@@ -32,6 +32,8 @@ MANIFEST = "_manifest.json"
 _LOCK = "_lock"
 _STAGING = "_staging-"
 _FORMAT = 1
+# Limit on the size of a manifest. A reader of other machines' manifests limits them further.
+_MAX_MANIFEST_BYTES = 50_000_000
 # A file name without a folder.
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
@@ -134,7 +136,7 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
     StorageError
         If it cannot be read, names a file outside its folder, or does not match its own hash.
     """
-    document = documents.decode(content, _Document, name)
+    document = documents.decode(content, _Document, name, _MAX_MANIFEST_BYTES)
     if document.format != _FORMAT:
         raise StorageError(f"{name} has format {document.format}; this version reads {_FORMAT}")
     if not all(

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from fitness_assets.models.forests.packed.format import (
     MAX_FEATURES,
     MAX_NODES,
+    MAX_TREES,
     MAX_WEIGHTS,
     ForestContent,
     can_encode_labels,
@@ -37,10 +38,11 @@ def from_sklearn(forest: Any, value_step: float | None) -> ForestContent:
         raise ValueError(f"a packed forest has one output; this forest has {forest.n_outputs_}")
     trees = [estimator.tree_ for estimator in forest.estimators_]
     nodes = sum(tree.node_count for tree in trees)
-    if nodes > MAX_NODES or forest.n_features_in_ > MAX_FEATURES:
+    if nodes > MAX_NODES or len(trees) > MAX_TREES or forest.n_features_in_ > MAX_FEATURES:
         raise ValueError(
-            f"a packed forest has at most {MAX_NODES:,} nodes and {MAX_FEATURES:,} features; "
-            f"this forest has {nodes:,} and {forest.n_features_in_:,}"
+            f"a packed forest has at most {MAX_TREES:,} trees, {MAX_NODES:,} nodes and "
+            f"{MAX_FEATURES:,} features; this forest has {len(trees):,}, {nodes:,} and "
+            f"{forest.n_features_in_:,}"
         )
     orders = [preorder(tree.children_left, tree.children_right) for tree in trees]
 

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from fitness_assets.errors import PackedForestError
 from fitness_assets.models.forests.packed.format import ForestContent
 
-#: Limit on the levels of a tree: each level takes one step of `FlatTrees.leaves`.
-MAX_LEVELS = 1 << 16
+#: Limit on the levels of a tree: each level takes one step of `FlatTrees.leaves`. Released forests
+#: have at most 16.
+MAX_LEVELS = 256
 
 # Of a split: its threshold, and the distance from its left child, which is the next node, to its
 # right child. Of a leaf: its value, or the number of its row of weights, and -1, which leads back

@@ -19,7 +19,7 @@ from sklearn.base import is_classifier
 from fitness_assets.errors import PackedForestError
 from fitness_assets.models.forests.packed import routing
 from fitness_assets.models.forests.packed.estimator import PackedForest
-from fitness_assets.models.forests.packed.format import FILTERS, HEADER
+from fitness_assets.models.forests.packed.format import FILTERS, HEADER, MAX_NODES, MAX_TREES
 from fitness_assets_tests.support.forests import small_classifier, small_regressor, wide
 
 QUICK = settings(deadline=None, derandomize=True, database=None, max_examples=80)
@@ -155,7 +155,7 @@ def test_a_few_bytes_cannot_exhaust_memory() -> None:
     header, _ = unseal(small_regressor().to_bytes())
     bomb = seal(header, bytes(1 << 25))
     huge = bytearray(header)
-    huge[12:20] = struct.pack("<II", 2, 1 << 24)
+    huge[12:20] = struct.pack("<II", 2, MAX_NODES)
     empty = seal(bytes(huge), b"")
     tracemalloc.start()
     try:
@@ -164,6 +164,16 @@ def test_a_few_bytes_cannot_exhaust_memory() -> None:
         assert tracemalloc.get_traced_memory()[1] < 1 << 21
     finally:
         tracemalloc.stop()
+
+
+def test_the_sizes_in_a_header_are_bounded() -> None:
+    header, payload = unseal(small_regressor().to_bytes())
+    for sizes in ((2, MAX_NODES + 2), (MAX_TREES + 2, MAX_NODES)):
+        changed = bytearray(header)
+        changed[12:20] = struct.pack("<II", *sizes)
+        assert error_of(seal(bytes(changed), payload)).endswith(
+            ("or nodes", f"{MAX_TREES:,} trees")
+        )
 
 
 def test_too_many_levels_are_refused() -> None:
