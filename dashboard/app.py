@@ -54,6 +54,7 @@ def main() -> None:
         notices.invalid_settings(error)
         st.stop()
     notices.updates_refused(state.refused)
+    notices.updates_refused(data.refresh_people(), "rows of people of ")
     st.session_state["months"] = state.months
     st.session_state["refused"] = state.refused
     if state.months:

@@ -45,6 +45,40 @@ def state() -> State:
     return refresh(known.release_source, known.release_cache, known.release_digests)
 
 
+def refresh_people() -> dict[str, str]:
+    """Update the copy of private tables with rows of people; why a month was refused, by month."""
+    known = settings()
+    if known.people_source is None:
+        return {}
+    refresh = _people_from_link if is_link(known.people_source) else _people
+    return refresh(
+        known.people_source, known.people_cache, known.release_people_credentials
+    ).refused
+
+
+def people_part(release: Release) -> Release | None:
+    """The release that has the tables with rows of people of `release`.
+
+    That is `release` itself if they are public, else the private bundle of the same month and
+    data; None if this dashboard has none.
+    """
+    if release.has_people:
+        return release
+    known = settings()
+    if known.people_source is None:
+        return None
+    try:
+        part = ReleaseStore(known.people_cache).open(release.month)
+    except StorageError:
+        return None
+    return part if part.info.upstream == release.info.upstream else None
+
+
+def has_people(release: Release) -> bool:
+    """Whether this dashboard has the tables with rows of people of `release`."""
+    return people_part(release) is not None
+
+
 def release(month: str) -> Release:
     """The release of `month` in the dashboard's verified copy.
 
@@ -74,6 +108,15 @@ def _refreshed(source: str, cache: Path, digests: tuple[str, ...]) -> State:
 @st.cache_data(ttl=_REMOTE_INTERVAL, max_entries=1, show_spinner="Checking for a new release")
 def _refreshed_from_link(source: str, cache: Path, digests: tuple[str, ...]) -> State:
     return _refreshed(source, cache, digests)
+
+
+def _people(source: str, cache: Path, credentials: Path | None) -> State:
+    return Mirror(origin_of(source, credentials), cache, private=True).refresh()
+
+
+@st.cache_data(ttl=_REMOTE_INTERVAL, max_entries=1, show_spinner="Checking for a new release")
+def _people_from_link(source: str, cache: Path, credentials: Path | None) -> State:
+    return _people(source, cache, credentials)
 
 
 def _identity(release: Release) -> tuple[str, str]:

@@ -35,25 +35,36 @@ def release_refused(month: str, error: StorageError) -> None:
     )
 
 
-def updates_refused(refused: Mapping[str, str]) -> None:
+def people_missing() -> None:
+    """The tables with rows of people are not there."""
+    st.info(
+        "This needs rows of people, which this release does not publish and this dashboard is not "
+        "configured to read (FITNESS_RELEASE_PEOPLE_SOURCE).",
+        icon=":material/lock:",
+    )
+
+
+def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
     """Newer releases were refused: one message for all, as pinned digests refuse all but a few.
 
     Parameters
     ----------
     refused : mapping
         Reasons by month, or by ``latest.json``.
+    part : str
+        What of the releases was refused, if not the whole.
     """
     if len(refused) > 1:
         st.warning(
-            f"The newest releases of {', '.join(refused)} were refused. The previous releases are "
-            "shown.",
+            f"The newest {part}releases of {', '.join(refused)} were refused. The previous ones "
+            "are shown.",
             icon=":material/block:",
         )
         with st.expander("Reasons"):
             st.markdown("\n".join(f"- {reason}" for reason in refused.values()))
         return
     for month, reason in refused.items():
-        what = month if month == LATEST else f"release of {month}"
+        what = part + (month if month == LATEST else f"release of {month}")
         st.warning(
             f"The newest {what} was refused: {reason}. The previous release is shown.",
             icon=":material/block:",

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_assets import months
 from fitness_assets.errors import ReleaseError, SettingsError
+from fitness_assets.release.people import PeopleMode
 
 SourceName = Literal["cohort", "folder", "exports"]
 
@@ -126,6 +127,20 @@ def _source(text: str) -> str:
     return text
 
 
+def _people(text: str) -> str:
+    if text not in get_args(PeopleMode):
+        raise ValueError(f"is not one of {', '.join(get_args(PeopleMode))}")
+    return text
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    for value in values:
+        if not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
+            raise ValueError(f"holds {value!r}, which is not an e-mail address")
+    return values
+
+
 def _timezone(text: str) -> ZoneInfo:
     try:
         return ZoneInfo(text)
@@ -186,12 +201,39 @@ class DashboardSettings:
     release_cache: Path = _setting(
         "FITNESS_RELEASE_CACHE", "HOME/cache", "The dashboard's verified copy of releases.", _path
     )
+    release_people_source: str | None = _setting(
+        "FITNESS_RELEASE_PEOPLE_SOURCE",
+        None,
+        "Where the dashboard reads private tables with rows of people: a folder, or the link of "
+        "their `latest.json` on Google Drive. A dashboard that reads the releases of its own home "
+        "reads those of `HOME/people`, others read none.",
+        _release_source,
+    )
+    release_people_credentials: Path | None = _setting(
+        "FITNESS_RELEASE_PEOPLE_CREDENTIALS",
+        None,
+        "JSON file of an account that may read `FITNESS_RELEASE_PEOPLE_SOURCE` on Google Drive.",
+        _path,
+    )
     memory: int = _setting(
         "FITNESS_MEMORY",
         "690000000",
         "Bytes of memory that the dashboard may use; a model that would exceed them is not loaded.",
         _integer(1, 10**12),
     )
+
+    @property
+    def people_source(self) -> str | None:
+        """Where to read private tables with rows of people, or None."""
+        if self.release_people_source is not None:
+            return self.release_people_source
+        own = self.release_source == str(self.home / "releases")
+        return str(self.home / "people") if own else None
+
+    @property
+    def people_cache(self) -> Path:
+        """The dashboard's copy of these tables, next to that of the releases."""
+        return self.release_cache.with_name(f"{self.release_cache.name}-people")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -324,6 +366,27 @@ class Settings(DashboardSettings):
         "JSON file of a service account or of a user's token for Google Drive.",
         _path,
     )
+    drive_readers: tuple[str, ...] = _setting(
+        "FITNESS_DRIVE_READERS",
+        "",
+        "E-mail addresses, separated by commas, of those who may read private tables with rows of "
+        "people on Google Drive.",
+        _addresses,
+    )
+    release_people: PeopleMode | None = _setting(
+        "FITNESS_RELEASE_PEOPLE",
+        None,
+        "Where releases have tables with rows of people: `none`, `private` (a bundle for named "
+        "readers) or `public`. The default is `public` for the synthetic cohort and `private` for "
+        "other sources.",
+        _people,
+    )
+    smallest_cell: int = _setting(
+        "FITNESS_SMALLEST_CELL",
+        "5",
+        "Smallest number of people in a cell of a published table and in a leaf of a model.",
+        _integer(1, 1000),
+    )
     host: str = _setting("FITNESS_HOST", "127.0.0.1", "Address that `fitness serve` binds to.")
     dagster_port: int = _setting(
         "FITNESS_DAGSTER_PORT", "3000", "Port of the Dagster UI that `fitness serve` starts.", _PORT
@@ -348,6 +411,16 @@ class Settings(DashboardSettings):
                 "FITNESS_DRIVE_FOLDER needs FITNESS_DRIVE_CREDENTIALS, a JSON file of a service "
                 "account or a user's token"
             )
+
+    @property
+    def has_real_people(self) -> bool:
+        """Whether the source holds data of real people."""
+        return self.source != "cohort"
+
+    @property
+    def people(self) -> PeopleMode:
+        """Where releases have tables with rows of people."""
+        return self.release_people or ("private" if self.has_real_people else "public")
 
     def environment(self) -> dict[str, str]:
         """The environment of a child process that uses the same folders."""

@@ -6,8 +6,9 @@ from typing import Protocol
 
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
+from fitness_assets.release.people import Privacy
 from fitness_assets.release.receipts import ReceiptStore
-from fitness_assets.release.registry import upload_target
+from fitness_assets.release.registry import people_target, upload_target
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Target
 from fitness_assets.settings import Settings
@@ -37,7 +38,12 @@ class Workspace:
     backtest, compression : ModelStore
         Of `model_backtest` and `compression_report`.
     releases : ReleaseStore
-    uploads : Target
+        What anyone may read once it is uploaded.
+    people : ReleaseStore
+        The private bundles with rows of people.
+    uploads, people_uploads : Target
+        Of `releases` and of `people`.
+    privacy : Privacy
     receipts : ReceiptStore
         Of what was uploaded, so that nobody needs to ask the target.
     """
@@ -50,7 +56,10 @@ class Workspace:
     backtest: ModelStore[BacktestReport]
     compression: ModelStore[CompressionReport]
     releases: ReleaseStore
+    people: ReleaseStore
     uploads: Target
+    people_uploads: Target
+    privacy: Privacy
     receipts: ReceiptStore
 
     @classmethod
@@ -66,7 +75,15 @@ class Workspace:
             backtest=ModelStore(home / "reports" / "model_backtest", BacktestReport),
             compression=ModelStore(home / "reports" / "compression_report", CompressionReport),
             releases=ReleaseStore(home / "releases"),
+            people=ReleaseStore(home / "people", private=True),
             uploads=upload_target(settings),
+            people_uploads=people_target(settings),
+            privacy=Privacy(
+                people=settings.people,
+                by_hand=settings.release_people is not None,
+                real=settings.has_real_people,
+                smallest_cell=settings.smallest_cell,
+            ),
             receipts=ReceiptStore(home / "reports" / "drive_upload"),
         )
 

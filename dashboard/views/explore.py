@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import data, page
+from dashboard import data, notices, page
 from dashboard.charts import common, explore
 from dashboard.text import label
 from fitness_assets.models.segments.advice import SLEEP
@@ -37,7 +37,7 @@ def show(release: Release) -> None:
         _time(release)
     else:
         _distributions(release)
-    names = _TOPICS[topic]
+    names = [name for name in _TOPICS[topic] if release.has_table(name)]
     st.caption(
         f"{release.table_bytes(names):,} bytes were read and verified to show this: {len(names)} "
         f"of the {len(release.manifest.files)} files of {release.month}, which have "
@@ -109,7 +109,7 @@ def _activities(release: Release) -> None:
 
 
 def _relations(release: Release) -> None:
-    trends, sample = data.table(release, "trends"), data.table(release, "sample")
+    trends, people = data.table(release, "trends"), data.people_part(release)
     known = [name for name in MEASUREMENTS if (trends["x"] == name).any()]
     if len(known) < 2:  # noqa: PLR2004 - one for each axis
         st.info("This month has too few measurements to relate them.")
@@ -121,11 +121,13 @@ def _relations(release: Release) -> None:
         others = [name for name in known if name != x]
         y = _select_measurement("Vertical axis", "explore-y", others, "calories_burned")
     trend = trends[(trends["x"] == x) & (trends["y"] == y)]
+    sample = data.table(people, "sample") if people else None
     page.chart(explore.scatter, sample, trend, x, y, page.chosen_units())
-    st.caption(
-        f"Points are a fixed sample of {len(sample):,} worn days. The line connects the medians of "
-        "20 equal groups of all days."
-    )
+    if sample is None:
+        notices.people_missing()
+    else:
+        st.caption(f"Points are a fixed sample of {len(sample):,} worn days.")
+    st.caption("The line connects the medians of 20 equal groups of all days.")
 
 
 def _health(release: Release) -> None:

@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, downloads, page, personal
+from dashboard import data, downloads, notices, page, personal
 from dashboard.charts import my_days
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
@@ -18,7 +18,11 @@ from fitness_assets.release.bundle import Release
 @page.view
 def show(release: Release) -> None:
     """Draw the view."""
-    users = data.users(release)
+    people = data.people_part(release)
+    if people is None:
+        notices.people_missing()
+        return
+    users = data.users(people)
     left, right = st.columns(2)
     with left:
         user = st.selectbox(
@@ -27,7 +31,7 @@ def show(release: Release) -> None:
             key="user",
             help="Ids as stored in the lake. Users of imported exports have pseudonyms.",
         )
-    days = data.user_days(release, user)
+    days = data.user_days(people, user)
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
     if not known:
         st.info(f"This user has no measurements in {release.month}.")
@@ -47,7 +51,7 @@ def show(release: Release) -> None:
         st.caption("Darker means more. Grey days have no value.")
     with right:
         _progress(days, steps_goal, sleep_goal)
-    _segment(release, user)
+    _segment(release, people, user)
     _energy(release, user, days)
     st.subheader("Download your days")
     st.caption(f"All {len(days)} days of {release.month} as released, in metric units.")
@@ -117,7 +121,7 @@ def _days(number: int) -> str:
     return "1 day" if number == 1 else f"{number} days"
 
 
-def _segment(release: Release, user: str) -> None:
+def _segment(release: Release, people: Release, user: str) -> None:
     st.subheader("Your segment")
     model = data.report(release).models["segment_model"]
     metrics = page.carried_metrics(model, SegmentMetrics)
@@ -127,7 +131,7 @@ def _segment(release: Release, user: str) -> None:
     if not metrics.stable:
         st.info("No stable segments were found this month, so you have none.")
         return
-    users = data.table(release, "user_map")
+    users = data.table(people, "user_map")
     own = users[users["user_id"] == user]
     if own.empty:
         st.info("You have no segment: it needs at least a week of worn days.")

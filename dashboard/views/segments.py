@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, page
+from dashboard import data, notices, page
 from dashboard.charts import common, segments
 from dashboard.text import label
 from fitness_assets.models.explanations import habit_advice, segments_verdict
@@ -40,8 +40,11 @@ def show(release: Release) -> None:
         st.warning(verdict, icon=":material/blur_on:")
     # Users are assigned by the month's own model only.
     own = model.report.released
-    if own and report.projection and release.has_table("user_map"):
-        _projection(release, report.projection, metrics)
+    people = data.people_part(release)
+    if people is None:
+        notices.people_missing()
+    elif own and report.projection and people.has_table("user_map"):
+        _projection(people, report.projection, metrics)
     left, right = st.columns(2, gap="medium")
     with left:
         _stability(metrics)
@@ -90,8 +93,8 @@ def _profiles(metrics: SegmentMetrics) -> None:
     )
 
 
-def _projection(release: Release, axes: Projection, metrics: SegmentMetrics) -> None:
-    users = data.table(release, "user_map")
+def _projection(people: Release, axes: Projection, metrics: SegmentMetrics) -> None:
+    users = data.table(people, "user_map")
     shown = users[["x", "y"]]
     if metrics.stable:
         shown = shown.assign(segment=users["segment_name"])

@@ -20,7 +20,7 @@ from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release import build as release_build
-from fitness_assets.release import model_loader, tables
+from fitness_assets.release import model_loader, people, tables
 from fitness_assets.release.bundle import DataReport, Fallback, Release, ReleasedModel
 from fitness_assets.storage.models import MODEL, ModelStore, load
 from fitness_assets.storage.publication import Manifest
@@ -70,7 +70,12 @@ def build(
                 if model.entry.fallback is not None:
                     versions |= _searched_versions(workspace.models[name], month)
             files, info = release_build.assemble(inputs)
-            release = workspace.releases.publish(files, info, versions)
+            public, private = people.split(files, workspace.privacy.people)
+            if private:
+                workspace.people.publish(private, info, versions)
+            else:
+                workspace.people.remove(month)
+            release = workspace.releases.publish(public, info, versions)
             has_models = any(release.model_file(name) for name in MODEL_NAMES)
             steps = measure(workspace.releases.root, release.month) if has_models else []
         digest = workspace.releases.digest(release.month) or ""

@@ -26,11 +26,20 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """The month's release, uploaded to the configured target and verified there.
 
         The target is Google Drive if the settings configure it, else a local folder. Files that the
-        target already has are not sent again.
+        target already has are not sent again. Private tables with rows of people are a bundle of
+        their own, which only named readers get.
         """
         month = context.partition_key
         inputs = input_versions(workspace, "drive_upload", month)
-        uploaded = workspace.uploads.upload(workspace.releases.open(month), context.log.info)
+        release = workspace.releases.open(month)
+        workspace.privacy.check_upload(month, has_people=release.has_people)
+        uploaded = workspace.uploads.upload(release, context.log.info)
+        private = workspace.privacy.people == "private"
+        if private and workspace.people.manifest(month) is not None:
+            people = workspace.people_uploads.upload(workspace.people.open(month), context.log.info)
+            context.log.info(f"sent {people.sent:,} bytes of rows of people to {people.link}")
+        else:
+            workspace.people_uploads.remove(month)
         workspace.receipts.save(month, uploaded, inputs)
         manifest, link = uploaded.manifest, uploaded.link
         context.log.info(f"sent {uploaded.sent:,} of {manifest.bytes:,} bytes to {link}")

@@ -85,7 +85,8 @@ def remove_user(settings: Settings, name: str) -> set[str]:
     configured_pseudonyms(settings).forget(user)
     configured_imports(settings).forget(user)
     # The dashboard downloads its copy of the releases again.
-    shutil.rmtree(settings.release_cache, ignore_errors=True)
+    for copy in (settings.release_cache, settings.people_cache):
+        shutil.rmtree(copy, ignore_errors=True)
     return shared
 
 
@@ -133,7 +134,9 @@ def _segments(workspace: Workspace, settings: Settings, user: str) -> pd.DataFra
 def _erase(workspace: Workspace, month: str) -> None:
     """Remove every stored artifact of `month`."""
     workspace.releases.remove(month)
+    workspace.people.remove(month)
     workspace.uploads.remove(month)
+    workspace.people_uploads.remove(month)
     for lake in (workspace.raw, workspace.daily):
         shutil.rmtree(lake.folder(month), ignore_errors=True)
     for folder in (

@@ -11,6 +11,7 @@ import msgspec
 from fitness_assets.errors import StorageError
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
 
@@ -24,7 +25,7 @@ MANIFEST = "manifest.json"
 #: File name of a release's metrics.
 METRICS = "metrics.json"
 #: Version of the content of a release. Readers refuse other versions.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 class MonthSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -244,6 +245,11 @@ class Release:
     def has_table(self, name: str) -> bool:
         """Whether the release has the table `name`."""
         return any(file.name == f"{name}.parquet" for file in self.manifest.files)
+
+    @property
+    def has_people(self) -> bool:
+        """Whether the release has tables with rows of people."""
+        return any(self.has_table(name) for name in PEOPLE_TABLES)
 
     def table(
         self, name: str, columns: Sequence[str] | None = None, user: str | None = None

@@ -58,12 +58,21 @@ class Mirror:
         The folder of the copy.
     digests : tuple of str
         SHA-256 of the manifests to accept. Empty: accept those that the pointer lists.
+    private : bool
+        Whether only the owner of the process may read the copy.
     """
 
-    def __init__(self, origin: Origin, root: Path, digests: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        origin: Origin,
+        root: Path,
+        digests: tuple[str, ...] = (),
+        *,
+        private: bool = False,
+    ) -> None:
         self._origin = origin
         self._digests = digests
-        self.store = ReleaseStore(root)
+        self.store = ReleaseStore(root, private=private)
 
     def refresh(self) -> State:
         """Copy what is new at the origin.
@@ -73,7 +82,7 @@ class Mirror:
         root = self.store.root
         refused: dict[str, str] = {}
         try:
-            root.mkdir(parents=True, exist_ok=True)
+            self.store.create()
             # While another process downloads, show what is here. Wait only if nothing is.
             with FileLock(root / _LOCK, timeout=0 if self._accepted() else _FIRST_COPY_TIMEOUT):
                 refused = self._update()

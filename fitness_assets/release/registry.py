@@ -4,6 +4,7 @@ import pkgutil
 import re
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any, cast
 
 from fitness_assets.errors import ReleaseError
@@ -19,7 +20,7 @@ def is_link(source: str) -> bool:
     return _SCHEME.match(source) is not None
 
 
-def origin_of(source: str) -> Origin:
+def origin_of(source: str, credentials: Path | None = None) -> Origin:
     """The origin that a release source names.
 
     Nothing is read yet, and no client library is imported: settings are validated by this.
@@ -28,6 +29,8 @@ def origin_of(source: str) -> Origin:
     ----------
     source : str
         The path of a folder, or a link that one of the targets knows.
+    credentials : Path, optional
+        Of a named reader, for bundles that are not public.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def origin_of(source: str) -> Origin:
     if not is_link(source):
         return folder.origin(source)
     for module in _other_modules():
-        if origin := module.origin(source):
+        if origin := module.origin(source, credentials):
             return origin
     known = " or ".join([folder.SOURCE, *(module.SOURCE for module in _other_modules())])
     raise ReleaseError(f"{source} is not {known}")
@@ -55,6 +58,19 @@ def upload_target(settings: Any) -> Target:
         if target := module.upload_target(settings):
             return target
     return folder.upload_target(settings)
+
+
+def people_target(settings: Any) -> Target:
+    """The target of the bundles with rows of people, of the same kind as `upload_target`.
+
+    Parameters
+    ----------
+    settings : Settings
+    """
+    for module in _other_modules():
+        if target := module.people_target(settings):
+            return target
+    return folder.people_target(settings)
 
 
 @cache

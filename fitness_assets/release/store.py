@@ -28,10 +28,19 @@ class ReleaseStore:
     ----------
     root : Path
         Holds one folder a month, and ``latest.json``.
+    private : bool
+        Whether only the owner of the files may read them.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, private: bool = False) -> None:
         self.root = root
+        self._private = private
+
+    def create(self) -> None:
+        """Create the folder if it is missing, for its owner only if the releases are private."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        if self._private:
+            self.root.chmod(0o700)
 
     def months(self) -> list[str]:
         """The months that have a release, in order."""
@@ -103,6 +112,7 @@ class ReleaseStore:
         from fitness_assets.storage.models import verify
 
         months.start(month)
+        self.create()
         with Writer(self.root / month, MANIFEST) as writer:
             for name, content in files.items():
                 path = writer.staging / name

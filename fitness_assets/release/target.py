@@ -6,6 +6,7 @@ A target is one module of `fitness_assets.release.targets` with the functions of
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from fitness_assets.release.bundle import Release
@@ -103,8 +104,14 @@ class TargetModule(Protocol):
 
     SOURCE: str
 
-    def origin(self, source: str, /) -> Origin | None:
-        """The origin that `source` names, or None if `source` is not of this target."""
+    def origin(self, source: str, credentials: Path | None = None, /) -> Origin | None:
+        """The origin that `source` names, or None if `source` is not of this target.
+
+        With `credentials` it reads what only named readers may read.
+        """
 
     def upload_target(self, settings: Any, /) -> Target | None:
         """The target that the settings configure, or None if they do not configure this one."""
+
+    def people_target(self, settings: Any, /) -> Target | None:
+        """The same for the bundles with rows of people, which only named readers may read."""

@@ -63,6 +63,8 @@ class Item:
     metadata: dict[str, Any]
     contents: list[bytes] = field(default_factory=list)
     public: bool = False
+    #: Addresses of the accounts that it is shared with.
+    readers: set[str] = field(default_factory=set)
 
     @property
     def content(self) -> bytes:
@@ -114,6 +116,8 @@ class DriveEmulator:
         The requests, each with the path of the file that it is about.
     received : int
         Bytes of content that were received.
+    folder_is_public : bool
+        Whether anyone who has the link may read the folder, and so all files in it.
     """
 
     folder = "0AFitnessReleases"
@@ -123,9 +127,11 @@ class DriveEmulator:
         self.page_size = 100
         self.log: list[tuple[Kind, str]] = []
         self.received = 0
+        self.folder_is_public = False
         self._items: dict[str, Item] = {}
         self._sessions: dict[str, _Session] = {}
-        self._tokens: set[str] = set()
+        #: The address of the account that a token was given to; "" for the user with a token.
+        self._tokens: dict[str, str] = {}
         self._faults: list[_ActiveFault] = []
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -135,11 +141,12 @@ class DriveEmulator:
             "chunk": self._chunk,
             "state": self._state,
             "list": self._list,
-            "get": lambda request: json_response(self._items[request.id].resource()),
-            "content": lambda request: Response(200, self._items[request.id].content),
+            "get": self._get,
+            "content": self._content,
             "delete": self._delete,
             "permissions": self._permissions,
             "share": self._share,
+            "unshare": self._unshare,
             "page": self._page,
             "download": self._download,
         }
@@ -185,12 +192,18 @@ class DriveEmulator:
         monkeypatch.setattr("httplib2.CA_CERTS", self._authority)
 
     def credentials(
-        self, folder: Path, kind: Literal["service_account", "authorized_user"] = "service_account"
+        self,
+        folder: Path,
+        kind: Literal["service_account", "authorized_user"] = "service_account",
+        account: str = ACCOUNT,
     ) -> Path:
-        """Write credentials that the emulator accepts, and return their file."""
+        """Write credentials that the emulator accepts, and return their file.
+
+        A service account other than the default one may read only what is shared with it.
+        """
         content = {
             "service_account": {
-                "client_email": ACCOUNT,
+                "client_email": account,
                 "private_key": self._account.private_key_pem.bytes().decode(),
                 "token_uri": f"{TOKENS}/token",
             },
@@ -200,7 +213,7 @@ class DriveEmulator:
                 "refresh_token": "a refresh token",
             },
         }
-        path = folder / f"{kind}.json"
+        path = folder / (f"{kind}.json" if account == ACCOUNT else f"{account}.json")
         path.write_text(json.dumps({"type": kind, **content[kind]}))
         return path
 
@@ -303,12 +316,17 @@ class DriveEmulator:
 
     def _handle(self, request: Request) -> Response:
         if request.kind in API_KINDS:
-            if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self._tokens:
+            token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+            if token not in self._tokens:
                 return error_response("unauthorized")
+            account = self._tokens[token]
+            if account not in ("", ACCOUNT) and not self._may_read(account, request):
+                return error_response("not found")
             # Without this parameter, Drive does not find files on a shared drive.
             if request.query.get("supportsAllDrives") != "true":
                 return error_response("not found")
-        if request.id and request.id not in self._items:
+        of_folder = request.kind == "permissions" and request.id == self.folder
+        if request.id and request.id not in self._items and not of_folder:
             return (
                 error_response("not found")
                 if request.kind in API_KINDS
@@ -368,6 +386,7 @@ class DriveEmulator:
     def _token(self, request: Request) -> Response:
         """A token, for a signed assertion or a refresh token."""
         form = dict(parse_qsl(request.body.decode()))
+        account = ""
         if form["grant_type"] == "refresh_token":
             granted = (form["refresh_token"], form["client_secret"], form["scope"]) == (
                 "a refresh token",
@@ -377,13 +396,14 @@ class DriveEmulator:
         else:
             certificate = self._account.cert_chain_pems[0].bytes()
             claims = jwt.decode(form["assertion"], certificate, audience=f"{TOKENS}/token")
-            granted = (claims["iss"], claims["scope"]) == (ACCOUNT, SCOPE)
+            granted = claims["scope"] == SCOPE
+            account = claims["iss"]
         if not granted:
             return json_response(
                 {"error": "invalid_grant", "error_description": "Bad Request"}, 400
             )
         token = f"token-{next(self._numbers)}"
-        self._tokens.add(token)
+        self._tokens[token] = account
         return json_response({"access_token": token, "expires_in": 3599, "token_type": "Bearer"})
 
     def _session(self, request: Request) -> Response:
@@ -457,18 +477,55 @@ class DriveEmulator:
         del self._items[request.id]
         return Response(204)
 
+    def _may_read(self, account: str, request: Request) -> bool:
+        item = self._items.get(request.id)
+        is_read = request.kind in ("get", "content")
+        return item is not None and is_read and (self.is_public(item) or account in item.readers)
+
+    def is_public(self, item: Item) -> bool:
+        """Whether anyone who has the link may read `item`."""
+        return item.public or self.folder_is_public
+
+    def _get(self, request: Request) -> Response:
+        return json_response(self._items[request.id].resource())
+
+    def _content(self, request: Request) -> Response:
+        return Response(200, self._items[request.id].content)
+
     def _permissions(self, request: Request) -> Response:
-        permissions = [{"id": "1", "type": "user", "role": "organizer"}]
-        if self._items[request.id].public:
+        item = self._items.get(request.id)
+        permissions = [
+            {"id": "1", "type": "user", "role": "organizer", "emailAddress": "owner@drive.example"}
+        ]
+        if self.folder_is_public or (item is not None and item.public):
             permissions.append({"id": "anyoneWithLink", "type": "anyone", "role": "reader"})
+        permissions += [
+            {"id": _permission(each), "type": "user", "role": "reader", "emailAddress": each}
+            for each in (sorted(item.readers) if item else [])
+        ]
         return json_response({"permissions": permissions})
 
     def _share(self, request: Request) -> Response:
-        permission = json.loads(request.body)
-        if (permission["type"], permission["role"]) != ("anyone", "reader"):
-            return error_response("bad request")
-        self._items[request.id].public = True
-        return json_response({"id": "anyoneWithLink", **permission})
+        permission, item = json.loads(request.body), self._items[request.id]
+        match permission:
+            case {"type": "anyone", "role": "reader"}:
+                item.public = True
+                return json_response({"id": "anyoneWithLink", **permission})
+            case {"type": "user", "role": "reader", "emailAddress": address}:
+                # Drive would send an e-mail for each file.
+                if request.query.get("sendNotificationEmail") != "false":
+                    return error_response("bad request")
+                item.readers.add(address)
+                return json_response({"id": _permission(address), **permission})
+            case _:
+                return error_response("bad request")
+
+    def _unshare(self, request: Request) -> Response:
+        item = self._items[request.id]
+        if request.part == "anyoneWithLink":
+            item.public = False
+        item.readers = {each for each in item.readers if _permission(each) != request.part}
+        return Response(204)
 
     def _page(self, request: Request) -> Response:
         """The page of a file: a redirect to the download, or a form that asks for confirmation."""
@@ -488,7 +545,7 @@ class DriveEmulator:
     def _download(self, request: Request, content: bytes | None = None) -> Response:
         """The content of a public file, or the requested range of it."""
         item = self._items[request.id]
-        if not item.public:
+        if not self.is_public(item):
             return html_response("<title>Google Drive: Sign-in</title>")
         content = item.content if content is None else content
         tag = f'"{hashlib.sha256(item.content).hexdigest()}"'
@@ -511,6 +568,11 @@ class DriveEmulator:
         created = (_START + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
         metadata = {"kind": "drive#file", "trashed": False, **metadata, "createdTime": created}
         return Item(f"file{number:024}", metadata["appProperties"][PATH], metadata)
+
+
+def _permission(address: str) -> str:
+    """The id of the permission of an account."""
+    return hashlib.sha256(address.encode()).hexdigest()[:20]
 
 
 def _clauses(query: str) -> list[str]:

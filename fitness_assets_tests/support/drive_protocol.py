@@ -28,6 +28,7 @@ Kind = Literal[
     "delete",
     "permissions",
     "share",
+    "unshare",
     "page",  # that links to a download
     "download",
 ]
@@ -104,6 +105,7 @@ _ROUTES: list[tuple[str, str, Kind]] = [
     ("DELETE", rf"{API}/drive/v3/files/(?P<id>\w+)", "delete"),
     ("GET", rf"{API}/drive/v3/files/(?P<id>\w+)/permissions", "permissions"),
     ("POST", rf"{API}/drive/v3/files/(?P<id>\w+)/permissions", "share"),
+    ("DELETE", rf"{API}/drive/v3/files/(?P<id>\w+)/permissions/(?P<part>\w+)", "unshare"),
     ("GET", rf"{PAGES}/uc", "page"),
     ("GET", rf"{DOWNLOADS}/download", "download"),
 ]
@@ -111,13 +113,14 @@ _ROUTES: list[tuple[str, str, Kind]] = [
 
 @dataclass(frozen=True)
 class Request:
-    """A request: what it asks for, the id of the file it is about, and the HTTP parts."""
+    """A request: what it asks for, the id of the file and of the permission, and the HTTP parts."""
 
     kind: Kind
     id: str
     query: dict[str, str]
     headers: Message
     body: bytes
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,8 @@ def parse_request(method: str, url: str, headers: Message, body: bytes) -> Reque
             kind = "content"  # noqa: PLW2901
         if kind == "chunk" and headers.get("Content-Range", "").startswith("bytes */"):
             kind = "state"  # noqa: PLW2901
-        return Request(kind, file_id, parameters, headers, body)
+        part = match.groupdict().get("part") or ""
+        return Request(kind, file_id, parameters, headers, body, part)
     return None
 
 

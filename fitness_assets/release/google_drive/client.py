@@ -7,7 +7,7 @@ anything again, so that a retry never creates a second file.
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -27,6 +27,8 @@ from fitness_assets.release.google_drive.retry import (
 
 _PATH = "fitness_assets_path"
 _FIELDS = "id,size,sha256Checksum,createdTime,appProperties"
+# Permissions of accounts that someone named; others are `anyone` and `domain`.
+_NAMED = {"user", "group"}
 # Drive requires multiples of 256 KiB. At most one chunk is sent again after a failure.
 _CHUNK = 1024 * 1024
 # Responses to an upload whose session has ended.
@@ -147,6 +149,11 @@ class DriveClient:
         content: bytes = self._execute(f"{file.path} cannot be read", request)
         return content
 
+    def find(self, file_id: str, path: str) -> DriveFile:
+        """The file with this id, which messages call `path`."""
+        request = self._files.get(fileId=file_id, fields=_FIELDS, supportsAllDrives=True)
+        return _drive_file(path, self._execute(f"{path} cannot be read", request))
+
     def put(self, path: str, content: bytes, known: DriveFile | None) -> DriveFile:
         """Create or update the file at `path`. Nothing is sent if the content is the same.
 
@@ -170,13 +177,8 @@ class DriveClient:
 
     def share(self, file: DriveFile) -> None:
         """Let anyone who has the link read `file`."""
-        response = self._execute(
-            f"the permissions of {file.path} cannot be read",
-            self._permissions.list(
-                fileId=file.id, fields="permissions(type)", supportsAllDrives=True
-            ),
-        )
-        if not any(permission["type"] == "anyone" for permission in response["permissions"]):
+        permissions = self._permissions_of(file.id, file.path)
+        if not any(permission["type"] == "anyone" for permission in permissions):
             self._execute(
                 f"{file.path} cannot be shared",
                 self._permissions.create(
@@ -185,6 +187,69 @@ class DriveClient:
                     supportsAllDrives=True,
                 ),
             )
+
+    def check_private(self) -> None:
+        """Check that not everyone may read the folder: its files would inherit that.
+
+        Raises
+        ------
+        DriveError
+            If a link or a whole domain may read it.
+        """
+        for permission in self._permissions_of(self._folder, "the folder"):
+            if permission["type"] not in _NAMED:
+                raise DriveError(
+                    f"folder {self._folder} on Google Drive is shared with {permission['type']}, "
+                    "and so would be rows of people: share it with named accounts only"
+                )
+
+    def share_with(self, file: DriveFile, readers: Sequence[str]) -> None:
+        """Let exactly the accounts `readers` read `file`, besides those that manage it.
+
+        Parameters
+        ----------
+        file : DriveFile
+        readers : sequence of str
+            E-mail addresses.
+        """
+        stale, missing = [], {reader.lower() for reader in readers}
+        for permission in self._permissions_of(file.id, file.path):
+            address = permission.get("emailAddress", "").lower()
+            if address in missing:
+                missing.discard(address)
+            elif permission["role"] == "reader" or permission["type"] not in _NAMED:
+                stale.append(permission["id"])
+        for permission_id in stale:
+            self._execute(
+                f"the reader {permission_id} of {file.path} cannot be removed",
+                self._permissions.delete(
+                    fileId=file.id, permissionId=permission_id, supportsAllDrives=True
+                ),
+                missing_ok=True,
+            )
+        for reader in sorted(missing):
+            self._execute(
+                f"{file.path} cannot be shared with {reader}",
+                self._permissions.create(
+                    fileId=file.id,
+                    body={"type": "user", "role": "reader", "emailAddress": reader},
+                    sendNotificationEmail=False,
+                    supportsAllDrives=True,
+                ),
+            )
+
+    def _permissions_of(self, file_id: str, name: str) -> list[dict[str, str]]:
+        response = self._execute(
+            f"the permissions of {name} cannot be read",
+            self._permissions.list(
+                fileId=file_id,
+                fields="permissions(id,type,role,emailAddress)",
+                pageSize=100,
+                supportsAllDrives=True,
+            ),
+        )
+        permissions: list[dict[str, str]] = response["permissions"]
+        return permissions
 
     def delete(self, file: DriveFile) -> None:
         """Delete `file`, if it still exists."""

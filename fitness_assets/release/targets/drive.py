@@ -20,6 +20,8 @@ from fitness_assets.storage.publication import Manifest, locked, parse_manifest,
 
 SOURCE = "the public link of a file on Google Drive"
 _LINK = re.compile(r"https://drive\.google\.com/(?:file/d/|(?:uc|open)\?(?:.*&)?id=)([\w-]+)")
+# Of the paths of private bundles.
+_PEOPLE = "people/"
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,10 @@ class DriveSettings(Protocol):
     @property
     def drive_credentials(self) -> Path | None:
         """Key of a service account, or token of a user; a JSON file."""
+
+    @property
+    def drive_readers(self) -> tuple[str, ...]:
+        """E-mail addresses of those who may read rows of people."""
 
     @property
     def upload_folder(self) -> Path:
@@ -54,6 +60,10 @@ class DriveTarget:
     lock_folder : Path
         A local folder whose lock keeps two runs from updating ``latest.json`` at once.
     policy : RetryPolicy
+    readers : tuple of str, optional
+        E-mail addresses. If given, the target holds the private bundles: below ``people/``, with a
+        ``latest.json`` of their own, and readable by these accounts only. Otherwise anyone who has
+        the link may read the releases.
     """
 
     def __init__(
@@ -62,7 +72,10 @@ class DriveTarget:
         credentials: Path,
         lock_folder: Path,
         policy: RetryPolicy = DEFAULT_RETRY_POLICY,
+        *,
+        readers: tuple[str, ...] | None = None,
     ) -> None:
+        self._readers = readers
         self._folder = folder
         self._credentials = credentials
         self._lock_folder = lock_folder
@@ -94,12 +107,12 @@ class DriveTarget:
         ids: dict[str, str] = {}
         sent = 0
         with self._client(log) as client:
-            stored = client.list_files()
+            if self._readers is not None:
+                client.check_private()
+            stored = self._stored(client)
 
             def put(path: str, content: bytes) -> None:
-                file = client.put(path, content, stored.get(path))
-                client.share(file)
-                ids[path] = file.id
+                ids[path] = self._put(client, path, content, stored).id
 
             for file in release.manifest.files:
                 path = f"{month}/{file.path}"
@@ -136,7 +149,7 @@ class DriveTarget:
     def remove(self, month: str) -> None:
         """Remove the release of `month`, if there is one: from ``latest.json``, then its files."""
         with self._client() as client:
-            stored = client.list_files()
+            stored = self._stored(client)
             if LATEST in stored:
                 self._update_pointer(client, lambda before: before and before.without(month))
             for path, file in stored.items():
@@ -147,7 +160,7 @@ class DriveTarget:
         """The manifest of the release of `month`, or None if there is none."""
         path = f"{month}/{MANIFEST}"
         with self._client() as client:
-            file = client.list_files(path).get(path)
+            file = client.list_files(self._path(path)).get(self._path(path))
             return parse_manifest(client.read(file), path) if file else None
 
     def _client(self, log: Callable[[str], object] | None = None) -> DriveClient:
@@ -157,13 +170,36 @@ class DriveTarget:
         self, client: DriveClient, change: Callable[[Pointer | None], Pointer | None]
     ) -> DriveFile:
         with locked(self._lock_folder):
-            stored = client.list_files()
+            stored = self._stored(client)
             after = change(_pointer(client, stored))
             if after is None:
                 raise ReleaseError(f"folder {self._folder} on Google Drive has no release yet")
-            latest = client.put(LATEST, after.encode(), stored.get(LATEST))
-            client.share(latest)
-        return latest
+            return self._put(client, LATEST, after.encode(), stored)
+
+    def _path(self, path: str) -> str:
+        return path if self._readers is None else _PEOPLE + path
+
+    def _stored(self, client: DriveClient) -> dict[str, DriveFile]:
+        """The files of this target by their path in it, without those of the other bundles."""
+        files = client.list_files()
+        if self._readers is None:
+            return {path: file for path, file in files.items() if not path.startswith(_PEOPLE)}
+        return {
+            path.removeprefix(_PEOPLE): file
+            for path, file in files.items()
+            if path.startswith(_PEOPLE)
+        }
+
+    def _put(
+        self, client: DriveClient, path: str, content: bytes, stored: Mapping[str, DriveFile]
+    ) -> DriveFile:
+        """Create or update the file at `path` of this target, and let its readers read it."""
+        file = client.put(self._path(path), content, stored.get(path))
+        if self._readers is None:
+            client.share(file)
+        else:
+            client.share_with(file, self._readers)
+        return file
 
 
 def _pointer(client: DriveClient, stored: Mapping[str, DriveFile]) -> Pointer | None:
@@ -244,10 +280,52 @@ class DriveOrigin:
                 ) from error
 
 
-def origin(source: str) -> DriveOrigin | None:
-    """The origin behind a link as ``https://drive.google.com/uc?id=…`` or ``…/file/d/…/view``."""
+class ReaderOrigin:
+    """Private bundles on Google Drive, read by the API as an account that may read them.
+
+    Parameters
+    ----------
+    file_id : str
+        Id of ``latest.json``.
+    credentials : Path
+        Key of a service account, or token of a user; a JSON file.
+    policy : RetryPolicy
+    """
+
+    def __init__(
+        self, file_id: str, credentials: Path, policy: RetryPolicy = DEFAULT_RETRY_POLICY
+    ) -> None:
+        self._id = file_id
+        self._credentials = credentials
+        self._policy = policy
+
+    def pointer(self) -> bytes:
+        """The content of ``latest.json``."""
+        return self._read(self._id, LATEST, MAX_POINTER_BYTES)
+
+    def read(self, path: str, pointer: Pointer, max_bytes: int) -> bytes:
+        """The content of the file at `path`, of at most `max_bytes` bytes."""
+        if path not in pointer.ids:
+            raise ReleaseError(f"{LATEST} has no file id for {path}")
+        return self._read(pointer.ids[path], path, max_bytes)
+
+    def _read(self, file_id: str, name: str, max_bytes: int) -> bytes:
+        with DriveClient("", self._credentials, _log.info, self._policy) as client:
+            file = client.find(file_id, name)
+            if file.bytes > max_bytes:
+                raise ReleaseError(f"{name} is larger than the expected {max_bytes:,} bytes")
+            return client.read(file)
+
+
+def origin(source: str, credentials: Path | None = None, /) -> DriveOrigin | ReaderOrigin | None:
+    """The origin behind a link as ``https://drive.google.com/uc?id=…`` or ``…/file/d/…/view``.
+
+    Without `credentials` it is read by the public link.
+    """
     link = _LINK.match(source)
-    return DriveOrigin(link[1]) if link else None
+    if link is None:
+        return None
+    return ReaderOrigin(link[1], credentials) if credentials else DriveOrigin(link[1])
 
 
 def upload_target(settings: DriveSettings) -> DriveTarget | None:
@@ -255,3 +333,15 @@ def upload_target(settings: DriveSettings) -> DriveTarget | None:
     if settings.drive_folder is None or settings.drive_credentials is None:
         return None
     return DriveTarget(settings.drive_folder, settings.drive_credentials, settings.upload_folder)
+
+
+def people_target(settings: DriveSettings) -> DriveTarget | None:
+    """The target of rows of people in the same folder, if there is one."""
+    if settings.drive_folder is None or settings.drive_credentials is None:
+        return None
+    return DriveTarget(
+        settings.drive_folder,
+        settings.drive_credentials,
+        settings.upload_folder,
+        readers=settings.drive_readers,
+    )

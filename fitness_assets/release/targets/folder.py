@@ -85,7 +85,11 @@ class FolderOrigin:
         return content
 
 
-def origin(source: str) -> FolderOrigin:
+def origin(
+    source: str,
+    credentials: Path | None = None,  # noqa: ARG001 - the file system decides who may read
+    /,
+) -> FolderOrigin:
     """The origin in the folder `source`."""
     return FolderOrigin(Path(source))
 
@@ -93,3 +97,9 @@ def origin(source: str) -> FolderOrigin:
 def upload_target(settings: FolderSettings) -> FolderTarget:
     """The target in the configured folder."""
     return FolderTarget(settings.upload_folder)
+
+
+def people_target(settings: FolderSettings) -> FolderTarget:
+    """The target of rows of people: a folder next to the other, for its owner only."""
+    folder = settings.upload_folder
+    return FolderTarget(folder.with_name(f"{folder.name}-people"), private=True)
