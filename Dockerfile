@@ -45,7 +45,7 @@ USER fitness
 EXPOSE 8501
 HEALTHCHECK --start-period=60s --interval=30s CMD \
   ["python3", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=5)"]
-ENTRYPOINT ["tini", "--", "streamlit", "run", "dashboard/app.py", "--server.port=8501"]
+ENTRYPOINT ["tini", "--", "streamlit", "run", "dashboard/server.py", "--server.port=8501"]
 
 FROM base
 RUN apt-get update \

@@ -103,6 +103,16 @@ def _release_source(text: str) -> str:
     return text
 
 
+def _site(text: str) -> str:
+    """The origin of a site that is given by its name or its origin, as Caddy takes it."""
+    origin = text.lower().rstrip("/")
+    if "://" not in origin:
+        origin = f"https://{origin}"
+    if not re.fullmatch(r"https?://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", origin):
+        raise ValueError("is not the name of a site, such as fitness.example.org")
+    return origin
+
+
 def _webhook(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("does not begin with http:// or https://")
@@ -220,6 +230,14 @@ class DashboardSettings:
         "690000000",
         "Bytes of memory that the dashboard may use; a model that would exceed them is not loaded.",
         _integer(1, 10**12),
+    )
+    site: str | None = _setting(
+        "FITNESS_SITE",
+        None,
+        "Name of the proxy in front of the Dagster UI and the dashboard, such as "
+        "fitness.example.org. Without it, both answer only under `localhost` and under the IP "
+        "addresses of their machine.",
+        _site,
     )
 
     @property

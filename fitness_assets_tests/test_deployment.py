@@ -2,14 +2,12 @@
 
 import base64
 import json
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import pytest
 from fitness_assets.months import between
 from fitness_assets.settings import Settings, declarations
 from fitness_assets.storage.lake import Lake, TableInfo
+from fitness_assets.web.dagster_ui import DATA_PATHS
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.browser import chromium, expect
 from fitness_assets_tests.support.composed import (
@@ -40,6 +39,10 @@ PARENT = "dagster/parent_run_id"
 #: The services that run once and exit.
 ENDING = ("state", "pools")
 LOGIN = ("anna", "correct horse")
+#: Of cost 4, so that many logins take a second.
+HASH = "$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e"  # pragma: allowlist secret
+NONE: Mapping[str, str] = {}
+LINK = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
 DOTENV = {
     # Contains characters that URLs, shells and YAML treat specially.
     "POSTGRES_PASSWORD": "p@ss: $w/ord#%&",  # pragma: allowlist secret
@@ -71,7 +74,8 @@ def test_a_service_has_limits_and_only_declared_settings(name: str) -> None:
     assert service["user"] == "1000:1000"
     assert service["cap_drop"] == ["ALL"]
     assert "mem_limit" in service
-    assert [volume.split(":")[0] for volume in service["volumes"]] == ["state"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["pids_limit"] <= 4096
     assert ("ports" in service) == (name == "proxy")
     assert service["restart"] == ("no" if name in ENDING else "unless-stopped")
     assert "healthcheck" in service or "HEALTHCHECK" in stage(name)
@@ -80,6 +84,49 @@ def test_a_service_has_limits_and_only_declared_settings(name: str) -> None:
     assert variables - login <= SETTINGS
     for config in service.get("configs", ()):
         assert (DEPLOY / COMPOSE["configs"][config["source"]]["file"]).is_file()
+
+
+#: What the services that run no code of the platform may read and write; others, the whole state.
+FOLDERS = {"database": "database", "proxy": "proxy", "dashboard": "releases", "login-limit": None}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_has_only_the_folder_that_it_needs(name: str) -> None:
+    volumes = SERVICES[name]["volumes"]
+    if name not in FOLDERS:
+        assert volumes == ["state:/state"]
+        return
+    folder = FOLDERS[name]
+    assert [each["volume"]["subpath"] for each in volumes] == ([folder] if folder else [])
+    assert [each["target"] for each in volumes] == ([f"/state/{folder}"] if folder else [])
+    assert folder is None or f"/state/{folder}" in SERVICES["state"]["command"][2]
+
+
+@pytest.mark.parametrize("name", ["dashboard", "login-limit", "proxy"])
+def test_a_service_that_others_reach_is_confined(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"]
+    assert service["cpus"] <= 1
+    assert service["pids_limit"] <= 256
+    assert all(each.get("read_only") for each in service["volumes"]) == (name != "proxy")
+    others = [each for each in SERVICES if each != name]
+    inside = {"database", "code", "daemon", "pools", "spark-master", "spark-worker", "state"}
+    reached = {each for each in others if networks(each) & networks(name)}
+    assert reached.isdisjoint(inside)
+    assert reached == ({"proxy"} if name != "proxy" else {"dashboard", "login-limit", "webserver"})
+
+
+def networks(name: str) -> set[str]:
+    return set(SERVICES[name].get("networks", ["default"]))
+
+
+def test_the_proxy_refuses_what_the_gate_refuses() -> None:
+    (patterns,) = re.findall(
+        r"not path (/dagster.*)$", (DEPLOY / "Caddyfile").read_text(), re.MULTILINE
+    )
+    for path in DATA_PATHS:
+        # /report_ takes only POST.
+        assert path == "/report_" or f"/dagster{path}*" in patterns.split()
 
 
 def test_every_setting_is_passed_to_its_service() -> None:
@@ -200,25 +247,23 @@ def crash(composed: Composed, dagster: Dagster, run: str) -> None:
 @pytest.mark.skipif(shutil.which("caddy") is None, reason="no Caddy (scripts/install-services)")
 def test_only_a_user_who_logs_in_sees_the_dashboard(folder: Path) -> None:
     port = free_port()
-    hashed = subprocess.run(
-        ["caddy", "hash-password", "--plaintext", LOGIN[1]],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"HOME": str(folder)},
-    )
-    login = {
-        "FITNESS_SITE": f"http://proxy:{port}",
-        "FITNESS_PASSWORD_HASH": hashed.stdout.strip(),
-    }
+    login = {"FITNESS_SITE": f"http://proxy:{port}", "FITNESS_PASSWORD_HASH": HASH}
     with Composed(folder, DOTENV | login) as composed:
         composed.up("dashboard")
         composed.wait("dashboard")
+        composed.up("login-limit")
+        composed.wait("login-limit")
         composed.start("proxy")
         site = f"http://{composed.address['proxy']}:{port}"
 
-        def answer(path: str, *login: str) -> int:
-            request = urllib.request.Request(site + path, headers=basic(*login) if login else {})
+        def answer(
+            path: str,
+            *login: str,
+            headers: Mapping[str, str] | None = None,
+            body: bytes | None = None,
+        ) -> int:
+            sent = (basic(*login) if login else {}) | dict(headers or {})
+            request = urllib.request.Request(site + path, body, sent)
             try:
                 with urllib.request.urlopen(request, timeout=120) as page:
                     return int(page.status)
@@ -228,11 +273,33 @@ def test_only_a_user_who_logs_in_sees_the_dashboard(folder: Path) -> None:
                 return 0
 
         wait_for("the proxy", lambda: answer("/") != 0)
-        for path in ("/", "/_stcore/health", "/dagster", "/dagster/graphql"):
+        for path in ("/", "/_stcore/health", "/dagster", "/dagster/runs/1"):
             assert answer(path) == 401
         assert answer("/", LOGIN[0], "wrong") == 401
         assert answer("/_stcore/health", *LOGIN) == 200
-        assert answer("/dagster/graphql", *LOGIN) == 502, "Dagster is not running in this test"
+        json_type = {"Content-Type": "application/json"}
+        for body, headers, expected in (
+            # Dagster is not running in this test.
+            (b"{}", json_type, 502),
+            (b"{}", json_type | {"Origin": site}, 502),
+            (None, {}, 405),
+            (b"{}", {"Content-Type": "text/plain; a=application/json"}, 415),
+            (b"{}", json_type | {"Origin": "https://evil.example"}, 403),
+            (b"{}", json_type | {"Origin": "null"}, 403),
+            (None, {"Sec-Fetch-Site": "cross-site"}, 403),
+            (None, {"Sec-Fetch-Site": "same-site"}, 403),
+            (None, {"Sec-Fetch-Site": "cross-site", **LINK}, 403),
+        ):
+            assert answer("/dagster/graphql", *LOGIN, headers=headers, body=body) == expected
+        link = {"Sec-Fetch-Site": "cross-site", **LINK}
+        assert answer("/", *LOGIN, headers=link) == 200
+        assert answer("/", *LOGIN, headers={"Sec-Fetch-Site": "cross-site"}) == 403
+        request = urllib.request.Request(site, headers=basic(*LOGIN))
+        with urllib.request.urlopen(request, timeout=120) as page:
+            assert page.headers["X-Frame-Options"] == "SAMEORIGIN"
+            assert page.headers["X-Content-Type-Options"] == "nosniff"
+            assert "frame-ancestors" in page.headers["Content-Security-Policy"]
+            assert "Server" not in page.headers
         with chromium() as browser:
             page = browser.new_context(
                 http_credentials={"username": LOGIN[0], "password": LOGIN[1]}
@@ -240,6 +307,10 @@ def test_only_a_user_who_logs_in_sees_the_dashboard(folder: Path) -> None:
             page.goto(site)
             # Streamlit sends the content through a web socket.
             expect(page.get_by_text("No month has been released yet")).to_be_visible()
+        # Two passwords were tried above.
+        guesses = [answer("/", LOGIN[0], f"guess {i}") for i in range(10)]
+        assert guesses == [401] * 8 + [429] * 2
+        assert answer("/", *LOGIN) == 200, "who has logged in stays logged in"
 
 
 def basic(user: str, password: str) -> dict[str, str]:

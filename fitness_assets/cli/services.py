@@ -124,7 +124,7 @@ def _cancel_runs(instance: dg.DagsterInstance, serve: str, log: Callable[[str], 
 
 
 def _commands(settings: Settings) -> dict[str, list[str]]:
-    spec = importlib.util.find_spec("dashboard.app")
+    spec = importlib.util.find_spec("dashboard.server")
     if spec is None or spec.origin is None:
         raise FitnessError("the package `dashboard` is not installed")
     app = Path(spec.origin)
@@ -133,7 +133,7 @@ def _commands(settings: Settings) -> dict[str, list[str]]:
     definitions = ["-m", _DEFINITIONS, "-d", str(Path(fitness_assets.__path__[0]).parent)]
     return {
         "webserver": [
-            *(sys.executable, "-m", "dagster_webserver", *definitions),
+            *(sys.executable, "-m", "fitness_assets.web.dagster_ui", *definitions),
             *("-h", host, "-p", str(settings.dagster_port)),
         ],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", *definitions],

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,10 +21,11 @@ import pytest
 from fitness_assets.definitions import MONTHLY_JOB
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets_tests.support.browser import chromium, expect, expect_finished, screenshot
+from fitness_assets_tests.support.foreign_page import attack, other_site
 from fitness_assets_tests.support.platform import free_port, wait_for
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, WebSocket
 
 USERS = 60
 JOB = f"/locations/fitness_assets.definitions/jobs/{MONTHLY_JOB}/partitions"
@@ -40,6 +42,16 @@ mutation {
     runConfigData: {}
   }) { __typename }
 }
+"""
+RUN_KEYS = """
+{ runsOrError { ... on Runs { results { runId eventConnection { events {
+  ... on LogsCapturedEvent { fileKey }
+} } } } } }
+"""
+EVENTS = """
+{ assetOrError(assetKey: {path: ["raw_telemetry"]}) {
+  ... on Asset { assetMaterializations(limit: 9) { timestamp } }
+} }
 """
 
 
@@ -194,6 +206,12 @@ def open_pages(browser: "Browser") -> "tuple[Page, Page]":
 def test_the_dashboard_shows_a_run_and_a_backfill_of_the_dagster_ui(tmp_path: Path) -> None:
     with chromium() as browser, serving(tmp_path / "home") as served:
         graph, dashboard = open_pages(browser)
+        received: list[str] = []
+
+        def listen(socket: "WebSocket") -> None:
+            socket.on("framereceived", lambda frame: received.append(str(frame)))
+
+        graph.on("websocket", listen)
         dashboard.goto(served.dashboard)
         expect(dashboard.get_by_text("No month has been released yet")).to_be_visible()
         expect_finished(dashboard)
@@ -202,6 +220,9 @@ def test_the_dashboard_shows_a_run_and_a_backfill_of_the_dagster_ui(tmp_path: Pa
         materialize(graph, f"{served.dagster}/assets/raw_telemetry", "2023-04", "Launch 1 run")
         wait_for("the run", lambda: served.runs() in (["SUCCESS"], ["FAILURE"]))
         assert served.runs() == ["SUCCESS"]
+        assert any("connection_ack" in frame for frame in received)
+
+        another_site_reaches_nothing(browser, served)
 
         # A backfill of the job has one run a month; one of the asset graph has more.
         materialize(graph, f"{served.dagster}{JOB}", "2023-05, 2023-06", "Launch backfill")
@@ -232,6 +253,34 @@ def test_the_dashboard_shows_a_run_and_a_backfill_of_the_dagster_ui(tmp_path: Pa
         screenshot(graph, "dagster-segment-model")
 
         stop_during_a_run(served, tmp_path / "home")
+
+
+def another_site_reaches_nothing(browser: "Browser", served: Served) -> None:
+    """A page of another site launches no run, deletes none, and reads no log."""
+    (run,) = served.graphql(RUN_KEYS)["runsOrError"]["results"]
+    (key,) = (event["fileKey"] for event in run["eventConnection"]["events"] if event)
+    log = f"{served.dagster}/logs/{run['runId']}/compute_logs/{key}/out"
+    reads = [log, f"{served.dagster}/download_debug/{run['runId']}"]
+    for url in reads:
+        with urllib.request.urlopen(url, timeout=120) as answer:
+            assert answer.status == 200
+    delete = f'mutation {{ deletePipelineRun(runId: "{run["runId"]}") {{ __typename }} }}'
+    events = served.graphql(EVENTS)
+    with other_site() as site:
+        for mutation in (LAUNCH, delete):
+            page = browser.new_page()
+            page.goto(site)
+            got, statuses = attack(page, served.dagster, served.dashboard, mutation, reads)
+            assert got == []
+            assert statuses == {403}
+            page.close()
+    assert served.runs() == ["SUCCESS"]
+    assert served.graphql(EVENTS) == events
+    # DNS rebinding: the name of another site that leads to this machine.
+    for address in (served.dagster, served.dashboard):
+        request = urllib.request.Request(address, headers={"Host": "rebound.example"})
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(request, timeout=120)
 
 
 def stop_during_a_run(served: Served, home: Path) -> None:

@@ -37,6 +37,8 @@ from fitness_assets_tests.support.platform import free_port, wait_for
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Route
 
+SERVER = APP.with_name("server.py")
+
 
 @contextmanager
 def serving(source: Path, cache: Path) -> Iterator[str]:
@@ -45,7 +47,7 @@ def serving(source: Path, cache: Path) -> Iterator[str]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "streamlit", "run", str(APP), "--server.port", str(port)),
+            *(sys.executable, "-m", "streamlit", "run", str(SERVER), "--server.port", str(port)),
             *("--server.address", "127.0.0.1"),
         ],
         env=others | {"FITNESS_RELEASE_SOURCE": str(source), "FITNESS_RELEASE_CACHE": str(cache)},

@@ -1,0 +1,1 @@
+"""The web servers of the platform, behind one gate."""
