@@ -96,6 +96,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 "users": pc.count_distinct(days["user_id"]).as_py(),
                 "duplicates_removed": removed,
                 "worn_share": pc.mean(days["worn"]).as_py(),
+                "days_not_worn": pc.sum(pc.invert(days["worn"])).as_py(),
                 "values_out_of_range": pc.sum(pc.list_value_length(days["quality_flags"])).as_py(),
                 "steps_by_day": picture(_steps_by_day(days)),
             },

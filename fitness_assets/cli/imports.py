@@ -113,6 +113,9 @@ def _summary(imported: "ImportInfo", *, is_new: bool) -> str:
         f"{', '.join(imported.sources)}: {sum(months.values()):,} user-days "
         f"of {len(imported.users):,} users, {span}"
     )
+    not_worn = sum(imported.not_worn.values())
+    if not_worn:
+        summary += f", {not_worn:,} of them not worn"
     if imported.quarantined:
         summary += f"; {len(imported.quarantined):,} entries quarantined (fitness quarantine)"
     return summary + ("" if is_new else "; already imported")

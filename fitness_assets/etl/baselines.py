@@ -16,15 +16,15 @@ _DAYS_APART = 10_000_000
 def with_baselines(days: pa.Table) -> pa.Table:
     """Add the columns of `BASELINES`.
 
-    A baseline is the mean of the known values of the 7 (28) days before. It does not include the
-    day itself, so that the day can be compared with it and predicted from it. It is null if no
-    value is known.
+    A baseline is the mean of the known values of the 7 (28) days before on which the device was
+    worn. It does not include the day itself, so that the day can be compared with it and predicted
+    from it. It is null if no value is known.
 
     Parameters
     ----------
     days : Table
-        Rows sorted by ``user_id`` and ``date``, one per user and day. Days before the first row of
-        a user count as unknown.
+        Rows sorted by ``user_id`` and ``date``, one per user and day, with ``worn``. Days before
+        the first row of a user count as unknown.
     """
     users = days["user_id"].combine_chunks()
     keys = days["date"].combine_chunks().cast(pa.int32()).to_numpy().astype(np.int64)
@@ -32,12 +32,13 @@ def with_baselines(days: pa.Table) -> pa.Table:
     new_user[1:] = pc.not_equal(users[1:], users[:-1]).to_numpy(zero_copy_only=False)
     # With the users far apart, one search over all rows finds the first row of each window.
     keys += np.cumsum(new_user) * _DAYS_APART
+    worn = days["worn"].combine_chunks().to_numpy(zero_copy_only=False)
     sums, counts = {}, {}
     for value in BASELINE_VALUES:
         column = days[value].combine_chunks()
-        numbers = column.cast(pa.float64()).fill_null(0).to_numpy()
+        known = column.is_valid().to_numpy(zero_copy_only=False) & worn
+        numbers = np.where(known, column.cast(pa.float64()).fill_null(0).to_numpy(), 0)
         sums[value] = _cumulative(np.rint(numbers * _SCALE).astype(np.int64))
-        known = column.is_valid().to_numpy(zero_copy_only=False)
         counts[value] = _cumulative(known.astype(np.int64))
     first = {window: np.searchsorted(keys, keys - window) for window in BASELINE_WINDOWS}
     for name, value, window in BASELINES:

@@ -15,6 +15,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import dedupe
+from fitness_assets.record import wear
 from fitness_assets.record.daily import BASELINE_VALUES, BASELINE_WINDOWS, SCHEMA
 from fitness_assets.record.raw import COLUMNS, RANGES
 
@@ -80,7 +81,7 @@ def daily_activity(raw: DataFrame, earlier: DataFrame | None = None, files: int 
 
 def _clean(raw: DataFrame) -> DataFrame:
     """Apply the steps that look at one record at a time."""
-    return canonical_text(with_fullness(null_out_of_range(raw)))
+    return with_fullness(with_wear(canonical_text(null_out_of_range(raw))))
 
 
 def canonical_text(raw: DataFrame) -> DataFrame:
@@ -117,6 +118,27 @@ def null_out_of_range(records: DataFrame) -> DataFrame:
     return records.withColumns({**kept, "quality_flags": flags})
 
 
+def with_wear(records: DataFrame) -> DataFrame:
+    """Add ``worn``, and replace the movement of days on which the device was not worn by null.
+
+    The definition is that of `record.wear`. Movement is replaced before the number of known values
+    is counted, so that of two records of a day the worn one is kept.
+    """
+
+    def column(name: str) -> Column:
+        return F.coalesce(F.col(name), F.lit(-1))
+
+    is_active = F.coalesce(F.col("calories_kind") == "active", F.lit(False))
+    active_kcal = F.when(is_active, column("calories_burned")).otherwise(F.lit(-1))
+    kept = wear.keeps_movement(column, active_kcal)
+    movement = {name: F.when(kept, F.col(name)) for name in wear.MOVEMENT}
+    # The kind of an energy that was null before is kept, as the source states it.
+    kind = F.when(kept | F.col("calories_burned").isNull(), F.col("calories_kind"))
+    return records.withColumns(
+        {**movement, "calories_kind": kind, "worn": wear.is_worn(column, active_kcal)}
+    )
+
+
 def with_fullness(records: DataFrame) -> DataFrame:
     """Add ``_fullness``, the number of known values; blank text is not a value."""
     values = [field for field in RAW_SCHEMA if field.name not in _KEY]
@@ -136,15 +158,13 @@ def with_features(days: DataFrame) -> DataFrame:
     """Add the features that depend on the day alone.
 
     ``day_of_week`` is 1 for Monday to 7 for Sunday. ``calories_per_step`` is 0 for a day of 0 steps
-    and null if either value is unknown. ``worn`` says whether the user wore the device. Year and
-    month are columns of the lake by the names of its folders, which is the convention of Hive.
+    and null if either value is unknown. Year and month are columns of the lake by the names of its
+    folders, which is the convention of Hive.
     """
     return days.withColumns(
         {
             "day_of_week": F.weekday("date") + 1,
             "calories_per_step": calories_per_step(F.col("calories_burned"), F.col("steps")),
-            "worn": F.col("heart_rate_avg").isNotNull()
-            | (F.coalesce(F.col("steps"), F.lit(0)) > 0),
         }
     )
 
@@ -171,12 +191,14 @@ def history(raw: DataFrame) -> DataFrame:
     -------
     DataFrame
         Clean records of its last days, as many as the longest baseline window; only the columns
-        that have baselines and those that decide between two records of a day.
+        that have baselines, ``worn``, and those that decide between two records of a day.
     """
     # No date in the expression, so that Spark generates the same code for every month and the JVM
     # compiles it once.
     last_days = F.date_add("date", max(BASELINE_WINDOWS)) > F.last_day("date")
-    return _clean(raw.where(last_days)).select(*_KEY, *_PRECEDENCE[: 2 + len(BASELINE_VALUES)])
+    return _clean(raw.where(last_days)).select(
+        *_KEY, *_PRECEDENCE[: 2 + len(BASELINE_VALUES)], "worn"
+    )
 
 
 def write_files(days: DataFrame, folder: Path, write: WriteRows) -> list[Path]:

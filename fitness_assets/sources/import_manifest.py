@@ -80,6 +80,9 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     quarantined : list of QuarantineEntry
     files : list of FileReport
         What was used of each file. Empty if an earlier version imported it.
+    not_worn : dict
+        By format, the number of its records of days on which the device was not worn
+        (`record.wear`). Empty if an earlier version imported it.
     version : int
         Version of this document.
     """
@@ -93,6 +96,7 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[str]
     quarantined: list[QuarantineEntry]
     files: list[FileReport] = []
+    not_worn: dict[str, int] = {}
     version: int = VERSION
 
 

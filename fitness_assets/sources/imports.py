@@ -5,6 +5,7 @@ import json
 import shutil
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from fitness_assets import months
 from fitness_assets.errors import SourceError
+from fitness_assets.record import wear
 from fitness_assets.record.raw import RANGES, SCHEMA, ReportUnreadable
 from fitness_assets.record.user_ids import normalize_user_id
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
@@ -101,8 +103,12 @@ class Imports:
         options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
             batches = read_export(path, options, quarantine, progress, files.append)
+            not_worn: Counter[str] = Counter()
             counts, users, sources = self._write_records(
-                _reporting_implausible(self._pseudonymized(batches, quarantine), quarantine),
+                _reporting_implausible(
+                    _counting_not_worn(self._pseudonymized(batches, quarantine), not_worn),
+                    quarantine,
+                ),
                 writer.staging,
             )
             _copy_original(path, writer.staging)
@@ -116,6 +122,7 @@ class Imports:
                 sources=sources,
                 quarantined=quarantined,
                 files=files,
+                not_worn=dict(not_worn),
             )
             manifest = writer.publish(msgspec.to_builtins(info))
         return info, _changed_months(before.manifest if before else None, manifest)
@@ -295,6 +302,16 @@ class _Published:
     folder: Path
     manifest: Manifest
     info: ImportInfo
+
+
+def _counting_not_worn(
+    batches: Iterator[pa.RecordBatch], counts: Counter[str]
+) -> Iterator[pa.RecordBatch]:
+    """The records, unchanged; adds those of days not worn to `counts`, by source."""
+    for batch in batches:
+        not_worn = batch.filter(pa.array(wear.not_worn(batch)))
+        counts.update(source or "records" for source in not_worn.column("source").to_pylist())
+        yield batch
 
 
 def _reporting_implausible(

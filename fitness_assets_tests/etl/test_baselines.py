@@ -42,3 +42,10 @@ def test_a_mean_does_not_depend_on_the_days_before_its_window() -> None:
         return float(with_baselines(days)["resting_heart_rate_mean_28d"][-1].as_py())
 
     assert last_mean(long) == last_mean(recent), "to the last bit"
+
+
+def test_a_day_not_worn_is_in_no_mean() -> None:
+    days = table([{0: 100, 1: 900, 2: 300, 3: 5}])
+    worn = pa.array([True, False, True, True])
+    days = days.set_column(days.schema.get_field_index("worn"), "worn", worn)
+    assert with_baselines(days)["steps_mean_7d"].to_pylist() == [None, 100.0, 100.0, 200.0]

@@ -16,11 +16,13 @@ from fitness_assets.etl import clean
 from fitness_assets.etl.dedupe import first_record_per_day
 from fitness_assets.record import daily
 from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.wear import MOVEMENT
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.folder import Folder
 from fitness_assets.storage.lake import write_rows
 from fitness_assets_tests.support.exports import write_files
+from fitness_assets_tests.support.wear import DAYS_OF_WEAR
 
 pytestmark = pytest.mark.spark
 
@@ -176,22 +178,47 @@ def test_a_folder_and_an_export_of_the_same_day_get_the_same_activity(
         assert pq.read_table(path)["activity_type"].to_pylist() == ["walking"], name
 
 
-def test_worn_and_calendar_features(spark: SparkSession) -> None:
-    records = frame(
-        spark,
-        record(user_id="moved", steps=10),
-        record(user_id="still", steps=0),
-        record(user_id="beating", steps=0, heart_rate_avg=60.0),
-        record(user_id="unknown"),
-    )
-    rows = {row.user_id: row for row in clean.with_features(records).collect()}
-    assert {user: row.worn for user, row in rows.items()} == {
-        "moved": True,
-        "still": False,
-        "beating": True,
-        "unknown": False,
+def test_the_day_of_the_week_is_that_of_the_date(spark: SparkSession) -> None:
+    (row,) = clean.with_features(frame(spark, record(steps=10))).collect()
+    assert row.day_of_week == 6
+
+
+def test_movement_of_a_day_not_worn_is_null_in_its_month_and_in_its_history(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    # By name, a record, whether it is worn, and whether its movement is kept.
+    days: dict[str, tuple[dict[str, Any], bool, bool]] = {
+        name: (values, name.startswith("worn"), name.startswith(("worn", "energy")))
+        for name, values in DAYS_OF_WEAR.items()
     }
-    assert rows["moved"].day_of_week == 6
+    records = frame(
+        spark, *[record(user_id=name, **values) for name, (values, _, _) in days.items()]
+    )
+    march = frame(
+        spark,
+        *[
+            record(user_id=name, date=date(2023, 3, 31), **values)
+            for name, (values, _, _) in days.items()
+        ],
+    )
+    month = clean.daily_activity(records, clean.history(march))
+    (path,) = clean.write_files(month, tmp_path, write_rows)
+    rows = {row["user_id"]: row for row in pq.read_table(path).to_pylist()}
+    for name, (values, is_worn, is_kept) in days.items():
+        row = rows[name]
+        assert row["worn"] == is_worn, name
+        for column in (*MOVEMENT, "resting_heart_rate", "sleep_hours"):
+            kept = is_kept or column not in MOVEMENT
+            assert row[column] == (values.get(column) if kept else None), (name, column)
+        for column in ("steps", "calories_burned", "resting_heart_rate"):
+            mean = values.get(column) if is_worn else None
+            assert row[f"{column}_mean_7d"] == mean, (name, column)
+
+
+def test_of_two_records_of_a_day_the_worn_one_is_kept(spark: SparkSession) -> None:
+    idle = record(steps=0, calories_burned=1500.0, active_minutes=0, sedentary_minutes=1440)
+    (row,) = first_per_day(spark, idle, record(steps=5000, calories_burned=2000.0))
+    assert (row["steps"], row["worn"]) == (5000, True)
 
 
 def test_files_hold_whole_users_in_order(spark: SparkSession) -> None:

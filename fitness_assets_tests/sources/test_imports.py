@@ -146,7 +146,9 @@ def rewrite_info(folder: Path, info: dict[str, object]) -> None:
 def version_1(info: dict[str, object]) -> dict[str, object]:
     """The document that version 0.1 of the platform stored for the same import."""
     old_keys = {"options": "told", "quarantined": "left_out"}
-    return {old_keys.get(key, key): info[key] for key in info.keys() - {"version", "files"}}
+    return {
+        old_keys.get(key, key): info[key] for key in info.keys() - {"version", "files", "not_worn"}
+    }
 
 
 def test_an_import_stored_by_version_0_1_is_still_read(tmp_path: Path, imports: Imports) -> None:
@@ -373,3 +375,17 @@ def test_a_user_whom_an_earlier_version_stored_under_another_spelling_is_reporte
     (entry,) = info.quarantined
     assert entry.place == info.users[0]
     assert f"an earlier import has the same user as {before.users[0]}" in entry.reason
+
+
+def test_days_not_worn_are_counted_by_format(tmp_path: Path, imports: Imports) -> None:
+    tidy = write_tidy(
+        tmp_path / "export" / "days.csv",
+        "anna,2023-04-01,0,1500,,,",
+        "anna,2023-04-02,0,1500,60,7,",
+        "anna,2023-04-03,500,1500,,,",
+    )
+    header = "Id,ActivityDate,TotalSteps,SedentaryMinutes,Calories"
+    fitabase = "77,4/12/2016,0,1440,1347\n77,4/13/2016,0,1440,1347\n77,4/14/2016,0,700,1347\n"
+    (tidy.parent / "dailyActivity_merged.csv").write_text(f"{header}\n{fitabase}")
+    info, _ = imports.add(tidy.parent, ImportOptions())
+    assert info.not_worn == {"fitabase": 2, "tidy": 1}

@@ -23,6 +23,7 @@ def table(users: list[dict[int, int | None]]) -> pa.Table:
             "steps": pa.array(steps, pa.int32()),
             "calories_burned": exact,
             "resting_heart_rate": exact,
+            "worn": pa.repeat(True, len(rows)),
             "activity_type": pa.nulls(len(rows), pa.string()),
         }
     )

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.wear import MOVEMENT, movement_is_kept
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.exports.registry import FORMATS
@@ -41,6 +42,15 @@ class Imported:
 
     def record(self, day: str, user: str = USER) -> dict[str, Any]:
         return self.records[user, date.fromisoformat(day)]
+
+    def lake_record(self, day: str, user: str = USER) -> dict[str, Any]:
+        """The record as the lake holds it: without movement if the device was not worn."""
+        found = self.record(day, user)
+        if movement_is_kept(found):
+            return found
+        return {
+            name: value for name, value in found.items() if name not in {*MOVEMENT, "calories_kind"}
+        }
 
 
 def import_path(path: Path, **options: Any) -> Imported:

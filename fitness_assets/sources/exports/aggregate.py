@@ -21,6 +21,7 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.wear import MOVEMENT, movement_is_kept
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import DayAmounts, merge
 from fitness_assets.sources.exports.source_order import rank
@@ -28,7 +29,6 @@ from fitness_assets.sources.exports.source_order import rank
 #: Days outside this range are rejected: no step counter is older, and later ones are errors.
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 
-_MINUTES_PER_DAY = 1440
 _MAX_INT32 = 2**31 - 1
 _ROWS_PER_BATCH = 8192
 _DIGITS = 6
@@ -46,7 +46,6 @@ _ZERO_IS_MISSING = frozenset(
     }
 )
 _COUNTS = ("steps", "active_minutes", "sedentary_minutes")
-_MOVEMENT = (*_COUNTS, "distance_km", "calories_burned")
 _BODY = ("height_cm", "weight_kg")
 
 _Key = tuple[str, date]
@@ -161,8 +160,8 @@ class DayAggregator:
         exported_at : datetime or None
             When the export was made, if it does not state that.
         drop_trailing_empty_days : bool
-            Leave out the days after a user's last reading, for formats that fill future days with
-            zeros.
+            Leave out the days after the last day on which a user's device was worn, for formats
+            that fill future days with zeros.
         """
         keys = sorted(
             {
@@ -194,13 +193,17 @@ class DayAggregator:
     def _record(
         self, key: _Key, body: dict[str, float], quarantine: Quarantine
     ) -> tuple[dict[str, Any], bool]:
-        """The record of a day, and whether the day has any value.
+        """The record of a day, and whether it has a value that the lake keeps.
 
         `body` holds the last weight and height, and is updated.
         """
         user, day = key
         values, calories_kind = self._values(key)
-        has_values = bool(values) or key in self._longest_workout
+        has_values = (
+            key in self._longest_workout
+            or not values.keys() <= {*MOVEMENT}
+            or movement_is_kept(values | {"calories_kind": calories_kind})
+        )
         for name in _BODY:
             if name in values:
                 body[name] = values.pop(name)
@@ -223,10 +226,7 @@ class DayAggregator:
         return row, has_values
 
     def _values(self, key: _Key) -> tuple[dict[str, float], str | None]:
-        """The day's values by canonical column, and the kind of its energy.
-
-        Columns of movement are left out if the device was not worn.
-        """
+        """The day's values by canonical column, and the kind of its energy."""
         values = self._combined(key)
         total, active, basal = (
             values.pop(name, None) for name in ("total_kcal", "active_kcal", "basal_kcal")
@@ -236,8 +236,6 @@ class DayAggregator:
         energy = active if total is None else total
         if energy is not None:
             values["calories_burned"] = energy
-        if not _worn(values):
-            values = {name: value for name, value in values.items() if name not in _MOVEMENT}
         kind = "active" if total is None else "total"
         return values, kind if "calories_burned" in values else None
 
@@ -280,22 +278,6 @@ def _rank_source(hours: dict[int, tuple[float, int]]) -> tuple[int, int, float]:
     """The number of hours, the number of readings, and the mean of the hourly means."""
     means = sorted(total / count for total, count in hours.values())
     return len(hours), sum(count for _, count in hours.values()), sum(means) / len(means)
-
-
-def _worn(values: dict[str, float]) -> bool:
-    """Whether the device was worn.
-
-    A device that is not worn reports no steps, a whole day of sedentary minutes, and the energy
-    that its user burns at rest. Without sedentary minutes, a day counts as not worn only if it has
-    no steps and no heart rate or sleep.
-    """
-    if values.get("steps") or values.get("active_minutes"):
-        return True
-    sedentary = values.get("sedentary_minutes")
-    if sedentary is not None:
-        return sedentary < _MINUTES_PER_DAY
-    others = ("heart_rate_avg", "resting_heart_rate", "sleep_hours")
-    return "steps" not in values or any(name in values for name in others)
 
 
 def _age(birth_date: date | None, day: date) -> int | None:

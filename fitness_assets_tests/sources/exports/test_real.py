@@ -13,7 +13,11 @@ from fitness_assets_tests.support.exports import Imported, import_path, shared_d
 
 
 def column(imported: Imported, name: str) -> pd.Series:
-    found: dict[Any, Any] = {key: values.get(name) for key, values in imported.records.items()}
+    """A column of the lake: null on days on which the device was not worn."""
+    found: dict[Any, Any] = {
+        (user, day): imported.lake_record(str(day), user).get(name)
+        for user, day in imported.records
+    }
     return pd.Series(found, dtype=float).sort_index()
 
 

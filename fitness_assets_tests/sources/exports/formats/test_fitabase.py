@@ -126,9 +126,11 @@ def test_the_larger_value_of_overlapping_collection_periods_is_kept(tmp_path: Pa
     assert imported.record("2016-04-13", "77")["steps"] == 50
 
 
-def test_a_day_on_which_the_device_was_not_worn_has_no_values(tmp_path: Path) -> None:
+def test_a_day_on_which_the_device_was_not_worn_has_no_values_in_the_lake(tmp_path: Path) -> None:
     write_files(tmp_path, {"d.csv": daily(day("4/12/2016"), day("4/13/2016", 0, 1440))})
-    assert import_path(tmp_path).record("2016-04-13", "77") == {"source": "fitabase"}
+    imported = import_path(tmp_path)
+    assert imported.record("2016-04-13", "77")["sedentary_minutes"] == 1440
+    assert imported.lake_record("2016-04-13", "77") == {"source": "fitabase"}
 
 
 def test_a_day_without_steps_but_not_wholly_sedentary_was_worn(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def test_a_month_of_sections(tmp_path: Path) -> None:
 def test_days_not_worn_are_kept_and_future_days_are_left_out(tmp_path: Path) -> None:
     imported = import_path(write_files(tmp_path, {"x.csv": export()}))
     assert [when.day for _, when in imported.records] == [1, 2, 3]
-    assert imported.record("2019-01-02") == {"source": "fitbit_web", "weight_kg": 70.5}
+    assert imported.record("2019-01-02")["steps"] == 0
+    assert imported.lake_record("2019-01-02") == {"source": "fitbit_web", "weight_kg": 70.5}
 
 
 def test_pounds_and_miles_are_inferred(tmp_path: Path) -> None:

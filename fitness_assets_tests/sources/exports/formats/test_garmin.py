@@ -89,6 +89,7 @@ def test_rows_without_wellness_data_are_ignored_and_the_larger_of_two_rows_is_ke
         {**DAY, "totalSteps": 10},
         DAY,
         {**DAY, "calendarDate": "2020-01-03", "totalSteps": 0, "restingHeartRate": None,
+         "totalDistanceMeters": 0,
          "currentDayRestingHeartRate": None, "moderateIntensityMinutes": 0,
          "vigorousIntensityMinutes": 0},
     ]  # fmt: skip
@@ -96,7 +97,8 @@ def test_rows_without_wellness_data_are_ignored_and_the_larger_of_two_rows_is_ke
     assert [when.day for _, when in imported.records] == [2, 3]
     assert imported.record("2020-01-02")["steps"] == 9876
     # No steps and no heart rate: the device was not worn.
-    assert imported.record("2020-01-03") == {"source": "garmin"}
+    assert imported.record("2020-01-03")["steps"] == 0
+    assert imported.lake_record("2020-01-03") == {"source": "garmin"}
 
 
 def test_a_night_without_a_date_is_assigned_to_the_local_day_of_waking(tmp_path: Path) -> None:

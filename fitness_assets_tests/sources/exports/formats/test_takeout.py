@@ -173,7 +173,8 @@ def test_future_days_are_left_out(tmp_path: Path) -> None:
     )
     imported = import_path(path)
     assert [str(when) for _, when in imported.records] == ["2021-03-01", "2021-03-02", "2021-03-03"]
-    assert imported.record("2021-03-02") == {"source": "takeout"}
+    assert imported.record("2021-03-02")["sedentary_minutes"] == 1440
+    assert imported.lake_record("2021-03-02") == {"source": "takeout"}
 
 
 def test_steps_are_in_utc_and_calories_in_local_time(tmp_path: Path) -> None:
