@@ -191,6 +191,8 @@ def calibrate(truth: np.ndarray, predicted: np.ndarray) -> Interval:
     """
     ranges = int(np.clip(len(truth) // _MIN_RESIDUALS, 1, _MAX_RANGES))
     edges = np.unique(np.quantile(predicted, np.arange(1, ranges) / ranges))
+    # No prediction is below the smallest.
+    edges = edges[edges > predicted.min()]
     place = np.searchsorted(edges, predicted, side="right")
     low, high = [], []
     for number in range(len(edges) + 1):

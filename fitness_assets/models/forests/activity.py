@@ -9,12 +9,14 @@ from sklearn.pipeline import Pipeline
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import evaluation
 from fitness_assets.models.datasets import Split, known_features, split_by_user
+from fitness_assets.models.disclosure import SMALLEST_CELL
 from fitness_assets.models.forest_metrics import (
     ClassificationSlice,
     ClassifierEvaluation,
     ClassifierMetrics,
 )
 from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests.leaf_people import protect_leaves
 from fitness_assets.models.forests.model_selection import (
     Estimator,
     Hyperparameters,
@@ -76,12 +78,18 @@ def round_energy(days: pd.DataFrame) -> pd.DataFrame:
     return days.assign(calories_burned=(days["calories_burned"] / _KCAL).round() * _KCAL)
 
 
-def fit(rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameters) -> Pipeline:
-    """The trained pipeline, its forest packed."""
+def fit(
+    rows: pd.DataFrame,
+    features: list[str],
+    hyperparameters: Hyperparameters,
+    people: int = SMALLEST_CELL,
+) -> Pipeline:
+    """The trained pipeline, its forest packed; each leaf rests on `people` users at least."""
     # A quarter of the features a split, but at least two: with one, every other split is random.
     considered = max(2, len(features) // 4)
     classifier = RandomForestClassifier(**hyperparameters.parameters(len(rows), considered))
     model = pipelines.pipeline(features, classifier).fit(rows[features], rows[TARGET])
+    protect_leaves(model, rows[features], rows[TARGET], rows["user_id"], people)
     pipelines.pack(model)
     return model
 

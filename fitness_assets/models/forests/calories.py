@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from fitness_assets.models import evaluation
 from fitness_assets.models.datasets import Split, known_features, split_by_user
+from fitness_assets.models.disclosure import SMALLEST_CELL
 from fitness_assets.models.forest_metrics import (
     ColdStart,
     ConstantBaseline,
@@ -20,6 +21,7 @@ from fitness_assets.models.forest_metrics import (
     RegressorMetrics,
 )
 from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests.leaf_people import protect_leaves
 from fitness_assets.models.forests.model_selection import (
     Estimator,
     Hyperparameters,
@@ -75,8 +77,13 @@ def split(days: pd.DataFrame) -> Split:
     return split_by_user(frame(days), [TARGET])
 
 
-def fit(rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameters) -> Pipeline:
-    """The trained pipeline, its forests packed."""
+def fit(
+    rows: pd.DataFrame,
+    features: list[str],
+    hyperparameters: Hyperparameters,
+    people: int = SMALLEST_CELL,
+) -> Pipeline:
+    """The trained pipeline, its forests packed; each leaf rests on `people` users at least."""
     history = _history(features)
 
     def forest(hyperparameters: Hyperparameters, rows: int, features: int) -> RandomForestRegressor:
@@ -90,6 +97,7 @@ def fit(rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameter
         forest(hyperparameters, with_offset or len(rows), len(features)),
         forest(COLD_START, len(rows), len(features) - len(history)),
     ).fit(rows[features], rows[TARGET])
+    protect_leaves(model, rows[features], rows[TARGET], rows["user_id"], people)
     pipelines.pack(model)
     return model
 

@@ -1,5 +1,6 @@
 """A regressor of the difference between the target and an offset feature."""
 
+from collections.abc import Iterator
 from typing import Any, Self
 
 import numpy as np
@@ -38,15 +39,39 @@ class ResidualRegressor(MetaEstimatorMixin, RegressorMixin, BaseEstimator):  # t
         features : ndarray of shape (n, m)
         target : ndarray of shape (n,)
         """
-        target, offset = np.asarray(target), features[:, -1]
-        self.without_history.fit(features[:, : -self.history_features], target)
+        for regressor, columns, values, _ in self.training_data(features, np.asarray(target)):
+            regressor.fit(columns, values)
+        return self
+
+    def training_data(
+        self, features: np.ndarray, target: np.ndarray
+    ) -> Iterator[tuple[Any, np.ndarray, np.ndarray, np.ndarray]]:
+        """What each regressor is trained on.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, m)
+        target : ndarray of shape (n,)
+
+        Yields
+        ------
+        estimator
+        ndarray
+            Its features.
+        ndarray
+            Its target.
+        ndarray of bool, shape (n,)
+            Which rows they are of.
+        """
+        offset = features[:, -1]
         known = ~np.isnan(offset)
+        everything = np.ones(len(target), dtype=bool)
+        yield self.without_history, features[:, : -self.history_features], target, everything
         # Among few users there may be no row with an offset; use the mean target as everyone's.
         if not known.any():
             features = np.column_stack([features[:, :-1], np.full(len(target), target.mean())])
-            known, offset = ~known, features[:, -1]
-        self.residual.fit(features[known], (target - offset)[known])
-        return self
+            known, offset = everything, features[:, -1]
+        yield self.residual, features[known], (target - offset)[known], known
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """Predict the target.
