@@ -57,6 +57,12 @@ def trailing(month: str, length: int) -> list[str]:
     return between(shift(month, 1 - length), month)
 
 
+def text_until(last: date) -> str:
+    """Return the days of a partial month as text, such as ``days 1 to 28 of 2026-11``."""
+    span = "day 1" if last.day == 1 else f"days 1 to {last.day}"
+    return f"{span} of {key(last)}"
+
+
 def last_complete(today: date) -> str:
     """Return the last month that ended before `today`."""
     return shift(key(today), -1)

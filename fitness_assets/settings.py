@@ -4,17 +4,20 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from fitness_assets import months
+from fitness_assets import clock, months
 from fitness_assets.errors import ReleaseError, SettingsError
 from fitness_assets.release.people import PeopleMode
 
 SourceName = Literal["cohort", "folder", "exports"]
 
+# Values of FITNESS_LAST_MONTH for a range that continues with every month.
+_WITHOUT_END = ("open", "now")
+_UTC = ZoneInfo("UTC")
 #: Prefix of a default that is a path below the configured home.
 _BELOW_HOME = "HOME/"
 
@@ -127,8 +130,8 @@ def _month(text: str) -> str:
     return text
 
 
-def _month_or_open(text: str) -> str:
-    return text if text == "open" else _month(text)
+def _last_month(text: str) -> str:
+    return text if text in _WITHOUT_END else _month(text)
 
 
 def _source(text: str) -> str:
@@ -287,8 +290,9 @@ class Settings(DashboardSettings):
     last_month: str = _setting(
         "FITNESS_LAST_MONTH",
         "2023-09",
-        "Last month of the range; `open` means the last complete month.",
-        _month_or_open,
+        "Last month of the range; `open` means the last month that has ended, `now` the current "
+        "month to date.",
+        _last_month,
     )
     source: SourceName = _setting(
         "FITNESS_SOURCE",
@@ -303,7 +307,8 @@ class Settings(DashboardSettings):
         "FITNESS_TIMEZONE",
         None,
         "The users' time zone, for exports that do not state one. Without it, days are those of "
-        "the offset that a timestamp shows, else of UTC.",
+        "the offset that a timestamp shows, else of UTC. Months begin and end in this zone, else "
+        "in UTC.",
         _timezone,
     )
     cohort_users: int = _setting(
@@ -417,7 +422,7 @@ class Settings(DashboardSettings):
     )
 
     def _check(self) -> None:
-        if self.last_month != "open" and self.last_month < self.first_month:
+        if not self.is_open and self.last_month < self.first_month:
             raise SettingsError(
                 f"FITNESS_LAST_MONTH={self.last_month} comes before "
                 f"FITNESS_FIRST_MONTH={self.first_month}"
@@ -451,11 +456,29 @@ class Settings(DashboardSettings):
             "PYTHONSAFEPATH": "1",
         }
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the range has no last month and continues with every month."""
+        return self.last_month in _WITHOUT_END
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which months begin and end."""
+        return self.timezone or _UTC
+
     def months(self, today: date | None = None) -> list[str]:
-        """The months of the range that have ended by `today` (None: today in UTC, like Dagster)."""
-        last = self.last_month
-        if last == "open":
-            last = months.last_complete(today or datetime.now(UTC).date())
+        """The months of the range that have ended by `today`, and its month if the range says so.
+
+        Parameters
+        ----------
+        today : date, optional
+            By default the current date in `zone`.
+        """
+        today = today or clock.today(self.zone)
+        if self.last_month == "now":
+            return months.between(self.first_month, months.key(today))
+        complete = months.last_complete(today)
+        last = complete if self.is_open else min(self.last_month, complete)
         return months.between(self.first_month, last)
 
 

@@ -1,9 +1,11 @@
 """The stores below the configured home, and the source."""
 
 from dataclasses import dataclass
+from datetime import date, tzinfo
 from pathlib import Path
 from typing import Protocol
 
+from fitness_assets import clock, months
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.release.people import Privacy
@@ -28,6 +30,8 @@ class Workspace:
 
     Attributes
     ----------
+    zone : tzinfo
+        The time zone in which months end.
     source : Source
     raw, daily : Lake
         Of `raw_telemetry` and `daily_activity`.
@@ -48,6 +52,7 @@ class Workspace:
         Of what was uploaded, so that nobody needs to ask the target.
     """
 
+    zone: tzinfo
     source: Source
     raw: Lake[RawInfo]
     daily: Lake[DailyInfo]
@@ -67,6 +72,7 @@ class Workspace:
         """The workspace of `settings`. Nothing is read or written yet."""
         home = settings.home
         return cls(
+            zone=settings.zone,
             source=configured_source(settings),
             raw=Lake(home / "lake" / "raw_telemetry", RawInfo),
             daily=Lake(home / "lake" / "daily_activity", DailyInfo),
@@ -97,6 +103,17 @@ class Workspace:
         if asset == "drive_upload":
             return self.uploads.manifest(month)
         return self._store(asset).manifest(month)
+
+    def has_ended(self, month: str) -> bool:
+        """Whether `month` is over now."""
+        return clock.today(self.zone) >= months.end(month)
+
+    def partial_until(self, month: str) -> date | None:
+        """The last day so far of a stored month that is partial; None if it is whole or missing."""
+        for lake in (self.daily, self.raw):
+            if lake.manifest(month) is not None:
+                return lake.info(month).last_day_so_far
+        return None
 
     def is_outdated(self, asset: str, month: str) -> bool:
         """Whether an older version of the platform stored a model or report in another format."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +16,7 @@ from fitness_assets.assets.presentation import (
     OWNERS,
     SPARK_POOL,
     column_schema,
+    partial_metadata,
     picture,
     plot,
     result,
@@ -68,11 +70,14 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         month = context.partition_key
         inputs = input_versions(workspace, "daily_activity", month)
         lake = workspace.daily
-        delivered = workspace.raw.info(month).rows
+        delivered = workspace.raw.info(month)
         with lake.writer(month) as writer:
             _stage(workspace, spark, month, writer.staging)
             description = describe(writer.staging)
             read = partial(read_staged, writer.staging)
+            description = msgspec.structs.replace(
+                description, partial_until=delivered.partial_until
+            )
             results = checks.check_daily_activity(lake, month, read, description, min_completeness)
             yield from checks.report(results)
             checks.refuse_failed(results, month)
@@ -80,16 +85,18 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 rows=description.rows,
                 columns=description.columns,
                 distributions=quality.distributions(read),
+                partial_until=delivered.partial_until,
             )
             manifest = writer.publish(info, inputs)
             workspace.check_results.save(month, judged_data(workspace, month, manifest), results)
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
-        removed = delivered - info.rows
+        removed = delivered.rows - info.rows
         context.log.info(f"{info.rows:,} user-days of {month}, {removed:,} duplicates")
         yield result(
             manifest,
             **{
+                **partial_metadata(info.last_day_so_far),
                 "dagster/row_count": info.rows,
                 "dagster/column_schema": column_schema(info.columns),
                 "path": dg.MetadataValue.path(lake.folder(month)),

@@ -7,7 +7,7 @@ import dagster as dg
 
 from fitness_assets.assets.daily_activity import judged_data
 from fitness_assets.assets.model import segment_names
-from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, partial_metadata, result
 from fitness_assets.errors import StorageError
 from fitness_assets.etl.quality import DRIFT_THRESHOLD
 from fitness_assets.models.registry import MODEL_NAMES
@@ -113,6 +113,7 @@ def _inputs(workspace: Workspace, month: str, min_completeness: float) -> releas
         segments=_segments(workspace, month),
         backtest=workspace.backtest.report(month) if has_backtest else None,
         compression=workspace.compression.report(month) if has_compression else None,
+        partial_until=daily.last_day_so_far,
     )
 
 
@@ -183,6 +184,7 @@ def _metadata(release: Release, digest: str, steps: list[model_loader.Step]) -> 
     ]
     loading = [dg.TableRecord(asdict(step)) for step in steps]
     return {
+        **partial_metadata(info.partial_until),
         "dagster/row_count": info.summary.records,
         "models": sum(release.model_file(name) is not None for name in MODEL_NAMES),
         "sha256": digest,

@@ -9,7 +9,7 @@ from fitness_assets.assets import model_figures
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
-from fitness_assets.models.registry import ModelSpec
+from fitness_assets.models.registry import ModelSpec, Trained
 from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.months import shift, start, trailing
 from fitness_assets.orchestration import checks
@@ -60,6 +60,11 @@ def window_of(workspace: Workspace, month: str) -> list[str]:
     return [m for m in trailing(month, TRAILING_WINDOW) if workspace.daily.manifest(m)]
 
 
+def whole_months(workspace: Workspace, months: Sequence[str]) -> list[str]:
+    """Those of `months`, which the lake has, that are not partial."""
+    return [m for m in months if workspace.daily.info(m).last_day_so_far is None]
+
+
 def days_of(
     workspace: Workspace, months: Sequence[str], columns: Sequence[str]
 ) -> tuple[pd.DataFrame, int]:
@@ -88,22 +93,20 @@ def _materialize(
 ) -> Outputs:
     """Train on the months of the window that the lake has; check, store and report the model.
 
-    Of a model that fails a gate only the report is stored.
+    Partial months are left out: a model must not learn the first days of a month as if they were
+    all, nor an unfinished day as if it were a calm one. In a partial month the model is that of the
+    whole months before it. Of a model that fails a gate only the report is stored.
     """
     month = context.partition_key
     inputs = input_versions(workspace, spec.name, month)
     store = workspace.models[spec.name]
-    window = window_of(workspace, month)
-    implementation = spec.implementation()
-    days, bytes_read = days_of(workspace, window, implementation.COLUMNS)
-    if _SEGMENTS in spec.dependencies:
-        # Forests are also evaluated by segment.
-        days["segment"] = days["user_id"].map(segment_names(workspace, month))
+    window = whole_months(workspace, window_of(workspace, month))
+    bytes_read = 0
     learned_from = {m: workspace.daily.published(m).data_version for m in window}
     content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
     try:
-        trained = implementation.train_month(days, pd.Timestamp(start(month)), disk)
+        trained, bytes_read = _train(workspace, spec, month, window, disk)
     except NotLearnedError as error:
         context.log.warning(f"not trained: {error}")
         report = ModelReport(
@@ -146,6 +149,21 @@ def _materialize(
         bytes_read=bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )
+
+
+def _train(
+    workspace: Workspace, spec: ModelSpec, month: str, window: Sequence[str], disk: int
+) -> tuple[Trained, int]:
+    """The model of `month`, trained on the whole months `window`, and the bytes read for it."""
+    if not window:
+        raise NotLearnedError(f"there is no whole month until {month}")
+    implementation = spec.implementation()
+    days, bytes_read = days_of(workspace, window, implementation.COLUMNS)
+    if _SEGMENTS in spec.dependencies:
+        # Forests are also evaluated by segment.
+        days["segment"] = days["user_id"].map(segment_names(workspace, month))
+    last = pd.Timestamp(start(window[-1]))
+    return implementation.train_month(days, last, disk), bytes_read
 
 
 def _released_before(store: ModelStore[ModelReport], month: str) -> ModelHeadline | None:

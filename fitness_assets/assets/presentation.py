@@ -3,10 +3,12 @@
 import base64
 import io
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from fitness_assets.months import text_until
 from fitness_assets.record import daily
 from fitness_assets.storage.publication import Manifest
 
@@ -30,6 +32,13 @@ def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
         data_version=dg.DataVersion(manifest.data_version),
         metadata={"size_bytes": dg.MetadataValue.int(manifest.bytes), **metadata},
     )
+
+
+def partial_metadata(partial_until: date | None) -> dict[str, dg.MetadataValue[str | None]]:
+    """Return the metadata of a month that is stored until `partial_until`; none of a whole one."""
+    if partial_until is None:
+        return {}
+    return {"PARTIAL": dg.MetadataValue.text(text_until(partial_until))}
 
 
 def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:

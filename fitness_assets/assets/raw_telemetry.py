@@ -1,15 +1,27 @@
 """Stage 1: one month of telemetry, as its source delivers it."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
 
 import dagster as dg
+import msgspec
+import pyarrow.compute as pc
 
-from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, column_schema, result
+from fitness_assets import clock
+from fitness_assets.assets.presentation import (
+    ONE_RUN_A_MONTH,
+    OWNERS,
+    column_schema,
+    partial_metadata,
+    result,
+)
 from fitness_assets.etl.quality import RAW_CHECKS, run_checks
+from fitness_assets.months import start
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.raw import SCHEMA
-from fitness_assets.storage.lake import RawInfo, describe, part, write_rows
+from fitness_assets.storage.lake import RawInfo, describe, part, read_staged, write_rows
 from fitness_assets.workspace import Workspace
 
 
@@ -30,10 +42,13 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """One month of canonical records from the configured source, as delivered.
 
         Nothing is corrected here. Duplicates, gaps and impossible values are kept, so that the ETL
-        can be run again on the original records.
+        can be run again on the original records. A month that has not ended is partial: its days
+        so far are stored, and it is stale once it has ended.
         """
         month = context.partition_key
         unread: dict[str, str] = {}
+        # Before the records are read: a month that ends meanwhile is partial, and then stale.
+        is_partial = not workspace.has_ended(month)
         inputs = input_versions(workspace, "raw_telemetry", month)
         version = workspace.source.version(month)
         with workspace.raw.writer(month) as writer:
@@ -41,15 +56,25 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             write_rows(writer.staging / part(0), records, SCHEMA)
             table = describe(writer.staging)
             info = RawInfo(
-                rows=table.rows, columns=table.columns, unread=unread, source_version=version
+                rows=table.rows,
+                columns=table.columns,
+                unread=unread,
+                source_version=version,
+                partial_until=(
+                    _last_day(writer.staging, month, clock.today(workspace.zone))
+                    if is_partial
+                    else msgspec.UNSET
+                ),
             )
             manifest = writer.publish(info, inputs)
         context.log.info(f"stored {info.rows:,} records of {month}")
-        yield from checks.report(run_checks(RAW_CHECKS, unread))
+        results = run_checks(RAW_CHECKS, unread)
+        yield from checks.report(checks.mark_partial(results, info.last_day_so_far))
         yield result(
             manifest,
             **{
                 "unread": dg.MetadataValue.json(unread),
+                **partial_metadata(info.last_day_so_far),
                 "dagster/row_count": info.rows,
                 "dagster/column_schema": column_schema(info.columns),
                 "path": dg.MetadataValue.path(workspace.raw.folder(month)),
@@ -57,3 +82,15 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         )
 
     return raw_telemetry
+
+
+def _last_day(staging: Path, month: str, today: date) -> date:
+    """The last day so far of the staged records of `month`, which has not ended.
+
+    It is that of the records and not `today`: the content does not change with the day. A record
+    after tomorrow, which is the latest day in any time zone, comes from a wrong clock.
+    """
+    dates = read_staged(staging, ["date"])["date"]
+    past = dates.filter(pc.less_equal(dates, today + timedelta(days=1)))
+    last: date | None = pc.max(past).as_py()
+    return last or start(month)

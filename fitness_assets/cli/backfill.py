@@ -60,15 +60,19 @@ def month_range(settings: Settings, first: str | None, last: str | None) -> list
     SettingsError
         If one of them is not in the configured range, or `last` comes before `first`.
     """
+    from fitness_assets.orchestration.outside import range_hints
+
     known = settings.months()
     if not known:
-        raise SettingsError(f"no month since FITNESS_FIRST_MONTH={settings.first_month} has ended")
+        done = "begun" if settings.last_month == "now" else "ended"
+        raise SettingsError(f"no month since FITNESS_FIRST_MONTH={settings.first_month} has {done}")
     first, last = (first, last or first) if first else (known[0], known[-1])
     for month in (first, last):
         if month not in known:
+            hints = range_hints(settings, [month])
             raise SettingsError(
                 f"{month!r} is not a month of the range {known[0]} to {known[-1]} "
-                "(FITNESS_FIRST_MONTH, FITNESS_LAST_MONTH)"
+                f"(FITNESS_FIRST_MONTH, FITNESS_LAST_MONTH){f'; {hints}' if hints else ''}"
             )
     chosen = known[known.index(first) : known.index(last) + 1]
     if not chosen:

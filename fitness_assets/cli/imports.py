@@ -128,13 +128,11 @@ def _rebuild(settings: Settings, changed: set[str]) -> None:
     if settings.source != "exports":
         click.echo("Kept. Set FITNESS_SOURCE=exports to materialize the months of it.")
         return
-    outside = sorted(changed - set(settings.months()))
-    if outside:
-        click.echo(
-            f"not in the range FITNESS_FIRST_MONTH={settings.first_month} to "
-            f"FITNESS_LAST_MONTH={settings.last_month}, not materialized: {', '.join(outside)}"
-        )
-    if changed.issubset(outside):
+    from fitness_assets.orchestration.outside import outside_note
+
+    if note := outside_note(settings, changed):
+        click.echo(note)
+    if changed.isdisjoint(settings.months()):
         return
     from fitness_assets.cli.report import run_stale_and_report
 

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import dagster as dg
 
@@ -76,6 +77,12 @@ def take_inventory(settings: Settings, months: Sequence[str]) -> Inventory:
             }
             for key in graph.toposorted_asset_keys
         }
+
+
+def partial_months(settings: Settings, months: Sequence[str]) -> dict[str, date]:
+    """Those of `months` that had not ended when they were stored, with their last day so far."""
+    workspace = Workspace.of(settings)
+    return {month: last for month in months if (last := workspace.partial_until(month))}
 
 
 def outdated_months(settings: Settings, months: Sequence[str]) -> list[str]:

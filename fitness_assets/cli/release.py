@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fitness_assets.months import text_until
 from fitness_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def list_releases() -> None:
             + (f", fallback {info.fallbacks[name]}" if name in info.fallbacks else "")
             for name in info.not_released
         )
+        if info.partial_until is not None:
+            missing = f"; PARTIAL, {text_until(info.partial_until)}{missing}"
         mark = "current" if month == pointer.month else ""
         click.echo(f"{month}  {mark:<7}  {digest}{missing}")
 

@@ -9,7 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from fitness_assets.cli.inventory import HEADLINE, Inventory, MonthStatus, take_inventory
+from fitness_assets.cli.inventory import (
+    HEADLINE,
+    Inventory,
+    MonthStatus,
+    partial_months,
+    take_inventory,
+)
 from fitness_assets.cli.progress import steps_bar
 from fitness_assets.cli.runs import (
     Outcome,
@@ -19,6 +25,7 @@ from fitness_assets.cli.runs import (
     run_months,
     run_stale,
 )
+from fitness_assets.months import text_until
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.propagation import current_plan, unrequested_months
 from fitness_assets.settings import Settings
@@ -75,6 +82,7 @@ def _report(
     materialized = {asset for outcome in outcomes for asset in outcome.assets}
     inventory = take_inventory(settings, months)
     print_inventory({name: cells for name, cells in inventory.items() if name in materialized})
+    print_partial(settings, months)
     ended = {outcome.month for outcome in outcomes}
     failed = {outcome.month for outcome in outcomes if outcome.error is not None}
     peak = peak_memory()
@@ -103,6 +111,14 @@ def print_stale(settings: Settings) -> None:
         click.echo(f"{month}  stale   {asset} ({reason}){others}{state}")
     if by_month:
         click.echo("`fitness backfill --stale` rematerializes what is stale, as does a daemon")
+
+
+def print_partial(settings: Settings, months: Sequence[str]) -> None:
+    """Print which of `months` had not ended when they were stored, and until which day they go."""
+    for month, last in partial_months(settings, months).items():
+        click.echo(
+            f"{month}  PARTIAL {text_until(last)}; its models learned from the months before"
+        )
 
 
 def print_inventory(inventory: Inventory) -> None:

@@ -13,12 +13,13 @@ from fitness_assets.settings import Settings
 def status(as_json: bool) -> None:
     """Show what is materialized, with one metric of each asset and month."""
     settings = Settings.from_env()
-    from fitness_assets.cli.inventory import outdated_months, take_inventory
-    from fitness_assets.cli.report import print_inventory, print_stale
+    from fitness_assets.cli.inventory import outdated_months, partial_months, take_inventory
+    from fitness_assets.cli.report import print_inventory, print_partial, print_stale
 
     inventory = take_inventory(settings, settings.months())
     if not as_json:
         print_inventory(inventory)
+        print_partial(settings, settings.months())
         if outdated := outdated_months(settings, settings.months()):
             click.echo(
                 f"models of {', '.join(outdated)} were stored by an older version of "
@@ -30,4 +31,6 @@ def status(as_json: bool) -> None:
         name: {month: dataclasses.asdict(status) for month, status in months.items()}
         for name, months in inventory.items()
     }
-    click.echo(json.dumps({"assets": assets}, indent=2))
+    months = settings.months()
+    partial = {month: str(last) for month, last in partial_months(settings, months).items()}
+    click.echo(json.dumps({"assets": assets, "partial_until": partial}, indent=2))

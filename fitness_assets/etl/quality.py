@@ -6,6 +6,7 @@ checks and the refusal of a month are derived from it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -27,6 +28,8 @@ Read = Callable[[Sequence[str]], pa.Table]
 DRIFT_THRESHOLD = 0.25
 # Share of samples of one distribution whose index may exceed what is attributed to chance.
 _SIGNIFICANCE = 0.001
+# Days so far of a partial month from which its distributions are compared: one of each weekday.
+_MIN_DAYS_COMPARED = 7
 _DECILES = np.arange(0.1, 1.0, 0.1)
 
 
@@ -40,6 +43,8 @@ class PreviousMonth:
     read : callable
         Reads columns of its rows.
     rows : int
+    days : int
+        Days of the month, or its days so far if it is partial.
     distributions : mapping
         Result of `distributions` for it, by column.
     """
@@ -47,6 +52,7 @@ class PreviousMonth:
     month: str
     read: Read
     rows: int
+    days: int
     distributions: Mapping[str, Distribution]
 
 
@@ -66,6 +72,8 @@ class CheckedMonth:
         The month before, if it is published.
     min_completeness : float
         Share of the expected user-days below which the month is not `complete`.
+    partial_until : date or None
+        The last day so far if the month has not ended. The checks judge the days until it.
     """
 
     month: str
@@ -74,6 +82,12 @@ class CheckedMonth:
     columns: Mapping[str, str]
     previous: PreviousMonth | None
     min_completeness: float
+    partial_until: date | None = None
+
+    @property
+    def days(self) -> int:
+        """Days of the month, or its days so far if it is partial."""
+        return days_so_far(self.month, self.partial_until)
 
 
 class Outcome(NamedTuple):
@@ -116,6 +130,11 @@ class DataCheck(Generic[T]):
         """Run the check on `data`."""
         passed, message, values = self.function(data)
         return CheckResult(self.name, passed, message, dict(values))
+
+
+def days_so_far(month: str, partial_until: date | None) -> int:
+    """Days of `month`, or those until the last day so far if it is partial."""
+    return len(months.days(month)) if partial_until is None else partial_until.day
 
 
 def run_checks(checks: Sequence[DataCheck[T]], data: T) -> list[CheckResult]:
@@ -186,7 +205,8 @@ def complete(data: CheckedMonth) -> Outcome:
     """The users of the month before delivered enough of the expected days.
 
     The roster is the users of the month before. Each is expected to deliver the same share of the
-    days of the month as then.
+    days of the month as then. In a partial month these are the days so far, and of the users who
+    have delivered some of them: devices deliver late.
     """
     previous = data.previous
     if previous is None:
@@ -195,7 +215,11 @@ def complete(data: CheckedMonth) -> Outcome:
     now = pc.value_counts(data.read(["user_id"])["user_id"])
     on_roster = pc.is_in(now.field("values"), value_set=then.field("values"))
     delivered = pc.sum(now.field("counts").filter(on_roster)).as_py() or 0
-    expected = previous.rows * len(months.days(data.month)) / len(months.days(previous.month))
+    expected_rows = previous.rows
+    if data.partial_until is not None:
+        has_delivered = pc.is_in(then.field("values"), value_set=now.field("values"))
+        expected_rows = pc.sum(then.field("counts").filter(has_delivered)).as_py() or 0
+    expected = expected_rows * data.days / previous.days
     share = min(delivered / expected, 1.0) if expected else 1.0
     return Outcome(
         share >= data.min_completeness,
@@ -215,6 +239,8 @@ def no_drift(data: CheckedMonth) -> Outcome:
     previous = data.previous
     if previous is None:
         return Outcome(True, "no month before to compare with")
+    if data.days < _MIN_DAYS_COMPARED:
+        return Outcome(True, f"compared from day {_MIN_DAYS_COMPARED} of a partial month")
     indices, drifted = {}, []
     for name in MEASUREMENTS:
         then = previous.distributions.get(name)

@@ -5,7 +5,7 @@ import dagster as dg
 from fitness_assets import months
 from fitness_assets.settings import Settings
 
-#: Devices deliver late: the schedule takes a month on the third day of the next, at 06:00 UTC.
+#: Devices deliver late: the schedule takes a month on the third day of the next, at 06:00.
 _CRON = "0 6 3 * *"
 
 
@@ -15,6 +15,7 @@ def monthly_schedule(settings: Settings, job: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="last_complete_month",
         cron_schedule=_CRON,
+        execution_timezone=settings.zone.key,
         job_name=job,
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Runs every stage for the last complete month, on the third day of the next.",
@@ -22,7 +23,7 @@ def monthly_schedule(settings: Settings, job: str) -> dg.ScheduleDefinition:
     def last_complete_month(
         context: dg.ScheduleEvaluationContext,
     ) -> dg.RunRequest | dg.SkipReason:
-        today = context.scheduled_execution_time.date()
+        today = context.scheduled_execution_time.astimezone(settings.zone).date()
         month = months.last_complete(today)
         if month not in settings.months(today):
             return dg.SkipReason(

@@ -6,15 +6,17 @@ gate is not stored and so not released; its month continues without it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 import dagster as dg
+import msgspec
 
 from fitness_assets.errors import QualityError
 from fitness_assets.etl import quality
 from fitness_assets.models import gates
 from fitness_assets.models.registry import ModelSpec
-from fitness_assets.months import shift
+from fitness_assets.months import shift, text_until
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage.lake import DailyInfo, Lake, TableInfo
 
@@ -56,7 +58,8 @@ def check_daily_activity(
     read : callable
         Reads columns of the staged rows.
     description : TableInfo
-        Result of `storage.lake.describe`.
+        Result of `storage.lake.describe`, or what was published of it. Of a partial month it says
+        until which day: the checks judge the days until it, and each message says so.
     min_completeness : float
         Share of the expected user-days below which the month is not complete.
     """
@@ -67,12 +70,30 @@ def check_daily_activity(
             before,
             lambda columns: lake.scan([before], columns).table,
             info.rows,
+            quality.days_so_far(before, info.last_day_so_far),
             info.distributions,
         )
+    partial_until = description.last_day_so_far
     data = quality.CheckedMonth(
-        month, read, description.rows, description.columns, previous, min_completeness
+        month,
+        read,
+        description.rows,
+        description.columns,
+        previous,
+        min_completeness,
+        partial_until,
     )
-    return quality.run_checks(quality.DAILY_CHECKS, data)
+    return mark_partial(quality.run_checks(quality.DAILY_CHECKS, data), partial_until)
+
+
+def mark_partial(results: list[CheckResult], partial_until: date | None) -> list[CheckResult]:
+    """`results`, whose messages say so if they judge only the days until `partial_until`."""
+    if partial_until is None:
+        return results
+    mark = f"PARTIAL, {text_until(partial_until)}"
+    return [
+        msgspec.structs.replace(result, message=f"{mark}: {result.message}") for result in results
+    ]
 
 
 def report(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:

@@ -6,11 +6,11 @@ any would be unknown. This check compares what is stored with what is due.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import dagster as dg
 
-from fitness_assets import months
+from fitness_assets import clock, months
 from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND
 from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.orchestration.state import read_state
@@ -18,7 +18,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 
 CHECK = "on_time"
-#: A month is due on the third day of the next at 12:00 UTC, six hours after its schedule.
+#: A month is due on the third day of the next at 12:00, six hours after its schedule.
 _DUE = timedelta(days=2, hours=12)
 _INTERVAL_SECONDS = 600
 _ASSETS = [asset for asset in INPUTS if asset not in ON_DEMAND]
@@ -27,12 +27,12 @@ _ASSETS = [asset for asset in INPUTS if asset not in ON_DEMAND]
 def due_month(settings: Settings, now: datetime) -> str | None:
     """The last month that must be materialized by `now`; None if none is.
 
-    In a range with a last month no new month is ever due.
+    In a range with a last month no new month is ever due, and a month that has not ended never is.
     """
-    if settings.last_month != "open":
+    if not settings.is_open:
         return None
-    month = months.last_complete(now.date())
-    end = datetime.combine(months.start(months.shift(month, 1)), datetime.min.time(), UTC)
+    month = months.last_complete(now.astimezone(settings.zone).date())
+    end = datetime.combine(months.end(month), datetime.min.time(), settings.zone)
     if now < end + _DUE:
         month = months.shift(month, -1)
     return month if month >= settings.first_month else None
@@ -49,7 +49,7 @@ def overdue_assets(settings: Settings, workspace: Workspace, now: datetime) -> d
 
 def freshness_checks(settings: Settings) -> Sequence[dg.AssetChecksDefinition]:
     """The check of each asset, if the range is open. Runs of its asset evaluate it too."""
-    if settings.last_month != "open":
+    if not settings.is_open:
         return []
 
     @dg.multi_asset_check(
@@ -62,7 +62,7 @@ def freshness_checks(settings: Settings) -> Sequence[dg.AssetChecksDefinition]:
         required_resource_keys={"workspace"},
     )
     def on_time(context: dg.AssetCheckExecutionContext) -> Iterator[dg.AssetCheckResult]:
-        now = datetime.now(UTC)
+        now = clock.now()
         overdue = overdue_assets(settings, context.resources.workspace, now)
         for key in context.selected_asset_check_keys:
             asset = key.asset_key.to_user_string()
@@ -79,7 +79,7 @@ def freshness_checks(settings: Settings) -> Sequence[dg.AssetChecksDefinition]:
 
 def freshness_sensors(settings: Settings) -> Sequence[dg.SensorDefinition]:
     """Evaluate the checks without a run, and record those whose result has changed."""
-    if settings.last_month != "open":
+    if not settings.is_open:
         return []
 
     @dg.sensor(
@@ -89,7 +89,7 @@ def freshness_sensors(settings: Settings) -> Sequence[dg.SensorDefinition]:
         description="Records which assets lack the month that is due.",
     )
     def evaluate_on_time(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        now = datetime.now(UTC)
+        now = clock.now()
         overdue = overdue_assets(settings, Workspace.of(settings), now)
         late = [asset for asset, is_late in overdue.items() if is_late]
         cursor = f"{due_month(settings, now)} {','.join(late)}"

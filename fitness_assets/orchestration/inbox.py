@@ -4,6 +4,7 @@ import hashlib
 
 import dagster as dg
 
+from fitness_assets.orchestration.outside import outside_note
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.inbox import import_waiting, waiting_exports
@@ -21,6 +22,8 @@ def import_job(settings: Settings) -> dg.JobDefinition:
         imports = configured_imports(settings)
         changed = import_waiting(exports, imports, settings.timezone, context.log.info)
         context.log.info(f"months whose records changed: {', '.join(sorted(changed)) or 'none'}")
+        if note := outside_note(settings, changed):
+            context.log.warning(note)
 
     @dg.job(name="import_inbox", description="Imports the exports in HOME/inbox.")
     def import_inbox() -> None:

@@ -8,12 +8,18 @@ from fitness_assets.settings import Settings
 
 
 def monthly(settings: Settings) -> dg.MonthlyPartitionsDefinition:
-    """The partitions of the configured range, with keys such as ``2023-04``."""
-    last = settings.last_month
+    """The partitions of the configured range, with keys such as ``2023-04``.
+
+    Dagster evaluates them when it needs them, so a new month appears without a restart. They are
+    those of `Settings.months`.
+    """
     return dg.MonthlyPartitionsDefinition(
         start_date=settings.first_month,
-        end_date=None if last == "open" else shift(last, 1),
+        end_date=None if settings.is_open else shift(settings.last_month, 1),
         fmt="%Y-%m",
+        timezone=settings.zone.key,
+        # One more than the months that have ended.
+        end_offset=1 if settings.last_month == "now" else 0,
     )
 
 

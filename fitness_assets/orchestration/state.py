@@ -1,6 +1,7 @@
 """What the stores hold of each asset and month, and what an asset is about to be made from."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
@@ -74,11 +75,24 @@ def _manifest(workspace: Workspace, partition: Partition) -> Manifest | None:
 def _problem(workspace: Workspace, partition: Partition, manifest: Manifest) -> str | None:
     if manifest.inputs is None:
         return "its inputs were not recorded"
+    if ended := _ended_since(workspace, partition, manifest):
+        return ended
     if partition.asset in _SCHEMAS and manifest.info.get("columns") != _SCHEMAS[partition.asset]:
         return "its columns are those of an older version"
     if missing := _missing_files(workspace, partition, manifest):
         return f"{', '.join(missing)} is missing"
     return None
+
+
+def _ended_since(workspace: Workspace, partition: Partition, manifest: Manifest) -> str | None:
+    """Why raw records of a partial month that has ended must be read again; None otherwise.
+
+    What is downstream follows, since the data version of a whole month is another one.
+    """
+    last = manifest.info.get("partial_until") if partition.asset == "raw_telemetry" else None
+    if last is None or not workspace.has_ended(partition.month):
+        return None
+    return f"it is partial, {months.text_until(date.fromisoformat(str(last)))}, and has ended since"
 
 
 def _missing_files(workspace: Workspace, partition: Partition, manifest: Manifest) -> list[str]:

@@ -4,6 +4,7 @@ import io
 import json
 import platform
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -90,6 +91,8 @@ class Inputs:
         None if the month has no segment model of its own.
     backtest : BacktestReport or None
     compression : CompressionReport or None
+    partial_until : date or None
+        The last day so far if the month had not ended.
     """
 
     month: str
@@ -100,6 +103,7 @@ class Inputs:
     segments: Segments | None
     backtest: BacktestReport | None
     compression: CompressionReport | None
+    partial_until: date | None = None
 
 
 def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
@@ -144,6 +148,7 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
             "python": platform.python_version(),
             **{name: version(name) for name in _LIBRARIES},
         },
+        partial_until=inputs.partial_until,
     )
     return files, info
 

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,6 +170,9 @@ class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
         Month of the model that is carried in its place, by model.
     libraries : dict
         Versions of Python and of the libraries that the release was built with.
+    partial_until : date or None
+        The last day so far if the month had not ended; its models were trained on the months
+        before. None if the month is whole.
     """
 
     month: str
@@ -181,6 +185,7 @@ class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
     not_released: dict[str, str]
     fallbacks: dict[str, str]
     libraries: dict[str, str]
+    partial_until: date | None = None
 
 
 def read_info(manifest: Manifest, month: str) -> ReleaseInfo:

@@ -1,10 +1,13 @@
 """The protocol of telemetry sources, and the source that the settings select."""
 
 from collections.abc import Iterator
+from datetime import tzinfo
 from typing import Protocol
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from fitness_assets import clock, months
 from fitness_assets.record.raw import ReportUnreadable
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
@@ -38,6 +41,31 @@ class Source(Protocol):
 
     def version(self, month: str) -> str | None:
         """A hash of what `read` gives; None if it is not known without reading."""
+
+
+class _DaysSoFar:
+    """A synthetic source without the days after today, which it would generate as well.
+
+    The version of a month that has not ended changes with the day.
+    """
+
+    def __init__(self, source: Source, zone: tzinfo) -> None:
+        self._source = source
+        self._zone = zone
+
+    def check(self) -> None:
+        self._source.check()
+
+    def read(self, month: str, report_unreadable: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
+        today = clock.today(self._zone)
+        for batch in self._source.read(month, report_unreadable):
+            # Most months are over; their batches are passed on as they are.
+            over = months.end(month) <= today
+            yield batch if over else batch.filter(pc.less_equal(batch.column("date"), today))
+
+    def version(self, month: str) -> str | None:
+        today = clock.today(self._zone)
+        return f"until {today}" if month == months.key(today) else self._source.version(month)
 
 
 class _WithoutForgottenUsers:
@@ -76,5 +104,6 @@ def configured_source(settings: Settings) -> Source:
     elif settings.source == "folder" and settings.source_path is not None:
         source = Folder(settings.source_path)
     else:
-        source = Cohort(users=settings.cohort_users, seed=settings.cohort_seed)
+        cohort = Cohort(users=settings.cohort_users, seed=settings.cohort_seed)
+        source = _DaysSoFar(cohort, settings.zone)
     return _WithoutForgottenUsers(source, configured_pseudonyms(settings))

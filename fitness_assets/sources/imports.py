@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fitness_assets import months
+from fitness_assets import clock, months
 from fitness_assets.errors import SourceError
 from fitness_assets.record import wear
 from fitness_assets.record.raw import RANGES, SCHEMA, ReportUnreadable
@@ -99,7 +98,7 @@ class Imports:
         def quarantine(file: str, place: str, reason: str) -> None:
             quarantined.append(QuarantineEntry(file=file, place=place, reason=reason))
 
-        delivered = options.delivered or datetime.now(UTC).replace(microsecond=0)
+        delivered = options.delivered or clock.now().replace(microsecond=0)
         options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
             batches = read_export(path, options, quarantine, progress, files.append)

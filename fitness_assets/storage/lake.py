@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -43,10 +44,19 @@ class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
     rows : int
     columns : dict of str to str
         Arrow type by name, in order.
+    partial_until : date, optional
+        Last day so far of a month that had not ended when its records were read. It is not stored
+        of a whole month, so that the data version of a whole month does not depend on it.
     """
 
     rows: int
     columns: dict[str, str]
+    partial_until: date | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def last_day_so_far(self) -> date | None:
+        """The last day so far of a partial month; None if the month is whole."""
+        return None if self.partial_until is msgspec.UNSET else self.partial_until
 
 
 class RawInfo(TableInfo, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +10,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
+from fitness_assets.cli.main import cli
 from fitness_assets.cli.personal_data import export_user, remove_user
 from fitness_assets.cli.runs import Outcome, Plan, run_months, run_stale
 from fitness_assets.definitions import build_defs
@@ -20,6 +23,7 @@ from fitness_assets.sources import inbox
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.fixed_clock import set_time
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import two_users, write_tidy
 
@@ -131,3 +135,72 @@ def test_a_user_of_any_source_can_be_removed(make_settings: MakeSettings, tmp_pa
     run(settings, raw)
     table: pa.Table = Workspace.of(settings).raw.scan(["2023-04"], ["user_id"]).table
     assert set(table["user_id"].to_pylist()) == {"u0000001", "u0000003"}
+
+
+def test_the_current_month_is_shown_to_date_and_whole_once_it_has_ended(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(
+        tmp_path / "home",
+        FITNESS_SOURCE="exports",
+        FITNESS_FIRST_MONTH="2024-01",
+        FITNESS_LAST_MONTH="now",
+    )
+    monkeypatch.setenv("FITNESS_HOME", str(settings.home))
+    monkeypatch.setenv("FITNESS_LAST_MONTH", "now")
+    monkeypatch.setenv("FITNESS_FIRST_MONTH", "2024-01")
+    workspace = Workspace.of(settings)
+
+    def import_days(first: str, last: str) -> None:
+        rows = [
+            f"anna,{day:%Y-%m-%d},{4000 + 50 * day.day},1900,66,7,walking"
+            for day in pd.date_range(first, last)
+        ]
+        path = write_tidy(tmp_path / f"{first}.csv", *rows)
+        configured_imports(settings).add(path, ImportOptions())
+
+    def rematerialized() -> list[str]:
+        """The months that were rematerialized; afterwards nothing is stale."""
+        outcomes = rematerialize(settings)
+        assert {outcome.error for outcome in outcomes} <= {None}
+        assert rematerialize(settings) == []
+        return sorted({outcome.month for outcome in outcomes})
+
+    def windows(month: str) -> set[tuple[str, ...]]:
+        return {tuple(store.report(month).window) for store in workspace.models.values()}
+
+    def status() -> str:
+        return CliRunner().invoke(cli, ["status"], catch_exceptions=False).output
+
+    set_time(monkeypatch, "2024-02-09 12:00")
+    import_days("2024-01-01", "2024-02-08")
+    assert rematerialized() == ["2024-01", "2024-02"]
+    january = workspace.releases.open("2024-01")
+    assert january.info.partial_until is None
+    february = workspace.releases.open("2024-02")
+    assert february.info.partial_until == date(2024, 2, 8)
+    checks = {each.name: each for each in february.report().data.checks}
+    assert all(each.passed for each in checks.values()), checks
+    assert all(
+        each.message.startswith("PARTIAL, days 1 to 8 of 2024-02: ") for each in checks.values()
+    )
+    assert "100% of the expected days of the 1 users of 2024-01" in checks["complete"].message
+    assert windows("2024-02") == windows("2024-01") == {("2024-01",)}
+    assert "2024-02  PARTIAL days 1 to 8 of 2024-02" in status()
+
+    set_time(monkeypatch, "2024-02-21 12:00")
+    assert rematerialized() == []
+    import_days("2024-02-09", "2024-02-20")
+    assert rematerialized() == ["2024-02"]
+    assert workspace.releases.open("2024-02").info.partial_until == date(2024, 2, 20)
+
+    set_time(monkeypatch, "2024-03-01 00:00")
+    assert "stale   raw_telemetry (it is partial, days 1 to 20 of 2024-02, and has" in status()
+    import_days("2024-03-01", "2024-03-01")
+    assert rematerialized() == ["2024-02", "2024-03"]
+    february = workspace.releases.open("2024-02")
+    assert february.info.partial_until is None
+    assert windows("2024-02") == windows("2024-03") == {("2024-01", "2024-02")}
+    assert workspace.releases.open("2024-03").info.partial_until == date(2024, 3, 1)
+    assert "PARTIAL" not in february.report().data.checks[0].message
+    assert january.manifest == workspace.releases.open("2024-01").manifest

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from fitness_assets.etl import quality
@@ -45,7 +46,7 @@ def reader(table: pa.Table) -> Read:
 
 def previous(table: pa.Table) -> PreviousMonth:
     read = reader(table)
-    return PreviousMonth("2023-03", read, table.num_rows, quality.distributions(read))
+    return PreviousMonth("2023-03", read, table.num_rows, 31, quality.distributions(read))
 
 
 def april(table: pa.Table, before: PreviousMonth | None = None) -> CheckedMonth:
@@ -142,11 +143,45 @@ def test_the_index_follows_its_definition() -> None:
     distributions = {**march.distributions, "steps": then}
     steps = [50] * 300 + [150] * 900
     result = quality.no_drift(
-        april(month(steps=steps), PreviousMonth("2023-03", march.read, 1200, distributions))
+        april(month(steps=steps), PreviousMonth("2023-03", march.read, 1200, 31, distributions))
     )
     expected = (0.25 - 0.5) * np.log(0.25 / 0.5) + (0.75 - 0.5) * np.log(0.75 / 0.5)
     assert result.values["steps"] == pytest.approx(expected)
     assert result.passed == (expected <= quality.DRIFT_THRESHOLD)
+
+
+@pytest.mark.parametrize("until", [1, 6, 7, 29, 30])
+@pytest.mark.parametrize("users", [1, 40])
+def test_a_partial_month_is_judged_by_its_days_so_far(until: int, users: int) -> None:
+    table = month()
+    ids = pa.array([f"u{number}" for number in range(users)])
+    begun = pc.and_(
+        pc.less_equal(table["date"], date(2023, 4, until)), pc.is_in(table["user_id"], ids)
+    )
+    data = april(table.filter(begun), previous(table))
+    partial = replace(data, partial_until=date(2023, 4, until))
+    results = {each.name: each for each in quality.run_checks(DAILY_CHECKS, partial)}
+    # As many rows in 31 days of March as in 30 days of April.
+    assert results["complete"].values["completeness"] == pytest.approx(1), "the others are late"
+    assert all(result.passed for result in results.values())
+    assert bool(results["no_drift"].values) == (until >= 7), "some weekdays are missing before"
+    assert quality.complete(data).values["completeness"] < until * users / (30 * 40) + 0.05
+
+
+def test_days_of_a_partial_month_can_be_missing() -> None:
+    table = month()
+    some = table.filter(pc.is_in(pc.day(table["date"]), pa.array([1, 20])))
+    data = replace(april(some, previous(table)), partial_until=date(2023, 4, 20))
+    assert not quality.complete(data).passed
+
+
+def test_a_month_after_a_partial_one_is_compared_with_its_days_so_far() -> None:
+    table = month()
+    first = table.filter(pc.less_equal(pc.day(table["date"]), 10))
+    before = replace(previous(first), days=10)
+    assert quality.complete(april(table, before)).values["completeness"] == pytest.approx(1)
+    some = table.filter(pc.less_equal(pc.day(table["date"]), 3))
+    assert not quality.complete(april(some, before)).passed
 
 
 def test_chance_in_a_small_month_is_not_drift() -> None:
