@@ -42,8 +42,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """One month of canonical records from the configured source, as delivered.
 
         Nothing is corrected here. Duplicates, gaps and impossible values are kept, so that the ETL
-        can be run again on the original records. A month that has not ended is partial: its days
-        so far are stored, and it is stale once it has ended.
+        can be run again on the original records. Imports are merged into one record per user and
+        day, and are kept unmerged in their own store. A month that has not ended is partial: its
+        days so far are stored, and it is stale once it has ended.
         """
         month = context.partition_key
         unread: dict[str, str] = {}

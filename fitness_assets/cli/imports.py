@@ -118,6 +118,8 @@ def _summary(imported: "ImportInfo", *, is_new: bool) -> str:
         summary += f", {not_worn:,} of them not worn"
     if imported.quarantined:
         summary += f"; {len(imported.quarantined):,} entries quarantined (fitness quarantine)"
+    if imported.older_reader is not None and is_new:
+        summary += "; read again, since an older version had imported it"
     return summary + ("" if is_new else "; already imported")
 
 

@@ -8,6 +8,7 @@ from fitness_assets.cli.backfill import backfill
 from fitness_assets.cli.export import export
 from fitness_assets.cli.forget import forget
 from fitness_assets.cli.imports import import_
+from fitness_assets.cli.origins import imports
 from fitness_assets.cli.quarantine import quarantine
 from fitness_assets.cli.release import release
 from fitness_assets.cli.serve import serve
@@ -44,6 +45,7 @@ for command in (
     export,
     forget,
     import_,
+    imports,
     quarantine,
     release,
     serve,

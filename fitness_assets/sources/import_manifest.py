@@ -11,7 +11,13 @@ from fitness_assets.sources.exports.report import FileReport
 from fitness_assets.storage.documents import convert
 from fitness_assets.storage.publication import Manifest
 
-VERSION = 2
+#: Version of the documents. Version 3 has `traits_since` and the versions of the reader.
+VERSION = 3
+
+#: Raise it when an export is read into other records than before, such as after a format learned a
+#: column: the same export is then read again instead of counting as already imported.
+READER_VERSION = 2
+_FIRST_READER = 1
 
 # Version 0.1 of the platform stored no version and used other keys. Imports are user data, so they
 # must stay readable: new key by old key.
@@ -83,6 +89,14 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     not_worn : dict
         By format, the number of its records of days on which the device was not worn
         (`record.wear`). Empty if an earlier version imported it.
+    traits_since : str or None
+        The first month of which age, sex, height or weight of a user is known. None if there is
+        none, and for imports of a version that did not store it: their traits are those of the days
+        that they were stored for.
+    reader : int
+        `READER_VERSION` of the platform that read the export.
+    older_reader : int or None
+        That of the import that this one replaced because its reader was older.
     version : int
         Version of this document.
     """
@@ -97,6 +111,9 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: list[QuarantineEntry]
     files: list[FileReport] = []
     not_worn: dict[str, int] = {}
+    traits_since: str | None = None
+    reader: int = _FIRST_READER
+    older_reader: int | None = None
     version: int = VERSION
 
 
@@ -142,10 +159,9 @@ def rejected_info(manifest: Manifest, name: str) -> RejectedInfo:
 def _upgraded(info: Mapping[str, Any], name: str) -> dict[str, Any]:
     version = info.get("version", 1)
     if version == 1:
-        renamed = {_KEYS_OF_VERSION_1.get(key, key): value for key, value in info.items()}
-        return renamed | {"version": VERSION}
-    if version != VERSION:
+        info = {_KEYS_OF_VERSION_1.get(key, key): value for key, value in info.items()}
+    elif version not in {2, VERSION}:
         raise StorageError(
             f"{name} has version {version} and this fitness_assets reads up to {VERSION}: update it"
         )
-    return dict(info)
+    return {**info, "version": VERSION}

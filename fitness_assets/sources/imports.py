@@ -5,10 +5,11 @@ import json
 import shutil
 import unicodedata
 import zipfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,33 +18,57 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from fitness_assets import clock, months
+from fitness_assets import clock
 from fitness_assets.errors import SourceError
-from fitness_assets.record import wear
-from fitness_assets.record.raw import RANGES, SCHEMA, ReportUnreadable
+from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 from fitness_assets.record.user_ids import normalize_user_id
+from fitness_assets.sources import import_store
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.sources.exports.reader import LimitedQuarantine, read_export
+from fitness_assets.sources.exports.reader import read_export
+from fitness_assets.sources.import_findings import counting_not_worn, reporting_implausible
 from fitness_assets.sources.import_manifest import (
+    READER_VERSION,
     ImportInfo,
     QuarantineEntry,
     RejectedInfo,
     StoredOptions,
-    import_info,
     rejected_info,
 )
+from fitness_assets.sources.import_store import (
+    StoredImport,
+    records_file,
+    stored_imports,
+    write_traits,
+)
+from fitness_assets.sources.merge import VALUES, origin_of
 from fitness_assets.sources.pseudonyms import Pseudonyms
-from fitness_assets.storage.publication import Manifest, StoredFile, Writer, read_manifest, verify
+from fitness_assets.storage.publication import Writer, read_manifest
 
 if TYPE_CHECKING:
     from fitness_assets.sources.exports.report import FileReport
 
 _ORIGINAL = "original"
-_RECORDS = "records-"
 _REJECTED = "_refused"
+# Between two deliveries at the same time.
+_MOMENT = timedelta(microseconds=1)
 # Digits of the digest in the name of an import's folder.
 _DIGEST_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayOrigins:
+    """Which imports the record of one day is from.
+
+    Attributes
+    ----------
+    day : date
+    columns : dict of str to list of str
+        By digest of the import, the columns whose values are from it.
+    """
+
+    day: date
+    columns: dict[str, list[str]]
 
 
 class Imports:
@@ -89,23 +114,28 @@ class Imports:
         digest = _digest(path)
         folder = self._root / digest[:_DIGEST_DIGITS]
         stored_options = self._stored_options(options)
-        before = self._published(folder)
+        others = stored_imports(self._root)
+        before = next((each for each in others if each.folder == folder), None)
+        delivered = options.delivered or _after_all(others)
+        older_reader = None
         if before is not None and before.info.options == stored_options:
-            return before.info, set()
+            if before.info.reader >= READER_VERSION:
+                return before.info, set()
+            # The same delivery, read again: it must not win over what was delivered since.
+            delivered, older_reader = before.info.delivered, before.info.reader
         quarantined: list[QuarantineEntry] = []
         files: list[FileReport] = []
 
         def quarantine(file: str, place: str, reason: str) -> None:
             quarantined.append(QuarantineEntry(file=file, place=place, reason=reason))
 
-        delivered = options.delivered or clock.now().replace(microsecond=0)
         options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
             batches = read_export(path, options, quarantine, progress, files.append)
             not_worn: Counter[str] = Counter()
-            counts, users, sources = self._write_records(
-                _reporting_implausible(
-                    _counting_not_worn(self._pseudonymized(batches, quarantine), not_worn),
+            content = self._write_records(
+                reporting_implausible(
+                    counting_not_worn(self._pseudonymized(batches, quarantine), not_worn),
                     quarantine,
                 ),
                 writer.staging,
@@ -116,19 +146,22 @@ class Imports:
                 name=path.name,
                 options=stored_options,
                 delivered=delivered,
-                months=counts,
-                users=users,
-                sources=sources,
+                months=content.months,
+                users=content.users,
+                sources=content.sources,
                 quarantined=quarantined,
                 files=files,
                 not_worn=dict(not_worn),
+                traits_since=content.traits_since,
+                reader=READER_VERSION,
+                older_reader=older_reader,
             )
-            manifest = writer.publish(msgspec.to_builtins(info))
-        return info, _changed_months(before.manifest if before else None, manifest)
+            writer.publish(msgspec.to_builtins(info))
+        return info, _changed_months(others, stored_imports(self._root))
 
     def all(self) -> list[ImportInfo]:
         """All imports, by name."""
-        infos = (published.info for published in self._all_published())
+        infos = (each.info for each in stored_imports(self._root))
         return sorted(infos, key=lambda info: (info.name, info.digest))
 
     def reject(self, path: Path, reason: str) -> None:
@@ -152,21 +185,15 @@ class Imports:
 
     def months(self) -> list[str]:
         """The months that have records, in order."""
-        return sorted({month for found in self._all_published() for month in found.info.months})
+        return sorted({month for each in stored_imports(self._root) for month in each.info.months})
 
     def version(self, month: str) -> str:
         """A hash of the records that `read` gives for `month`."""
-        hashes = [
-            file.sha256
-            for published in self._all_published()
-            for file in published.manifest.files
-            if file.name == _records_file(month)
-        ]
-        return hashlib.sha256("\n".join(hashes).encode()).hexdigest()
+        return import_store.version(stored_imports(self._root), month)
 
     def check(self) -> None:
         """Raise SourceError if there are no imports."""
-        if not self._all_published():
+        if not stored_imports(self._root):
             raise SourceError(f"{self._root} holds no imports; `fitness import PATH` adds one")
 
     def read(
@@ -175,7 +202,7 @@ class Imports:
         report_unreadable: ReportUnreadable | None = None,  # noqa: ARG002 - reported by `add`
         /,
     ) -> Iterator[pa.RecordBatch]:
-        """Read the records of `month` from all imports.
+        """Read the records of `month`, one per user and day, merged from all imports.
 
         Raises
         ------
@@ -183,37 +210,55 @@ class Imports:
             If there are none.
         """
         found = False
-        for published in self._all_published():
-            for file in published.manifest.files:
-                if file.name == _records_file(month):
-                    found = True
-                    yield from _read_records(published.folder, file)
+        for days in import_store.read_merged(stored_imports(self._root), month):
+            found = True
+            yield from days.select(SCHEMA.names).cast(SCHEMA).to_batches()
         if not found:
             raise SourceError(f"no import holds records of {month}")
 
+    def origins(self, user: str, month: str) -> Iterator[DayOrigins]:
+        """Which import each value of the days of a user is from, by day.
+
+        Parameters
+        ----------
+        user : str
+            A pseudonym.
+        month : str
+        """
+        imports = stored_imports(self._root)
+        for days in import_store.read_merged(imports, month, [user]):
+            for day in days.to_pylist():
+                columns: dict[str, list[str]] = defaultdict(list)
+                for name in VALUES:
+                    if (number := day[origin_of(name)]) is not None:
+                        columns[imports[number].info.digest].append(name)
+                yield DayOrigins(day=day["date"], columns=dict(columns))
+
     def forget(self, user: str) -> None:
         """Remove the records of `user`, and every original that contains some."""
-        for published in self._all_published():
-            if user not in published.info.users:
+        for each in stored_imports(self._root):
+            if user not in each.info.users:
                 continue
-            if published.info.users == [user]:
-                remove(published.folder)
+            if each.info.users == [user]:
+                remove(each.folder)
                 continue
-            with Writer(published.folder) as writer:
+            with Writer(each.folder) as writer:
                 batches = (
                     batch.filter(pc.not_equal(batch.column("user_id"), user))
-                    for file in published.manifest.files
-                    if file.name.startswith(_RECORDS)
-                    for batch in _read_records(published.folder, file)
+                    for month in each.info.months
+                    for batch in each.read(month)
                 )
-                counts, users, _ = self._write_records(batches, writer.staging)
-                info = msgspec.structs.replace(published.info, months=counts, users=users)
+                content = self._write_records(batches, writer.staging)
+                info = msgspec.structs.replace(
+                    each.info,
+                    months=content.months,
+                    users=content.users,
+                    traits_since=content.traits_since,
+                )
                 writer.publish(msgspec.to_builtins(info))
 
-    def _write_records(
-        self, batches: Iterator[pa.RecordBatch], staging: Path
-    ) -> tuple[dict[str, int], list[str], list[str]]:
-        """Write one file per month; the number of records by month, the users and the formats."""
+    def _write_records(self, batches: Iterator[pa.RecordBatch], staging: Path) -> "_Content":
+        """Write one file per month, and the file of traits."""
         counts: dict[str, int] = {}
         users: set[str] = set()
         sources: set[str] = set()
@@ -226,20 +271,25 @@ class Imports:
                 for month in pc.unique(keys).to_pylist():
                     part = records.filter(pc.equal(keys, month)).replace_schema_metadata(None)
                     if month not in files:
-                        path = staging / _records_file(month)
+                        path = staging / records_file(month)
                         files[month] = stack.enter_context(pq.ParquetWriter(path, schema))
                     files[month].write_batch(part)
                     counts[month] = counts.get(month, 0) + part.num_rows
                 users |= set(pc.unique(records.column("user_id")).to_pylist())
                 sources |= set(pc.unique(records.column("source")).to_pylist())
-        return dict(sorted(counts.items())), sorted(users), sorted(sources)
+        return _Content(
+            months=dict(sorted(counts.items())),
+            users=sorted(users),
+            sources=sorted(sources),
+            traits_since=write_traits(staging, counts),
+        )
 
     def _pseudonymized(
         self, batches: Iterator[pa.RecordBatch], quarantine: Quarantine
     ) -> Iterator[pa.RecordBatch]:
         """The records with pseudonyms in place of names."""
         by_name: dict[str, str] = {}
-        earlier_users = {user for found in self._all_published() for user in found.info.users}
+        earlier_users = {user for each in stored_imports(self._root) for user in each.info.users}
         index = SCHEMA.get_field_index("user_id")
         for batch in batches:
             users = batch.column("user_id").dictionary_encode()
@@ -283,53 +333,15 @@ class Imports:
             source_order=list(options.source_order),
         )
 
-    def _published(self, folder: Path) -> "_Published | None":
-        manifest = read_manifest(folder)
-        if manifest is None:
-            return None
-        return _Published(folder, manifest, import_info(manifest, str(folder)))
 
-    def _all_published(self) -> "list[_Published]":
-        folders = sorted(path for path in self._root.glob("[0-9a-f]*") if path.is_dir())
-        return [found for folder in folders if (found := self._published(folder)) is not None]
+@dataclass(frozen=True, kw_only=True)
+class _Content:
+    """What the files of an import hold; the fields are those of `ImportInfo`."""
 
-
-@dataclass(frozen=True)
-class _Published:
-    """An import as it is stored."""
-
-    folder: Path
-    manifest: Manifest
-    info: ImportInfo
-
-
-def _counting_not_worn(
-    batches: Iterator[pa.RecordBatch], counts: Counter[str]
-) -> Iterator[pa.RecordBatch]:
-    """The records, unchanged; adds those of days not worn to `counts`, by source."""
-    for batch in batches:
-        not_worn = batch.filter(pa.array(wear.not_worn(batch)))
-        counts.update(source or "records" for source in not_worn.column("source").to_pylist())
-        yield batch
-
-
-def _reporting_implausible(
-    batches: Iterator[pa.RecordBatch], quarantine: Quarantine
-) -> Iterator[pa.RecordBatch]:
-    """The records, unchanged; reports each value that the ETL will replace by null."""
-    limited = LimitedQuarantine(quarantine)
-    for batch in batches:
-        for name, (low, high) in RANGES.items():
-            values = batch.column(name)
-            outside = pc.or_(pc.less(values, low), pc.greater(values, high)).fill_null(False)
-            for record in batch.filter(outside).to_pylist():
-                limited(
-                    record["source"] or "records",
-                    f"{record['user_id']}, {record['date']}",
-                    f"{name} is {record[name]:g}, not in {low:,} to {high:,}: null in the lake",
-                )
-        yield batch
-    limited.report_counts()
+    months: dict[str, int]
+    users: list[str]
+    sources: list[str]
+    traits_since: str | None
 
 
 def remove(path: Path) -> None:
@@ -338,23 +350,6 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink()
-
-
-def _records_file(month: str) -> str:
-    months.start(month)  # raises if it is not a month
-    return f"{_RECORDS}{month}.parquet"
-
-
-def _read_records(folder: Path, file: StoredFile) -> Iterator[pa.RecordBatch]:
-    verify(folder / file.path, file)
-    with pq.ParquetFile(folder / file.path) as records:
-        for batch in records.iter_batches():
-            # An import of an older version may lack a column.
-            stored = dict(zip(batch.schema.names, batch.columns, strict=True))
-            columns = [
-                stored.get(field.name, pa.nulls(batch.num_rows, field.type)) for field in SCHEMA
-            ]
-            yield pa.record_batch(columns, schema=SCHEMA)
 
 
 def _digest(path: Path) -> str:
@@ -382,13 +377,16 @@ def _copy_original(path: Path, staging: Path) -> None:
             archive.write(file, file.relative_to(path).as_posix())
 
 
-def _changed_months(before: Manifest | None, after: Manifest) -> set[str]:
-    """The months whose files of records differ between two manifests of one import."""
+def _after_all(others: list[StoredImport]) -> datetime:
+    """The time now, or just after the last delivery of `others` if the clock went back."""
+    return max([clock.now(), *(each.info.delivered + _MOMENT for each in others)])
 
-    def hashes(manifest: Manifest | None) -> dict[str, str]:
-        files = manifest.files if manifest else ()
-        return {file.name: file.sha256 for file in files if file.name.startswith(_RECORDS)}
 
-    old, new = hashes(before), hashes(after)
-    names = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
-    return {name.removeprefix(_RECORDS).removesuffix(".parquet") for name in names}
+def _changed_months(before: list[StoredImport], after: list[StoredImport]) -> set[str]:
+    """The months of which the merged records differ."""
+    stored = {month for each in (*before, *after) for month in each.info.months}
+    return {
+        month
+        for month in stored
+        if import_store.version(before, month) != import_store.version(after, month)
+    }

@@ -46,7 +46,6 @@ _ZERO_IS_MISSING = frozenset(
     }
 )
 _COUNTS = ("steps", "active_minutes", "sedentary_minutes")
-_BODY = ("height_cm", "weight_kg")
 
 _Key = tuple[str, date]
 
@@ -151,7 +150,7 @@ class DayAggregator:
     ) -> Iterator[pa.RecordBatch]:
         """The canonical records, ordered by user and day.
 
-        Weight and height are carried forward from the last measurement.
+        Weight and height are those that were measured on the day.
 
         Parameters
         ----------
@@ -174,12 +173,11 @@ class DayAggregator:
         )
         rows: list[dict[str, Any]] = []
         pending: list[dict[str, Any]] = []
-        body: dict[str, float] = {}
         user = None
         for key in keys:
             if key[0] != user:
-                user, body, pending = key[0], {}, []
-            row, has_values = self._record(key, body, quarantine)
+                user, pending = key[0], []
+            row, has_values = self._record(key, quarantine)
             pending.append(row | {"ingested_at": self.exported_at or exported_at})
             if has_values or not drop_trailing_empty_days:
                 rows += pending
@@ -190,13 +188,8 @@ class DayAggregator:
         if rows:
             yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
 
-    def _record(
-        self, key: _Key, body: dict[str, float], quarantine: Quarantine
-    ) -> tuple[dict[str, Any], bool]:
-        """The record of a day, and whether it has a value that the lake keeps.
-
-        `body` holds the last weight and height, and is updated.
-        """
+    def _record(self, key: _Key, quarantine: Quarantine) -> tuple[dict[str, Any], bool]:
+        """The record of a day, and whether it has a value that the lake keeps."""
         user, day = key
         values, calories_kind = self._values(key)
         has_values = (
@@ -204,9 +197,6 @@ class DayAggregator:
             or not values.keys() <= {*MOVEMENT}
             or movement_is_kept(values | {"calories_kind": calories_kind})
         )
-        for name in _BODY:
-            if name in values:
-                body[name] = values.pop(name)
         birth_date, sex = self._profiles.get(user, (None, None))
         row: dict[str, Any] = {
             "user_id": user,
@@ -216,7 +206,7 @@ class DayAggregator:
             "age": _age(birth_date, day),
             "sex": sex,
             "source": self.source,
-            **{name: round(value, _DIGITS) for name, value in (values | body).items()},
+            **{name: round(value, _DIGITS) for name, value in values.items()},
         }
         for name in _COUNTS:
             if name in row and row[name] > _MAX_INT32:

@@ -89,12 +89,12 @@ def test_zero_is_missing_for_values_that_are_never_zero() -> None:
     assert all(record[name] is None for name in ("heart_rate_avg", "calories_burned", "weight_kg"))
 
 
-def test_weight_is_carried_forward_and_not_backward() -> None:
+def test_weight_is_that_of_the_day_that_it_was_measured_on() -> None:
     days = DayAggregator("x")
     for day, figures in enumerate([{}, {"weight_kg": 70.0}, {}, {"weight_kg": 69.0}]):
         days.add_daily_values("ann", DAY + timedelta(days=day), {"steps": 5, **figures})
     days.add_daily_values("bo", DAY + timedelta(days=9), {"steps": 5})
-    assert [record["weight_kg"] for record in records(days)] == [None, 70, 70, 69, None]
+    assert [record["weight_kg"] for record in records(days)] == [None, 70, None, 69, None]
 
 
 def test_age_is_computed_for_each_day() -> None:

@@ -56,7 +56,7 @@ def test_days_not_worn_are_kept_and_future_days_are_left_out(tmp_path: Path) -> 
     imported = import_path(write_files(tmp_path, {"x.csv": export()}))
     assert [when.day for _, when in imported.records] == [1, 2, 3]
     assert imported.record("2019-01-02")["steps"] == 0
-    assert imported.lake_record("2019-01-02") == {"source": "fitbit_web", "weight_kg": 70.5}
+    assert imported.lake_record("2019-01-02") == {"source": "fitbit_web"}
 
 
 def test_pounds_and_miles_are_inferred(tmp_path: Path) -> None:

@@ -31,13 +31,8 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
         "weight_kg": 72.0,
         "source": "google_fit",
     }
-    # Missing values stay missing, and the last weight is carried forward.
-    assert imported.record("2018-04-04").keys() == {
-        "calories_burned",
-        "calories_kind",
-        "weight_kg",
-        "source",
-    }
+    # Missing values stay missing.
+    assert imported.record("2018-04-04").keys() == {"calories_burned", "calories_kind", "source"}
 
 
 def test_some_files_have_a_heart_rate(tmp_path: Path) -> None:

@@ -1,0 +1,220 @@
+"""Merging of the records of one user and day, measure by measure.
+
+For each measure, the value of the record that was delivered last is taken; of records without a
+time of delivery or with the same one, that of the record with more known values, then the larger
+one. A measure that a record lacks stays as another record has it, and a value that is not plausible
+is taken only if no record has a plausible one. Energy and its kind are taken from one record.
+
+The columns that describe the user (`TRAITS`) hold until the next known value.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fitness_assets.record.raw import RANGES, SCHEMA, TRAITS
+
+#: An optional column of the input: the number of the import that a record is from.
+ORIGIN = "_origin"
+#: The columns that are merged by themselves.
+VALUES = tuple(
+    name
+    for name in SCHEMA.names
+    if name not in {"user_id", "date", "calories_kind", "source", "ingested_at"}
+)
+
+_KEY = ("user_id", "date")
+# A value of these means nothing without the value of the other column in the same record.
+_BELONGS_TO = {"calories_kind": "calories_burned"}
+
+_Mask = npt.NDArray[np.bool_]
+# Numbers of rows; -1 for none.
+_Rows = npt.NDArray[np.int64]
+
+
+def origin_of(column: str) -> str:
+    """Name of the column with the number of the import that a value of `column` is from."""
+    return f"{ORIGIN}_{column}"
+
+
+def merge_days(records: pa.Table) -> pa.Table:
+    """Merge `records` into one record per user and day.
+
+    Parameters
+    ----------
+    records : Table
+        In any order: ``user_id``, ``date``, ``ingested_at``, any other columns of the canonical
+        record, and optionally `ORIGIN`.
+
+    Returns
+    -------
+    Table
+        The same columns, sorted by user and day. ``source`` names the sources of all values. In
+        place of `ORIGIN` there is one column per column of values, named by `origin_of`.
+    """
+    names = [name for name in VALUES if name in records.column_names]
+    records = _best_first(records.combine_chunks(), names)
+    starts = np.flatnonzero(_changes(records, _KEY))
+    known = {name: _known(records[name]) for name in names}
+    chosen = {name: _first_rows(known[name] & _plausible(records, name), starts) for name in names}
+    for name in names:
+        any_value = _first_rows(known[name], starts)
+        chosen[name] = np.where(chosen[name] < 0, any_value, chosen[name])
+    contributing = np.stack(list(chosen.values()))
+    # The record of a day's best value; of a day without any, its first record.
+    best = np.where(contributing < 0, len(records), contributing).min(axis=0)
+    best = np.where(best == len(records), starts, best)
+    days = {
+        name: _take(records[name], chosen.get(_BELONGS_TO.get(name, name), best))
+        for name in records.column_names
+        if name != ORIGIN
+    }
+    if "source" in days:
+        days["source"] = _sources(records["source"], contributing, days["source"])
+    if ORIGIN in records.column_names:
+        days |= {origin_of(name): _take(records[ORIGIN], chosen[name]) for name in names}
+    return pa.table(days)
+
+
+def fill_traits(days: pa.Table, before: pa.Table) -> pa.Table:
+    """Fill the traits that are null with the last known plausible value of the user.
+
+    Parameters
+    ----------
+    days : Table
+        From `merge_days`.
+    before : Table
+        From `last_traits`, of earlier days.
+    """
+    rows = np.arange(len(days))
+    new_user = _changes(days, ("user_id",))
+    first_row = np.maximum.accumulate(np.where(new_user, rows, 0))
+    row_before = pc.index_in(days["user_id"], before["user_id"].combine_chunks())
+    for name in TRAITS:
+        plausible = _known(days[name]) & _plausible(days, name)
+        last = np.maximum.accumulate(np.where(plausible, rows, -1))
+        last[last < first_row] = -1
+        for column in (name, origin_of(name)):
+            if column in days.column_names:
+                values = pc.coalesce(
+                    days[column], _take(days[column], last), before[column].take(row_before)
+                )
+                position = days.column_names.index(column)
+                days = days.set_column(position, column, values)
+    return days
+
+
+def last_traits(days: pa.Table) -> pa.Table:
+    """The last known plausible value of each trait, one row per user with any.
+
+    Parameters
+    ----------
+    days : Table
+        From `merge_days`.
+    """
+    starts = np.flatnonzero(_changes(days, ("user_id",)))
+    columns: dict[str, pa.ChunkedArray] = {"user_id": _take(days["user_id"], starts)}
+    for name in TRAITS:
+        last = _last_rows(_known(days[name]) & _plausible(days, name), starts)
+        for column in (name, origin_of(name)):
+            if column in days.column_names:
+                columns[column] = _take(days[column], last)
+    return pa.table(columns)
+
+
+def trait_records(records: pa.Table) -> pa.Table:
+    """The records of the last known plausible value of each trait of each user.
+
+    Parameters
+    ----------
+    records : Table
+        In any order: ``user_id``, ``date``, ``ingested_at`` and `TRAITS`.
+
+    Returns
+    -------
+    Table
+        At most one row per user and trait, with the same columns.
+    """
+    days = merge_days(records)
+    starts = np.flatnonzero(_changes(days, ("user_id",)))
+    rows = [_last_rows(_known(days[name]) & _plausible(days, name), starts) for name in TRAITS]
+    found = np.unique(np.concatenate(rows))
+    return days.take(pa.array(found[found >= 0]))
+
+
+def _best_first(records: pa.Table, names: list[str]) -> pa.Table:
+    """Sort by user and day, and the records of a day by preference."""
+    fullness = sum((_known(records[name]).astype(np.int8) for name in names), np.int8(0))
+    others = [name for name in records.column_names if name not in {*_KEY, "ingested_at"}]
+    descending = ["ingested_at", "_fullness", *others]
+    order = pc.sort_indices(
+        records.append_column("_fullness", pa.array(fullness)),
+        sort_keys=[(name, "ascending") for name in _KEY]
+        + [(name, "descending", "at_end") for name in descending],
+    )
+    return records.take(order)
+
+
+def _changes(table: pa.Table, columns: tuple[str, ...]) -> _Mask:
+    """Whether a row differs from the row before in any of `columns`."""
+    changes = np.ones(len(table), bool)
+    changes[1:] = False
+    for name in columns:
+        column = table[name].combine_chunks()
+        changes[1:] |= pc.not_equal(column[1:], column[:-1]).to_numpy(zero_copy_only=False)
+    return changes
+
+
+def _known(values: pa.ChunkedArray) -> _Mask:
+    """Whether a value is known; blank text is not a value."""
+    mask = pc.is_valid(values)
+    if pa.types.is_string(values.type):
+        mask = pc.and_(mask, pc.not_equal(pc.utf8_trim_whitespace(values), "").fill_null(False))
+    known: _Mask = mask.to_numpy()
+    return known
+
+
+def _plausible(table: pa.Table, name: str) -> _Mask:
+    """Whether a value is in the range of its column; NaN is not."""
+    if name not in RANGES:
+        return np.ones(len(table), bool)
+    low, high = RANGES[name]
+    values = table[name]
+    inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
+    plausible: _Mask = inside.fill_null(False).to_numpy()
+    return plausible
+
+
+def _first_rows(mask: _Mask, starts: _Rows) -> _Rows:
+    """The first row of each group for which `mask` is true."""
+    rows = np.where(mask, np.arange(len(mask)), len(mask))
+    first = np.minimum.reduceat(rows, starts) if len(starts) else starts
+    return np.where(first == len(mask), -1, first)
+
+
+def _last_rows(mask: _Mask, starts: _Rows) -> _Rows:
+    """The last row of each group for which `mask` is true."""
+    rows = np.where(mask, np.arange(len(mask)), -1)
+    return np.maximum.reduceat(rows, starts) if len(starts) else starts
+
+
+def _take(values: pa.ChunkedArray, rows: _Rows) -> pa.ChunkedArray:
+    return values.take(pa.array(rows, mask=rows < 0))
+
+
+def _sources(sources: pa.ChunkedArray, rows: _Rows, best: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The names of the sources of all values of each day, sorted; `best` where there is one."""
+    names = sources.combine_chunks().dictionary_encode()
+    codes = names.indices.fill_null(-1).to_numpy()
+    of_values = np.where(rows < 0, -1, codes[rows])
+    several = (np.where(of_values < 0, of_values.max(axis=0), of_values).min(axis=0)) < (
+        of_values.max(axis=0)
+    )
+    if not several.any():
+        return best
+    texts = best.to_pylist()
+    for day in np.flatnonzero(several):
+        found = {code for code in of_values[:, day] if code >= 0}
+        texts[day] = ", ".join(sorted(names.dictionary[int(code)].as_py() for code in found))
+    return pa.chunked_array([pa.array(texts, best.type)])
