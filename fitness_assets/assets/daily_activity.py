@@ -78,7 +78,9 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
             description = msgspec.structs.replace(
                 description, partial_until=delivered.partial_until
             )
-            results = checks.check_daily_activity(lake, month, read, description, min_completeness)
+            results = checks.check_daily_activity(
+                workspace, month, read, description, min_completeness
+            )
             yield from checks.report(results)
             checks.refuse_failed(results, month)
             info = DailyInfo(

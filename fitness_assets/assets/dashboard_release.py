@@ -126,7 +126,7 @@ def _check_results(
     if results is None:
         lake = workspace.daily
         results = checks.check_daily_activity(
-            lake,
+            workspace,
             month,
             lambda columns: lake.scan([month], columns).table,
             lake.info(month),

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from scipy.special import chdtri
 
 from fitness_assets import months
+from fitness_assets.record import population
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.daily import SCHEMA
 from fitness_assets.record.distribution import Distribution
@@ -74,6 +75,9 @@ class CheckedMonth:
         Share of the expected user-days below which the month is not `complete`.
     partial_until : date or None
         The last day so far if the month has not ended. The checks judge the days until it.
+    imported : bool
+        Whether the records are imported exports. Each covers its own users and months, so a user
+        of the month before need not have records.
     """
 
     month: str
@@ -83,6 +87,7 @@ class CheckedMonth:
     previous: PreviousMonth | None
     min_completeness: float
     partial_until: date | None = None
+    imported: bool = False
 
     @property
     def days(self) -> int:
@@ -205,27 +210,35 @@ def complete(data: CheckedMonth) -> Outcome:
     """The users of the month before delivered enough of the expected days.
 
     The roster is the users of the month before. Each is expected to deliver the same share of the
-    days of the month as then. In a partial month these are the days so far, and of the users who
-    have delivered some of them: devices deliver late.
+    days of the month as then. In a partial month these are the days so far. Of a partial month, of
+    imported exports, and of fewer than `MIN_USERS` users, only those who delivered again are on the
+    roster: devices deliver late, exports end, and a few users may have stopped.
+
+    The month passes if the roster says little about it: if it is much smaller than the users of the
+    month, or has fewer than `MIN_USERS` users and those of the two months are not the same.
     """
     previous = data.previous
     if previous is None:
         return Outcome(True, "no month before to take a roster from")
-    then = pc.value_counts(previous.read(["user_id"])["user_id"])
-    now = pc.value_counts(data.read(["user_id"])["user_id"])
-    on_roster = pc.is_in(now.field("values"), value_set=then.field("values"))
-    delivered = pc.sum(now.field("counts").filter(on_roster)).as_py() or 0
-    expected_rows = previous.rows
-    if data.partial_until is not None:
-        has_delivered = pc.is_in(then.field("values"), value_set=now.field("values"))
-        expected_rows = pc.sum(then.field("counts").filter(has_delivered)).as_py() or 0
-    expected = expected_rows * data.days / previous.days
+    then, now = _days_by_user(previous.read), _days_by_user(data.read)
+    if len(then) < len(now) and not population.similar_sizes(len(then), len(now)):
+        return Outcome(True, _different_sizes(then, now, previous.month))
+    again = then.keys() & now.keys()
+    is_partial = data.partial_until is not None
+    only_again = data.imported or is_partial or len(then) < population.MIN_USERS
+    roster = again if only_again else then.keys()
+    delivered = sum(now[user] for user in again)
+    expected = sum(then[user] for user in roster) * data.days / previous.days
     share = min(delivered / expected, 1.0) if expected else 1.0
+    values = {"completeness": share, "roster": len(roster)}
+    if len(roster) < population.MIN_USERS and then.keys() != now.keys():
+        message = f"{len(roster):,} users of {previous.month} to compare with are too few"
+        return Outcome(True, message, values)
     return Outcome(
         share >= data.min_completeness,
-        f"{share:.0%} of the expected days of the {len(then):,} users of {previous.month} "
+        f"{share:.0%} of the expected days of the {len(roster):,} users of {previous.month} "
         f"(at least {data.min_completeness:.0%})",
-        {"completeness": share, "roster": len(then)},
+        values,
     )
 
 
@@ -235,12 +248,22 @@ def no_drift(data: CheckedMonth) -> Outcome:
     The index is the sum of (p - q) ln(p / q) over the deciles of the month before, plus a bin for
     missing values. For two samples of one population, of n and m rows, it is distributed about as a
     chi-squared variable times (1/n + 1/m), which bounds the drift by chance in small months.
+
+    Months whose numbers of users are very different, or with fewer than `MIN_USERS` users who are
+    not the same, are not compared: what differs is who the users are.
     """
     previous = data.previous
     if previous is None:
         return Outcome(True, "no month before to compare with")
     if data.days < _MIN_DAYS_COMPARED:
         return Outcome(True, f"compared from day {_MIN_DAYS_COMPARED} of a partial month")
+    then_users, now_users = _days_by_user(previous.read), _days_by_user(data.read)
+    if not population.similar_sizes(len(then_users), len(now_users)):
+        return Outcome(True, _different_sizes(then_users, now_users, previous.month))
+    fewer = min(len(then_users), len(now_users))
+    if fewer < population.MIN_USERS and then_users.keys() != now_users.keys():
+        message = f"{previous.month} has other users, and {fewer:,} are too few to compare"
+        return Outcome(True, message)
     indices, drifted = {}, []
     for name in MEASUREMENTS:
         then = previous.distributions.get(name)
@@ -306,6 +329,16 @@ def distributions(read: Read) -> dict[str, Distribution]:
         shares = _shares(values, edges).tolist()
         found[name] = Distribution(edges=edges.tolist(), shares=shares)
     return found
+
+
+def _days_by_user(read: Read) -> dict[str, int]:
+    counts = pc.value_counts(read(["user_id"])["user_id"])
+    users, days = counts.field("values").to_pylist(), counts.field("counts").to_pylist()
+    return dict(zip(users, days, strict=True))
+
+
+def _different_sizes(then: Mapping[str, int], now: Mapping[str, int], before: str) -> str:
+    return f"{len(now):,} users cannot be compared with the {len(then):,} of {before}"
 
 
 def _numbers(read: Read, name: str) -> np.ndarray:

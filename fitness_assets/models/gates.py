@@ -6,6 +6,7 @@ A model that fails a gate is not released. The month is published without it.
 from fitness_assets.models.registry import Comparison, ModelSpec
 from fitness_assets.models.reports import ModelHeadline
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.record.population import similar_sizes
 
 #: Each gate and its description.
 GATES = {
@@ -71,10 +72,22 @@ def better_than_baseline(headline: ModelHeadline) -> CheckResult:
 def no_worse_than_before(
     compared: Comparison, headline: ModelHeadline, before: ModelHeadline | None
 ) -> CheckResult:
-    """Whether the score has not fallen by more than the tolerance since the month before."""
+    """Whether the score has not fallen by more than the tolerance since the month before.
+
+    Scores on very different numbers of users are not compared.
+    """
     name = "no_worse_than_before"
     if before is None:
         return CheckResult(name, True, "no model of the month before to compare with")
+    users_now = headline.scores["heldout_users"]
+    users_then = before.scores.get("heldout_users", users_now)
+    if not similar_sizes(int(users_now), int(users_then)):
+        return CheckResult(
+            name,
+            True,
+            f"the score on {users_now:,} held-out users cannot be compared with that of the month "
+            f"before on {users_then:,}",
+        )
     now, then = headline.scores[compared.score], before.scores[compared.score]
     return CheckResult(
         name,

@@ -18,7 +18,8 @@ from fitness_assets.models import gates
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.months import shift, text_until
 from fitness_assets.record.check_result import CheckResult
-from fitness_assets.storage.lake import DailyInfo, Lake, TableInfo
+from fitness_assets.storage.lake import TableInfo
+from fitness_assets.workspace import Workspace
 
 _BLOCKING = {check.name for check in quality.DAILY_CHECKS if check.blocking}
 
@@ -42,7 +43,7 @@ def model_specs(spec: ModelSpec, months: dg.PartitionsDefinition[str]) -> list[d
 
 
 def check_daily_activity(
-    lake: Lake[DailyInfo],
+    workspace: Workspace,
     month: str,
     read: quality.Read,
     description: TableInfo,
@@ -52,8 +53,8 @@ def check_daily_activity(
 
     Parameters
     ----------
-    lake : Lake
-        The published months, of which the month before is compared with.
+    workspace : Workspace
+        Has the month before, which is compared with, if it is published.
     month : str
     read : callable
         Reads columns of the staged rows.
@@ -63,6 +64,7 @@ def check_daily_activity(
     min_completeness : float
         Share of the expected user-days below which the month is not complete.
     """
+    lake = workspace.daily
     before, previous = shift(month, -1), None
     if lake.manifest(before):
         info = lake.info(before)
@@ -82,6 +84,7 @@ def check_daily_activity(
         previous,
         min_completeness,
         partial_until,
+        workspace.raw.info(month).is_imported,
     )
     return mark_partial(quality.run_checks(quality.DAILY_CHECKS, data), partial_until)
 

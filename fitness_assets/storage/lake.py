@@ -73,6 +73,11 @@ class RawInfo(TableInfo, frozen=True, kw_only=True):
     unread: dict[str, str] = {}
     source_version: str | None = None
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether its records are imported exports, the only source that has versions."""
+        return self.source_version is not None
+
 
 class DailyInfo(TableInfo, frozen=True, kw_only=True):
     """The info of a month of `daily_activity`.

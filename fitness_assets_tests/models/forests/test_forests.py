@@ -322,6 +322,10 @@ def test_each_gate_fails_on_its_condition() -> None:
     assert failed_gates(name, scores | {"gain_low": -0.1}) == ["better_than_baseline"]
     assert failed_gates(name, scores, {"r2": 0.54}) == []
     assert failed_gates(name, scores, {"r2": 0.56}) == ["no_worse_than_before"]
+    # Scores on very different numbers of users are not compared.
+    assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 36}) == ["no_worse_than_before"]
+    assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 37}) == []
+    assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 2}) == []
     (result,) = gates.run_gates(BY_NAME["segment_model"], headline({}, size=2), None, 1, 1)
     assert not result.passed
     assert result.message == "2 of 1 bytes on disk, 1 of 1 in memory"
