@@ -187,7 +187,7 @@ def summaries(releases: list[Release]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "month": release.month,
+                "month": release.month + (" so far" if release.info.partial_until else ""),
                 **{k: v for k, v in to_builtins(release.info.summary).items() if k != "activities"},
                 "models": sum(file.name.endswith(".skops") for file in release.manifest.files),
                 "checks": f"{sum(checks.values())} of {len(checks)}",

@@ -1,9 +1,10 @@
-"""The state of each month: released, with a fallback model, outdated, refused or not released."""
+"""The state of each month: released, with a fallback, partial, outdated, refused or missing."""
 
 from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from dashboard.text import so_far
 from fitness_assets import months
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.pointer import LATEST
@@ -53,6 +54,8 @@ def _state(release: Release, known: Mapping[str, Release]) -> tuple[str, str]:
     details = f"{len(checks) - len(failed)} of {len(checks)} checks passed"
     if failed:
         details += f", failed: {', '.join(failed)}"
+    if info.partial_until is not None:
+        return "partial", f"{so_far(info.partial_until)}; {details}"
     if info.fallbacks:
         models = ", ".join(f"{name} from {month}" for name, month in info.fallbacks.items())
         return "with a fallback model", f"{details}; {models}"

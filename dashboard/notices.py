@@ -1,9 +1,11 @@
 """Messages about releases: what is missing, refused or replaced, and what to do about it."""
 
 from collections.abc import Mapping
+from datetime import date
 
 import streamlit as st
 
+from dashboard.text import so_far
 from fitness_assets.errors import FitnessError, MemoryBudgetError, StorageError
 from fitness_assets.models.explanations import not_released
 from fitness_assets.release.bundle import ReleasedModel
@@ -69,6 +71,15 @@ def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
             f"The newest {what} was refused: {reason}. The previous release is shown.",
             icon=":material/block:",
         )
+
+
+def partial(last: date) -> None:
+    """The month has not ended: the days until `last` are shown."""
+    st.info(
+        f"**{so_far(last)}.** The month has not ended, and its last day may be incomplete. "
+        "Models are those of the months before.",
+        icon=":material/hourglass_top:",
+    )
 
 
 def fallback(model: ReleasedModel) -> None:

@@ -34,7 +34,10 @@ def view(draw: Callable[[Release], None]) -> Callable[[], None]:
             notices.nothing_released()
             return
         try:
-            draw(data.release(month))
+            release = data.release(month)
+            if release.info.partial_until is not None:
+                notices.partial(release.info.partial_until)
+            draw(release)
         except StorageError as error:
             notices.release_refused(month, error)
 

@@ -1,4 +1,6 @@
-"""Names and quantities as text."""
+"""Names, dates and quantities as text."""
+
+from datetime import date
 
 _MILLION, _BILLION = 1e6, 1e9
 
@@ -6,6 +8,12 @@ _MILLION, _BILLION = 1e6, 1e9
 def label(name: str) -> str:
     """A snake-case name as a label: ``active_minutes`` becomes "Active minutes"."""
     return name.replace("_", " ").capitalize()
+
+
+def so_far(last: date) -> str:
+    """The days of a partial month until `last`, such as "November so far: 1" for its first day."""
+    days = "1" if last.day == 1 else f"1\N{EN DASH}{last.day}"
+    return f"{last:%B} so far: {days}"
 
 
 def count(value: float) -> str:

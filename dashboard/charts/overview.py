@@ -16,10 +16,13 @@ from dashboard.charts.theme import (
     tip,
 )
 
+_PARTIAL = "#7a5ea8"
+
 #: The states of a month as `month_states` gives them, and their colours.
 STATES = {
     "released": GOOD,
     "with a fallback model": BLUE,
+    "partial": _PARTIAL,
     "outdated": FAIR,
     "refused": BAD,
     "not released": INK,

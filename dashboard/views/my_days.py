@@ -109,8 +109,8 @@ def _progress(days: pd.DataFrame, steps_goal: float, sleep_goal: float) -> None:
         reached, longest, current = personal.streaks(days, name, goal)
         st.write(
             f"**{NUMBERS[name].label}**: {reached} of {len(days)} days reach "
-            f"{units.text(name, goal)}. Longest streak: {_days(longest)}. Streak at the end of the "
-            f"month: {_days(current) if current else 'none'}."
+            f"{units.text(name, goal)}. Longest streak: {_days(longest)}. Streak at the end: "
+            f"{_days(current) if current else 'none'}."
         )
     usual = days.assign(usual=days["steps_mean_28d"])
     page.chart(my_days.goal_progress, usual, "steps", units, steps_goal)

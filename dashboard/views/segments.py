@@ -149,7 +149,8 @@ def _movement(release: Release, renamed: dict[str, str]) -> None:
     movement = data.table(release, "movement") if release.has_table("movement") else None
     if movement is None or movement.empty:
         st.info(
-            "Movement needs stable segments in this month and in the month before.",
+            "Movement needs a month that has ended, with stable segments in it and in the month "
+            "before.",
             icon=":material/info:",
         )
         return

@@ -110,7 +110,7 @@ def _inputs(workspace: Workspace, month: str, min_completeness: float) -> releas
             if (found := workspace.manifest(name, month))
         },
         models={name: _model(workspace.models[name], month) for name in MODEL_NAMES},
-        segments=_segments(workspace, month),
+        segments=_segments(workspace, month, is_partial=daily.last_day_so_far is not None),
         backtest=workspace.backtest.report(month) if has_backtest else None,
         compression=workspace.compression.report(month) if has_compression else None,
         partial_until=daily.last_day_so_far,
@@ -161,7 +161,10 @@ def _searched_versions(store: ModelStore[ModelReport], month: str) -> dict[str, 
     }
 
 
-def _segments(workspace: Workspace, month: str) -> release_build.Segments | None:
+def _segments(
+    workspace: Workspace, month: str, *, is_partial: bool
+) -> release_build.Segments | None:
+    """The segments of `month`. In a partial month users are still in those of the month before."""
     store = workspace.models[_SEGMENTS]
     content, table = store.read(month, MODEL), store.table(month, "segments")
     metrics = store.report(month).metrics
@@ -172,7 +175,7 @@ def _segments(workspace: Workspace, month: str) -> release_build.Segments | None
         metrics=metrics,
         table=table,
         content=store.read(month, "segments.parquet") or b"",
-        previous_names=segment_names(workspace, shift(month, -1)),
+        previous_names={} if is_partial else segment_names(workspace, shift(month, -1)),
     )
 
 

@@ -1,5 +1,6 @@
 """Every view on a real release, and with incomplete, damaged or no releases."""
 
+from datetime import date
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -440,6 +441,25 @@ def test_a_month_whose_training_data_has_changed_is_outdated(
     view = open_view("overview", tmp_path, monkeypatch)
     assert not view.exception
     assert "2023-05 is outdated: models trained on an earlier version of 2023-04." in text(view)
+
+
+@pytest.mark.parametrize(
+    ("last", "note"),
+    [(date(2023, 5, 1), "May so far: 1"), (date(2023, 5, 12), "May so far: 1\N{EN DASH}12")],
+)
+def test_a_partial_month_says_its_days_so_far(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: date, note: str
+) -> None:
+    store, source = ReleaseStore(tmp_path), ReleaseStore(releases(released))
+    for month, until in zip(MONTHS, (None, last), strict=True):
+        found = source.open(month)
+        files = {f.name: (found.folder / f.path).read_bytes() for f in found.manifest.files}
+        store.publish(files, replace(found.info, partial_until=until))
+    view = open_view("overview", tmp_path, monkeypatch)
+    assert not view.exception
+    assert f"**{note}.** The month has not ended" in text(view)
+    assert f"2023-05 is partial: {note}; " in text(view)
+    assert frame(view, "checks")["month"].tolist() == ["2023-05 so far", "2023-04"]
 
 
 def test_a_refused_month_is_in_the_calendar(
