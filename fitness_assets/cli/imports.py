@@ -74,7 +74,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
             click.echo(f"fitness: {error}", err=True)
             continue
         changed |= months
-        click.echo(f"{path.name}  {_summary(imported, is_new=bool(months))}")
+        done = _what_was_done(imported, is_new=bool(months))
+        click.echo(f"{path.name}  {summary(imported)}{done}")
         print_files(imported.files)
     _rebuild(settings, changed)
     if failed:
@@ -106,21 +107,28 @@ def _options(  # noqa: PLR0913, PLR0917 - one parameter an option
     )
 
 
-def _summary(imported: "ImportInfo", *, is_new: bool) -> str:
+def summary(imported: "ImportInfo") -> str:
+    """The formats, records, users and months of an import, and how much is quarantined."""
     months = imported.months
     span = f"{min(months)} to {max(months)}" if months else "no month"
-    summary = (
+    text = (
         f"{', '.join(imported.sources)}: {sum(months.values()):,} user-days "
         f"of {len(imported.users):,} users, {span}"
     )
     not_worn = sum(imported.not_worn.values())
     if not_worn:
-        summary += f", {not_worn:,} of them not worn"
+        text += f", {not_worn:,} of them not worn"
     if imported.quarantined:
-        summary += f"; {len(imported.quarantined):,} entries quarantined (fitness quarantine)"
-    if imported.older_reader is not None and is_new:
-        summary += "; read again, since an older version had imported it"
-    return summary + ("" if is_new else "; already imported")
+        text += f"; {len(imported.quarantined):,} entries quarantined (fitness quarantine)"
+    return text
+
+
+def _what_was_done(imported: "ImportInfo", *, is_new: bool) -> str:
+    if not is_new:
+        return "; already imported"
+    if imported.older_reader is not None:
+        return "; read again, since an older version had imported it"
+    return ""
 
 
 def _rebuild(settings: Settings, changed: set[str]) -> None:

@@ -1,24 +1,38 @@
 """`fitness quarantine`."""
 
+from typing import TYPE_CHECKING
+
 import click
 
 from fitness_assets.settings import Settings
 
+if TYPE_CHECKING:
+    from fitness_assets.sources.import_manifest import QuarantineEntry
+
 
 @click.command()
 def quarantine() -> None:
-    """List what could not be imported, with file, place and reason."""
+    """List what each import used of its files, and what could not be imported and why."""
     settings = Settings.from_env()
+    from fitness_assets.cli.import_table import print_files
+    from fitness_assets.cli.imports import summary
     from fitness_assets.sources.configured import configured_imports
 
     imports = configured_imports(settings)
     count = 0
-    for origin, entries in [
-        *((each.name, each.quarantined) for each in imports.all()),
-        ("inbox", imports.rejected()),
-    ]:
-        for entry in entries:
-            count += 1
-            place = f", {entry.place}" if entry.place else ""
-            click.echo(f"{origin}  {entry.file}{place}: {entry.reason}")
-    click.echo(f"{count:,} entries quarantined")
+    for each in imports.all():
+        click.echo(f"{each.name}  {summary(each)}")
+        print_files(each.files)
+        for entry in each.quarantined:
+            _print_entry(each.name, entry)
+        count += len(each.quarantined)
+        click.echo()
+    rejected = imports.rejected()
+    for entry in rejected:
+        _print_entry("inbox", entry)
+    click.echo(f"{count + len(rejected):,} entries quarantined")
+
+
+def _print_entry(origin: str, entry: "QuarantineEntry") -> None:
+    place = f", {entry.place}" if entry.place else ""
+    click.echo(f"{origin}  {entry.file}{place}: {entry.reason}")

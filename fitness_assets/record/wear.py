@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -81,14 +82,21 @@ def movement_is_kept(record: Mapping[str, Any]) -> bool:
     return bool(keeps_movement(column, column("calories_burned") if is_active else _MISSING))
 
 
-def not_worn(records: pa.RecordBatch) -> np.ndarray:
-    """Whether each of the canonical `records` is of a day not worn, whose movement is not kept."""
+def not_worn(records: pa.Table | pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Whether each of `records` is of a day not worn, whose movement is not kept.
+
+    A column of the canonical record that `records` lack counts as missing.
+    """
+    names = set(records.schema.names)
 
     def column(name: str) -> np.ndarray:
-        values = records.column(name).cast(pa.float64()).fill_null(_MISSING)
-        return np.asarray(values)
+        if name not in names:
+            return np.full(records.num_rows, _MISSING)
+        return np.asarray(records.column(name).cast(pa.float64()).fill_null(_MISSING))
 
-    is_active = pc.equal(records.column("calories_kind"), _ACTIVE).fill_null(False)
-    energy = np.where(np.asarray(is_active), column("calories_burned"), _MISSING)
-    kept: np.ndarray = keeps_movement(column, energy)
+    energy = np.full(records.num_rows, _MISSING)
+    if "calories_kind" in names:
+        is_active = pc.equal(records.column("calories_kind"), _ACTIVE).fill_null(False)
+        energy = np.where(np.asarray(is_active), column("calories_burned"), _MISSING)
+    kept: npt.NDArray[np.bool_] = keeps_movement(column, energy)
     return ~kept

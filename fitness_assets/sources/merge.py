@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fitness_assets.record import wear
 from fitness_assets.record.raw import RANGES, SCHEMA, TRAITS
 
 #: An optional column of the input: the number of the import that a record is from.
@@ -176,14 +177,17 @@ def _known(values: pa.ChunkedArray) -> _Mask:
 
 
 def _plausible(table: pa.Table, name: str) -> _Mask:
-    """Whether a value is in the range of its column; NaN is not."""
+    """Whether a value is in the range of its column, which NaN is not, and was measured.
+
+    Zeros of a device that was not worn do not replace what another device measured.
+    """
     if name not in RANGES:
         return np.ones(len(table), bool)
     low, high = RANGES[name]
     values = table[name]
     inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
     plausible: _Mask = inside.fill_null(False).to_numpy()
-    return plausible
+    return plausible & ~wear.not_worn(table) if name in wear.MOVEMENT else plausible
 
 
 def _first_rows(mask: _Mask, starts: _Rows) -> _Rows:

@@ -244,8 +244,11 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
     assert second.endswith("2019-01")
     assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
-    (entry, total) = fitness(home, "quarantine").stdout.splitlines()
-    assert entry.startswith("days.csv  days.csv, ")
+    lines = fitness(home, "quarantine").stdout.splitlines()
+    # The same table, then the entries.
+    assert lines[:3] == [first, header, row]
+    assert lines[3].startswith("days.csv  days.csv, ")
+    (total,) = filter(None, lines[4:])
     assert total == "1 entries quarantined"
     run = fitness(home, "forget", "--yes", "bert")
     assert run.stderr == "fitness: there is no data of a user called 'bert'\n"

@@ -107,6 +107,19 @@ def test_of_records_of_one_delivery_the_fuller_then_the_larger_is_taken() -> Non
     assert merged({"steps": 10}, {"steps": 9, "ingested_at": delivered(1)})["steps"] == 9
 
 
+def test_zeros_of_a_device_not_worn_do_not_replace_what_another_measured() -> None:
+    idle = {
+        "steps": 0, "calories_burned": 1347.0, "calories_kind": "total", "sedentary_minutes": 1440,
+        "ingested_at": delivered(2),
+    }  # fmt: skip
+    worn = {"steps": 5000, "calories_burned": 2000.0, "calories_kind": "total"}
+    found = merged(idle, {**worn, "ingested_at": delivered(1)})
+    assert (found["steps"], found["calories_burned"]) == (5000, 2000.0)
+    # The device was worn if another import has its heart rate: then zeros are what it measured.
+    found = merged(idle, {"heart_rate_avg": 60.0, "ingested_at": delivered(1)})
+    assert (found["steps"], found["calories_burned"]) == (0, 1347.0)
+
+
 def test_users_and_days_are_sorted_and_kept_apart() -> None:
     days = merge_days(
         table(
