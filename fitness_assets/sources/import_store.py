@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from fitness_assets import months
 from fitness_assets.record.raw import SCHEMA, TRAITS
 from fitness_assets.sources import merge
+from fitness_assets.sources.derived import STORED_SCHEMA
 from fitness_assets.sources.import_manifest import ImportInfo, import_info
 from fitness_assets.storage.publication import Manifest, StoredFile, read_manifest, verify
 
@@ -52,10 +53,10 @@ class StoredImport:
         return next((file for file in self.manifest.files if file.name == name), None)
 
     def read(self, month: str) -> Iterator[pa.RecordBatch]:
-        """The records of `month` as they were read from the export."""
+        """The records of `month` as they were read from the export, with `STORED_SCHEMA`."""
         file = self.file(records_file(month))
         if file is not None:
-            yield from _read(self.folder, file, SCHEMA)
+            yield from _read(self.folder, file, STORED_SCHEMA)
 
     def read_traits(self) -> Iterator[pa.RecordBatch]:
         """The records of `TRAITS_FILE`."""
@@ -147,7 +148,7 @@ def read_merged(
     for start in range(0, len(in_order), size):
         some = in_order[start : start + size]
         table = _numbered(
-            ((number, each.read(month)) for number, each in enumerate(imports)), some, SCHEMA
+            ((number, each.read(month)) for number, each in enumerate(imports)), some, STORED_SCHEMA
         )
         if table.num_rows:
             before = merge.last_traits(merge.merge_days(_earlier_traits(imports, month, some)))

@@ -23,6 +23,7 @@ from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 from fitness_assets.record.user_ids import normalize_user_id
 from fitness_assets.sources import import_store
+from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
@@ -262,11 +263,11 @@ class Imports:
         counts: dict[str, int] = {}
         users: set[str] = set()
         sources: set[str] = set()
-        schema = SCHEMA.remove_metadata()
+        schema = STORED_SCHEMA.remove_metadata()
         with ExitStack() as stack:
             files: dict[str, pq.ParquetWriter] = {}
             for batch in batches:
-                records = self._pseudonyms.drop_forgotten(batch)
+                records = self._pseudonyms.drop_forgotten(as_stored(batch))
                 keys = pc.strftime(records.column("date"), format="%Y-%m")
                 for month in pc.unique(keys).to_pylist():
                     part = records.filter(pc.equal(keys, month)).replace_schema_metadata(None)

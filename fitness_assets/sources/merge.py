@@ -2,8 +2,11 @@
 
 For each measure, the value of the record that was delivered last is taken; of records without a
 time of delivery or with the same one, that of the record with more known values, then the larger
-one. A measure that a record lacks stays as another record has it, and a value that is not plausible
-is taken only if no record has a plausible one. Energy and its kind are taken from one record.
+one. If this value was derived from readings, and another record of the same source states it for
+the day, the stated value is taken instead: hours of steps that are imported after the daily totals
+do not replace these. A measure that a record lacks stays as another record has it, and a value that
+is not plausible is taken only if no record has a plausible one. Energy and its kind are taken from
+one record.
 
 The columns that describe the user (`TRAITS`) hold until the next known value.
 """
@@ -15,6 +18,7 @@ import pyarrow.compute as pc
 
 from fitness_assets.record import wear
 from fitness_assets.record.raw import RANGES, SCHEMA, TRAITS
+from fitness_assets.sources.derived import DERIVED, is_derived
 
 #: An optional column of the input: the number of the import that a record is from.
 ORIGIN = "_origin"
@@ -46,22 +50,24 @@ def merge_days(records: pa.Table) -> pa.Table:
     ----------
     records : Table
         In any order: ``user_id``, ``date``, ``ingested_at``, any other columns of the canonical
-        record, and optionally `ORIGIN`.
+        record, and optionally `DERIVED` and `ORIGIN`.
 
     Returns
     -------
     Table
-        The same columns, sorted by user and day. ``source`` names the sources of all values. In
-        place of `ORIGIN` there is one column per column of values, named by `origin_of`.
+        The columns of the canonical record, sorted by user and day. ``source`` names the sources of
+        all values. In place of `ORIGIN` there is one column per column of values, named by
+        `origin_of`.
     """
     names = [name for name in VALUES if name in records.column_names]
     records = _best_first(records.combine_chunks(), names)
     starts = np.flatnonzero(_changes(records, _KEY))
     known = {name: _known(records[name]) for name in names}
-    chosen = {name: _first_rows(known[name] & _plausible(records, name), starts) for name in names}
+    chosen = {}
     for name in names:
-        any_value = _first_rows(known[name], starts)
-        chosen[name] = np.where(chosen[name] < 0, any_value, chosen[name])
+        plausible = known[name] & _plausible(records, name)
+        rows = _first_stated_rows(records, name, plausible, starts)
+        chosen[name] = np.where(rows < 0, _first_rows(known[name], starts), rows)
     contributing = np.stack(list(chosen.values()))
     # The record of a day's best value; of a day without any, its first record.
     best = np.where(contributing < 0, len(records), contributing).min(axis=0)
@@ -69,7 +75,7 @@ def merge_days(records: pa.Table) -> pa.Table:
     days = {
         name: _take(records[name], chosen.get(_BELONGS_TO.get(name, name), best))
         for name in records.column_names
-        if name != ORIGIN
+        if name not in {ORIGIN, DERIVED.name}
     }
     if "source" in days:
         days["source"] = _sources(records["source"], contributing, days["source"])
@@ -147,7 +153,8 @@ def trait_records(records: pa.Table) -> pa.Table:
 def _best_first(records: pa.Table, names: list[str]) -> pa.Table:
     """Sort by user and day, and the records of a day by preference."""
     fullness = sum((_known(records[name]).astype(np.int8) for name in names), np.int8(0))
-    others = [name for name in records.column_names if name not in {*_KEY, "ingested_at"}]
+    unordered = {*_KEY, "ingested_at", DERIVED.name}
+    others = [name for name in records.column_names if name not in unordered]
     descending = ["ingested_at", "_fullness", *others]
     order = pc.sort_indices(
         records.append_column("_fullness", pa.array(fullness)),
@@ -195,6 +202,22 @@ def _first_rows(mask: _Mask, starts: _Rows) -> _Rows:
     rows = np.where(mask, np.arange(len(mask)), len(mask))
     first = np.minimum.reduceat(rows, starts) if len(starts) else starts
     return np.where(first == len(mask), -1, first)
+
+
+def _first_stated_rows(records: pa.Table, name: str, mask: _Mask, starts: _Rows) -> _Rows:
+    """The first row of each day for which `mask` is true.
+
+    If its value was derived, it is the first row of the same source that states the value.
+    """
+    first = _first_rows(mask, starts)
+    derived = is_derived(records, name)
+    if not derived.any():
+        return first
+    sources = records["source"].combine_chunks().dictionary_encode().indices
+    codes = sources.fill_null(-1).to_numpy()
+    day = np.cumsum(np.isin(np.arange(len(records)), starts)) - 1
+    stated = _first_rows(mask & ~derived & (codes == codes[first][day]), starts)
+    return np.where(stated < 0, first, stated)
 
 
 def _last_rows(mask: _Mask, starts: _Rows) -> _Rows:

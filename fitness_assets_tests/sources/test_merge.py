@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from fitness_assets.record.raw import SCHEMA, TRAITS
+from fitness_assets.sources.derived import STORED_SCHEMA
 from fitness_assets.sources.merge import (
     ORIGIN,
     VALUES,
@@ -28,7 +29,7 @@ def delivered(hour: int) -> datetime:
 
 def table(*records: dict[str, Any]) -> pa.Table:
     known = [{"user_id": "a", "date": DAY, "source": "x", **record} for record in records]
-    return pa.Table.from_pylist(known, SCHEMA)
+    return pa.Table.from_pylist(known, STORED_SCHEMA)
 
 
 def merged(*records: dict[str, Any]) -> dict[str, Any]:
@@ -118,6 +119,38 @@ def test_zeros_of_a_device_not_worn_do_not_replace_what_another_measured() -> No
     # The device was worn if another import has its heart rate: then zeros are what it measured.
     found = merged(idle, {"heart_rate_avg": 60.0, "ingested_at": delivered(1)})
     assert (found["steps"], found["calories_burned"]) == (0, 1347.0)
+
+
+@pytest.mark.parametrize(
+    ("records", "expected"),
+    [
+        ({"daily": (1, 100, False), "hourly": (2, 90, True)}, 100),
+        ({"daily": (2, 100, False), "hourly": (1, 90, True)}, 100),
+        ({"hourly": (1, 90, True), "minutes": (2, 95, True)}, 95),
+        ({"first": (1, 100, False), "hourly": (2, 90, True), "last": (3, 110, False)}, 110),
+        # Of different sources the later delivery wins, and of this source the stated value.
+        ({"daily": (1, 100, False), "other": (2, 80, True), "hourly": (3, 90, True)}, 100),
+        ({"daily": (1, 100, False), "hourly": (2, 90, True), "other": (3, 80, True)}, 80),
+        # A stated value that is not plausible is not taken.
+        ({"daily": (1, -5, False), "hourly": (2, 90, True)}, 90),
+    ],
+)
+def test_a_stated_value_is_preferred_to_readings_of_the_same_source(
+    records: dict[str, tuple[int, int, bool]], expected: int
+) -> None:
+    found = merged(
+        *(
+            {
+                "steps": steps,
+                "source": "other" if name == "other" else "x",
+                "ingested_at": delivered(hour),
+                "_derived": ["steps"] if derived else [],
+            }
+            for name, (hour, steps, derived) in records.items()
+        )
+    )
+    assert found["steps"] == expected
+    assert "_derived" not in found
 
 
 def test_users_and_days_are_sorted_and_kept_apart() -> None:

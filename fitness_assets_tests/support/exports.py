@@ -59,8 +59,9 @@ def import_path(path: Path, **options: Any) -> Imported:
     import_options = ImportOptions(**{"user": USER, **options})
     batches = read_export(path, import_options, lambda *entry: imported.quarantined.append(entry))
     for batch in batches:
-        assert batch.schema.equals(SCHEMA)
-        for record in batch.to_pylist():
+        records = batch.select(SCHEMA.names)
+        assert records.schema.equals(SCHEMA)
+        for record in records.to_pylist():
             key = (record.pop("user_id"), record.pop("date"))
             # Only rows of tidy files, which may name a source of their own, are not combined.
             assert key not in imported.records or record["source"] not in COMBINED

@@ -20,10 +20,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from fitness_assets.record.raw import SCHEMA
 from fitness_assets.record.wear import MOVEMENT, movement_is_kept
+from fitness_assets.sources.derived import DERIVED, STORED_SCHEMA
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import DayAmounts, merge
+from fitness_assets.sources.exports.report import column_of
 from fitness_assets.sources.exports.source_order import rank
 
 #: Days outside this range are rejected: no step counter is older, and later ones are errors.
@@ -148,7 +149,7 @@ class DayAggregator:
         *,
         drop_trailing_empty_days: bool = False,
     ) -> Iterator[pa.RecordBatch]:
-        """The canonical records, ordered by user and day.
+        """The canonical records and the column `DERIVED`, ordered by user and day.
 
         Weight and height are those that were measured on the day.
 
@@ -183,10 +184,10 @@ class DayAggregator:
                 rows += pending
                 pending = []
             if len(rows) >= _ROWS_PER_BATCH:
-                yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+                yield pa.RecordBatch.from_pylist(rows, schema=STORED_SCHEMA)
                 rows = []
         if rows:
-            yield pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+            yield pa.RecordBatch.from_pylist(rows, schema=STORED_SCHEMA)
 
     def _record(self, key: _Key, quarantine: Quarantine) -> tuple[dict[str, Any], bool]:
         """The record of a day, and whether it has a value that the lake keeps."""
@@ -206,6 +207,7 @@ class DayAggregator:
             "age": _age(birth_date, day),
             "sex": sex,
             "source": self.source,
+            DERIVED.name: sorted(self._derived(key, values)),
             **{name: round(value, _DIGITS) for name, value in values.items()},
         }
         for name in _COUNTS:
@@ -214,6 +216,10 @@ class DayAggregator:
             elif name in row:
                 row[name] = round(row[name])
         return row, has_values
+
+    def _derived(self, key: _Key, values: Mapping[str, float]) -> set[str]:
+        """The columns of `values` that the export does not state for the day."""
+        return values.keys() - {column_of(metric) for metric in self._stated.get(key, {})}
 
     def _values(self, key: _Key) -> tuple[dict[str, float], str | None]:
         """The day's values by canonical column, and the kind of its energy."""

@@ -29,7 +29,8 @@ def read_export(
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of an export: a file, a folder or an archive, of one or more formats.
 
-    There is one record for each format, user and day. Rows of tidy files are not combined.
+    There is one record for each format, user and day. Rows of tidy files are not combined. Formats
+    that combine readings add the column `sources.derived.DERIVED`.
 
     Parameters
     ----------
