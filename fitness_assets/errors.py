@@ -1,8 +1,19 @@
 """The errors that a user can act on. Any other exception is a bug and keeps its traceback."""
 
+from fitness_assets.text import printable
+
 
 class FitnessError(Exception):
-    """A problem in the user's data or settings, in one line that names the cause."""
+    """A problem in the user's data or settings, in one line that names the cause.
+
+    Parameters
+    ----------
+    message : str
+        It may quote text of files: `printable` makes it safe for terminals and logs.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(message))
 
 
 class SettingsError(FitnessError):

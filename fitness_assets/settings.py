@@ -491,6 +491,11 @@ def current_serve() -> str | None:
     return os.environ.get(SERVE_VARIABLE)
 
 
+def declared_home() -> str:
+    """The folder in FITNESS_HOME, or its default, as a message names it."""
+    return str(declarations(DashboardSettings)["home"].read(os.environ, None))
+
+
 def parse_timezone(name: str, value: str) -> ZoneInfo:
     """The time zone called `value`.
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.settings import Settings
 
 
@@ -19,4 +20,4 @@ def export(user: str, output: Path | None) -> None:
 
     path = output or Path(f"{user}.zip")
     tables = export_user(settings, user, path)
-    click.echo(f"{path}: " + ", ".join(f"{name} {rows:,}" for name, rows in tables.items()))
+    say(f"{path}: " + ", ".join(f"{name} {rows:,}" for name, rows in tables.items()))

@@ -2,6 +2,7 @@
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.settings import Settings
 
 
@@ -19,7 +20,7 @@ def forget(user: str) -> None:
     from fitness_assets.cli.runs import select_assets
 
     changed = remove_user(settings, user)
-    click.echo(f"removed {user}")
+    say(f"removed {user}")
     if changed:
         # Whether the records of most sources have changed is known only after reading them.
         raw = select_assets(settings, "raw_telemetry")

@@ -4,12 +4,12 @@ import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
-import click
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
+from fitness_assets.cli.terminal import cell, say
 from fitness_assets.sources.exports.report import FileReport
+from fitness_assets.text import printable
 
 #: Width of a table that is not printed to a terminal, in characters.
 _WIDTH = 160
@@ -38,7 +38,7 @@ def print_files(reports: Iterable[FileReport], width: int | None = None) -> None
         _print_wide(found, width)
     else:
         for line in _narrow_lines(found, width):
-            click.echo(line)
+            say(line)
 
 
 def _print_wide(reports: Sequence[FileReport], width: int) -> None:
@@ -50,11 +50,11 @@ def _print_wide(reports: Sequence[FileReport], width: int) -> None:
     table.add_column("left out", ratio=2)
     for each in reports:
         table.add_row(
-            Text(_file(each, _FILE_WIDTH)),
-            each.format or "-",
+            cell(_file(each, _FILE_WIDTH)),
+            cell(each.format or "-"),
             f"{each.records:,}",
-            ", ".join(each.columns) or "-",
-            Text(_left_out(each) or "-"),
+            cell(", ".join(each.columns) or "-"),
+            cell(_left_out(each) or "-"),
         )
     Console(width=width).print(table)
 
@@ -91,7 +91,7 @@ def _left_out(report: FileReport) -> str:
 def _file(report: FileReport, width: int) -> str:
     """The name, shortened in the middle to `width`, with the number of files."""
     count = f" ({report.files:,} files)" if report.files > 1 else ""
-    name, room = report.file, max(width - len(count), 2)
+    name, room = printable(report.file), max(width - len(count), 2)
     if len(name) > room:
         start = (room - 1) // 3
         name = f"{name[:start]}…{name[start + 1 - room :]}"

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.errors import FitnessError
 from fitness_assets.settings import Settings, parse_timezone
+from fitness_assets.system_errors import explain
 
 if TYPE_CHECKING:
     from fitness_assets.sources.exports.options import ImportOptions
@@ -69,13 +71,13 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
         try:
             with bytes_bar(path.name) as progress:
                 imported, months = imports.add(path, options, progress)
-        except FitnessError as error:
+        except (FitnessError, OSError) as error:
             failed = True
-            click.echo(f"fitness: {error}", err=True)
+            say(f"fitness: {explain(error, str(path)) or error}", err=True)
             continue
         changed |= months
         done = _what_was_done(imported, is_new=bool(months))
-        click.echo(f"{path.name}  {summary(imported)}{done}")
+        say(f"{path.name}  {summary(imported)}{done}")
         print_files(imported.files)
     _rebuild(settings, changed)
     if failed:
@@ -136,12 +138,12 @@ def _rebuild(settings: Settings, changed: set[str]) -> None:
     if not changed:
         return
     if settings.source != "exports":
-        click.echo("Kept. Set FITNESS_SOURCE=exports to materialize the months of it.")
+        say("Kept. Set FITNESS_SOURCE=exports to materialize the months of it.")
         return
     from fitness_assets.orchestration.outside import outside_note
 
     if note := outside_note(settings, changed):
-        click.echo(note)
+        say(note)
     if changed.isdisjoint(settings.months()):
         return
     from fitness_assets.cli.report import run_stale_and_report

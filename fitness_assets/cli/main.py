@@ -1,5 +1,7 @@
 """The `fitness` command group, and how it reports errors."""
 
+import io
+import os
 import sys
 
 import click
@@ -14,20 +16,36 @@ from fitness_assets.cli.release import release
 from fitness_assets.cli.serve import serve
 from fitness_assets.cli.spark import spark
 from fitness_assets.cli.status import status
+from fitness_assets.cli.terminal import say
 from fitness_assets.errors import FitnessError
+from fitness_assets.settings import declared_home
+from fitness_assets.system_errors import explain
 
 
 def main() -> None:
-    """Run the command. A `FitnessError` is printed as one line, with exit status 1."""
+    """Run the command. An error that a user can act on is one line, with exit status 1."""
     try:
         sys.exit(cli(standalone_mode=False))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:
-        error.show()
+        text = io.StringIO()
+        error.show(text)
+        for line in text.getvalue().splitlines():
+            say(line, err=True)
         sys.exit(error.exit_code)
     except FitnessError as error:
-        click.echo(f"fitness: {error}", err=True)
+        say(f"fitness: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        # The reader, such as `head`, has ended. Nothing can be printed at the exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        explained = explain(error, declared_home())
+        if explained is None:
+            raise
+        say(f"fitness: {explained}", err=True)
         sys.exit(1)
 
 

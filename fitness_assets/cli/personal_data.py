@@ -13,6 +13,7 @@ from fitness_assets.errors import SourceError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.storage.lake import Lake, TableInfo
+from fitness_assets.storage.spreadsheet import safe_csv
 from fitness_assets.workspace import Workspace
 
 
@@ -46,7 +47,7 @@ def export_user(settings: Settings, name: str, path: Path) -> dict[str, int]:
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for table, rows in tables.items():
-            archive.writestr(f"{table}.csv", rows.to_csv(index=False))
+            archive.writestr(f"{table}.csv", safe_csv(rows))
     return {table: len(rows) for table, rows in tables.items()}
 
 

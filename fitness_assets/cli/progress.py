@@ -15,12 +15,14 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from fitness_assets.text import printable
+
 
 @contextmanager
 def bytes_bar(name: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar of the file `name`; its function takes the bytes read and their total."""
     bar = Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn(),
         TransferSpeedColumn(),
@@ -28,14 +30,14 @@ def bytes_bar(name: str) -> Iterator[Callable[[int, int], None]]:
         console=Console(stderr=True),
     )
     with bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(printable(name), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def steps_bar() -> Progress:
     """A progress bar of the assets of a plan."""
     return Progress(
-        TextColumn("{task.description}", justify="left"),
+        TextColumn("{task.description}", justify="left", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

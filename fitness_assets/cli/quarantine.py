@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -21,18 +22,18 @@ def quarantine() -> None:
     imports = configured_imports(settings)
     count = 0
     for each in imports.all():
-        click.echo(f"{each.name}  {summary(each)}")
+        say(f"{each.name}  {summary(each)}")
         print_files(each.files)
         for entry in each.quarantined:
             _print_entry(each.name, entry)
         count += len(each.quarantined)
-        click.echo()
+        say("")
     rejected = imports.rejected()
     for entry in rejected:
         _print_entry("inbox", entry)
-    click.echo(f"{count + len(rejected):,} entries quarantined")
+    say(f"{count + len(rejected):,} entries quarantined")
 
 
 def _print_entry(origin: str, entry: "QuarantineEntry") -> None:
     place = f", {entry.place}" if entry.place else ""
-    click.echo(f"{origin}  {entry.file}{place}: {entry.reason}")
+    say(f"{origin}  {entry.file}{place}: {entry.reason}")

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.months import text_until
 from fitness_assets.settings import Settings
 
@@ -25,7 +26,7 @@ def list_releases() -> None:
     workspace = _workspace()
     pointer = workspace.releases.pointer()
     if pointer is None:
-        click.echo(f"{workspace.releases.root} holds no release yet")
+        say(f"{workspace.releases.root} holds no release yet")
         return
     for month, digest in sorted(pointer.releases.items()):
         info = workspace.releases.open(month).info
@@ -37,7 +38,7 @@ def list_releases() -> None:
         if info.partial_until is not None:
             missing = f"; PARTIAL, {text_until(info.partial_until)}{missing}"
         mark = "current" if month == pointer.month else ""
-        click.echo(f"{month}  {mark:<7}  {digest}{missing}")
+        say(f"{month}  {mark:<7}  {digest}{missing}")
 
 
 @release.command()
@@ -50,7 +51,7 @@ def rollback(month: str) -> None:
     workspace = _workspace()
     workspace.releases.set_current(month)
     workspace.uploads.set_current(month)
-    click.echo(f"the release of {month} is current")
+    say(f"the release of {month} is current")
 
 
 def _workspace() -> "Workspace":

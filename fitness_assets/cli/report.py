@@ -25,6 +25,7 @@ from fitness_assets.cli.runs import (
     run_months,
     run_stale,
 )
+from fitness_assets.cli.terminal import cell, say
 from fitness_assets.months import text_until
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.propagation import current_plan, unrequested_months
@@ -53,7 +54,7 @@ def run_stale_and_report(settings: Settings) -> None:
     with open_instance(settings) as instance:
         found = current_plan(settings, instance)
     if not found.affected:
-        click.echo("nothing is stale")
+        say("nothing is stale")
         return
     months = sorted({each.month for each in found.affected})
     _report(settings, partial(run_stale, settings), months, len(found.affected))
@@ -72,13 +73,13 @@ def _report(
 
         outcomes = run(progress)
     if not outcomes:
-        click.echo("every stale month is being materialized by another run")
+        say("every stale month is being materialized by another run")
         return
     for outcome in outcomes:
         result = outcome.error or f"{len(outcome.assets)} assets in {outcome.seconds:.1f} s"
-        click.echo(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {result}")
+        say(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {result}")
         for warning in outcome.warnings:
-            click.echo(f"{outcome.month}  {'warns':<6}  {warning}")
+            say(f"{outcome.month}  {'warns':<6}  {warning}")
     materialized = {asset for outcome in outcomes for asset in outcome.assets}
     inventory = take_inventory(settings, months)
     print_inventory({name: cells for name, cells in inventory.items() if name in materialized})
@@ -86,7 +87,7 @@ def _report(
     ended = {outcome.month for outcome in outcomes}
     failed = {outcome.month for outcome in outcomes if outcome.error is not None}
     peak = peak_memory()
-    click.echo(
+    say(
         f"{len(ended - failed)} of {len(months)} months in {time.monotonic() - began:.0f} s"
         + (f", peak memory {peak / 1e9:.2f} GB with the JVM" if peak else "")
     )
@@ -108,17 +109,15 @@ def print_stale(settings: Settings) -> None:
         asset, reason = stale[0]
         others = f", and {len(stale) - 1} more assets" if len(stale) > 1 else ""
         state = "; its runs failed, see `fitness serve`" if month in given_up else ""
-        click.echo(f"{month}  stale   {asset} ({reason}){others}{state}")
+        say(f"{month}  stale   {asset} ({reason}){others}{state}")
     if by_month:
-        click.echo("`fitness backfill --stale` rematerializes what is stale, as does a daemon")
+        say("`fitness backfill --stale` rematerializes what is stale, as does a daemon")
 
 
 def print_partial(settings: Settings, months: Sequence[str]) -> None:
     """Print which of `months` had not ended when they were stored, and until which day they go."""
     for month, last in partial_months(settings, months).items():
-        click.echo(
-            f"{month}  PARTIAL {text_until(last)}; its models learned from the months before"
-        )
+        say(f"{month}  PARTIAL {text_until(last)}; its models learned from the months before")
 
 
 def print_inventory(inventory: Inventory) -> None:
@@ -130,7 +129,7 @@ def print_inventory(inventory: Inventory) -> None:
         table.add_column(month, justify="right")
     for name, months in inventory.items():
         metric = HEADLINE.get(name, "rows")
-        table.add_row(name, metric, *_headlines(months, metric))
+        table.add_row(*map(cell, (name, metric, *_headlines(months, metric))))
     width = None if sys.stdout.isatty() else _WIDTH
     Console(width=width).print(table)
 

@@ -2,6 +2,7 @@
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.settings import Settings
 
 
@@ -11,4 +12,4 @@ def serve() -> None:
     settings = Settings.from_env()
     from fitness_assets.cli.services import run_services
 
-    raise click.exceptions.Exit(run_services(settings, click.echo))
+    raise click.exceptions.Exit(run_services(settings, say))

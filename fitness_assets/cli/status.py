@@ -5,6 +5,7 @@ import json
 
 import click
 
+from fitness_assets.cli.terminal import say
 from fitness_assets.settings import Settings
 
 
@@ -21,7 +22,7 @@ def status(as_json: bool) -> None:
         print_inventory(inventory)
         print_partial(settings, settings.months())
         if outdated := outdated_months(settings, settings.months()):
-            click.echo(
+            say(
                 f"models of {', '.join(outdated)} were stored by an older version of "
                 f"fitness_assets; run `fitness backfill {outdated[0]} {outdated[-1]}`"
             )
@@ -33,4 +34,6 @@ def status(as_json: bool) -> None:
     }
     months = settings.months()
     partial = {month: str(last) for month, last in partial_months(settings, months).items()}
-    click.echo(json.dumps({"assets": assets, "partial_until": partial}, indent=2))
+    document = {"assets": assets, "partial_until": partial}
+    for line in json.dumps(document, indent=2).splitlines():
+        say(line)

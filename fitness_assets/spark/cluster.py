@@ -1,6 +1,7 @@
 """The daemons of a standalone Spark cluster: a master, and the workers that it assigns work to."""
 
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NoReturn
@@ -24,10 +25,19 @@ def exec_daemon(
     role : {"Master", "Worker"}
     arguments : sequence of str
         Command-line arguments of the daemon.
+
+    Raises
+    ------
+    OSError
+        If a worker cannot write to its folder. Spark would say so in a Java stack trace.
     """
     import pyspark
 
     work = settings.home / "spark"
+    if role == "Worker":
+        work.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=work):
+            pass
     environment = settings.environment()
     environment["JAVA_HOME"] = str(find_java(settings.java_home, settings.home / "java").home)
     environment.setdefault("SPARK_WORKER_DIR", str(work))

@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import documents
+from fitness_assets.system_errors import cause_of
 
 #: Spark, Arrow and Hive treat names with a leading underscore as hidden.
 MANIFEST = "_manifest.json"
@@ -226,7 +227,8 @@ class Writer:
         self._lock.release()
         if isinstance(error, OSError):
             raise StorageError(
-                f"{self._folder} cannot be written: {error}; its published content is unchanged"
+                f"{self._folder} cannot be written: {cause_of(error)}; its published content is "
+                "unchanged"
             ) from error
 
     def publish(

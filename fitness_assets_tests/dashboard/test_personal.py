@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboard import downloads, personal
+from dashboard import personal
 from dashboard.text import count, size
 from dashboard.units import IMPERIAL, Units, feature_label
 from fitness_assets.models.forests import activity
+from fitness_assets.storage.spreadsheet import safe_csv
 
 
 def days(steps: Sequence[float | None], usual: float = 5_000) -> pd.DataFrame:
@@ -52,7 +53,7 @@ def test_a_week_is_compared_with_the_28_days_before_it() -> None:
 def test_no_text_in_a_csv_download_is_a_formula() -> None:
     hostile = ["=1+1", "+1", "-1", "@sum", "\tx", "\rx", "a\r=1", "plain", None]
     frame = pd.DataFrame({"user_id": hostile, "=steps": [-1.5] * len(hostile)})
-    read = pd.read_csv(io.StringIO(downloads.safe_csv(frame)), dtype=str)
+    read = pd.read_csv(io.StringIO(safe_csv(frame)), dtype=str)
     for name in read:
         assert not str(name).startswith(("=", "+", "-", "@", "\t", "\r"))
     texts = read["user_id"].dropna()

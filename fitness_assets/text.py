@@ -1,0 +1,35 @@
+"""Text that comes from a file, a release or a user, made safe to print on one line."""
+
+import re
+import unicodedata
+
+#: Joiners within words and emoji: the only format characters that change nothing but their looks.
+_JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
+#: Control, format (such as bidi overrides), surrogates (undecodable bytes of a file name), and
+#: separators of lines and paragraphs.
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_BYTE = 0xFF
+_BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+
+
+def printable(text: str) -> str:
+    r"""`text` on one line, without characters that a terminal or a browser would act upon.
+
+    Line breaks and tabs become a space; other control and format characters are shown as escapes,
+    such as ``\x1b``.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        _escaped(character) if _is_unprintable(character) else character
+        for character in _BREAKS.sub(" ", text)
+    )
+
+
+def _is_unprintable(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE and character not in _JOINERS
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code <= _BYTE else f"\\u{code:04x}"
