@@ -20,11 +20,10 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.sources.exports.parsing import without_group_spaces
 from fitness_assets.sources.exports.report import column_of
 
 _NUMBER = re.compile(r"[+-]?([\d.,]*\d[\d.,]*)(?:[eE][+-]?\d+)?")
-# Spaces, also narrow or unbreakable ones, and apostrophes between groups of three digits.
-_GROUP_SPACE = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'\u2019](?=\d{3}(?!\d))")
 _COMMA_DECIMAL = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*)(,\d*)?")
 _GROUP_DIGITS = 3
 _OTHER = {".": ",", ",": "."}
@@ -88,7 +87,7 @@ class DecimalDetector:
         """Add one cell. Text that is not a number is ignored."""
         if text.isdigit():
             return
-        stripped = _without_spaces(text.strip())
+        stripped = without_group_spaces(text.strip())
         match = _NUMBER.fullmatch(stripped)
         if match is None:
             return
@@ -136,7 +135,7 @@ def to_point(text: str, sign: str) -> str:
     ValueError
         If it is not a number in this style.
     """
-    stripped = _without_spaces(text.strip())
+    stripped = without_group_spaces(text.strip())
     if sign == "." or stripped.isdigit():
         return stripped
     if not _NUMBER.fullmatch(stripped):
@@ -144,10 +143,6 @@ def to_point(text: str, sign: str) -> str:
     if not _COMMA_DECIMAL.fullmatch(stripped):
         raise ValueError(f"{text.strip()!r} is not an amount with a decimal comma")
     return stripped.replace(".", "").replace(",", ".")
-
-
-def _without_spaces(text: str) -> str:
-    return _GROUP_SPACE.sub("", text)
 
 
 def _read(digits: str) -> tuple[str, str, float]:

@@ -19,7 +19,10 @@ T = TypeVar("T")
 MAX_JSON_BYTES = 32 << 20
 _MAX_SHOWN = 40
 
-_THOUSANDS = re.compile(r"^\d{1,3}(,\d{3})+(\.\d*)?$")
+# Groups of three digits; in India of two digits before the last three.
+_THOUSANDS = re.compile(r"^(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d*)?$")
+# Spaces, also narrow or unbreakable ones, and apostrophes between groups of three digits.
+_GROUP_SPACE = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'\u2019](?=\d{3}(?!\d))")
 _DATE = re.compile(r"^\s*(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?!\d)")
 
 
@@ -112,7 +115,9 @@ def convert(record: Mapping[str, Any], conversions: Conversions) -> dict[str, fl
 
 
 def parse_amount(value: object) -> float | None:
-    """An amount of 0 or more, or None for an empty value. ``1,234`` is read as 1234.
+    """An amount of 0 or more, or None for an empty value.
+
+    Groups of digits as in ``1,234``, ``1,23,456``, ``1 234`` and ``1'234`` are read.
 
     Raises
     ------
@@ -121,19 +126,32 @@ def parse_amount(value: object) -> float | None:
     """
     if value is None:
         return None
-    try:
-        amount = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (ValueError, TypeError, OverflowError):
-        amount = math.nan
+    amount = math.nan if isinstance(value, bool) else _to_float(value)
     if isinstance(value, str) and not 0 <= amount < math.inf:
         if not value.strip():
             return None
-        if _THOUSANDS.match(value.strip()):
-            amount = float(value.replace(",", ""))
+        text = without_group_spaces(value.strip())
+        if _THOUSANDS.match(text):
+            amount = float(text.replace(",", ""))
+        elif text != value.strip():
+            amount = _to_float(text)
     # float() also accepts underscores.
     if not 0 <= amount < math.inf or (isinstance(value, str) and "_" in value):
         raise ValueError(f"{shorten(value)} is not an amount")
     return amount
+
+
+def _to_float(value: object) -> float:
+    """`value` as a number; NaN if it is none."""
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (ValueError, TypeError, OverflowError):
+        return math.nan
+
+
+def without_group_spaces(text: str) -> str:
+    """`text` without spaces and apostrophes between groups of three digits."""
+    return _GROUP_SPACE.sub("", text)
 
 
 def amounts(

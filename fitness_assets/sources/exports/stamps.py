@@ -8,7 +8,10 @@ from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.parsing import shorten
 
 _STAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d) (\d{1,2}):(\d\d):(\d\d)(?:\s?([ap])\.?m\.?)?(?: ?([+-])(\d\d):?(\d\d))?",
+    r"(\d{4}-\d\d-\d\d) (\d{1,2}):(\d\d):(\d\d)"
+    # Newer systems write a narrow unbreakable space before AM and PM.
+    r"(?:[\s\u00a0\u202f]?([ap])\.?m\.?)?"
+    r"(?: ?([+-])(\d\d):?(\d\d))?",
     re.ASCII | re.IGNORECASE,
 )
 _MINUTES = {f"{minute:02}": minute for minute in range(60)}

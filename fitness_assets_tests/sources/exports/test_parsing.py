@@ -51,3 +51,27 @@ def test_commas_may_separate_thousands(value: object, amount: float | None) -> N
 def test_invalid_amounts_raise(value: object) -> None:
     with pytest.raises(ValueError, match="is not an amount"):
         parsing.parse_amount(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "amount"),
+    [
+        ("13,666", 13_666),
+        ("1,13,666", 113_666),
+        ("12,34,567.5", 1_234_567.5),
+        ("13 666", 13_666),
+        ("13\u202f666.5", 13_666.5),
+        ("13'666", 13_666),
+        ("1\u2019234\u2019567", 1_234_567),
+    ],
+)
+def test_groups_of_digits_of_any_locale_are_read(text: str, amount: float) -> None:
+    assert parsing.parse_amount(text) == amount
+
+
+@pytest.mark.parametrize(
+    "text", ["1,2,3", "1,13,66", "13 66", "1 3", "13'66", "1''234", "12,345,67"]
+)
+def test_other_separators_are_no_groups_of_digits(text: str) -> None:
+    with pytest.raises(ValueError, match="is not an amount"):
+        parsing.parse_amount(text)

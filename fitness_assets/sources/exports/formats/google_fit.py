@@ -55,6 +55,8 @@ _COLUMNS = {
     ),
 }
 _DURATION = re.compile(r"(.+?)(?: -)? (?:duration|dauer|duracion) \(ms\)")
+# Columns that say nothing about the record, in all languages.
+_IGNORED = re.compile(r"\(ms\)|\(deg\)|\(°\)|\(m/s\)|heart points|heart minutes|kardiopunkte")
 # Words in the names of durations that are not activities.
 _NOT_ACTIVITIES = (
     *("inactive", "sleep", "bed", "vehicle", "tilting", "unknown", "still"),
@@ -113,6 +115,13 @@ def read(
         durations = {
             name: match[1] for key, name in plain.items() if (match := _DURATION.fullmatch(key))
         }
+        unread = [
+            name
+            for key, name in plain.items()
+            if name and key not in _COLUMNS and key not in _DATES and not _IGNORED.search(key)
+        ]
+        if unread:
+            member.usage.notes.append(f"columns not read: {', '.join(unread)}")
         numbers = {name: number_column(metric, factor) for name, metric, factor in conversions}
         order = table.detect(numbers, date_column)
 

@@ -1,9 +1,15 @@
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fitness_assets.errors import SourceError
-from fitness_assets_tests.support.exports import import_path, write_files, write_zip
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.reader import read_export
+from fitness_assets_tests.support.exports import USER, import_path, write_files, write_zip
+
+if TYPE_CHECKING:
+    from fitness_assets.sources.exports.report import FileReport
 
 HEADER = (
     "Date,Move Minutes count,Calories (kcal),Distance (m),Heart Points,Heart Minutes,"
@@ -100,3 +106,12 @@ def test_files_of_one_day_are_left_to_the_file_of_all_days(tmp_path: Path) -> No
     first, others = imported.quarantined
     assert first[0] == "Daily activity metrics/2020-03-10.csv"
     assert others[2].startswith("and 2 more like it: ")
+
+
+def test_columns_in_a_language_that_is_not_known_are_named(tmp_path: Path) -> None:
+    header = "Date,Nombre de pas,Calories (kcal),Distance (m),Low latitude (deg)"
+    path = write_files(tmp_path, {"x.csv": f"{header}\n2021-05-03,7300,2100.5,5200,\n"})
+    reports: list[FileReport] = []
+    options = ImportOptions(user=USER)
+    assert list(read_export(path, options, lambda *_: None, report=reports.append))
+    assert reports[0].reason == "columns not read: Nombre de pas"
