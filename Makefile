@@ -54,8 +54,7 @@ docs: setup ## Write the documentation that is generated from the code
 	$(BIN)/python scripts/generate-docs
 
 audit: setup ## Search the lock file for known vulnerabilities and the sources for secrets
-	$(UV) audit --locked
-	git ls-files -z | xargs -0 $(BIN)/detect-secrets-hook --disable-plugin HexHighEntropyString
+	@scripts/audit $(UV)
 
 requirements: | $(UV) ## Write dashboard/requirements.txt from the lock
 	scripts/requirements $(UV) > dashboard/requirements.txt

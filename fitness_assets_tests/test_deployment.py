@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,12 @@ def test_a_service_has_limits_and_only_declared_settings(name: str) -> None:
 
 
 #: What the services that run no code of the platform may read and write; others, the whole state.
-FOLDERS = {"database": "database", "proxy": "proxy", "dashboard": "releases", "login-limit": None}
+FOLDERS = {
+    "database": ["database"],
+    "proxy": ["proxy"],
+    "dashboard": ["releases", "people"],
+    "login-limit": [],
+}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -96,10 +102,11 @@ def test_a_service_has_only_the_folder_that_it_needs(name: str) -> None:
     if name not in FOLDERS:
         assert volumes == ["state:/state"]
         return
-    folder = FOLDERS[name]
-    assert [each["volume"]["subpath"] for each in volumes] == ([folder] if folder else [])
-    assert [each["target"] for each in volumes] == ([f"/state/{folder}"] if folder else [])
-    assert folder is None or f"/state/{folder}" in SERVICES["state"]["command"][2]
+    folders = FOLDERS[name]
+    assert [each["volume"]["subpath"] for each in volumes] == folders
+    assert [each["target"] for each in volumes] == [f"/state/{folder}" for folder in folders]
+    created = SERVICES["state"]["command"][2].split()
+    assert {f"/state/{folder}" for folder in folders} <= {each.rstrip(";") for each in created}
 
 
 @pytest.mark.parametrize("name", ["dashboard", "login-limit", "proxy"])
@@ -127,6 +134,39 @@ def test_the_proxy_refuses_what_the_gate_refuses() -> None:
     for path in DATA_PATHS:
         # /report_ takes only POST.
         assert path == "/report_" or f"/dagster{path}*" in patterns.split()
+
+
+SECRETS = (
+    ".env",
+    "deploy/.env",
+    "deploy/.env.local",
+    "dashboard/.streamlit/secrets.toml",
+    "credentials-drive.json",
+    "a/service-account-1.json",
+    "client_secret_1.json",
+    "token.json",
+    "tls/site.key",
+    "tls/site.pem",
+    "id_ed25519",
+    ".netrc",
+)
+
+
+@pytest.mark.parametrize("ignored", [".gitignore", ".dockerignore"])
+def test_secrets_are_neither_committed_nor_copied_into_an_image(ignored: str) -> None:
+    patterns = [
+        line.removeprefix("**/").rstrip("/")
+        for line in (ROOT / ignored).read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    for path in SECRETS:
+        name = path.rpartition("/")[2]
+        assert any(fnmatch(name, each) or path == each for each in patterns), path
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    for path in tracked.stdout.splitlines():
+        assert not any(fnmatch(path.rpartition("/")[2], each) for each in patterns), path
 
 
 def test_every_setting_is_passed_to_its_service() -> None:
