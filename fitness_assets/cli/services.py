@@ -1,38 +1,42 @@
-"""Webserver, daemon and dashboard: the processes that `fitness serve` starts and stops together."""
+"""The services that `fitness serve` starts, watches and stops together."""
 
 import importlib.util
-import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
 
 import dagster as dg
+import yaml
 from sqlalchemy.exc import SQLAlchemyError
 
 import fitness_assets
 from fitness_assets.cli.ownership import kill_processes, served_home
+from fitness_assets.cli.service import Service
 from fitness_assets.errors import FitnessError
 from fitness_assets.orchestration.instance import launcher_hint, open_instance
 from fitness_assets.orchestration.liveness import cancel_runs, end_dead_runs
 from fitness_assets.settings import SERVE_VARIABLE, Settings
 
-# Both are limits for a machine under heavy load; neither is waited for otherwise.
+# A limit for a machine under heavy load; it is not waited for otherwise.
 _START_TIMEOUT_SECONDS = 300.0
-_STOP_TIMEOUT_SECONDS = 20.0
 _POLL_SECONDS = 0.2
 _LIVENESS_SECONDS = 15.0
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound
 _DEFINITIONS = "fitness_assets.definitions"
+_SOCKET = "code.sock"
+
+#: Host and port, or the path of a socket.
+Address = tuple[str, int] | Path
 
 
 def run_services(settings: Settings, log: Callable[[str], None]) -> int:
-    """Run the three services until a signal arrives or one of them ends.
+    """Run the services until a signal arrives. One that ends is started again.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def run_services(settings: Settings, log: Callable[[str], None]) -> int:
     Returns
     -------
     int
-        Exit status: 0 after a signal, 1 if a service ended without one.
+        Exit status: 0 after a signal, 1 if a service did not start, or ended too often.
     """
     addresses = {
         "Dagster": (settings.host, settings.dagster_port),
@@ -60,34 +64,45 @@ def run_services(settings: Settings, log: Callable[[str], None]) -> int:
         instance = stack.enter_context(open_instance(settings))
         _end_dead_runs(instance, serve, log)
         stack.callback(_cancel_runs, instance, serve, log)
+        # The path of a socket has at most about 100 characters: it is not below the home.
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="fitness-")))
         environment = settings.environment() | {SERVE_VARIABLE: serve}
-        running = {
-            name: stack.enter_context(_process(command, environment))
-            for name, command in _commands(settings).items()
+        services = {
+            name: stack.enter_context(Service(name, command, environment))
+            for name, command in _commands(settings, folder).items()
         }
 
-        def ended() -> str | None:
-            return next((name for name, p in running.items() if p.poll() is not None), None)
+        def ended() -> bool:
+            return stopped() or any(service.has_ended() for service in services.values())
 
-        _wait_for_ports(addresses, lambda: stopped() or ended() is not None, log)
+        services["code server"].start()
+        services["dashboard"].start()
+        _wait_for({"code server": folder / _SOCKET}, ended)
+        if not ended():
+            services["webserver"].start()
+            services["daemon"].start()
+        _wait_for(addresses, ended, log)
+        if not ended():
+            log("Press Ctrl-C to stop.")
+        is_started = not ended()
         checked = time.monotonic()
-        while not stopped() and ended() is None:
+        while not stopped():
+            for service in services.values():
+                if service.has_ended() and not (is_started and service.restart(log)):
+                    log(f"the {service.name} ended with status {service.status()}; stopping")
+                    return 1
             if time.monotonic() - checked > _LIVENESS_SECONDS:
                 _end_dead_runs(instance, serve, log)
                 checked = time.monotonic()
             time.sleep(_POLL_SECONDS)
-        service = ended()
-        if service is not None and not stopped():
-            log(f"the {service} ended with status {running[service].returncode}; stopping")
-            return 1
     log("stopped")
     return 0
 
 
-def _wait_for_ports(
-    addresses: Mapping[str, tuple[str, int]],
+def _wait_for(
+    addresses: Mapping[str, Address],
     ended: Callable[[], bool],
-    log: Callable[[str], None],
+    log: Callable[[str], None] | None = None,
 ) -> None:
     """Wait until all services listen, or one of them has `ended`."""
     deadline = time.monotonic() + _START_TIMEOUT_SECONDS
@@ -99,11 +114,10 @@ def _wait_for_ports(
             )
         for name, address in list(waiting.items()):
             if _is_listening(address):
-                log(f"{name:<10} http://{_reachable(address[0])}:{address[1]}")
+                if log is not None and isinstance(address, tuple):
+                    log(f"{name:<10} http://{_reachable(address[0])}:{address[1]}")
                 del waiting[name]
         time.sleep(_POLL_SECONDS)
-    if not waiting:
-        log("Press Ctrl-C to stop.")
 
 
 def _end_dead_runs(instance: dg.DagsterInstance, serve: str, log: Callable[[str], None]) -> None:
@@ -123,41 +137,38 @@ def _cancel_runs(instance: dg.DagsterInstance, serve: str, log: Callable[[str], 
         log(line)
 
 
-def _commands(settings: Settings) -> dict[str, list[str]]:
-    spec = importlib.util.find_spec("dashboard.server")
+def _commands(settings: Settings, folder: Path) -> dict[str, list[str]]:
+    """The command of each service. `folder` is for the socket of the code server.
+
+    Dagster's webserver and daemon could each start a code server, but would not start it again if
+    it was killed. They connect again to one that they did not start.
+    """
+    spec = importlib.util.find_spec("dashboard.app")
     if spec is None or spec.origin is None:
         raise FitnessError("the package `dashboard` is not installed")
     app = Path(spec.origin)
     host = settings.host
-    # Without -d Dagster imports the definitions from the working folder first.
-    definitions = ["-m", _DEFINITIONS, "-d", str(Path(fitness_assets.__path__[0]).parent)]
+    server = {"socket": str(folder / _SOCKET), "location_name": _DEFINITIONS}
+    workspace = folder / "workspace.yaml"
+    workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": server}]}))
     return {
+        "code server": [
+            *(sys.executable, "-m", "dagster", "api", "grpc", "--socket", server["socket"]),
+            "--use-python-environment-entry-point",
+            # Without -d Dagster imports the definitions from the working folder first.
+            *("-m", _DEFINITIONS, "-d", str(Path(fitness_assets.__path__[0]).parent)),
+            *("--location-name", _DEFINITIONS),
+        ],
         "webserver": [
-            *(sys.executable, "-m", "fitness_assets.web.dagster_ui", *definitions),
+            *(sys.executable, "-m", "dagster_webserver", "-w", str(workspace)),
             *("-h", host, "-p", str(settings.dagster_port)),
         ],
-        "daemon": [sys.executable, "-m", "dagster._daemon", "run", *definitions],
+        "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
         "dashboard": [
             *(sys.executable, "-m", "streamlit", "run", str(app)),
             *("--server.address", host, "--server.port", str(settings.dashboard_port)),
         ],
     }
-
-
-@contextmanager
-def _process(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A process in its own group; on exit the whole group is ended."""
-    process = subprocess.Popen(command, env=environment, start_new_session=True)
-    try:
-        yield process
-    finally:
-        process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_STOP_TIMEOUT_SECONDS)
-        # Children that it left behind, and the process if it did not end in time.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
 
 
 @contextmanager
@@ -181,7 +192,10 @@ def _reachable(host: str) -> str:
     return "127.0.0.1" if host == _ANY_ADDRESS else host
 
 
-def _is_listening(address: tuple[str, int]) -> bool:
+def _is_listening(address: Address) -> bool:
+    if isinstance(address, Path):
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(str(address)) == 0
     try:
         with socket.create_connection((_reachable(address[0]), address[1]), timeout=0.5):
             return True

@@ -5,12 +5,16 @@ by a lock that it holds until it ends. A file that stays behind is of a process 
 """
 
 import atexit
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import psutil
+from dagster._core.events import EngineEventData
 from filelock import FileLock, Timeout
 
 from fitness_assets.orchestration import locks
@@ -20,7 +24,10 @@ from fitness_assets.settings import current_serve
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import write_atomically
 
-#: How long a process may take to start and to take its lock: it imports the definitions first.
+#: How long a launched process may take until it is recorded that it started.
+_LAUNCH_TIMEOUT = timedelta(seconds=40)
+#: How long it may take to take its lock if it is known to have started, and is not known to have
+#: ended: it imports the definitions first.
 _START_TIMEOUT = timedelta(seconds=120)
 _MESSAGE = "The process of this run ended before the run did"
 
@@ -74,12 +81,13 @@ def end_dead_runs(instance: dg.DagsterInstance, *, serve: str | None = None) -> 
         A line for each run that was marked.
     """
     folder = _folder(instance)
-    if not any(_is_dead(path, serve) for path in folder.glob("*.lock")):
+    if not any(_is_dead(instance, path, serve) for path in folder.glob("*.lock")):
         return []
     try:
         # Another process that marks the same runs would report them twice.
         with FileLock(folder / "_lock", timeout=0):
-            dead = [path for path in sorted(folder.glob("*.lock")) if _is_dead(path, serve)]
+            found = sorted(folder.glob("*.lock"))
+            dead = [path for path in found if _is_dead(instance, path, serve)]
             lines = [_end(instance, path) for path in dead]
     except Timeout:
         return []
@@ -111,17 +119,56 @@ def cancel_runs(instance: dg.DagsterInstance, serve: str, reason: str) -> list[s
 
 def is_dead(instance: dg.DagsterInstance, run_id: str) -> bool:
     """Whether the process of a run is known to have ended before the run."""
-    return _is_dead(_lock_file(instance, run_id), None)
+    return _is_dead(instance, _lock_file(instance, run_id), None)
 
 
-def _is_dead(path: Path, serve: str | None) -> bool:
+def holder_of(instance: dg.DagsterInstance, run_id: str) -> Holder | None:
+    """The process that holds the lock of a run; None if none does, or it is not known."""
+    path = _lock_file(instance, run_id)
+    holder = locks.read_holder(path)
+    if holder is None or holder.pid is None or (holder.is_local() and not locks.is_held(path)):
+        return None
+    return holder
+
+
+def interrupt(holder: Holder) -> bool:
+    """Interrupt a process, as Ctrl-C does. Returns whether it could be."""
+    if holder.pid is None or not holder.shares_process_ids():
+        return False
+    try:
+        os.kill(holder.pid, signal.SIGINT)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _is_dead(instance: dg.DagsterInstance, path: Path, serve: str | None) -> bool:
     holder = locks.read_holder(path)
     if holder is None or not holder.is_local() or locks.is_held(path):
         return False
     if holder.pid is not None:
         return True
-    of_ended_serve = serve is not None and holder.serve is not None and holder.serve != serve
-    return of_ended_serve or datetime.now(UTC) - holder.since > _START_TIMEOUT
+    if serve is not None and holder.serve is not None and holder.serve != serve:
+        return True
+    waited = datetime.now(UTC) - holder.since
+    if waited > _START_TIMEOUT:
+        return True
+    pid = _started_pid(instance, path.stem)
+    if pid is None:
+        return waited > _LAUNCH_TIMEOUT
+    # Ids of processes in other containers say nothing here.
+    return holder.serve is not None and not psutil.pid_exists(pid)
+
+
+def _started_pid(instance: dg.DagsterInstance, run_id: str) -> int | None:
+    """The id of the process of a run, which Dagster records when the process has started."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.ENGINE_EVENT):
+        event = entry.dagster_event
+        data = event.event_specific_data if event else None
+        pid = data.metadata.get("pid") if isinstance(data, EngineEventData) else None
+        if pid is not None:
+            return int(str(pid.value))
+    return None
 
 
 def _end(instance: dg.DagsterInstance, path: Path) -> str | None:

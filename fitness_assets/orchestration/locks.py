@@ -53,6 +53,10 @@ class Holder(msgspec.Struct, frozen=True, kw_only=True):
         """Whether it is a process of this machine, so that its lock can be tested."""
         return self.host == socket.gethostname() or bool(self.boot and self.boot == _boot())
 
+    def shares_process_ids(self) -> bool:
+        """Whether its id names it here, too. A container has its own ids and host name."""
+        return self.host == socket.gethostname() and self.boot == _boot()
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 

@@ -53,6 +53,7 @@ EVENTS = """
   ... on Asset { assetMaterializations(limit: 9) { timestamp } }
 } }
 """
+LAUNCHED = {"__typename": "LaunchRunSuccess"}
 
 
 @dataclass
@@ -137,7 +138,16 @@ def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
         )
         assert second.returncode == 1
         assert f"process {served.process.pid} on " in second.stderr
+        # The services connect to the code server that is started again, and the run is not lost.
         launch(served)
+        server = next(
+            process
+            for process in psutil.Process(served.process.pid).children()
+            if "grpc" in process.cmdline()
+        )
+        server.kill()
+        wait_for("another launch", lambda: served.graphql(LAUNCH)["launchRun"] == LAUNCHED)
+        assert served.runs() == ["QUEUED", "STARTED"]
         left_behind = psutil.Process(served.process.pid).children(recursive=True)
         served.process.kill()
         served.process.wait()
@@ -145,9 +155,9 @@ def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
     with serving(home) as served:
         _, alive = psutil.wait_procs(left_behind, timeout=300)
         assert alive == []
-        assert served.runs() == ["FAILURE"]
+        wait_for("the queued run", lambda: served.runs()[0] == "STARTED")
+        assert served.runs() == ["STARTED", "FAILURE"]
         # The dead run does not hold its place in the queue.
-        launch(served)
         served.process.send_signal(signal.SIGINT)
         assert served.process.wait(300) == 0
     with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
@@ -158,8 +168,7 @@ def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
 
 def launch(served: Served) -> None:
     """Launch a run of a month, and wait until it has started."""
-    answer = served.graphql(LAUNCH)["launchRun"]
-    assert answer["__typename"] == "LaunchRunSuccess", answer
+    assert served.graphql(LAUNCH)["launchRun"] == LAUNCHED
     wait_for("the run", lambda: served.runs()[0] == "STARTED")
 
 

@@ -1,5 +1,6 @@
 """Runs whose process ended: real processes hold the locks, and are killed."""
 
+import os
 import subprocess
 import sys
 import uuid
@@ -11,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 import msgspec
 import pytest
+from dagster._core.events import EngineEventData
 from dagster._core.launcher import WorkerStatus
 
 from fitness_assets.orchestration import instance as instances
@@ -165,6 +167,74 @@ def test_a_launched_run_has_time_to_start_unless_its_serve_has_ended(
     assert len(liveness.end_dead_runs(instance)) == 1
     assert status_of(instance, third) == (Status.FAILURE, True)
     assert status_of(instance, second) == (Status.STARTING, False)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "is_started", "expected"),
+    [(30, False, Status.STARTING), (45, False, Status.FAILURE), (45, True, Status.STARTING)],
+)
+def test_a_run_whose_process_did_not_start_is_marked_within_a_minute(
+    instance: dg.DagsterInstance,
+    make_run: MakeRun,
+    seconds: float,
+    is_started: bool,
+    expected: Status,
+) -> None:
+    run_id = make_run(Status.STARTING)
+    since = datetime.now(UTC) - timedelta(seconds=seconds)
+    launched = Holder.current("home#1", started=False)
+    write_record(instance, run_id, msgspec.structs.replace(launched, since=since))
+    if is_started:
+        record_start(instance, run_id, os.getpid())
+    liveness.end_dead_runs(instance, serve="home#1")
+    assert status_of(instance, run_id)[0] == expected
+
+
+def test_a_process_that_was_killed_before_it_took_its_lock_is_marked_at_once(
+    instance: dg.DagsterInstance, make_run: MakeRun
+) -> None:
+    run_id = make_run(Status.STARTING)
+    write_record(instance, run_id, Holder.current("home#1", started=False))
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    record_start(instance, run_id, process.pid)
+    assert len(liveness.end_dead_runs(instance, serve="home#1")) == 1
+    assert status_of(instance, run_id) == (Status.FAILURE, True)
+
+
+def record_start(instance: dg.DagsterInstance, run_id: str, pid: int) -> None:
+    """As Dagster records the start of the process of a run."""
+    run = instance.get_run_by_id(run_id)
+    assert run is not None
+    message = f"Started process for run (pid: {pid})."
+    instance.report_engine_event(message, run, EngineEventData.in_process(pid))
+
+
+def test_a_run_of_a_command_is_canceled_by_an_interrupt_of_its_process(
+    instance: dg.DagsterInstance, make_run: MakeRun
+) -> None:
+    run_id = make_run(Status.STARTED)
+    with holder(instance, run_id) as process:
+        assert instance.run_launcher.terminate(run_id)
+        assert process.wait(60) != 0
+    # The process records the end of the run; this one has no run.
+    assert status_of(instance, run_id)[0] == Status.CANCELING
+
+
+def test_a_run_that_cannot_be_canceled_says_where_its_process_is(
+    instance: dg.DagsterInstance, make_run: MakeRun
+) -> None:
+    run_id = make_run(Status.STARTED)
+    assert not instance.run_launcher.terminate(run_id)
+    write_record(
+        instance, run_id, msgspec.structs.replace(Holder.current(), host="other", boot="another")
+    )
+    assert not instance.run_launcher.terminate(run_id)
+    assert status_of(instance, run_id)[0] == Status.STARTED
+    events = [entry.dagster_event for entry in instance.all_logs(run_id)]
+    messages = [str(event.message) for event in events if event is not None]
+    assert "none is known" in messages[0]
+    assert f"it is process {os.getpid()} on other since" in messages[1]
 
 
 def test_a_serve_cancels_only_runs_that_it_started(
