@@ -176,6 +176,8 @@ def test_the_months_of_a_run(tags: dict[str, str], expected: list[str]) -> None:
 
 
 @pytest.mark.slow
+# Of the generators of a run that is killed: a process that is killed does not close them.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_interleaving_ends_as_a_quiet_rebuild(
     home: Home, quiet: QuietHomes, seed: int
