@@ -143,7 +143,7 @@ def _commands(settings: Settings, folder: Path) -> dict[str, list[str]]:
     Dagster's webserver and daemon could each start a code server, but would not start it again if
     it was killed. They connect again to one that they did not start.
     """
-    spec = importlib.util.find_spec("dashboard.app")
+    spec = importlib.util.find_spec("dashboard.server")
     if spec is None or spec.origin is None:
         raise FitnessError("the package `dashboard` is not installed")
     app = Path(spec.origin)
@@ -160,7 +160,7 @@ def _commands(settings: Settings, folder: Path) -> dict[str, list[str]]:
             *("--location-name", _DEFINITIONS),
         ],
         "webserver": [
-            *(sys.executable, "-m", "dagster_webserver", "-w", str(workspace)),
+            *(sys.executable, "-m", "fitness_assets.web.dagster_ui", "-w", str(workspace)),
             *("-h", host, "-p", str(settings.dagster_port)),
         ],
         "daemon": [sys.executable, "-m", "dagster._daemon", "run", "-w", str(workspace)],
