@@ -20,6 +20,8 @@ import pytest
 
 from fitness_assets.definitions import MONTHLY_JOB
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
+from fitness_assets.settings import Settings
+from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.browser import chromium, expect, expect_finished, screenshot
 from fitness_assets_tests.support.foreign_page import attack, other_site
 from fitness_assets_tests.support.platform import free_port, wait_for
@@ -138,19 +140,17 @@ def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
         )
         assert second.returncode == 1
         assert f"process {served.process.pid} on " in second.stderr
-        # The services connect to the code server that is started again, and the run is not lost.
-        launch(served)
-        server = next(
-            process
-            for process in psutil.Process(served.process.pid).children()
-            if "grpc" in process.cmdline()
-        )
-        server.kill()
-        wait_for("another launch", lambda: served.graphql(LAUNCH)["launchRun"] == LAUNCHED)
-        assert served.runs() == ["QUEUED", "STARTED"]
-        left_behind = psutil.Process(served.process.pid).children(recursive=True)
-        served.process.kill()
-        served.process.wait()
+        # The run cannot end while the test holds the lock of its month.
+        raw = Workspace.of(Settings.from_env({"FITNESS_HOME": str(home)})).raw
+        with raw.writer("2023-04"):
+            launch(served)
+            kill_code_server(served)
+            # The services connect to the one that is started again, and the run continues.
+            wait_for("a launch", lambda: served.graphql(LAUNCH)["launchRun"] == LAUNCHED)
+            assert served.runs() == ["QUEUED", "STARTED"]
+            left_behind = psutil.Process(served.process.pid).children(recursive=True)
+            served.process.kill()
+            served.process.wait()
         assert any(process.is_running() for process in left_behind)
     with serving(home) as served:
         _, alive = psutil.wait_procs(left_behind, timeout=300)
@@ -164,6 +164,12 @@ def test_the_next_serve_recovers_from_a_kill(tmp_path: Path) -> None:
         last, first = instance.get_runs()
         assert last.status == dg.DagsterRunStatus.CANCELED
         assert PROCESS_ENDED_TAG in first.tags
+
+
+def kill_code_server(served: Served) -> None:
+    children = psutil.Process(served.process.pid).children()
+    (server,) = [process for process in children if "grpc" in process.cmdline()]
+    server.kill()
 
 
 def launch(served: Served) -> None:
