@@ -43,6 +43,8 @@ class MonthStatus:
         The other numbers in the metadata.
     stale : str or None
         Why it must be rematerialized: an input that changed since, or a file that is missing.
+    missing : bool
+        Whether it is recorded as materialized but is not stored.
     """
 
     materialized: bool = False
@@ -51,6 +53,7 @@ class MonthStatus:
     run_id: str = ""
     metrics: Mapping[str, float]
     stale: str | None = None
+    missing: bool = False
 
 
 #: Status by asset, upstream assets first, and by month.
@@ -100,6 +103,8 @@ def _month_status(
     wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[month])
     records = instance.fetch_materializations(wanted, limit=1).records
     manifest = workspace.manifest(key.to_user_string(), month)
+    if manifest is None and records and not workspace.is_outdated(key.to_user_string(), month):
+        return MonthStatus(metrics={}, run_id=records[0].run_id, missing=True)
     if not records or manifest is None:
         return MonthStatus(metrics={})
     materialization = records[0].asset_materialization

@@ -42,6 +42,11 @@ def served_home(settings: Settings) -> Iterator[str]:
         yield f"{dagster_home}#{secrets.token_hex(4)}"
 
 
+def is_served(settings: Settings) -> bool:
+    """Whether a `fitness serve` of this home is running."""
+    return locks.is_held(settings.dagster_home / _LOCK)
+
+
 def kill_processes(prefix: str) -> None:
     """Kill the processes that were started by a `fitness serve` whose id begins with `prefix`.
 

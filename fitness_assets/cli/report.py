@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 
 import click
@@ -16,6 +16,7 @@ from fitness_assets.cli.inventory import (
     partial_months,
     take_inventory,
 )
+from fitness_assets.cli.ownership import is_served
 from fitness_assets.cli.progress import steps_bar
 from fitness_assets.cli.runs import (
     Outcome,
@@ -29,6 +30,7 @@ from fitness_assets.cli.terminal import cell, say
 from fitness_assets.months import text_until
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.propagation import current_plan, unrequested_months
+from fitness_assets.orchestration.state import OLDER_VERSION
 from fitness_assets.settings import Settings
 
 #: Width of a table that is not printed to a terminal, in characters.
@@ -93,6 +95,7 @@ def _report(
     )
     if outcomes[-1].interrupted:
         raise click.Abort
+    print_hint(settings, failed)
     if failed:
         raise click.exceptions.Exit(1)
 
@@ -104,6 +107,8 @@ def print_stale(settings: Settings) -> None:
         given_up = unrequested_months(settings, instance, found)
     by_month: dict[str, list[tuple[str, str]]] = {}
     for partition, reason in found.stale.items():
+        if reason == OLDER_VERSION:
+            continue  # `fitness status` has a line of its own for these
         by_month.setdefault(partition.month, []).append((partition.asset, reason))
     for month, stale in sorted(by_month.items()):
         asset, reason = stale[0]
@@ -112,6 +117,40 @@ def print_stale(settings: Settings) -> None:
         say(f"{month}  stale   {asset} ({reason}){others}{state}")
     if by_month:
         say("`fitness backfill --stale` rematerializes what is stale, as does a daemon")
+
+
+def print_missing(inventory: Inventory) -> None:
+    """Print what is recorded as materialized but is not stored."""
+    for month in next(iter(inventory.values())):
+        assets = [asset for asset, cells in inventory.items() if cells[month].missing]
+        if assets:
+            say(
+                f"{month}  missing {', '.join(assets)} (materialized before, and not stored now); "
+                f"run `fitness backfill {month}`"
+            )
+
+
+def print_overdue(overdue: Mapping[str, Sequence[str]]) -> None:
+    """Print the month that is due, if an asset lacks it."""
+    for month, assets in overdue.items():
+        others = f", and {len(assets) - 1} more assets" if len(assets) > 1 else ""
+        say(f"{month}  OVERDUE {assets[0]}{others}; run `fitness backfill {month}`")
+
+
+def print_hint(settings: Settings, failed: Collection[str]) -> None:
+    """Print which months are stale after a run, and what updates them.
+
+    Parameters
+    ----------
+    settings : Settings
+    failed : collection of str
+        Months whose own run failed.
+    """
+    with open_instance(settings) as instance:
+        stale = {each.month for each in current_plan(settings, instance).stale} - set(failed)
+    if stale:
+        updates = "`fitness serve`" if is_served(settings) else "`fitness backfill --stale`"
+        say(f"{', '.join(sorted(stale))} became stale; {updates} updates them")
 
 
 def print_partial(settings: Settings, months: Sequence[str]) -> None:

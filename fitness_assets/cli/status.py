@@ -14,9 +14,18 @@ from fitness_assets.settings import Settings
 def status(as_json: bool) -> None:
     """Show what is materialized, with one metric of each asset and month."""
     settings = Settings.from_env()
+    from fitness_assets import clock
     from fitness_assets.cli.inventory import outdated_months, partial_months, take_inventory
-    from fitness_assets.cli.report import print_inventory, print_partial, print_stale
+    from fitness_assets.cli.report import (
+        print_inventory,
+        print_missing,
+        print_overdue,
+        print_partial,
+        print_stale,
+    )
+    from fitness_assets.orchestration.freshness import overdue_months
 
+    overdue = overdue_months(settings, clock.now())
     inventory = take_inventory(settings, settings.months())
     if not as_json:
         print_inventory(inventory)
@@ -26,6 +35,8 @@ def status(as_json: bool) -> None:
                 f"models of {', '.join(outdated)} were stored by an older version of "
                 f"fitness_assets; run `fitness backfill {outdated[0]} {outdated[-1]}`"
             )
+        print_overdue(overdue)
+        print_missing(inventory)
         print_stale(settings)
         return
     assets = {
@@ -34,6 +45,6 @@ def status(as_json: bool) -> None:
     }
     months = settings.months()
     partial = {month: str(last) for month, last in partial_months(settings, months).items()}
-    document = {"assets": assets, "partial_until": partial}
+    document = {"assets": assets, "partial_until": partial, "overdue": overdue}
     for line in json.dumps(document, indent=2).splitlines():
         say(line)

@@ -47,6 +47,14 @@ def overdue_assets(settings: Settings, workspace: Workspace, now: datetime) -> d
     return {asset: Partition(asset, month) not in state for asset in _ASSETS}
 
 
+def overdue_months(settings: Settings, now: datetime) -> dict[str, list[str]]:
+    """The assets that lack the month that is due, by this month; empty if none does."""
+    overdue = overdue_assets(settings, Workspace.of(settings), now)
+    assets = [asset for asset, is_overdue in overdue.items() if is_overdue]
+    month = due_month(settings, now)
+    return {month: assets} if month is not None and assets else {}
+
+
 def freshness_checks(settings: Settings) -> Sequence[dg.AssetChecksDefinition]:
     """The check of each asset, if the range is open. Runs of its asset evaluate it too."""
     if not settings.is_open:

@@ -11,6 +11,9 @@ from fitness_assets.record import daily, raw
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
 
+#: The problem of a model or report that is stored in the format of an older version.
+OLDER_VERSION = "it was stored by an older version"
+
 #: Types of the columns of the lake, by asset, as their manifests state them.
 _SCHEMAS = {
     asset: {field.name: str(field.type) for field in schema}
@@ -57,7 +60,7 @@ def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
         return Stored("", {}, problem=str(error))
     if manifest is None:
         outdated = workspace.is_outdated(asset, month)
-        return Stored("", {}, problem="it was stored by an older version") if outdated else None
+        return Stored("", {}, problem=OLDER_VERSION) if outdated else None
     inputs = {Partition.parse(name): version for name, version in (manifest.inputs or {}).items()}
     return Stored(manifest.data_version, inputs, problem=_problem(workspace, partition, manifest))
 

@@ -1,17 +1,28 @@
+"""`fitness status`: what is materialized, stale, missing, overdue or of an older version."""
+
 import json
+import shutil
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from click.testing import CliRunner
 
+from fitness_assets import clock
 from fitness_assets.cli.main import cli
+from fitness_assets.cli.ownership import served_home
+from fitness_assets.orchestration.freshness import due_month
+from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.record.raw import SCHEMA
+from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import Writer
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.platform import MONTHS, USERS
 
 
 def status(*options: str) -> str:
     result = CliRunner().invoke(cli, ["status", *options], catch_exceptions=False)
-    assert result.exit_code == 0
+    assert result.exit_code == 0, result.output
     return result.output
 
 
@@ -32,6 +43,7 @@ def test_models_of_an_older_version_are_not_materialized_and_name_the_command_to
         "models of 2023-04, 2023-05 were stored by an older version of fitness_assets; "
         "run `fitness backfill 2023-04 2023-05`"
     ) in lines
+    assert "\n".join(lines).count("older version") == 1
     months = json.loads(status("--json"))["assets"]["calorie_regressor"]
     assert not any(month["materialized"] for month in months.values())
 
@@ -47,3 +59,71 @@ def test_a_month_with_the_columns_of_an_older_version_is_stale(
             writer.publish(info, inputs={})
     stale = [line for line in status().splitlines() if "  stale  " in line]
     assert stale == ["2023-04  stale   raw_telemetry (its columns are those of an older version)"]
+
+
+@pytest.fixture
+def copied(released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home with every stage of both months, which the test may change."""
+    shutil.copytree(released.home, tmp_path / "home")
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("FITNESS_LAST_MONTH", MONTHS[-1])
+    monkeypatch.setenv("FITNESS_COHORT_USERS", str(USERS))
+    return Settings.from_env()
+
+
+def test_a_backfill_ends_with_the_months_that_became_stale(
+    copied: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = MONTHS
+    command = ["backfill", first, "--select", "raw_telemetry"]
+    assert "became stale" not in CliRunner().invoke(cli, command).output, "nothing changed"
+    monkeypatch.setenv("FITNESS_COHORT_SEED", "2")
+    months = f"{first}, {second} became stale;"
+    lines = CliRunner().invoke(cli, command).output.splitlines()
+    assert lines[-1] == f"{months} `fitness backfill --stale` updates them"
+    with served_home(copied):
+        lines = CliRunner().invoke(cli, command).output.splitlines()
+    assert lines[-1] == f"{months} `fitness serve` updates them"
+
+
+def test_what_is_materialized_but_not_stored_or_lacks_a_file_is_reported(
+    copied: Settings,
+) -> None:
+    first, second = MONTHS
+    assert " stale " not in status()
+    workspace = Workspace.of(copied)
+    workspace.daily.files(first)[0].unlink()
+    manifest = workspace.manifest("dashboard_release", second)
+    assert manifest is not None
+    (path,) = [file.path for file in manifest.files if file.name == "days.parquet"]
+    (workspace.releases.folder(second) / path).unlink()
+    lines = [line for line in status().splitlines() if " stale " in line]
+    assert len(lines) == 2
+    assert lines[0].startswith(f"{first}  stale   daily_activity (")
+    assert lines[1].startswith(f"{second}  stale   dashboard_release (days.parquet is missing)")
+
+    with open_instance(copied) as instance:
+        for asset in ("dashboard_release", "drive_upload"):
+            event = dg.AssetMaterialization(asset_key=asset, partition=first)
+            instance.report_runless_asset_event(event)
+    assert "missing" not in [line.split()[1] for line in status().splitlines() if line]
+    shutil.rmtree(workspace.releases.folder(first))
+    assert (
+        f"{first}  missing dashboard_release (materialized before, and not stored now); "
+        f"run `fitness backfill {first}`"
+    ) in status().splitlines()
+
+
+def test_a_month_that_is_due_and_was_never_made_is_overdue(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path))
+    monkeypatch.setenv("FITNESS_LAST_MONTH", "open")
+    due = due_month(Settings.from_env(), clock.now())
+    (line,) = [line for line in status().splitlines() if "OVERDUE" in line]
+    assert line == f"{due}  OVERDUE raw_telemetry, and 7 more assets; run `fitness backfill {due}`"
+    document = json.loads(status("--json"))["overdue"]
+    assert list(document) == [due]
+    assert len(document[due]) == 8
+    monkeypatch.setenv("FITNESS_LAST_MONTH", "2023-06")
+    assert "OVERDUE" not in status()
