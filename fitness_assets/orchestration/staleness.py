@@ -149,9 +149,9 @@ def plan(
 
 
 _LAKE = frozenset({"raw_telemetry", "daily_activity"})
-#: Assets whose content names their inputs, so that it changes whenever one of these does. A backtest
-#: or a release may come out unchanged if only the month before changed. What joined its run then
-#: stores what it had.
+#: Assets whose content names their inputs, so that it changes whenever one of these does. A
+#: backtest or a release may come out unchanged if only the month before changed; what joined its
+#: run then stores what it had.
 _CERTAIN = frozenset(INPUTS) - {"daily_activity"}
 _PLACE = {asset: place for place, asset in enumerate((SOURCE, *INPUTS))}
 

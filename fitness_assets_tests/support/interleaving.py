@@ -15,7 +15,7 @@ from dagster._core.events import DagsterEvent
 from fitness_assets.errors import QualityError
 from fitness_assets.months import between
 from fitness_assets.orchestration import liveness
-from fitness_assets.orchestration.lineage import SOURCE
+from fitness_assets.orchestration.lineage import INPUTS, SOURCE
 from fitness_assets.orchestration.propagation import CHANGE_TAG, MAX_ATTEMPTS, failures
 from fitness_assets.orchestration.run_tags import months_of_run
 from fitness_assets.orchestration.staleness import Partition, Stored, inputs_of, stale_partitions
@@ -213,13 +213,14 @@ class Interleaving:
         after = self._state()
         (month,) = months_of_run(run)
         self._runs[month] += 1
-        asked = self._asked[run.run_id]
-        chosen = {Partition(key.to_user_string(), month) for key in run.asset_selection or ()}
-        for partition in chosen - asked:
+        chosen = {key.to_user_string() for key in run.asset_selection or ()}
+        asked = set(self._asked[run.run_id])
+        for partition in (Partition(asset, month) for asset in INPUTS if asset in chosen):
+            inputs = {each for each in inputs_of(partition) if each.asset in chosen}
             # The content of an input that was asked for may come out unchanged.
-            joined = asked.intersection(inputs_of(partition)) & chosen
-            if partition in before and not joined:
+            if partition in before and partition not in asked and not inputs & asked:
                 assert before[partition].inputs != after[partition].inputs, (partition, self.log)
+            asked.add(partition)
 
     def fail(self, run: dg.DagsterRun) -> None:
         """A step raises an error, unless the run would not be requested again then."""
