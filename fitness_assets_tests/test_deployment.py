@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import shutil
+import subprocess
 import tempfile
 import urllib.error
 import urllib.request
