@@ -219,7 +219,7 @@ class DashboardSettings:
         None,
         "Where the dashboard reads private tables with rows of people: a folder, or the link of "
         "their `latest.json` on Google Drive. A dashboard that reads the releases of its own home "
-        "reads those of `HOME/people`, others read none.",
+        "reads those of `HOME/releases-people`, others read none.",
         _release_source,
     )
     release_people_credentials: Path | None = _setting(
@@ -249,7 +249,7 @@ class DashboardSettings:
         if self.release_people_source is not None:
             return self.release_people_source
         own = self.release_source == str(self.home / "releases")
-        return str(self.home / "people") if own else None
+        return str(self.home / "releases-people") if own else None
 
     @property
     def people_cache(self) -> Path:

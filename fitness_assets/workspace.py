@@ -14,7 +14,12 @@ from fitness_assets.release.registry import people_target, upload_target
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Target
 from fitness_assets.settings import Settings
-from fitness_assets.sources.configured import Source, configured_source
+from fitness_assets.sources.configured import (
+    Source,
+    configured_pseudonyms,
+    configured_source,
+)
+from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.check_results import CheckResultStore
 from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo
 from fitness_assets.storage.models import ModelStore
@@ -48,6 +53,7 @@ class Workspace:
     uploads, people_uploads : Target
         Of `releases` and of `people`.
     privacy : Privacy
+    pseudonyms : Pseudonyms
     receipts : ReceiptStore
         Of what was uploaded, so that nobody needs to ask the target.
     """
@@ -65,6 +71,7 @@ class Workspace:
     uploads: Target
     people_uploads: Target
     privacy: Privacy
+    pseudonyms: Pseudonyms
     receipts: ReceiptStore
 
     @classmethod
@@ -81,7 +88,7 @@ class Workspace:
             backtest=ModelStore(home / "reports" / "model_backtest", BacktestReport),
             compression=ModelStore(home / "reports" / "compression_report", CompressionReport),
             releases=ReleaseStore(home / "releases"),
-            people=ReleaseStore(home / "people", private=True),
+            people=ReleaseStore(home / "releases-people", private=True),
             uploads=upload_target(settings),
             people_uploads=people_target(settings),
             privacy=Privacy(
@@ -90,6 +97,7 @@ class Workspace:
                 real=settings.has_real_people,
                 smallest_cell=settings.smallest_cell,
             ),
+            pseudonyms=configured_pseudonyms(settings),
             receipts=ReceiptStore(home / "reports" / "drive_upload"),
         )
 

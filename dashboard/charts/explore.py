@@ -5,6 +5,7 @@ import pandas as pd
 
 from dashboard.charts.theme import (
     BAD,
+    DENSITY,
     HEIGHT,
     INK,
     WEEKDAYS,
@@ -119,6 +120,43 @@ def scatter(
                 tip("activity:N", "Activity"),
                 *(tip(f"{name}:Q", units.title(name), ",.1f") for name in (x, y)),
             ],
+        ),
+        alt.Chart(line[["at", "median"]])
+        .mark_line(color=BAD, size=3, interpolate="monotone")
+        .encode(x="at:Q", y="median:Q"),
+    ).properties(height=420, title=f"{NUMBERS[y].label} by {NUMBERS[x].label.lower()}")
+
+
+def binned_scatter(
+    cells: pd.DataFrame, trend: pd.DataFrame, x: str, y: str, units: Units
+) -> alt.LayerChart:
+    """Number of days by two measurements, and the median of one by the other.
+
+    Parameters
+    ----------
+    cells : DataFrame
+        ``x`` and ``y``, which are the two measurements in either order, ``x_low``, ``x_high``,
+        ``y_low``, ``y_high`` and ``days``.
+    trend : DataFrame
+        ``at``, values of `x`, and ``median``, the medians of `y` there.
+    """
+    turned = {"x_low": "y_low", "x_high": "y_high", "y_low": "x_low", "y_high": "x_high"}
+    shown = cells if (cells["x"] == x).all() else cells.rename(columns=turned)
+    factors = {"x": units.factor(x), "y": units.factor(y)}
+    ends = {name: shown[name] * factors[name[0]] for name in turned}
+    shown = shown[["days"]].assign(**ends)
+    line = trend.assign(at=trend["at"] * factors["x"], median=trend["median"] * factors["y"])
+    scale = alt.Scale(zero=False)
+    return layered(
+        alt.Chart(shown)
+        .mark_rect()
+        .encode(
+            x=alt.X("x_low:Q", title=units.title(x), scale=scale, axis=alt.Axis(tickCount=6)),
+            x2="x_high:Q",
+            y=alt.Y("y_low:Q", title=units.title(y), scale=scale),
+            y2="y_high:Q",
+            color=alt.Color("days:Q", scale=alt.Scale(scheme=DENSITY), legend=None),
+            tooltip=[tip("days:Q", "Days", ",")],
         ),
         alt.Chart(line[["at", "median"]])
         .mark_line(color=BAD, size=3, interpolate="monotone")

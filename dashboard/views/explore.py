@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import data, notices, page
+from dashboard import data, page
 from dashboard.charts import common, explore
 from dashboard.text import label
 from fitness_assets.models.segments.advice import SLEEP
@@ -13,7 +13,7 @@ from fitness_assets.release.bundle import Release
 _TOPICS = {
     "Distributions": ["histograms"],
     "Activities": ["activities", "spreads"],
-    "Relations": ["sample", "trends"],
+    "Relations": ["sample", "pairs", "trends"],
     "Health": ["correlations", "histograms", "spreads"],
     "Time": ["days", "weekdays"],
 }
@@ -105,7 +105,8 @@ def _activities(release: Release) -> None:
         },
         "Activities with their days, users and mean measurements",
     )
-    st.caption("Means of the days that have the measurement.")
+    kind = "Medians" if release.has_table("pairs") else "Means"
+    st.caption(f"{kind} of the days that have the measurement.")
 
 
 def _relations(release: Release) -> None:
@@ -121,13 +122,16 @@ def _relations(release: Release) -> None:
         others = [name for name in known if name != x]
         y = _select_measurement("Vertical axis", "explore-y", others, "calories_burned")
     trend = trends[(trends["x"] == x) & (trends["y"] == y)]
-    sample = data.table(people, "sample") if people else None
-    page.chart(explore.scatter, sample, trend, x, y, page.chosen_units())
-    if sample is None:
-        notices.people_missing()
+    if people is not None:
+        sample = data.table(people, "sample")
+        page.chart(explore.scatter, sample, trend, x, y, page.chosen_units())
+        points = f"Points are a fixed sample of {len(sample):,} worn days."
     else:
-        st.caption(f"Points are a fixed sample of {len(sample):,} worn days.")
-    st.caption("The line connects the medians of 20 equal groups of all days.")
+        pairs = data.table(release, "pairs")
+        cells = pairs[pairs["x"].isin([x, y]) & pairs["y"].isin([x, y])]
+        page.chart(explore.binned_scatter, cells, trend, x, y, page.chosen_units())
+        points = "Darker cells have more worn days. Cells with few people are left out."
+    st.caption(f"{points} The line connects the medians of 20 equal groups of all days.")
 
 
 def _health(release: Release) -> None:

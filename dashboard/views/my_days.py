@@ -137,7 +137,10 @@ def _segment(release: Release, people: Release, user: str) -> None:
         st.info("You have no segment: it needs at least a week of worn days.")
         return
     name = own["segment_name"].iloc[0]
-    profile = next(profile for profile in metrics.profiles if profile.name == name)
+    profile = next((profile for profile in metrics.profiles if profile.name == name), None)
+    if profile is None:
+        st.info(f"You are in “{name}”, which this release does not describe: it has few users.")
+        return
     before = own["before"].iloc[0]
     text = f"You are in “{profile.name}” with {profile.users - 1:,} other users"
     if before and before != profile.name:

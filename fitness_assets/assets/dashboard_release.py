@@ -69,6 +69,11 @@ def build(
             for name, model in inputs.models.items():
                 if model.entry.fallback is not None:
                     versions |= _searched_versions(workspace.models[name], month)
+            if workspace.privacy.new_ids:
+                name = f"{month} {inputs.upstream['daily_activity']}"
+                inputs = release_build.with_release_ids(
+                    inputs, lambda user: workspace.pseudonyms.release_id(name, user)
+                )
             files, info = release_build.assemble(inputs)
             public, private = people.split(files, workspace.privacy.people)
             if private:
@@ -114,6 +119,7 @@ def _inputs(workspace: Workspace, month: str, min_completeness: float) -> releas
         backtest=workspace.backtest.report(month) if has_backtest else None,
         compression=workspace.compression.report(month) if has_compression else None,
         partial_until=daily.last_day_so_far,
+        privacy=workspace.privacy,
     )
 
 

@@ -163,7 +163,8 @@ def _train(
         # Forests are also evaluated by segment.
         days["segment"] = days["user_id"].map(segment_names(workspace, month))
     last = pd.Timestamp(start(window[-1]))
-    return implementation.train_month(days, last, disk), bytes_read
+    people = workspace.privacy.smallest_cell
+    return implementation.train_month(days, last, disk, people), bytes_read
 
 
 def _released_before(store: ModelStore[ModelReport], month: str) -> ModelHeadline | None:

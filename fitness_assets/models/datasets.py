@@ -45,8 +45,15 @@ def _fold(user_ids: pd.Series, byte: int, folds: int) -> pd.Series:
     return user_ids.map(numbers).astype("int8")
 
 
-def split_by_user(days: pd.DataFrame, needed: Sequence[str]) -> Split:
+def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) -> Split:
     """Rows of worn days that have all of the columns `needed`, split by user.
+
+    Parameters
+    ----------
+    days : DataFrame
+    needed : sequence of str
+    people : int
+        Users needed on either side, if more than five.
 
     Raises
     ------
@@ -57,12 +64,30 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str]) -> Split:
     test = held_out(usable["user_id"])
     split = Split(usable[~test], usable[test])
     train_users, test_users = (part["user_id"].nunique() for part in (split.train, split.test))
-    if min(train_users, test_users) < _MIN_USERS:
+    least = max(_MIN_USERS, people)
+    if min(train_users, test_users) < least:
         raise NotLearnedError(
-            f"needs {_MIN_USERS} users to train on and {_MIN_USERS} to evaluate on that have "
+            f"needs {least} users to train on and {least} to evaluate on that have "
             f"{', '.join(needed)}; there are {train_users} and {test_users}"
         )
     return split
+
+
+def without_rare(rows: pd.DataFrame, columns: Sequence[str], people: int) -> pd.DataFrame:
+    """`rows` with the categories that fewer than `people` users have as missing values."""
+    rare = {
+        name: users.index[users < people]
+        for name in columns
+        if name in rows
+        for users in [rows.groupby(name)["user_id"].nunique()]
+    }
+    return rows.assign(
+        **{
+            name: rows[name].where(~rows[name].isin(values))
+            for name, values in rare.items()
+            if len(values)
+        }
+    )
 
 
 def validation_splits(train: pd.DataFrame) -> Iterator[Split]:
@@ -91,10 +116,16 @@ def sample_users(days: pd.DataFrame, rows: int) -> pd.DataFrame:
     return days[days["user_id"].isin(total.index[total.shift(fill_value=0) < rows])]
 
 
-def known_features(days: pd.DataFrame, groups: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
-    """The features of each group that have a value in `days`; groups without any are left out."""
+def known_features(
+    days: pd.DataFrame, groups: Mapping[str, Sequence[str]], people: int = 1
+) -> dict[str, list[str]]:
+    """The features of each group that so many users have; groups without any are left out."""
     found = {
-        group: [name for name in names if days[name].notna().any()]
+        group: [
+            name
+            for name in names
+            if days["user_id"][days[name].notna()].nunique() >= max(people, 1)
+        ]
         for group, names in groups.items()
     }
     return {group: names for group, names in found.items() if names}

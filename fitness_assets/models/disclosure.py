@@ -82,11 +82,6 @@ def _lines(counts: NDArray[np.int_]) -> list[Any]:
     ]
 
 
-def user_counts(keys: Sequence[Any], users: Any) -> pd.Series:
-    """Number of people by combination of `keys`, Series of the same length as `users`."""
-    return pd.Series(np.asarray(users)).groupby([np.asarray(key) for key in keys]).nunique()
-
-
 def bounds(values: Any, users: Any, people: int) -> tuple[float, float]:
     """The smallest and the largest value that at least `people` people reach or go beyond.
 
@@ -110,19 +105,57 @@ def bounds(values: Any, users: Any, people: int) -> tuple[float, float]:
     return float(lowest[people - 1]), float(highest[-people])
 
 
-def quantiles(values: Any, users: Any, shares: Sequence[float], people: int) -> NDArray[np.float64]:
-    """Quantiles of `values`, NaN for those beyond `bounds`.
+def quantiles(
+    values: pd.DataFrame, users: Any, shares: Sequence[float], people: int
+) -> NDArray[np.float64]:
+    """Quantiles of each column, NaN for those beyond its `bounds`.
 
     Parameters
     ----------
-    values, users : array of shape (n,)
+    values : DataFrame of shape (n, m)
+    users : array of shape (n,)
+        The user of each row.
     shares : sequence of float
     people : int
+
+    Returns
+    -------
+    ndarray of shape (len(shares), m)
     """
-    numbers = np.asarray(values, dtype=float)
-    low, high = bounds(numbers, users, people)
-    known = numbers[~np.isnan(numbers)]
-    if np.isnan(low) or not len(known):
-        return np.full(len(shares), np.nan)
-    found = np.quantile(known, shares)
+    own = values.groupby(np.asarray(users))
+    lowest, highest = own.min().to_numpy(dtype=float), own.max().to_numpy(dtype=float)
+    if len(lowest) < people:
+        return np.full((len(shares), values.shape[1]), np.nan)
+    # NaN is sorted last, and no value is beyond it.
+    low, high = np.sort(lowest, axis=0)[people - 1], -np.sort(-highest, axis=0)[people - 1]
+    found = values.quantile(list(shares)).to_numpy()
     return np.where((found >= low) & (found <= high), significant(found), np.nan)
+
+
+def strip_counts(model: Any, people: int) -> None:
+    """Remove from a fitted pipeline what it keeps of single rows and does not predict with.
+
+    scikit-learn's estimators keep the number of rows that each feature is known in, and K-Means
+    the segment of each row that it was fitted to.
+
+    Parameters
+    ----------
+    model : estimator
+        Changed in place, with the estimators in it.
+    people : int
+        Counts are rounded to multiples of it.
+    """
+    pending, seen = [model], set()
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list | tuple):
+            pending += part
+        elif hasattr(part, "get_params") and id(part) not in seen:
+            seen.add(id(part))
+            own = vars(part)
+            pending += own.values()
+            if (count := own.get("n_samples_seen_")) is not None:
+                shown = (np.asarray(count) + people // 2) // people * people
+                part.n_samples_seen_ = np.maximum(shown, people).astype(np.asarray(count).dtype)[()]
+            if "labels_" in own:
+                part.labels_ = own["labels_"][:0]

@@ -18,6 +18,7 @@ from sklearn.metrics import (
 )
 from sklearn.pipeline import Pipeline
 
+from fitness_assets.models.disclosure import SMALLEST_CELL, bounds
 from fitness_assets.models.forest_metrics import (
     Agreement,
     ClassificationScores,
@@ -110,12 +111,15 @@ def calibration_error(correct: np.ndarray, confidence: np.ndarray) -> float:
     return float(np.abs(gap).sum() / len(correct))
 
 
-def reliability(correct: np.ndarray, confidence: np.ndarray) -> list[ReliabilityBin]:
+def reliability(
+    correct: np.ndarray, confidence: np.ndarray, users: pd.Series
+) -> list[ReliabilityBin]:
     """Accuracy by confidence, in the bins of `calibration_error` that have rows."""
     bins = _confidence_bins(confidence)
     return [
         ReliabilityBin(
             rows=int(here.sum()),
+            users=int(users[here].nunique()),
             confidence=float(confidence[here].mean()),
             accuracy=float(correct[here].mean()),
         )
@@ -129,22 +133,66 @@ def _confidence_bins(confidence: np.ndarray) -> np.ndarray:
     return bins
 
 
-def agreement(truth: np.ndarray, predicted: np.ndarray) -> Agreement:
-    """Counts of rows by truth and prediction, and by residual."""
-    low, high = np.quantile(truth, _TAILS)
+def agreement(
+    truth: np.ndarray, predicted: np.ndarray, users: pd.Series, people: int = SMALLEST_CELL
+) -> Agreement:
+    """Counts of rows by truth and prediction, and by residual.
+
+    Parameters
+    ----------
+    truth, predicted : ndarray of shape (n,)
+    users : Series of shape (n,)
+        The user of each row.
+    people : int
+        The range of the truth is reached by at least so many people on either side.
+    """
+    tails, reached = np.quantile(truth, _TAILS), bounds(truth, users, people)
+    low, high = np.nanmax([tails[0], reached[0]]), np.nanmin([tails[1], reached[1]])
     edges = np.linspace(low, max(high, low + 1), _GRID + 1)
-    inside = [np.clip(values, low, edges[-1]) for values in (truth, predicted)]
-    grid, _, _ = np.histogram2d(inside[0], inside[1], [edges, edges])
+    rows, columns = (_bins(values, edges) for values in (truth, predicted))
     residuals = truth - predicted
-    limit = float(np.quantile(np.abs(residuals), _TAILS[1])) or 1.0
-    residual_edges = np.linspace(-limit, limit, _RESIDUAL_BINS + 1)
-    counts, _ = np.histogram(np.clip(residuals, -limit, limit), residual_edges)
+    limit = np.nanmin(
+        [np.quantile(np.abs(residuals), _TAILS[1]), bounds(np.abs(residuals), users, people)[1]]
+    )
+    residual_edges = np.linspace(-(limit or 1.0), limit or 1.0, _RESIDUAL_BINS + 1)
+    places = _bins(residuals, residual_edges)
     return Agreement(
         edges=edges.tolist(),
-        counts=grid.astype(int).tolist(),
+        counts=np.bincount(rows * _GRID + columns, minlength=_GRID**2)
+        .reshape(_GRID, _GRID)
+        .tolist(),
         residual_edges=residual_edges.tolist(),
-        residual_counts=counts.tolist(),
+        residual_counts=np.bincount(places, minlength=_RESIDUAL_BINS).tolist(),
+        users=_users(users, rows * _GRID + columns, _GRID**2).reshape(_GRID, _GRID).tolist(),
+        residual_users=_users(users, places, _RESIDUAL_BINS).tolist(),
     )
+
+
+def confusion_users(
+    users: pd.Series, truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str]
+) -> list[list[int]]:
+    """Number of users by true label, then by predicted label, both in the order of `labels`."""
+    rows, columns = (
+        pd.Index(labels).get_indexer(pd.Index(values)) for values in (truth, predicted)
+    )
+    size = len(labels)
+    cells: list[list[int]] = (
+        _users(users, rows * size + columns, size**2).reshape(size, size).tolist()
+    )
+    return cells
+
+
+def _bins(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """The bin of each value; those beyond the outermost edges are in the outermost bins."""
+    found = np.searchsorted(edges, values, side="right") - 1
+    places: np.ndarray = np.clip(found, 0, len(edges) - 2)
+    return places
+
+
+def _users(users: pd.Series, places: np.ndarray, size: int) -> np.ndarray:
+    """Number of users by place."""
+    counted = users.groupby(places).nunique().reindex(range(size), fill_value=0)
+    return counted.to_numpy()
 
 
 def gain(users: pd.Series, loss: np.ndarray, baseline_loss: np.ndarray) -> Gain:

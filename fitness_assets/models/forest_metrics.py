@@ -22,18 +22,20 @@ class RegressionScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClassificationSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """Recall on the rows of one activity or one segment."""
+    """Recall on the rows of one activity or one segment, of so many users."""
 
     slice: str
     rows: int
+    users: int = 0
     recall: float
 
 
 class RegressionSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores on the rows of one activity or one segment."""
+    """Scores on the rows of one activity or one segment, of so many users."""
 
     slice: str
     rows: int
+    users: int = 0
     r2: float
     mae: float
     rmse: float
@@ -54,6 +56,8 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="class
     labels : list of str
     confusion : list of list of int
         Rows by true label, then by predicted label, both in the order of `labels`.
+    confusion_users : list of list of int
+        Number of users of these rows; empty in a release.
     by_activity, by_segment : list of ClassificationSlice
         Largest first.
     """
@@ -66,6 +70,7 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="class
     gain_low: float
     labels: list[str]
     confusion: list[list[int]]
+    confusion_users: list[list[int]] = []
     by_activity: list[ClassificationSlice]
     by_segment: list[ClassificationSlice]
 
@@ -168,9 +173,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReliabilityBin(msgspec.Struct, frozen=True, kw_only=True):
-    """Mean confidence and accuracy of the rows whose confidence lies in one bin."""
+    """Mean confidence and accuracy of the rows, of so many users, in one bin of confidence."""
 
     rows: int
+    users: int = 0
     confidence: float
     accuracy: float
 
@@ -187,12 +193,16 @@ class Agreement(msgspec.Struct, frozen=True, kw_only=True):
     residual_edges : list of float
     residual_counts : list of int
         Residuals are truth less prediction.
+    users, residual_users : list
+        Number of users of the rows of each cell; empty in a release.
     """
 
     edges: list[float]
     counts: list[list[int]]
     residual_edges: list[float]
     residual_counts: list[int]
+    users: list[list[int]] = []
+    residual_users: list[int] = []
 
 
 class Interval(msgspec.Struct, frozen=True, kw_only=True):

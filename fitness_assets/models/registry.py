@@ -33,7 +33,9 @@ class Implementation(Protocol):
     #: Columns of `daily_activity` that training reads.
     COLUMNS: Sequence[str]
 
-    def train_month(self, days: "pd.DataFrame", month: "pd.Timestamp", budget: int, /) -> Trained:
+    def train_month(
+        self, days: "pd.DataFrame", month: "pd.Timestamp", budget: int, people: int, /
+    ) -> Trained:
         """Train and evaluate the model of a month.
 
         Parameters
@@ -45,6 +47,8 @@ class Implementation(Protocol):
             Its first day.
         budget : int
             Bytes that the model may take on disk.
+        people : int
+            Smallest number of users that a part of the model, such as a leaf, rests on.
 
         Raises
         ------

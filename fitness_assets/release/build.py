@@ -3,7 +3,8 @@
 import io
 import json
 import platform
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ import pyarrow.parquet as pq
 from fitness_assets.models.reports import BacktestReport, CompressionReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import RANGES
-from fitness_assets.release import tables
+from fitness_assets.release import protected_reports, protected_tables, tables
 from fitness_assets.release.bundle import (
     METRICS,
     DataReport,
@@ -25,6 +26,7 @@ from fitness_assets.release.bundle import (
     ReleaseInfo,
     ReleaseReport,
 )
+from fitness_assets.release.people import Privacy
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -91,6 +93,7 @@ class Inputs:
         None if the month has no segment model of its own.
     backtest : BacktestReport or None
     compression : CompressionReport or None
+    privacy : Privacy
     partial_until : date or None
         The last day so far if the month had not ended.
     """
@@ -103,26 +106,71 @@ class Inputs:
     segments: Segments | None
     backtest: BacktestReport | None
     compression: CompressionReport | None
+    privacy: Privacy
     partial_until: date | None = None
 
 
+def with_release_ids(inputs: Inputs, release_id: Callable[[str], str]) -> Inputs:
+    """`inputs` with other user ids, and rows in the order of these.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    release_id : callable
+        The id of a user in this release.
+    """
+    days = inputs.days
+    ids = {user: release_id(user) for user in days["user_id"].unique()}
+    segments = inputs.segments
+    if segments is not None:
+        table = segments.table.assign(user_id=segments.table["user_id"].map(release_id))
+        table = table.sort_values("user_id", ignore_index=True)
+        before = {release_id(user): name for user, name in segments.previous_names.items()}
+        segments = replace(
+            segments,
+            table=table,
+            content=_parquet(table),
+            previous_names=dict(sorted(before.items())),
+        )
+    return replace(inputs, days=days.assign(user_id=days["user_id"].map(ids)), segments=segments)
+
+
 def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
-    """The files of a release by name, and the information in its manifest."""
+    """The files of a release by name, and the information in its manifest.
+
+    The files of `people.PEOPLE_TABLES` have rows of people. Unless these are public, the others
+    show nothing of fewer people than the smallest cell.
+    """
     files = {
         f"{name}.skops": model.content
         for name, model in inputs.models.items()
         if model.content is not None
     }
-    files |= _data_tables(inputs.days)
+    privacy, people = inputs.privacy, inputs.privacy.smallest_cell
+    entries = {name: model.entry for name, model in inputs.models.items()}
+    data, backtest = inputs.data, inputs.backtest
+    if privacy.protects:
+        protected = protected_tables.data_tables(inputs.days, RANGES, people)
+        files |= {f"{name}.parquet": _parquet(table) for name, table in protected.items()}
+        files |= _people_tables(inputs.days)
+        summary = protected_tables.summary(inputs.days, protected, people)
+        entries = {
+            name: protected_reports.released_model(entry, people) for name, entry in entries.items()
+        }
+        data = protected_reports.data_report(data, people)
+        backtest = backtest and protected_reports.backtest_report(backtest, people)
+    else:
+        files |= _data_tables(inputs.days)
+        summary = tables.summary(inputs.days)
     projection: Projection | None = None
     renamed: dict[str, str] = {}
     if inputs.segments:
-        segment_files, projection, renamed = _segment_tables(inputs.segments)
+        segment_files, projection, renamed = _segment_tables(inputs.segments, privacy)
         files |= segment_files
     report = ReleaseReport(
-        models={name: model.entry for name, model in inputs.models.items()},
-        data=inputs.data,
-        backtest=inputs.backtest,
+        models=entries,
+        data=data,
+        backtest=backtest,
         compression=inputs.compression,
         projection=projection,
         renamed_segments=renamed,
@@ -130,14 +178,13 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
     files[METRICS] = json.dumps(
         msgspec.to_builtins(report), sort_keys=True, allow_nan=False
     ).encode()
-    entries = report.models
     info = ReleaseInfo(
         month=inputs.month,
-        summary=tables.summary(inputs.days),
+        summary=summary,
         upstream=inputs.upstream,
         learned_from={name: entry.report.learned_from for name, entry in entries.items()},
         checks={check.name: check.passed for check in inputs.data.checks},
-        backtest=inputs.backtest.headline().scores if inputs.backtest else {},
+        backtest=backtest.headline().scores if backtest else {},
         not_released={
             name: entry.report.reason or ""
             for name, entry in entries.items()
@@ -155,22 +202,30 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
 
 def _data_tables(days: pd.DataFrame) -> dict[str, bytes]:
     """The tables of the month's days."""
+    of_everyone = {
+        "days": tables.by_day(days),
+        "weekdays": tables.by_weekday(days),
+        "activities": tables.by_activity(days),
+        "spreads": tables.spreads(days),
+        "histograms": tables.histograms(days),
+        "correlations": tables.correlations(days),
+        "trends": tables.trends(days),
+        "quality": tables.quality(days, RANGES),
+    }
+    files = {f"{name}.parquet": _parquet(table) for name, table in of_everyone.items()}
+    return files | _people_tables(days)
+
+
+def _people_tables(days: pd.DataFrame) -> dict[str, bytes]:
+    """The tables with rows of people of the month's days."""
     return {
-        "days.parquet": _parquet(tables.by_day(days)),
-        "weekdays.parquet": _parquet(tables.by_weekday(days)),
-        "activities.parquet": _parquet(tables.by_activity(days)),
-        "spreads.parquet": _parquet(tables.spreads(days)),
-        "histograms.parquet": _parquet(tables.histograms(days)),
-        "correlations.parquet": _parquet(tables.correlations(days)),
-        "trends.parquet": _parquet(tables.trends(days)),
         "sample.parquet": _parquet(tables.sample(days)),
-        "quality.parquet": _parquet(tables.quality(days, RANGES)),
         "user_days.parquet": _parquet(tables.user_days(days), _ROW_GROUP),
     }
 
 
 def _segment_tables(
-    segments: Segments,
+    segments: Segments, privacy: Privacy
 ) -> tuple[dict[str, bytes], Projection, dict[str, str]]:
     """The tables of the month's segments, the axes of the map, and the renamed segments."""
     named = segments.table.dropna(subset="segment_name")
@@ -188,7 +243,11 @@ def _segment_tables(
     files = {
         "segments.parquet": segments.content,
         "user_map.parquet": _parquet(users),
-        "movement.parquet": _parquet(tables.movement(users)),
+        "movement.parquet": _parquet(
+            protected_tables.movement(users, privacy.smallest_cell)
+            if privacy.protects
+            else tables.movement(users)
+        ),
     }
     return files, projection, renamed
 

@@ -44,7 +44,7 @@ _TREND_BINS = 20
 _SPREAD_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Tukey (Exploratory Data Analysis, 1977): a value is "far out" beyond this many interquartile
 # ranges outside the quartiles.
-_FAR_OUT = 3
+FAR_OUT = 3
 
 
 def by_day(days: pd.DataFrame) -> pd.DataFrame:
@@ -327,7 +327,7 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
             np.quantile(known, [0, 0.25, 0.5, 0.75, 1]) if len(known) else np.full(5, np.nan)
         )
         minimum, q1, median, q3, maximum = map(float, quartiles)
-        fence = _FAR_OUT * (q3 - q1)
+        fence = FAR_OUT * (q3 - q1)
         rows.append(
             {
                 "number": name,

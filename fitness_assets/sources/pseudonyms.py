@@ -56,6 +56,11 @@ class Pseudonyms:
         digest = hmac.new(self._key(), name.encode(), hashlib.sha256).hexdigest()
         return f"p{digest[:_DIGITS]}"
 
+    def release_id(self, release: str, user: str) -> str:
+        """The id of a user in one release; nobody without the key can relate two of them."""
+        message = f"release\0{release}\0{user}".encode()
+        return f"r{hmac.new(self._key(), message, hashlib.sha256).hexdigest()[:_DIGITS]}"
+
     def possible_ids(self, name: str) -> list[str]:
         """The user ids that `name` can refer to: itself, and its pseudonym if there is a key."""
         return [name, self.pseudonym(name)] if (self._folder / _KEY).exists() else [name]

@@ -18,6 +18,7 @@ from fitness_assets.release.bundle import (
     ReleasedModel,
     ReleaseReport,
 )
+from fitness_assets.release.people import Privacy
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.storage import documents
 
@@ -32,6 +33,9 @@ DATA = DataReport(
     columns=30,
     columns_read=len(tables.COLUMNS),
 )
+
+
+PUBLIC = Privacy(people="public", by_hand=False, real=False, smallest_cell=5)
 
 
 def report(released: bool, month: str = "2023-04") -> ModelReport:
@@ -57,7 +61,7 @@ def days() -> pd.DataFrame:
     )
 
 
-def inputs() -> build.Inputs:
+def inputs(privacy: Privacy = PUBLIC) -> build.Inputs:
     fallback = Fallback(month="2023-03", report=report(released=True, month="2023-03"))
     carried = ReleasedModel(report=report(released=False), fallback=fallback)
     return build.Inputs(
@@ -74,6 +78,7 @@ def inputs() -> build.Inputs:
         segments=None,
         backtest=BacktestReport(model_month="2023-03", evaluations={}, not_scored={}),
         compression=None,
+        privacy=privacy,
     )
 
 

@@ -165,7 +165,7 @@ def test_local_private_bundles_are_for_their_owner(tmp_path: Path) -> None:
     workspace = Workspace.of(Settings.from_env({"FITNESS_HOME": str(tmp_path)}))
     release = workspace.people.publish(split(FILES, "private")[1], release_info(MONTH))
     uploaded = workspace.people_uploads.upload(release)
-    folders = [tmp_path / "people", tmp_path / "drive-people"]
+    folders = [tmp_path / "releases-people", tmp_path / "drive-people"]
     assert Path(uploaded.link).parent == folders[1]
     assert [stat.S_IMODE(folder.stat().st_mode) for folder in folders] == [0o700] * 2
     assert not (tmp_path / "drive").exists()

@@ -1,5 +1,7 @@
 """The activity classifier: predicts the activity of a day from its readings and the history."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
@@ -8,8 +10,8 @@ from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import evaluation
-from fitness_assets.models.datasets import Split, known_features, split_by_user
-from fitness_assets.models.disclosure import SMALLEST_CELL
+from fitness_assets.models.datasets import Split, known_features, split_by_user, without_rare
+from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.forest_metrics import (
     ClassificationSlice,
     ClassifierEvaluation,
@@ -94,12 +96,14 @@ def fit(
     return model
 
 
-def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int) -> Trained:
+def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
     """Train and evaluate the model of a month. See `registry.Implementation`."""
-    return Trained(*train(days, forest_budget(budget)))
+    return Trained(*train(days, forest_budget(budget), people))
 
 
-def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, ClassifierMetrics]:
+def train(
+    days: pd.DataFrame, budget: int, people: int = SMALLEST_CELL
+) -> tuple[Pipeline, ClassifierMetrics]:
     """Train on the users that are not held out, and evaluate on those that are.
 
     Parameters
@@ -108,6 +112,8 @@ def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, ClassifierMetrics]
         `COLUMNS` of the trailing window.
     budget : int
         Bytes that the forest may take on disk.
+    people : int
+        Smallest number of users of a leaf, a class and a category.
 
     Returns
     -------
@@ -122,14 +128,18 @@ def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, ClassifierMetrics]
     NotLearnedError
         If there are too few users with labels, or one activity only.
     """
-    split = split_by_user(frame(days), [TARGET])
+    split = split_by_user(frame(days), [TARGET], people)
+    rows = without_rare(split.train, pipelines.CATEGORIES, people).dropna(subset=[TARGET])
+    if rows.empty:
+        raise NotLearnedError(f"no activity is one of {people} users")
+    split = Split(rows, split.test)
     classes = sorted(split.train[TARGET].unique())
     if len(classes) == 1:
         raise NotLearnedError(f"every training day is {classes[0]}")
     groups = GROUPS | {"history": [*GROUPS["history"], *(PAST + name for name in classes)]}
     selection = select_model(
         Estimator(
-            fit,
+            partial(fit, people=people),
             lambda model, rows: _probabilities(model, rows, classes),
             lambda rows, probabilities: (
                 -float(
@@ -139,11 +149,13 @@ def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, ClassifierMetrics]
             TOLERANCE,
         ),
         split.train,
-        known_features(split.train, groups),
+        known_features(split.train, groups, people),
         GRID,
         budget,
     )
-    return selection.model, _metrics(split, selection)
+    metrics = _metrics(split, selection, people)
+    strip_counts(selection.model, people)
+    return selection.model, metrics
 
 
 def evaluate(
@@ -181,7 +193,8 @@ def _evaluation(
 
     def score(value: str, rows: np.ndarray) -> ClassificationSlice:
         recall = float(np.mean(predicted[rows] == truth[rows]))
-        return ClassificationSlice(slice=value, rows=len(rows), recall=recall)
+        users = test["user_id"].iloc[rows].nunique()
+        return ClassificationSlice(slice=value, rows=len(rows), users=users, recall=recall)
 
     return ClassifierEvaluation(
         rows=len(test),
@@ -192,12 +205,15 @@ def _evaluation(
         gain_low=gain.low,
         labels=labels,
         confusion=confusion_matrix(truth[known], predicted[known], labels=labels).tolist(),
+        confusion_users=evaluation.confusion_users(
+            test["user_id"][known], truth[known], predicted[known], labels
+        ),
         by_activity=evaluation.by_slice(test, "activity_type", score),
         by_segment=evaluation.by_slice(test, "segment", score),
     )
 
 
-def _metrics(split: Split, selection: Selection) -> ClassifierMetrics:
+def _metrics(split: Split, selection: Selection, people: int) -> ClassifierMetrics:
     model, features = selection.model, selection.selected.features
     test = split.test
     shares = split.train[TARGET].value_counts(normalize=True).sort_index()
@@ -208,14 +224,14 @@ def _metrics(split: Split, selection: Selection) -> ClassifierMetrics:
         train_rows=len(split.train),
         train_users=int(split.train["user_id"].nunique()),
         evaluation=_evaluation(model, probabilities, class_shares, test),
-        inputs=pipelines.inputs(split.train, features),
+        inputs=pipelines.inputs(split.train, features, people),
         class_shares=class_shares,
         majority_class=str(shares.idxmax()),
         trials=selection.trials(),
         importances=evaluation.importances(
             model, test[features], test[TARGET], evaluation.BALANCED_ACCURACY
         ),
-        reliability=evaluation.reliability(correct, probabilities.max(axis=1)),
+        reliability=evaluation.reliability(correct, probabilities.max(axis=1), test["user_id"]),
     )
 
 

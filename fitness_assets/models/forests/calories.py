@@ -1,5 +1,6 @@
 """The calorie regressor: predicts the kcal of a day, with an interval."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.models import evaluation
-from fitness_assets.models.datasets import Split, known_features, split_by_user
-from fitness_assets.models.disclosure import SMALLEST_CELL
+from fitness_assets.models import disclosure, evaluation
+from fitness_assets.models.datasets import Split, known_features, split_by_user, without_rare
+from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.forest_metrics import (
     ColdStart,
     ConstantBaseline,
@@ -66,7 +67,7 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     return pipelines.frame(days)
 
 
-def split(days: pd.DataFrame) -> Split:
+def split(days: pd.DataFrame, people: int = 1) -> Split:
     """Rows with kcal, of users to train on and of held-out users.
 
     Raises
@@ -74,7 +75,7 @@ def split(days: pd.DataFrame) -> Split:
     NotLearnedError
         If there are too few of either.
     """
-    return split_by_user(frame(days), [TARGET])
+    return split_by_user(frame(days), [TARGET], people)
 
 
 def fit(
@@ -102,12 +103,14 @@ def fit(
     return model
 
 
-def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int) -> Trained:
+def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
     """Train and evaluate the model of a month. See `registry.Implementation`."""
-    return Trained(*train(days, forest_budget(budget)))
+    return Trained(*train(days, forest_budget(budget), people))
 
 
-def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, RegressorMetrics]:
+def train(
+    days: pd.DataFrame, budget: int, people: int = SMALLEST_CELL
+) -> tuple[Pipeline, RegressorMetrics]:
     """Train on the users that are not held out, and evaluate on those that are.
 
     Features and hyperparameters are selected on a validation split of the training users. The
@@ -119,6 +122,8 @@ def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, RegressorMetrics]:
         `COLUMNS` of the trailing window.
     budget : int
         Bytes that the forest may take on disk.
+    people : int
+        Smallest number of users of a leaf and of a category.
 
     Returns
     -------
@@ -132,12 +137,15 @@ def train(days: pd.DataFrame, budget: int) -> tuple[Pipeline, RegressorMetrics]:
     NotLearnedError
         If there are too few users with kcal.
     """
-    both = split(days)
-    selection = select(both.train, budget)
-    return selection.model, _metrics(both, selection)
+    both = split(days, people)
+    both = Split(without_rare(both.train, pipelines.CATEGORIES, people), both.test)
+    selection = select(both.train, budget, people)
+    metrics = _metrics(both, selection, people)
+    strip_counts(selection.model, people)
+    return selection.model, metrics
 
 
-def select(rows: pd.DataFrame, budget: int) -> Selection:
+def select(rows: pd.DataFrame, budget: int, people: int = SMALLEST_CELL) -> Selection:
     """Select features and hyperparameters on some of the users of `rows`, and train.
 
     Parameters
@@ -146,9 +154,11 @@ def select(rows: pd.DataFrame, budget: int) -> Selection:
         Rows of `frame`.
     budget : int
         Bytes that the forest may take on disk.
+    people : int
+        Smallest number of users of a leaf and of a feature.
     """
-    estimator = Estimator(fit, _predict, _score, TOLERANCE)
-    return select_model(estimator, rows, known_features(rows, GROUPS), GRID, budget)
+    estimator = Estimator(partial(fit, people=people), _predict, _score, TOLERANCE)
+    return select_model(estimator, rows, known_features(rows, GROUPS, people), GRID, budget)
 
 
 def evaluate(model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame) -> RegressorEvaluation:
@@ -227,7 +237,12 @@ def _evaluation(
     def score(value: str, rows: np.ndarray) -> RegressionSlice:
         scores = evaluation.regression(truth[rows], predicted[rows])
         return RegressionSlice(
-            slice=value, rows=len(rows), r2=scores.r2, mae=scores.mae, rmse=scores.rmse
+            slice=value,
+            rows=len(rows),
+            users=test["user_id"].iloc[rows].nunique(),
+            r2=scores.r2,
+            mae=scores.mae,
+            rmse=scores.rmse,
         )
 
     return RegressorEvaluation(
@@ -245,17 +260,18 @@ def _evaluation(
     )
 
 
-def _metrics(split: Split, selection: Selection) -> RegressorMetrics:
+def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetrics:
     rows, test, features = split.train, split.test, selection.selected.features
     model = selection.model
     truth, predicted = test[TARGET].to_numpy(), model.predict(test[features])
     linear = pipeline(features, LinearRegression(), LinearRegression())
     linear.fit(rows[features], rows[TARGET])
     outside = (1 - evaluation.COVERAGE) / 2
+    least, most = disclosure.bounds(rows[TARGET], rows["user_id"], people)
     constant = ConstantBaseline(
         mean=float(rows[TARGET].mean()),
-        low=float(rows[TARGET].quantile(outside)),
-        high=float(rows[TARGET].quantile(1 - outside)),
+        low=max(float(rows[TARGET].quantile(outside)), least),
+        high=min(float(rows[TARGET].quantile(1 - outside)), most),
     )
     calibration = selection.calibration[TARGET].to_numpy()
     interval = evaluation.calibrate(calibration, selection.predicted[:, 0])
@@ -272,14 +288,14 @@ def _metrics(split: Split, selection: Selection) -> RegressorMetrics:
         train_rows=len(rows),
         train_users=int(rows["user_id"].nunique()),
         evaluation=_evaluation(predicted, low, high, constant, test),
-        inputs=pipelines.inputs(rows, features),
+        inputs=pipelines.inputs(rows, features, people),
         constant=constant,
         linear=evaluation.regression(truth, linear.predict(test[features])),
         interval=interval,
         cold_start=cold_start,
         trials=selection.trials(),
         importances=evaluation.importances(model, test[features], test[TARGET], "r2"),
-        agreement=evaluation.agreement(truth, predicted),
+        agreement=evaluation.agreement(truth, predicted, test["user_id"], people),
     )
 
 

@@ -11,6 +11,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from fitness_assets.models.disclosure import SMALLEST_CELL, bounds
 from fitness_assets.models.forest_metrics import FeatureRange, Inputs
 from fitness_assets.models.forests.packed.estimator import PackedForest
 from fitness_assets.models.forests.residual_regressor import ResidualRegressor
@@ -96,19 +97,24 @@ def packed_bytes(model: Pipeline) -> int:
     return sum(len(forest.to_bytes()) for forest in packed(model))
 
 
-def inputs(train: pd.DataFrame, features: Sequence[str]) -> Inputs:
-    """The features, and the values that they have in the training rows."""
+def inputs(train: pd.DataFrame, features: Sequence[str], people: int = SMALLEST_CELL) -> Inputs:
+    """The features, and the values that they have in the training rows.
+
+    Ranges are those that at least `people` users reach on either side.
+    """
     numbers = [name for name in features if name not in CATEGORIES]
-    quantiles = train[numbers].astype(float).quantile([0.0, 0.5, 1.0])
     return Inputs(
         features=list(features),
         categories={
             name: sorted(train[name].dropna().unique()) for name in features if name in CATEGORIES
         },
-        ranges={name: _range(quantiles[name]) for name in numbers},
+        ranges={name: _range(train[name], train["user_id"], people) for name in numbers},
     )
 
 
-def _range(quantiles: pd.Series) -> FeatureRange:
-    minimum, median, maximum = map(float, quantiles)
-    return FeatureRange(minimum=minimum, median=median, maximum=maximum)
+def _range(values: pd.Series, users: pd.Series, people: int) -> FeatureRange:
+    known = values.astype(float)
+    median = float(known.median())
+    # Among fewer users than that, only the median is known.
+    low, high = (median if np.isnan(end) else end for end in bounds(known, users, people))
+    return FeatureRange(minimum=min(low, median), median=median, maximum=max(high, median))

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import held_out
+from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments import advice, stability
@@ -116,13 +117,15 @@ def pipeline(segments: int) -> Pipeline:
     )
 
 
-def train_month(days: pd.DataFrame, month: pd.Timestamp, _budget: int) -> Trained:
+def train_month(days: pd.DataFrame, month: pd.Timestamp, _budget: int, people: int) -> Trained:
     """Train and evaluate the model of a month. See `registry.Implementation`."""
-    model, table, metrics = learn(days, month)
+    model, table, metrics = learn(days, month, people)
     return Trained(model, metrics, {"segments": table})
 
 
-def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
+def learn(
+    days: pd.DataFrame, month: pd.Timestamp, people: int = SMALLEST_CELL
+) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
     """Train the segments of a month, and measure their stability.
 
     Parameters
@@ -131,6 +134,8 @@ def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFra
         `COLUMNS` of the trailing window, which ends with `month`.
     month : Timestamp
         First day of the month whose users are assigned to segments.
+    people : int
+        Smallest number of training users of a segment.
 
     Returns
     -------
@@ -149,11 +154,11 @@ def learn(days: pd.DataFrame, month: pd.Timestamp) -> tuple[Pipeline, pd.DataFra
     """
     # One thread: the last digits of a parallel sum depend on the order of its parts.
     with threadpool_limits(1):
-        return _learn(days, month)
+        return _learn(days, month, people)
 
 
 def _learn(
-    days: pd.DataFrame, month: pd.Timestamp
+    days: pd.DataFrame, month: pd.Timestamp, people: int
 ) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
     everyone = profiles(days)
     in_month = everyone.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])
@@ -165,6 +170,8 @@ def _learn(
     train = everyone[~heldout]
     odd_days = days["date"].dt.day % 2 == 1
     halves = [profiles(days[half]) for half in (odd_days, ~odd_days)]
+    # A measure of few users, or the median that is imputed for it, would describe them.
+    train = train.loc[:, train.notna().sum() >= people]
     features = _measures(train, *halves)
     if not features:
         raise NotLearnedError("the training users do not differ in anything")
@@ -185,10 +192,17 @@ def _learn(
         odd_even=[_view(profile, judged, features) for profile in halves],
         months=[_view(profile, judged, features) for profile in compared],
     )
-    candidates = stability.examine(evidence, numbers)
+    candidates = [
+        candidate
+        for candidate in stability.examine(evidence, numbers)
+        if candidate.smallest >= people
+    ]
+    if not candidates:
+        raise NotLearnedError(f"each number of segments has one of fewer than {people} users")
     selected, stable = stability.choose(candidates)
 
     model = _numbered(pipeline(selected.k).fit(train[features]))
+    strip_counts(model, people)
     members = everyone[in_month]
     table = members.reset_index()
     table.insert(1, "segment", model.predict(members[features]).astype("int32"))

@@ -1,0 +1,231 @@
+"""The metrics of a release that does not publish rows of people.
+
+What rests on fewer people than the smallest cell is left out, counts are rounded to multiples of
+it, and texts that name files or count people are replaced. See `fitness_assets.models.disclosure`.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+import numpy as np
+from msgspec.structs import replace
+
+from fitness_assets.models.disclosure import rounded, significant, suppressed
+from fitness_assets.models.forest_metrics import (
+    Agreement,
+    ClassificationSlice,
+    ClassifierEvaluation,
+    ClassifierMetrics,
+    Interval,
+    RegressionSlice,
+    RegressorEvaluation,
+    RegressorMetrics,
+    ReliabilityBin,
+)
+from fitness_assets.models.reports import BacktestReport, Evaluation, Metrics, ModelReport
+from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.record.check_result import CheckResult
+from fitness_assets.release.bundle import DataReport, Fallback, ReleasedModel
+
+E = TypeVar("E", ClassifierEvaluation, RegressorEvaluation)
+M = TypeVar("M", ClassifierMetrics, RegressorMetrics)
+S = TypeVar("S", ClassificationSlice, RegressionSlice, ReliabilityBin)
+
+_NUMBER = re.compile(r"\d[\d,]*")
+
+
+def data_report(report: DataReport, people: int) -> DataReport:
+    """The report without names of files and without what single checks found."""
+    checks = [
+        CheckResult(
+            check.name,
+            check.passed,
+            "passed" if check.passed else "failed",
+            # Population stability indices, which are means over the bins of everyone.
+            {key: float(significant(value, 2)) for key, value in check.values.items()}
+            if check.name == "no_drift"
+            else {},
+        )
+        for check in report.checks
+    ]
+    return replace(
+        report,
+        delivered=rounded(report.delivered, people),
+        rows=rounded(report.rows, people),
+        unread={},
+        checks=checks,
+    )
+
+
+def released_model(model: ReleasedModel, people: int) -> ReleasedModel:
+    """The reports on a model and on its fallback."""
+    fallback = model.fallback
+    return ReleasedModel(
+        report=model_report(model.report, people),
+        fallback=fallback
+        and Fallback(month=fallback.month, report=model_report(fallback.report, people)),
+    )
+
+
+def model_report(report: ModelReport, people: int) -> ModelReport:
+    """The report on a model."""
+    return replace(
+        report,
+        reason=text(report.reason, people),
+        gates=[
+            CheckResult(gate.name, gate.passed, text(gate.message, people) or "")
+            for gate in report.gates
+        ],
+        metrics=report.metrics and _metrics(report.metrics, people),
+    )
+
+
+def backtest_report(report: BacktestReport, people: int) -> BacktestReport:
+    """The report on a backtest."""
+    return replace(
+        report,
+        evaluations={name: _evaluation(each, people) for name, each in report.evaluations.items()},
+        not_scored={name: text(why, people) or "" for name, why in report.not_scored.items()},
+    )
+
+
+def text(message: str | None, people: int) -> str | None:
+    """`message` with its whole numbers rounded to multiples of `people`."""
+
+    def replaced(match: re.Match[str]) -> str:
+        return f"{rounded(int(match[0].replace(',', '')), people):,}"
+
+    # Decimals and percentages are scores, and numbers that are part of a word are names.
+    whole = rf"(?<![\w.,-]){_NUMBER.pattern}(?![\w%-]|[.]\d)"
+    return message and re.sub(whole, replaced, message)
+
+
+def _metrics(metrics: Metrics, people: int) -> Metrics:
+    if isinstance(metrics, SegmentMetrics):
+        return _segments(metrics, people)
+    if isinstance(metrics, ClassifierMetrics):
+        shown = _shown(metrics.reliability, people)
+        return replace(_forest(metrics, people), reliability=shown)
+    constant, cold_start = metrics.constant, metrics.cold_start
+    return replace(
+        _forest(metrics, people),
+        constant=replace(
+            constant,
+            mean=float(significant(constant.mean)),
+            low=float(significant(constant.low)),
+            high=float(significant(constant.high)),
+        ),
+        interval=_interval(metrics.interval),
+        cold_start=cold_start and replace(cold_start, interval=_interval(cold_start.interval)),
+        agreement=_agreement(metrics.agreement, people),
+    )
+
+
+def _forest(metrics: M, people: int) -> M:
+    ranges = {
+        name: replace(
+            found,
+            minimum=float(significant(found.minimum)),
+            median=float(significant(found.median)),
+            maximum=float(significant(found.maximum)),
+        )
+        for name, found in metrics.inputs.ranges.items()
+    }
+    return replace(
+        metrics,
+        train_rows=rounded(metrics.train_rows, people),
+        train_users=rounded(metrics.train_users, people),
+        evaluation=_evaluation(metrics.evaluation, people),
+        inputs=replace(metrics.inputs, ranges=ranges),
+    )
+
+
+def _evaluation(found: Evaluation, people: int) -> Evaluation:
+    if isinstance(found, ClassifierEvaluation):
+        confusion = _counts(found.confusion, found.confusion_users, people)
+        return replace(_sizes(found, people), confusion=confusion, confusion_users=[])
+    return _sizes(found, people)
+
+
+def _sizes(found: E, people: int) -> E:
+    return replace(
+        found,
+        rows=rounded(found.rows, people),
+        users=rounded(found.users, people),
+        by_activity=_shown(found.by_activity, people),
+        by_segment=_shown(found.by_segment, people),
+    )
+
+
+def _shown(parts: Sequence[S], people: int) -> list[S]:
+    """The parts of enough people, with rounded counts."""
+    hidden = suppressed([max(part.users, 1) for part in parts], people)
+    return [
+        replace(part, rows=rounded(part.rows, people), users=0)
+        for part, hides in zip(parts, hidden, strict=True)
+        if not hides
+    ]
+
+
+def _counts(counts: list[list[int]], users: list[list[int]], people: int) -> list[list[int]]:
+    """Rounded counts, 0 where they are of few people, or nobody knows of how many."""
+    table = np.asarray(counts)
+    of = np.asarray(users) if users else (table > 0).astype(int)
+    shown = np.where(suppressed(of, people), 0, table)
+    return [[rounded(count, people) for count in row] for row in shown.tolist()]
+
+
+def _agreement(found: Agreement, people: int) -> Agreement:
+    residuals = _counts(
+        [found.residual_counts], [found.residual_users] if found.residual_users else [], people
+    )
+    return Agreement(
+        edges=_edges(found.edges),
+        counts=_counts(found.counts, found.users, people),
+        residual_edges=_edges(found.residual_edges),
+        residual_counts=residuals[0],
+    )
+
+
+def _edges(edges: list[float]) -> list[float]:
+    return cast("list[float]", significant(edges).tolist())
+
+
+def _interval(interval: Interval) -> Interval:
+    low, high = (significant(side, 2).tolist() for side in (interval.low, interval.high))
+    return Interval(edges=_edges(interval.edges), low=low, high=high)
+
+
+def _segments(metrics: SegmentMetrics, people: int) -> SegmentMetrics:
+    users = [max(profile.users, 1) for profile in metrics.profiles]
+    hidden = suppressed(users, people)
+    profiles = [
+        replace(
+            profile,
+            users=rounded(profile.users, people),
+            profile={
+                name: None if value is None else float(significant(value))
+                for name, value in profile.profile.items()
+            },
+            distance={
+                name: float(significant(value, 2)) for name, value in profile.distance.items()
+            },
+            advice=profile.advice and replace(profile.advice, moved=round(profile.advice.moved, 1)),
+        )
+        for profile, hides in zip(metrics.profiles, hidden, strict=True)
+        if not hides
+    ]
+    candidates = [
+        replace(candidate, smallest=rounded(candidate.smallest, people))
+        for candidate in metrics.candidates
+    ]
+    return replace(
+        metrics,
+        users=rounded(metrics.users, people),
+        train_users=rounded(metrics.train_users, people),
+        heldout_users=rounded(metrics.heldout_users, people),
+        judged_users=rounded(metrics.judged_users, people),
+        candidates=candidates,
+        profiles=profiles,
+    )

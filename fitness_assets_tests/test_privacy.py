@@ -1,0 +1,142 @@
+"""From imports of real people to the files that anyone may read: nobody is in them."""
+
+import warnings
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from fitness_assets.release.people import PEOPLE_TABLES
+from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.drive_emulator import DriveEmulator
+from fitness_assets_tests.support.exports import shared_data
+from fitness_assets_tests.support.platform import MakeSettings, materialize
+from fitness_assets_tests.support.published import find_people
+from fitness_assets_tests.support.tidy import write_tidy
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.usefixtures("spark")]
+
+PEOPLE = 5
+NAMES = [f"person-{number:02}" for number in range(45)]
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveEmulator]:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unclosed <soc", ResourceWarning)
+        with DriveEmulator() as drive:
+            drive.patch(monkeypatch)
+            yield drive
+
+
+def few_people(folder: Path) -> Path:
+    """A month of 45 people, of whom three do what nobody else does."""
+    generator = np.random.default_rng(0)
+    rows = []
+    for number, name in enumerate(NAMES):
+        rare = number < PEOPLE - 2
+        level = generator.normal(8000, 2000)
+        for day in range(30):
+            if not rare and day == 29:
+                continue  # the last day is that of the three
+            steps = max(int(generator.normal(level, 1500)), 100) + 40_000 * rare
+            kcal = int(1500 + 0.05 * steps + generator.normal(0, 50))
+            activity = "rowing" if rare else ("walking", "running")[int(generator.integers(2))]
+            sleep = "" if number == PEOPLE and day else f"{generator.normal(7, 1):.2f}"
+            on = date(2023, 4, 1) + timedelta(days=day)
+            rows.append(
+                f"{name},{on},{steps},{kcal},{generator.normal(80, 9):.0f},{sleep},{activity}"
+            )
+    return write_tidy(folder / "anna-smith.csv", *rows)
+
+
+def upload(settings: Settings, path: Path, month: str) -> Workspace:
+    """Import `path` and materialize every asset of `month`."""
+    configured_imports(settings).add(path, ImportOptions())
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(settings, month, instance).success
+    return Workspace.of(settings)
+
+
+def environment(drive: DriveEmulator, folder: Path, month: str) -> dict[str, str]:
+    return {
+        "FITNESS_SOURCE": "exports",
+        "FITNESS_FIRST_MONTH": month,
+        "FITNESS_LAST_MONTH": month,
+        "FITNESS_LEAST_COMPLETE": "0",
+        "FITNESS_DRIVE_FOLDER": drive.folder,
+        "FITNESS_DRIVE_CREDENTIALS": str(drive.credentials(folder, "authorized_user")),
+    }
+
+
+def public_files(drive: DriveEmulator) -> dict[str, bytes]:
+    """What anyone may read now or could read before, by path and version."""
+    return {
+        f"{number}/{path}": content
+        for path in drive.paths()
+        if drive.is_public(drive.item(path))
+        for number, content in enumerate(drive.item(path).contents)
+    }
+
+
+def check(drive: DriveEmulator, workspace: Workspace, month: str, names: set[str]) -> None:
+    files = public_files(drive)
+    days = workspace.daily.scan([month]).table.to_pandas()
+    assert find_people(files, days, names | set(days["user_id"]), PEOPLE) == []
+    kinds = {path.rpartition("/")[2].split("-")[0].split(".")[0] for path in files}
+    assert {"days", "activities", "histograms", "pairs", "quality", "metrics"} <= kinds
+    private = [path for path in drive.paths() if path.startswith("people/")]
+    assert {path.split("/")[-1].split("-")[0] for path in private} >= {*PEOPLE_TABLES} - {
+        "segments",
+        "user_map",
+    }
+    assert not any(drive.item(path).public for path in private)
+
+
+def test_nobody_is_in_the_files_that_anyone_may_read(
+    make_settings: MakeSettings, drive: DriveEmulator, tmp_path: Path
+) -> None:
+    month = "2023-04"
+    settings = make_settings(tmp_path, **environment(drive, tmp_path, month))
+    workspace = upload(settings, few_people(tmp_path / "files"), month)
+    check(drive, workspace, month, {*NAMES, "anna-smith"})
+    release = workspace.releases.open(month)
+    assert "rowing" not in set(release.table("activities")["activity_type"])
+    assert pd.Timestamp("2023-04-30").date() not in set(release.table("days")["date"])
+    metrics = release.report().models["calorie_regressor"].report.metrics
+    assert metrics is not None, "the models are part of the test"
+    assert "rowing" not in str(metrics)
+
+    by_hand = make_settings(
+        tmp_path, **environment(drive, tmp_path, month), FITNESS_RELEASE_PEOPLE="public"
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert materialize(by_hand, month, instance, ["dashboard_release"]).success
+        with pytest.raises(Exception, match="which anyone could read after the upload"):
+            materialize(settings, month, instance, ["drive_upload"])
+    public = workspace.releases.open(month)
+    pseudonyms = configured_pseudonyms(settings)
+    known = {pseudonyms.pseudonym(name) for name in NAMES}
+    assert not known & set(public.table("user_days")["user_id"])
+    assert not known & set(public.table("user_map")["user_id"])
+    assert not any(
+        user.encode() in path.read_bytes() for user in known for path in public.folder.iterdir()
+    )
+
+
+def test_nobody_is_in_the_files_of_real_exports(
+    make_settings: MakeSettings, drive: DriveEmulator, tmp_path: Path
+) -> None:
+    month = "2016-04"
+    path = shared_data("fitabase")
+    settings = make_settings(tmp_path, **environment(drive, tmp_path, month))
+    workspace = upload(settings, path, month)
+    raw = pd.read_csv(path / "dailyActivity_merged.csv")
+    check(drive, workspace, month, set(raw["Id"].astype(str)))
