@@ -336,7 +336,8 @@ def _edges(values: pd.Series, users: pd.Series, bins: int, people: int) -> np.nd
     width = max((high - low) / bins, 0.1)
     magnitude = 10.0 ** np.floor(np.log10(width))
     step = next(factor for factor in (1, 2, 5, 10) if factor * magnitude >= width) * magnitude
-    first, last = np.floor(low / step), np.floor(high / step) + 1
+    # Rounded, so that a value at an edge is not below it.
+    first, last = np.add(np.floor(np.round([low / step, high / step], 6)), (0, 1))
     edges: np.ndarray = np.round(np.arange(first, last + 1) * step, 6)
     return edges
 

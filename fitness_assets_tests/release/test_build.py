@@ -1,6 +1,7 @@
 """The assembly of a release from the data and the models of a month."""
 
 import io
+import json
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from fitness_assets.release.bundle import (
     ReleasedModel,
     ReleaseReport,
 )
-from fitness_assets.release.people import Privacy
+from fitness_assets.release.people import PEOPLE_TABLES, Privacy, split
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.storage import documents
 
@@ -35,6 +36,7 @@ DATA = DataReport(
 )
 
 
+PRIVATE = Privacy(people="private", by_hand=False, real=True, smallest_cell=5)
 PUBLIC = Privacy(people="public", by_hand=False, real=False, smallest_cell=5)
 
 
@@ -124,3 +126,19 @@ def test_a_report_with_a_wrong_field_is_refused_by_name(tmp_path: Path) -> None:
     unknown = msgspec.structs.replace(info, schema_version=4)
     with pytest.raises(StorageError, match="run `fitness backfill 2023-04`"):
         store.publish(files, unknown)
+
+
+def test_a_protected_release_has_no_exact_numbers_and_no_names() -> None:
+    files, info = build.assemble(inputs(PRIVATE))
+    public, private = split(files, "private")
+    assert (
+        private.keys()
+        == {"sample.parquet", "user_days.parquet"}
+        <= {f"{name}.parquet" for name in PEOPLE_TABLES}
+    )
+    text = public["metrics.json"].decode()
+    assert "days.csv" not in text
+    assert json.loads(text)["data"]["delivered"] % 5 == 0
+    assert info.summary.records == 0, "two people"
+    assert info.not_released["segment_model"] == "needs 20 users"
+    assert pd.read_parquet(io.BytesIO(public["days.parquet"])).empty

@@ -1,0 +1,115 @@
+"""The tables and metrics of a release whose rows of people are not public."""
+
+from datetime import date, timedelta
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fitness_assets.models.forest_metrics import ReliabilityBin
+from fitness_assets.record.raw import MEASUREMENTS, RANGES
+from fitness_assets.release import build, protected_reports, protected_tables, tables
+from fitness_assets_tests.support.published import find_people
+
+PEOPLE = 5
+
+
+def month(users: int, seed: int, days: int = 12) -> pd.DataFrame:
+    """Records of some days of some users, with values, activities and devices missing at random."""
+    generator = np.random.default_rng(seed)
+    share = generator.uniform(0.3, 1, (users, 1)) * generator.uniform(0.3, 1, days)
+    present = generator.random((users, days)) < share
+    keys = [
+        (f"p{user:020d}", date(2023, 4, 1) + timedelta(int(day)))
+        for user, day in np.argwhere(present)
+    ]
+    frame = pd.DataFrame(keys, columns=["user_id", "date"]).reindex(columns=tables.COLUMNS)
+    for name in frame.columns[frame.isna().all()]:
+        frame[name] = np.round(generator.gamma(4, 20, len(frame)), 1)
+        frame.loc[generator.random(len(frame)) < 0.2, name] = np.nan
+    return frame.assign(
+        day_of_week=[day.isoweekday() for _, day in keys],
+        worn=generator.random(len(frame)) < 0.8,
+        activity_type=np.array(["walking", "running", "rowing", None])[
+            generator.integers(4, size=len(frame))
+        ],
+        quality_flags=pd.Series([["steps_out_of_range"][: n % 9 == 0] for n in range(len(frame))]),
+        sex="female",
+    )
+
+
+@pytest.mark.parametrize(("users", "seed"), [(3, 0), (9, 1), (20, 2)])
+def test_no_published_cell_is_of_few_people(users: int, seed: int) -> None:
+    days = month(users, seed)
+    made = protected_tables.data_tables(days, RANGES, PEOPLE)
+    files = {f"{name}.parquet": build._parquet(table) for name, table in made.items()}
+    assert find_people(files, days, set(days["user_id"]), PEOPLE) == []
+    if users < PEOPLE:
+        assert made["days"].empty
+        assert made["histograms"].empty
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_no_combination_of_published_means_is_of_few_people(seed: int) -> None:
+    """Sums follow from means if counts are known. None of their differences is of four people.
+
+    A combination of published sums concerns only the people T if it is 0 on the records of all
+    others: if the rank of the cells decreases when the records of T are left out.
+    """
+    days = month(9, seed)
+    published = protected_tables.data_tables(days, RANGES, PEOPLE)["days"]
+    users = pd.factorize(days["user_id"])[0]
+    for name in MEASUREMENTS:
+        dates = published.loc[published[name].notna(), "date"]
+        cells = np.array([(days["date"] == on) & days[name].notna() for on in dates], dtype=float)
+        if not len(cells):
+            continue
+        rank = np.linalg.matrix_rank(cells)
+        for few in combinations(range(9), PEOPLE - 1):
+            assert np.linalg.matrix_rank(cells[:, ~np.isin(users, few)]) == rank
+
+
+def test_totals_are_calculated_from_published_cells_only() -> None:
+    days = month(30, 0)
+    made = protected_tables.data_tables(days, RANGES, PEOPLE)
+    summary = protected_tables.summary(days, made, PEOPLE)
+    shown = made["days"]
+    changed = days.copy()
+    hidden = ~changed["date"].isin(shown["date"])
+    changed.loc[hidden, "steps"] = 1e6
+    assert protected_tables.summary(changed, made, PEOPLE).total_steps == summary.total_steps
+    assert summary.records == shown["records"].sum()
+    assert made["weekdays"].equals(protected_tables.by_weekday(shown))
+
+
+def test_large_months_lose_little() -> None:
+    days = month(300, 0)
+    made = protected_tables.data_tables(days, RANGES, PEOPLE)
+    exact = tables.by_day(days)
+    assert len(made["days"]) == len(exact)
+    assert made["days"]["steps"].to_numpy() == pytest.approx(exact["steps"].to_numpy(), rel=0.01)
+    counted = made["histograms"].groupby("number")["days"].sum()
+    assert (counted / days[list(counted.index)].count() > 0.95).all()
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("needs 5 users; there are 4 and 1", "needs 5 users; there are 5 and 0"),
+        ("saves 12.3% on 1,234 users, month 2023-04", "saves 12.3% on 1,235 users, month 2023-04"),
+        ("R² 0.913, may fall by 0.05", "R² 0.913, may fall by 0.05"),
+        (None, None),
+    ],
+)
+def test_counts_in_texts_are_rounded(message: str | None, shown: str | None) -> None:
+    assert protected_reports.text(message, PEOPLE) == shown
+
+
+def test_parts_of_unknown_people_are_left_out() -> None:
+    parts = [
+        ReliabilityBin(rows=90, confidence=0.9, accuracy=0.9, users=users)
+        for users in (0, 4, 7, 30)
+    ]
+    assert [part.users for part in protected_reports._shown(parts, PEOPLE)] == [0]
+    assert protected_reports._counts([[90, 3], [7, 8]], [], PEOPLE) == [[0, 0], [0, 0]]
