@@ -206,7 +206,8 @@ def pairs(days: pd.DataFrame, people: int) -> pd.DataFrame:
         cell = _places(own[x], ex) * shape[1] + _places(own[y], ey)
         size = shape[0] * shape[1]
         users = own["user_id"].groupby(cell).nunique().reindex(range(size), fill_value=0)
-        hidden = disclosure.suppressed(users.to_numpy().reshape(shape), people).ravel()
+        # No table has the totals of the rows and columns of this grid.
+        hidden = disclosure.suppressed(users.to_numpy(), people)
         count = np.bincount(cell, minlength=size)
         shown = np.flatnonzero(~hidden & (count > 0))
         row, column = np.divmod(shown, shape[1])

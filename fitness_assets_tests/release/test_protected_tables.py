@@ -91,6 +91,9 @@ def test_large_months_lose_little() -> None:
     assert made["days"]["steps"].to_numpy() == pytest.approx(exact["steps"].to_numpy(), rel=0.01)
     counted = made["histograms"].groupby("number")["days"].sum()
     assert (counted / days[list(counted.index)].count() > 0.95).all()
+    both = (days["worn"] & days["steps"].notna() & days["sleep_hours"].notna()).sum()
+    pairs = made["pairs"][(made["pairs"]["x"] == "steps") & (made["pairs"]["y"] == "sleep_hours")]
+    assert pairs["days"].sum() / both > 0.8
 
 
 @pytest.mark.parametrize(
