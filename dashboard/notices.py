@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from datetime import date
 
+import msgspec
 import streamlit as st
 
-from dashboard.text import so_far
+from dashboard.text import so_far, verbatim
 from fitness_assets.errors import FitnessError, MemoryBudgetError, StorageError
 from fitness_assets.models.explanations import not_released
 from fitness_assets.release.bundle import ReleasedModel
@@ -16,7 +17,7 @@ from fitness_assets.settings import DashboardSettings
 
 def invalid_settings(error: FitnessError) -> None:
     """The settings cannot be read."""
-    st.error(f"{error}", icon=":material/settings:")
+    st.error(verbatim(error), icon=":material/settings:")
 
 
 def nothing_released() -> None:
@@ -31,8 +32,8 @@ def nothing_released() -> None:
 def release_refused(month: str, error: StorageError) -> None:
     """The release of `month` cannot be shown."""
     st.error(
-        f"The release of {month} was refused: {error}. Nothing of it is shown. To rebuild it, run "
-        f"`fitness backfill {month}`, or choose another month.",
+        f"The release of {month} was refused: {verbatim(error)}. Nothing of it is shown. To "
+        f"rebuild it, run `fitness backfill {month}`, or choose another month.",
         icon=":material/block:",
     )
 
@@ -58,17 +59,17 @@ def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
     """
     if len(refused) > 1:
         st.warning(
-            f"The newest {part}releases of {', '.join(refused)} were refused. The previous ones "
-            "are shown.",
+            f"The newest {part}releases of {', '.join(map(verbatim, refused))} were refused. The "
+            "previous ones are shown.",
             icon=":material/block:",
         )
         with st.expander("Reasons"):
-            st.markdown("\n".join(f"- {reason}" for reason in refused.values()))
+            st.markdown("\n".join(f"- {verbatim(reason)}" for reason in refused.values()))
         return
     for month, reason in refused.items():
-        what = part + (month if month == LATEST else f"release of {month}")
+        what = part + (month if month == LATEST else f"release of {verbatim(month)}")
         st.warning(
-            f"The newest {what} was refused: {reason}. The previous release is shown.",
+            f"The newest {what} was refused: {verbatim(reason)}. The previous release is shown.",
             icon=":material/block:",
         )
 
@@ -86,12 +87,13 @@ def fallback(model: ReleasedModel) -> None:
     """Why the month has no model of its own, and which earlier one is used; nothing if it has."""
     if not model.report.released:
         month = model.fallback.month if model.fallback else None
-        st.info(not_released(model.report, month), icon=":material/info:")
+        report = msgspec.structs.replace(model.report, reason=verbatim(model.report.reason))
+        st.info(not_released(report, month), icon=":material/info:")
 
 
 def models_not_loaded(error: MemoryBudgetError) -> None:
     """The models would not fit in memory."""
-    st.error(f"The models were not loaded: {error}.", icon=":material/memory:")
+    st.error(f"The models were not loaded: {verbatim(error)}.", icon=":material/memory:")
 
 
 def trust(settings: DashboardSettings) -> str:

@@ -10,12 +10,14 @@ import streamlit as st
 
 from dashboard import data, notices
 from dashboard.charts.theme import themed
-from dashboard.text import label
+from dashboard.text import label, verbatim
 from dashboard.units import METRIC, Units
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release.bundle import Release, ReleasedModel
 from fitness_assets.release.model_loader import Loaded
+from fitness_assets.storage.spreadsheet import harmless
+from fitness_assets.text import printable
 
 
 def view(draw: Callable[[Release], None]) -> Callable[[], None]:
@@ -110,7 +112,8 @@ def table(rows: Any, columns: Mapping[str, Any], description: str) -> None:
     description : str
         The alternative text.
     """
-    frame = pd.DataFrame(rows)
+    # The table offers a download as CSV. Unlike Markdown, its cells are shown as they are.
+    frame = pd.DataFrame(rows).map(_as_cell)
     first, *others = columns
     pinned = st.column_config.TextColumn(columns[first], pinned=True)
     st.dataframe(
@@ -122,6 +125,10 @@ def table(rows: Any, columns: Mapping[str, Any], description: str) -> None:
     )
 
 
+def _as_cell(value: Any) -> Any:
+    return harmless(printable(value)) if isinstance(value, str) else value
+
+
 def number_column(header: str, decimals: int = 0) -> Any:
     """A column of numbers with a comma between the thousands."""
     return st.column_config.NumberColumn(header, format=f"%,.{decimals}f")
@@ -131,11 +138,11 @@ def checks_table(results: Sequence[CheckResult]) -> None:
     """The results of data checks or release gates, in the order given."""
     rows = [
         {
-            "Check": label(result.name),
+            "Check": verbatim(label(result.name)),
             "Result": (
                 "✓\N{NO-BREAK SPACE}passed" if result.passed else "✗\N{NO-BREAK SPACE}failed"
             ),
-            "Details": result.message,
+            "Details": verbatim(result.message),
         }
         for result in results
     ]

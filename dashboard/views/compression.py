@@ -6,7 +6,7 @@ from msgspec import to_builtins
 
 from dashboard import data, page
 from dashboard.charts import common, compression
-from dashboard.text import size
+from dashboard.text import size, verbatim
 from fitness_assets.models.reports import CompressionStep
 from fitness_assets.release.bundle import Release
 
@@ -59,7 +59,9 @@ def show(release: Release) -> None:
         return
     steps = report.steps
     if not steps:
-        st.info(f"There is no forest to compress: {report.reason}.", icon=":material/info:")
+        st.info(
+            f"There is no forest to compress: {verbatim(report.reason)}.", icon=":material/info:"
+        )
         return
     first, last = steps[0], steps[-1]
     st.write(
@@ -110,7 +112,7 @@ def _step(step: CompressionStep, before: CompressionStep | None) -> None:
     description, trade_off = next(
         texts for start, texts in _STEPS.items() if step.step.startswith(start)
     )
-    st.write(f"**{step.step}.** {description}")
+    st.write(f"**{verbatim(step.step)}.** {description}")
     st.write(f"Trade-off: {trade_off}")
     if step.trees_measured < step.trees:
         st.caption(

@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import data, page
 from dashboard.charts import common, data_quality
+from dashboard.text import verbatim
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import DataReport, Release
 
@@ -132,5 +133,5 @@ def _quarantine(files: dict[str, str]) -> None:
         icon=":material/inventory_2:",
     )
     # `st.table` offers no download: names and reasons contain text of the files.
-    rows = [{"File": name, "Reason": reason} for name, reason in files.items()]
+    rows = [{"File": verbatim(name), "Reason": verbatim(reason)} for name, reason in files.items()]
     st.table(pd.DataFrame(rows).set_index("File"))

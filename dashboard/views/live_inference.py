@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import data, page
 from dashboard.charts import common
-from dashboard.text import label
+from dashboard.text import label, verbatim
 from dashboard.units import feature_label
 from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.models.forests import activity, calories
@@ -68,7 +68,7 @@ def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
     answers = _form("activity", metrics.inputs, activity.GROUPS["day"])
     answer = predict_activity(model, metrics, answers)
     activity_type, probability = next(iter(answer.probabilities.items()))
-    st.metric("Most probable activity", f"{label(activity_type)} ({probability:.0%})")
+    st.metric("Most probable activity", f"{verbatim(label(activity_type))} ({probability:.0%})")
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
     page.chart(common.share_bars, answer.probabilities, "Probability of each activity")
 

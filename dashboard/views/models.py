@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import data, notices, page
 from dashboard.charts import common, models
-from dashboard.text import label
+from dashboard.text import label, verbatim
 from dashboard.units import feature_label
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
@@ -71,9 +71,10 @@ def _classifier(metrics: ClassifierMetrics) -> None:
     _scores(
         {"This model": found.scores, "Baseline (class shares)": found.baseline}, _CLASSIFIER_SCORES
     )
+    majority = verbatim(label(metrics.majority_class).lower())
     st.caption(
         "The baseline gives each activity its share of the training days, so it always predicts "
-        f"{label(metrics.majority_class).lower()}. The model reduces the baseline's Brier score by "
+        f"{majority}. The model reduces the baseline's Brier score by "
         f"{found.gain:.1%}, and by more than {found.gain_low:.1%} in 95 of 100 bootstrap resamples."
     )
     left, right = st.columns([3, 2], gap="medium")
@@ -196,7 +197,9 @@ def _backtest(release: Release, spec: ModelSpec) -> None:
     if spec.compared is None or not scored:
         backtest = data.report(release).backtest
         not_scored = backtest.not_scored if backtest else {}
-        reason = not_scored.get(spec.name, "`model_backtest` is not materialized")
+        reason = "`model_backtest` is not materialized"
+        if spec.name in not_scored:
+            reason = verbatim(not_scored[spec.name])
         st.info(f"No backtest: {reason}.", icon=":material/info:")
         return
     page.chart(

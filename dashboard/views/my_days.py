@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import data, downloads, notices, page, personal
 from dashboard.charts import my_days
+from dashboard.text import verbatim
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
 from fitness_assets.models.forest_metrics import RegressorMetrics
@@ -142,13 +143,13 @@ def _segment(release: Release, people: Release, user: str) -> None:
         st.info(f"You are in “{name}”, which this release does not describe: it has few users.")
         return
     before = own["before"].iloc[0]
-    text = f"You are in “{profile.name}” with {profile.users - 1:,} other users"
+    text = f"You are in “{verbatim(profile.name)}” with {profile.users - 1:,} other users"
     if before and before != profile.name:
-        text += f". In the month before you were in “{before}”"
+        text += f". In the month before you were in “{verbatim(before)}”"
     st.write(f"{text}.")
     advice = habit_advice(profile, metrics)
     if advice:
-        st.write(f"To move to a better segment: {advice}")
+        st.write(f"To move to a better segment: {verbatim(advice)}")
         st.caption(
             "Calculated from the habits of the users of these segments. It does not show a cause."
         )

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import data, notices, page
 from dashboard.charts import common, overview
 from dashboard.month_states import month_states
-from dashboard.text import count, label, size
+from dashboard.text import count, label, size, verbatim
 from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.forest_metrics import ClassifierMetrics
 from fitness_assets.models.registry import MODELS, ModelSpec
@@ -102,7 +102,7 @@ def _months() -> None:
     page.chart(overview.month_calendar, states)
     for row in states.itertuples():
         if row.state != "released":
-            st.caption(f"{row.month} is {row.state}: {row.details}.")
+            st.caption(f"{row.month} is {row.state}: {verbatim(row.details)}.")
     if (states["state"] == "outdated").any():
         st.caption(
             "A month is outdated if records that its models were trained on have changed since."
@@ -162,7 +162,7 @@ def _model(spec: ModelSpec, metrics: Metrics) -> None:
         found = metrics.evaluation
         st.metric("Accuracy", f"{found.scores.accuracy:.3f}")
         st.write(
-            f"Baseline (always {label(metrics.majority_class).lower()}): "
+            f"Baseline (always {verbatim(label(metrics.majority_class).lower())}): "
             f"{found.baseline.accuracy:.3f}. Macro F1: {found.scores.macro_f1:.2f}, baseline "
             f"{found.baseline.macro_f1:.2f}. Measured on {found.users:,} held-out users."
         )

@@ -5,7 +5,7 @@ import streamlit as st
 
 from dashboard import data, notices, page
 from dashboard.charts import common, segments
-from dashboard.text import label
+from dashboard.text import label, verbatim
 from fitness_assets.models.explanations import habit_advice, segments_verdict
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
@@ -85,8 +85,14 @@ def _profiles(metrics: SegmentMetrics) -> None:
         "Segments with their users and mean measurements",
     )
     st.markdown("**Habits that lead to a better segment**")
-    advice = {profile.name: habit_advice(profile, metrics) for profile in metrics.profiles}
-    st.markdown("\n".join(f"- {name}: {text or 'no advice'}" for name, text in advice.items()))
+    advice = {
+        profile.name: habit_advice(profile, metrics) or "no advice" for profile in metrics.profiles
+    }
+    st.markdown(
+        "\n".join(
+            f"- {verbatim(name)}: {verbatim(text or 'no advice')}" for name, text in advice.items()
+        )
+    )
     st.caption(
         "A segment is better if its resting heart rate, steps or sleep is better and none of the "
         "three is worse. The advice changes habits only, towards the nearest better segment."
@@ -161,7 +167,7 @@ def _movement(release: Release, renamed: dict[str, str]) -> None:
         "the month before."
     )
     page.chart(segments.segment_movement, movement)
-    names = [f"“{now}” was named “{before}”" for now, before in renamed.items()]
+    names = [f"“{verbatim(now)}” was named “{verbatim(before)}”" for now, before in renamed.items()]
     st.caption(
         "Segments of two months are matched by the users that they share, not by name."
         + (f" In the month before, {', '.join(names)}." if names else "")

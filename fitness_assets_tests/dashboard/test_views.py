@@ -334,7 +334,7 @@ def test_quarantined_files_are_listed_with_their_reasons(
     assert not view.exception
     assert shown(view)["Files quarantined"] == "1"
     listed = view.table[-1].value
-    assert list(listed.index) == ["=cmd.csv"]
+    assert list(listed.index) == ["`=cmd.csv`"]
     assert listed.iloc[0, 0] == "row 3, steps: 'many'"
 
 
