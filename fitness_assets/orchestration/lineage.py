@@ -1,9 +1,13 @@
-"""What each asset reads: its inputs and the months of each. Partition mappings derive from it."""
+"""What each asset is made from: its inputs, the months of each, and settings.
+
+Partition mappings derive from the inputs.
+"""
 
 from dataclasses import dataclass
 
 from fitness_assets import months
 from fitness_assets.models.registry import FORESTS, MODELS
+from fitness_assets.release.people import Privacy
 
 #: Number of months that a model is trained on: its own month and up to five before it.
 TRAILING_WINDOW = 6
@@ -59,3 +63,26 @@ INPUTS: dict[str, dict[str, Window]] = {
     },
     "drive_upload": {"dashboard_release": MONTH},
 }
+
+#: The setting that decides where releases have rows of people.
+RELEASE_PEOPLE = "FITNESS_RELEASE_PEOPLE"
+#: The setting with the smallest number of people in a published cell and in a part of a model.
+SMALLEST_CELL = "FITNESS_SMALLEST_CELL"
+#: Settings that manifests record among the inputs.
+SETTINGS = (RELEASE_PEOPLE, SMALLEST_CELL)
+
+_MODEL_NAMES = {spec.name for spec in MODELS}
+
+
+def settings_of(asset: str, privacy: Privacy) -> dict[str, str]:
+    """The effective values of the settings that the content of `asset` depends on.
+
+    An upload depends on them too: it also publishes the private bundle, or removes it. The smallest
+    cell has no effect on a release in which rows of people are public.
+    """
+    cell = {SMALLEST_CELL: str(privacy.smallest_cell)}
+    if asset in _MODEL_NAMES:
+        return cell
+    if asset in ("dashboard_release", "drive_upload"):
+        return {RELEASE_PEOPLE: privacy.people, **(cell if privacy.protects else {})}
+    return {}

@@ -79,6 +79,25 @@ def inputs_of(partition: Partition) -> list[Partition]:
     ]
 
 
+def changed_settings(recorded: Mapping[str, str], current: Mapping[str, str]) -> str | None:
+    """Why content that was made with the settings `recorded` is stale; None if it is not.
+
+    Parameters
+    ----------
+    recorded, current : mapping
+        Value of each setting that the content depends on, by name. Which settings these are may
+        depend on the values of others.
+    """
+    changed = [
+        f"{name} was {recorded[name]} and is now {value}"
+        for name, value in sorted(current.items())
+        if name in recorded and recorded[name] != value
+    ]
+    if not changed and (missing := sorted(current.keys() - recorded.keys())):
+        return f"no value of {', '.join(missing)} was recorded"
+    return "; ".join(changed) or None
+
+
 def stale_partitions(state: State, months: Collection[str]) -> dict[Partition, str]:
     """The stored partitions of `months` whose inputs are not those that are stored now, and why.
 

@@ -5,8 +5,14 @@ from datetime import date
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
-from fitness_assets.orchestration.lineage import INPUTS, SOURCE, TRAILING_WINDOW
-from fitness_assets.orchestration.staleness import Partition, Stored, inputs_of
+from fitness_assets.orchestration.lineage import (
+    INPUTS,
+    SETTINGS,
+    SOURCE,
+    TRAILING_WINDOW,
+    settings_of,
+)
+from fitness_assets.orchestration.staleness import Partition, Stored, changed_settings, inputs_of
 from fitness_assets.record import daily, raw
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
@@ -37,16 +43,22 @@ def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partiti
 
 
 def input_versions(workspace: Workspace, asset: str, month: str) -> dict[str, str]:
-    """Data versions of what `asset` is about to be made from, by partition.
+    """What `asset` is about to be made from, as manifests record it.
 
     Take them before anything is read: content that is published meanwhile then makes the asset
     stale, and not the other way round.
+
+    Returns
+    -------
+    dict of str to str
+        Data versions by partition, and values of settings by name.
     """
-    return {
+    versions = {
         str(partition): stored.version
         for partition in inputs_of(Partition(asset, month))
         if (stored := _stored(workspace, partition)) is not None
     }
+    return versions | settings_of(asset, workspace.privacy)
 
 
 def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
@@ -61,7 +73,11 @@ def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
     if manifest is None:
         outdated = workspace.is_outdated(asset, month)
         return Stored("", {}, problem=OLDER_VERSION) if outdated else None
-    inputs = {Partition.parse(name): version for name, version in (manifest.inputs or {}).items()}
+    inputs = {
+        Partition.parse(name): version
+        for name, version in (manifest.inputs or {}).items()
+        if name not in SETTINGS
+    }
     return Stored(manifest.data_version, inputs, problem=_problem(workspace, partition, manifest))
 
 
@@ -82,6 +98,9 @@ def _problem(workspace: Workspace, partition: Partition, manifest: Manifest) -> 
         return ended
     if partition.asset in _SCHEMAS and manifest.info.get("columns") != _SCHEMAS[partition.asset]:
         return "its columns are those of an older version"
+    recorded = {name: manifest.inputs[name] for name in SETTINGS if name in manifest.inputs}
+    if changed := changed_settings(recorded, settings_of(partition.asset, workspace.privacy)):
+        return changed
     if missing := _missing_files(workspace, partition, manifest):
         return f"{', '.join(missing)} is missing"
     return None
