@@ -22,6 +22,7 @@ from bench.dashboard import dashboard
 from bench.event_log import event_log
 from bench.exports import exports
 from bench.forest_formats import forest_formats
+from bench.hostile import hostile
 from bench.real_users import real_users
 from bench.scale import scale
 from fitness_assets.etl.baselines import with_baselines
@@ -361,6 +362,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "loading": loading,
     "dashboard": dashboard,
     "scale": scale,
+    "hostile": hostile,
     "events": event_log,
 }
 

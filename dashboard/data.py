@@ -14,6 +14,7 @@ from msgspec import to_builtins
 from fitness_assets.errors import StorageError
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.release.acceptance import check_people
 from fitness_assets.release.bundle import Release, ReleasedModel, ReleaseReport
 from fitness_assets.release.mirror import Mirror, State
 from fitness_assets.release.model_loader import Loaded, load_models
@@ -111,7 +112,7 @@ def _refreshed_from_link(source: str, cache: Path, digests: tuple[str, ...]) -> 
 
 
 def _people(source: str, cache: Path, credentials: Path | None) -> State:
-    return Mirror(origin_of(source, credentials), cache, private=True).refresh()
+    return Mirror(origin_of(source, credentials), cache, private=True, check=check_people).refresh()
 
 
 @st.cache_data(ttl=_REMOTE_INTERVAL, max_entries=1, show_spinner="Checking for a new release")

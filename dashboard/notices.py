@@ -6,7 +6,7 @@ from datetime import date
 import msgspec
 import streamlit as st
 
-from dashboard.text import so_far, verbatim
+from dashboard.text import so_far, verbatim, without_paths
 from fitness_assets.errors import FitnessError, MemoryBudgetError, StorageError
 from fitness_assets.models.explanations import not_released
 from fitness_assets.release.bundle import ReleasedModel
@@ -17,7 +17,7 @@ from fitness_assets.settings import DashboardSettings
 
 def invalid_settings(error: FitnessError) -> None:
     """The settings cannot be read."""
-    st.error(verbatim(error), icon=":material/settings:")
+    st.error(_reason(error), icon=":material/settings:")
 
 
 def nothing_released() -> None:
@@ -29,10 +29,19 @@ def nothing_released() -> None:
     )
 
 
+def view_failed(month: str) -> None:
+    """The view of `month` cannot be drawn; the log has the reason."""
+    st.error(
+        f"This page of {month} cannot be shown. Choose another page or another month; the log of "
+        "the dashboard has the reason.",
+        icon=":material/error:",
+    )
+
+
 def release_refused(month: str, error: StorageError) -> None:
     """The release of `month` cannot be shown."""
     st.error(
-        f"The release of {month} was refused: {verbatim(error)}. Nothing of it is shown. To "
+        f"The release of {month} was refused: {_reason(error)}. Nothing of it is shown. To "
         f"rebuild it, run `fitness backfill {month}`, or choose another month.",
         icon=":material/block:",
     )
@@ -64,12 +73,12 @@ def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
             icon=":material/block:",
         )
         with st.expander("Reasons"):
-            st.markdown("\n".join(f"- {verbatim(reason)}" for reason in refused.values()))
+            st.markdown("\n".join(f"- {_reason(reason)}" for reason in refused.values()))
         return
     for month, reason in refused.items():
         what = part + (month if month == LATEST else f"release of {verbatim(month)}")
         st.warning(
-            f"The newest {what} was refused: {verbatim(reason)}. The previous release is shown.",
+            f"The newest {what} was refused: {_reason(reason)}. The previous release is shown.",
             icon=":material/block:",
         )
 
@@ -93,7 +102,10 @@ def fallback(model: ReleasedModel) -> None:
 
 def models_not_loaded(error: MemoryBudgetError) -> None:
     """The models would not fit in memory."""
-    st.error(f"The models were not loaded: {verbatim(error)}.", icon=":material/memory:")
+    st.error(
+        f"The models were not loaded: {_reason(error)}.",
+        icon=":material/memory:",
+    )
 
 
 def trust(settings: DashboardSettings) -> str:
@@ -106,3 +118,8 @@ def trust(settings: DashboardSettings) -> str:
             "only newer ones."
         )
     return "Releases come from this machine."
+
+
+def _reason(reason: object) -> str:
+    """A reason as Markdown that shows it as it is, without the folders of files."""
+    return verbatim(without_paths(str(reason)))

@@ -1,5 +1,6 @@
 """What the views share: the frame of a view, charts, tables and metrics."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -19,12 +20,14 @@ from fitness_assets.release.model_loader import Loaded
 from fitness_assets.storage.spreadsheet import harmless
 from fitness_assets.text import printable
 
+log = logging.getLogger(__name__)
+
 
 def view(draw: Callable[[Release], None]) -> Callable[[], None]:
     """Make the `show` function of a view from a function that draws a release.
 
     The title is the name of the view's module. If there is no release to draw, or it cannot be
-    read, the view says so.
+    read, the view says so. The log has the traceback of any other error, which visitors never see.
     """
     title = label(draw.__module__.rpartition(".")[2])
 
@@ -42,6 +45,9 @@ def view(draw: Callable[[Release], None]) -> Callable[[], None]:
             draw(release)
         except StorageError as error:
             notices.release_refused(month, error)
+        except Exception:
+            log.exception("the view %s of %s cannot be drawn", title, month)
+            notices.view_failed(month)
 
     return show
 

@@ -6,6 +6,13 @@ from datetime import date
 from fitness_assets.text import printable
 
 _MILLION, _BILLION = 1e6, 1e9
+# An absolute path of at least two parts, up to its last one; not the path of a link.
+_FOLDERS = re.compile(r"(?<![\w:/.])(?:/[^\s/'\"]+)*/(?=[^\s/'\"])")
+
+
+def without_paths(message: str) -> str:
+    """`message` with the last part of each absolute path in it: visitors see no folders."""
+    return _FOLDERS.sub("", message)
 
 
 def label(name: str) -> str:

@@ -1,9 +1,34 @@
 """Month keys such as ``2023-04``, as all parts of the platform write them. No Dagster here."""
 
 import re
+from contextlib import suppress
 from datetime import date, timedelta
 
-_KEY = re.compile(r"^(\d{4})-(0[1-9]|1[0-2])$")
+_KEY = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)
+_FIRST_YEAR, _LAST_YEAR = 1970, 2100
+
+
+def check(month: str) -> str:
+    """Return `month` if it is a month that data may be of.
+
+    Months that come from a user or from another machine are checked with this function: those at
+    the ends of the calendar have no months around them.
+
+    Raises
+    ------
+    ValueError
+        If `month` is not of the form ``YYYY-MM``, or not from 1970 to 2100.
+    """
+    if not _FIRST_YEAR <= start(month).year <= _LAST_YEAR:
+        raise ValueError(f"{month} is not a month from {_FIRST_YEAR} to {_LAST_YEAR}")
+    return month
+
+
+def is_month(text: str) -> bool:
+    """Return whether `text` is a month that `check` accepts."""
+    with suppress(ValueError):
+        return check(text) == text
+    return False
 
 
 def start(month: str) -> date:
@@ -14,7 +39,7 @@ def start(month: str) -> date:
     ValueError
         If `month` is not of the form ``YYYY-MM``.
     """
-    match = _KEY.match(month)
+    match = _KEY.fullmatch(month)
     if match is None or match[1] == "0000":
         raise ValueError(f"{month!r} is not a month; write it as YYYY-MM, for example 2023-04")
     return date(int(match[1]), int(match[2]), 1)

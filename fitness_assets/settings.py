@@ -124,7 +124,7 @@ def _webhook(text: str) -> str:
 
 def _month(text: str) -> str:
     try:
-        months.start(text)
+        months.check(text)
     except ValueError:
         raise ValueError("is not a month; write it as YYYY-MM, for example 2023-04") from None
     return text

@@ -34,3 +34,21 @@ def test_trailing_windows_and_ranges() -> None:
 def test_the_error_names_an_invalid_month(text: str) -> None:
     with pytest.raises(ValueError, match=text):
         months.start(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1969-12", "2101-01", "3000-01", "9999-12", "2023-04\n", "٢٠٢٣-٠٤", "\uff12023-04", "+023-04"],
+)
+def test_a_month_from_outside_is_ascii_and_in_range(text: str) -> None:
+    assert not months.is_month(text)
+    with pytest.raises(ValueError, match="is not a month"):
+        months.check(text)
+
+
+def test_the_months_at_the_ends_of_the_range_have_months_around_them() -> None:
+    for month in ("1970-01", "2100-12"):
+        assert months.check(month) == month
+        assert months.shift(months.shift(month, 1), -1) == month
+        assert len(months.days(month)) == 31
+        assert len(months.trailing(month, 24)) == 24

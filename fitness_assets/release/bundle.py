@@ -1,6 +1,5 @@
 """A published release: its manifest, its models, its tables and its metrics."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -209,6 +208,17 @@ def read_info(manifest: Manifest, month: str) -> ReleaseInfo:
     return info
 
 
+def read_report(content: bytes, month: str) -> ReleaseReport:
+    """The metrics of the release of `month`.
+
+    Raises
+    ------
+    StorageError
+        If a field is missing or of another type, or `content` is too large.
+    """
+    return documents.decode(content, ReleaseReport, f"the metrics of the release of {month}")
+
+
 @dataclass(frozen=True)
 class Release:
     """One published release. Each file is verified against the manifest when it is read.
@@ -232,8 +242,7 @@ class Release:
 
     def report(self) -> ReleaseReport:
         """The reports on the data and the models of the month."""
-        name = f"the metrics of the release of {self.month}"
-        return documents.decode(self._read(METRICS), ReleaseReport, name)
+        return read_report(self._read(METRICS), self.month)
 
     def model_file(self, name: str) -> StoredFile | None:
         """The file of the model `name`, or None if the release has no such model."""
@@ -246,6 +255,21 @@ class Release:
 
         file = self.model_file(name)
         return load(self._read(file.name), f"{self.month} {file.name}") if file else None
+
+    def model_memory(self, name: str) -> int:
+        """Bytes of the file of the model `name`, and of its arrays and forests in memory.
+
+        They follow from the file, and not from what the release says about it.
+        """
+        from fitness_assets.models.forests.packed.format import memory_bytes
+        from fitness_assets.storage.models import verify
+
+        file = self.model_file(name)
+        if file is None:
+            return 0
+        checked = verify(self._read(file.name), f"{self.month} {file.name}")
+        arrays = sum(map(len, checked.members.values()))
+        return file.bytes + arrays + sum(map(memory_bytes, checked.forests))
 
     def has_table(self, name: str) -> bool:
         """Whether the release has the table `name`."""
@@ -269,13 +293,11 @@ class Release:
         user : str, optional
             Read only the rows of this user. Row groups without them are not decoded.
         """
-        import pyarrow.parquet as pq
+        from fitness_assets.storage import parquet_file
 
-        content = io.BytesIO(self._read(f"{name}.parquet"))
         filters = None if user is None else [("user_id", "==", user)]
-        names = None if columns is None else list(columns)
-        frame: pd.DataFrame = pq.read_table(content, columns=names, filters=filters).to_pandas()
-        return frame
+        content = self._read(f"{name}.parquet")
+        return parquet_file.read(content, f"{self.month} {name}.parquet", columns, filters)
 
     def table_bytes(self, names: Sequence[str]) -> int:
         """Size of the files of the tables `names`: the bytes read from disk for them."""

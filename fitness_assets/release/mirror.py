@@ -2,12 +2,14 @@
 
 Every file is accepted only with a SHA-256 that is known beforehand: a file's from its manifest, a
 manifest's from the pointer or from the pinned digests. Only the pointer itself is trusted on first
-use; after that an older pointer is refused. A release that is refused leaves the previous one of
-its month in place.
+use; after that an older pointer is refused. A release replaces the previous one of its month after
+all of it was read once, within limits; otherwise the previous one stays in place.
 """
 
 import hashlib
+import logging
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +17,34 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fitness_assets.errors import FitnessError, ReleaseError, StorageError
+from fitness_assets.release.acceptance import check_release
 from fitness_assets.release.bundle import MANIFEST, read_info
 from fitness_assets.release.pointer import LATEST, Pointer
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Origin
-from fitness_assets.storage.publication import is_of, parse_manifest, read_bytes, write_atomically
+from fitness_assets.storage.publication import (
+    is_of,
+    parse_manifest,
+    read_bytes,
+    verify,
+    write_atomically,
+)
 
-# Limits on the size of a manifest, and of the files of one release together, in bytes.
-_MAX_MANIFEST_BYTES, _MAX_RELEASE_BYTES = 1_000_000, 200_000_000
+# Limits on the size of a manifest, of the files of one release and of all releases, in bytes. A
+# release of 1,959 users has 1.8 MB in 20 files, and 8 kB of manifest.
+_MAX_MANIFEST_BYTES, _MAX_RELEASE_BYTES, _MAX_COPY_BYTES = 200_000, 32_000_000, 1_000_000_000
+_MAX_FILES = 100
 _LOCK = "_mirror"
 # Seconds to wait for another process that makes the first copy.
 _FIRST_COPY_TIMEOUT = 60
+
+#: Checks a release before it is accepted, see `acceptance.check_release`: the files by name, the
+#: month, and whether to load the models.
+Check = Callable[..., None]
+
+_log = logging.getLogger(__name__)
+# The size and the time of the last change of each file of a copy whose hash this process checked.
+_checked: dict[Path, tuple[int, int]] = {}
 
 
 @dataclass(frozen=True)
@@ -60,6 +79,8 @@ class Mirror:
         SHA-256 of the manifests to accept. Empty: accept those that the pointer lists.
     private : bool
         Whether only the owner of the process may read the copy.
+    check : callable
+        Reads all of a release; `acceptance.check_release` by default.
     """
 
     def __init__(
@@ -69,8 +90,10 @@ class Mirror:
         digests: tuple[str, ...] = (),
         *,
         private: bool = False,
+        check: Check = check_release,
     ) -> None:
         self._origin = origin
+        self._check = check
         self._digests = digests
         self.store = ReleaseStore(root, private=private)
 
@@ -98,27 +121,58 @@ class Mirror:
             return {}
         pointer = Pointer.parse(content, LATEST)
         before = self._accepted()
-        if before is not None and pointer != before and pointer.serial <= before.serial:
+        # A pin has more weight than the order of pointers, which anyone could write.
+        known = None if self._digests else before
+        if known is not None and pointer != known and pointer.serial <= known.serial:
             raise ReleaseError(
                 f"{LATEST} has serial {pointer.serial}, which is not newer than the accepted "
-                f"serial {before.serial}. If this is intended, remove {self.store.root}"
+                f"serial {known.serial}. If this is intended, remove {self.store.root}"
             )
         refused = {}
-        for month, digest in pointer.releases.items():
-            if self.store.digest(month) == digest:
+        # The newest first, in case that not all have room.
+        for month, digest in sorted(pointer.releases.items(), reverse=True):
+            if self.store.digest(month) == digest and self._is_whole(month):
                 continue
             try:
-                self._copy(month, digest, pointer)
+                # A process that shows releases already has imported what its views need; before
+                # the first page, the import would take longer than all else.
+                self._copy(month, digest, pointer, load_models=before is not None)
             except (FitnessError, OSError) as error:
                 refused[month] = str(error)
+        refused = dict(sorted(refused.items()))
+        here = {month: self.store.digest(month) for month in self.store.months()}
+        if not here.items() & pointer.releases.items():
+            # Without a release of its own, a pointer deletes none, and its serial does not count.
+            if here and not refused:
+                raise ReleaseError(
+                    f"{LATEST} lists no release, and the last ones stay. If this is intended, "
+                    f"remove {self.store.root}"
+                )
+            return refused
         if pointer != before:
             write_atomically(self.store.root / LATEST, pointer.encode())
         # A release that was removed at the origin, perhaps on a user's request, is not kept here.
-        for month in set(self.store.months()) - pointer.releases.keys():
-            shutil.rmtree(self.store.root / month)
+        for month in here.keys() - pointer.releases.keys():
+            if here[month] not in self._digests:
+                shutil.rmtree(self.store.root / month)
         return refused
 
-    def _copy(self, month: str, digest: str, pointer: Pointer) -> None:
+    def _is_whole(self, month: str) -> bool:
+        """Whether the files of `month` in the copy match its manifest."""
+        try:
+            manifest = self.store.manifest(month)
+            for file in manifest.files if manifest else ():
+                path = self.store.root / month / file.path
+                found = path.stat()
+                state = found.st_size, found.st_mtime_ns
+                if _checked.get(path) != state:
+                    verify(path, file)
+                    _checked[path] = state
+        except (FitnessError, OSError):
+            return False
+        return manifest is not None
+
+    def _copy(self, month: str, digest: str, pointer: Pointer, *, load_models: bool) -> None:
         """Copy the release of `month` whose manifest has the SHA-256 `digest`."""
         if self._digests and digest not in self._digests:
             raise ReleaseError(
@@ -136,6 +190,14 @@ class Mirror:
                 f"the release of {month} has {manifest.bytes:,} bytes, more than "
                 f"{_MAX_RELEASE_BYTES:,}"
             )
+        if len(manifest.files) > _MAX_FILES:
+            raise ReleaseError(f"the release of {month} has {len(manifest.files):,} files")
+        others = sum(self._bytes(other) for other in self.store.months() if other != month)
+        if manifest.bytes + others > _MAX_COPY_BYTES:
+            raise ReleaseError(
+                f"there is no room for the release of {month}: all releases together may have "
+                f"{_MAX_COPY_BYTES:,} bytes"
+            )
         files = {}
         for file in manifest.files:
             try:
@@ -145,7 +207,20 @@ class Mirror:
                 if not is_of(content, file):
                     raise ReleaseError(f"{month}/{file.path} does not match {name}") from None
                 files[file.name] = content
+        try:
+            self._check(files, month, load_models=load_models)
+        except FitnessError:
+            raise
+        except Exception as error:
+            _log.warning("the release of %s cannot be read", month, exc_info=True)
+            raise ReleaseError(f"the release of {month} cannot be read: {error!r}") from error
         self.store.write(month, files, manifest.info, manifest.inputs)
+
+    def _bytes(self, month: str) -> int:
+        with suppress(StorageError):
+            manifest = self.store.manifest(month)
+            return manifest.bytes if manifest else 0
+        return 0
 
     def _accepted(self) -> Pointer | None:
         # A damaged pointer is replaced by the origin's.
@@ -159,7 +234,7 @@ class Mirror:
         months = tuple(
             month
             for month in self.store.months()
-            if month in listed and (not self._digests or self.store.digest(month) in self._digests)
+            if (self.store.digest(month) in self._digests if self._digests else month in listed)
         )
         current = pointer.month if pointer and pointer.month in months else None
         return State(months, current or (months[-1] if months else None), refused)

@@ -68,15 +68,13 @@ def load_models(
     StorageError
         If a file does not match the manifest, or holds a type that is not allowed.
     """
-    entries = release.report().models
     models: dict[str, Pipeline | None] = {}
     steps = [Step("before", resident())]
 
     def load(name: str) -> None:
         file, used = release.model_file(name), resident()
         if file is not None and used is not None:
-            report = entries[name].carried
-            needed = _LOADING_FACTOR * (file.bytes + ((report and report.memory_bytes) or 0))
+            needed = _LOADING_FACTOR * release.model_memory(name)
             if used + needed > budget:
                 raise MemoryBudgetError(
                     f"the {name} of {release.month} needs about {needed / 1e6:,.1f} MB to load; "
@@ -152,12 +150,19 @@ def _load_and_predict(folder: Path, month: str, budget: int) -> list[Step]:
     for name, entry in release.report().models.items():
         model, report = loaded.models[name], entry.carried
         if model is not None and report is not None:
-            _predict(model, report.metrics)
+            predict_one(model, report.metrics)
     return [*loaded.steps, Step("one prediction each", memory.resident())]
 
 
-def _predict(model: "Pipeline", metrics: object) -> None:
-    """Predict one row without known values."""
+def predict_one(model: "Pipeline", metrics: object) -> None:
+    """Predict one row without known values.
+
+    Parameters
+    ----------
+    model : Pipeline
+    metrics : SegmentMetrics, ClassifierMetrics or RegressorMetrics
+        Of the model.
+    """
     import pandas as pd
 
     from fitness_assets.models.prediction import feature_row

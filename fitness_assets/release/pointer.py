@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Self
+from typing import Annotated, Self
 
 import msgspec
 
@@ -12,6 +12,8 @@ from fitness_assets.storage import documents
 
 #: File name of the pointer.
 LATEST = "latest.json"
+#: Limits on a pointer: its serial, which each publication increments, and its number of months.
+MAX_SERIAL, MAX_MONTHS = 1_000_000, 240
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -32,9 +34,9 @@ class Pointer(
         File ids by path, for targets that address files by id instead of by path.
     """
 
-    serial: int
+    serial: Annotated[int, msgspec.Meta(ge=0, le=MAX_SERIAL)]
     month: str | None
-    releases: dict[str, str]
+    releases: Annotated[dict[str, str], msgspec.Meta(max_length=MAX_MONTHS)]
     ids: dict[str, str] = {}
 
     @classmethod
@@ -53,9 +55,10 @@ class Pointer(
             If `content` is not a valid pointer.
         """
         try:
+            documents.check_json(content)
             pointer = msgspec.json.decode(content, type=cls)
             for month, digest in pointer.releases.items():
-                months.start(month)
+                months.check(month)
                 if not _SHA256.fullmatch(digest):
                     raise ReleaseError(f"{name} is not a pointer to a release: bad digest {digest}")
         except (ValueError, RecursionError) as error:

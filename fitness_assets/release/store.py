@@ -44,7 +44,8 @@ class ReleaseStore:
 
     def months(self) -> list[str]:
         """The months that have a release, in order."""
-        return sorted(path.parent.name for path in self.root.glob(f"*/{MANIFEST}"))
+        names = (path.parent.name for path in self.root.glob(f"*/{MANIFEST}"))
+        return sorted(name for name in names if months.is_month(name))
 
     def open(self, month: str) -> Release:
         """The release of `month`.
@@ -111,7 +112,7 @@ class ReleaseStore:
         """
         from fitness_assets.storage.models import verify
 
-        months.start(month)
+        months.check(month)
         self.create()
         with Writer(self.root / month, MANIFEST) as writer:
             for name, content in files.items():

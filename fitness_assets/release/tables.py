@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 #: The numeric columns that are described.
 NUMBERS = MEASUREMENTS
-_HISTORY = (
+#: The columns of a user's history in `user_days`.
+HISTORY = (
     "steps_mean_28d",
     "calories_burned_mean_7d",
     "calories_burned_mean_28d",
@@ -29,7 +30,7 @@ COLUMNS = [
     *("user_id", "date", "day_of_week", "worn", "activity_type", "quality_flags"),
     *NUMBERS,
     *TRAITS,
-    *_HISTORY,
+    *HISTORY,
 ]
 #: Rows of `sample`.
 SAMPLE_SIZE = 1_500
@@ -293,9 +294,9 @@ def user_days(days: pd.DataFrame) -> pd.DataFrame:
     Means of the history are in single precision, which is finer than the values they average.
     """
     table = days[
-        ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *_HISTORY]
+        ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *HISTORY]
     ].sort_values(["user_id", "date"], kind="stable", ignore_index=True)
-    return table.astype(dict.fromkeys(_HISTORY, "float32"))
+    return table.astype(dict.fromkeys(HISTORY, "float32"))
 
 
 def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd.DataFrame:

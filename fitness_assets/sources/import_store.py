@@ -87,7 +87,7 @@ def stored_imports(root: Path) -> list[StoredImport]:
 
 def records_file(month: str) -> str:
     """Name of the file with the records of `month`."""
-    months.start(month)  # raises if it is not a month
+    months.check(month)
     return f"{RECORDS}{month}.parquet"
 
 

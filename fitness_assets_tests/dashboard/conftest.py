@@ -1,11 +1,33 @@
 """Fixtures of the dashboard's tests."""
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import streamlit as st
+
+
+class _Failures(logging.Handler):
+    """Collects the errors that views report to the log instead of to the visitor."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(logging.Formatter().format(record))
+
+
+@pytest.fixture(autouse=True)
+def view_failures() -> Iterator[list[str]]:
+    """Errors of views. A test that expects one clears the list."""
+    handler, log = _Failures(), logging.getLogger("dashboard.page")
+    log.addHandler(handler)
+    yield handler.messages
+    log.removeHandler(handler)
+    assert handler.messages == []
 
 
 @pytest.fixture(autouse=True)

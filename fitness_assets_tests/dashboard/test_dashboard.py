@@ -190,17 +190,30 @@ def test_releases_that_are_not_pinned_are_refused_in_one_message(
     assert "Releases are pinned" in app.sidebar.caption[0].value
 
 
-def test_a_copy_that_was_damaged_later_is_not_shown(
+def test_a_copy_that_was_damaged_later_is_fetched_again_or_not_shown(
     released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = open_app(releases(released), monkeypatch).run()
+    origin = tmp_path / "origin"
+    shutil.copytree(releases(released), origin)
+    app = open_app(origin, monkeypatch).run()
     assert not app.error
-    for table in (tmp_path / "cache" / "2023-05").glob("days-*.parquet"):
-        table.write_bytes(b"damaged")
-    st.cache_data.clear()
+
+    def damage() -> None:
+        for table in (tmp_path / "cache" / "2023-05").glob("days-*.parquet"):
+            table.write_bytes(b"damaged")
+        st.cache_data.clear()
+
+    damage()
+    app.run()
+    assert not app.exception
+    assert not app.error
+    damage()
+    for table in (origin / "2023-05").glob("days-*.parquet"):
+        table.unlink()
     app.run()
     assert not app.exception
     assert "The release of 2023-05 was refused" in app.error[0].value
+    assert str(tmp_path) not in app.error[0].value + app.warning[0].value
     app.sidebar.selectbox[0].select("2023-04").run()
     assert not app.exception
     assert not app.error

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
-from dashboard.text import label
+from dashboard.text import label, without_paths
 from dashboard.units import Units
 from fitness_assets.etl.quality import DAILY_CHECKS
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
@@ -113,6 +113,38 @@ def test_a_view_shows_nothing_of_a_damaged_release(
     assert not view.exception
     assert f"The release of {MONTHS[-1]} was refused" in view.error[0].value
     assert "fitness backfill" in view.error[0].value
+
+
+def test_a_view_that_fails_shows_one_line_and_logs_the_reason(
+    released: Settings, monkeypatch: pytest.MonkeyPatch, view_failures: list[str]
+) -> None:
+    def fail(*_: object) -> None:
+        raise KeyError("/srv/secret/folder")
+
+    monkeypatch.setattr(data, "table", fail)
+    view = open_view("explore", releases(released), monkeypatch)
+    assert not view.exception
+    (error,) = view.error
+    assert f"This page of {MONTHS[-1]} cannot be shown" in error.value
+    assert "secret" not in text(view)
+    (failure,) = view_failures
+    assert "Traceback" in failure
+    assert "/srv/secret/folder" in failure
+    view_failures.clear()
+
+
+@pytest.mark.parametrize(
+    ("message", "shown"),
+    [
+        ("/srv/a/days-1.parquet differs", "days-1.parquet differs"),
+        ("/srv/x/2023-05 has no days.parquet", "2023-05 has no days.parquet"),
+        ("in '/srv/x/y' of 1/2", "in 'y' of 1/2"),
+        ("https://drive.google.com/uc?id=1 is not", "https://drive.google.com/uc?id=1 is not"),
+        ("2023-05/manifest.json is of month", "2023-05/manifest.json is of month"),
+    ],
+)
+def test_messages_to_visitors_name_no_folders(message: str, shown: str) -> None:
+    assert without_paths(message) == shown
 
 
 def test_a_broken_model_is_refused_by_the_views_that_use_it(

@@ -27,7 +27,7 @@ from fitness_assets.storage.publication import read_bytes
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.drive_protocol import Fault
 from fitness_assets_tests.support.platform import MONTHS
-from fitness_assets_tests.support.releases import model_features, release_info
+from fitness_assets_tests.support.releases import any_content, model_features, release_info
 
 #: A consumer: update the copy, and predict some rows with each model.
 CONSUMER = """
@@ -71,8 +71,9 @@ def test_six_months_reach_a_new_process_through_drive(
     ]
     assert sent == [made.manifest.bytes] * 6
     address = link(drive)
-    repaired = store.publish(files | {"metrics.json": b"{}"}, replace(made.info, month="2023-06"))
-    assert target.upload(repaired).sent == 2
+    changed = files["metrics.json"] + b"\n"
+    repaired = store.publish(files | {"metrics.json": changed}, replace(made.info, month="2023-06"))
+    assert target.upload(repaired).sent == len(changed)
     assert link(drive) == address, "the public link stays"
 
     reports = {name: entry.report for name, entry in made.report().models.items()}
@@ -117,7 +118,7 @@ def mirror(drive: DriveEmulator, target: DriveTarget, tmp_path: Path) -> Iterato
         files = {"metrics.json": month.encode(), "days.parquet": b"12345" * 100}
         target.upload(store.publish(files, release_info(month)))
     origin = DriveOrigin(drive.item(LATEST).id, timeout=1, deadline=4, retries=1)
-    mirror = Mirror(origin, tmp_path / "copy")
+    mirror = Mirror(origin, tmp_path / "copy", check=any_content)
     assert mirror.refresh().refused == {}
     files = {"metrics.json": b"new", "days.parquet": b"54321" * 100}
     target.upload(store.publish(files, release_info("2023-05")))

@@ -15,6 +15,7 @@ import pytest
 from filelock import FileLock
 
 from fitness_assets.errors import StorageError
+from fitness_assets.months import between
 from fitness_assets.release.bundle import MANIFEST, SCHEMA_VERSION
 from fitness_assets.release.mirror import Mirror
 from fitness_assets.release.pointer import LATEST
@@ -22,7 +23,7 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderOrigin
 from fitness_assets.storage import publication
 from fitness_assets.storage.models import load
-from fitness_assets_tests.support.releases import release_info
+from fitness_assets_tests.support.releases import any_content, release_info
 
 MONTHS = ("2023-04", "2023-05")
 
@@ -53,7 +54,7 @@ def origin(tmp_path: Path) -> ReleaseStore:
 
 @pytest.fixture
 def mirror(tmp_path: Path, origin: ReleaseStore) -> Mirror:
-    return Mirror(FolderOrigin(origin.root), tmp_path / "copy")
+    return Mirror(FolderOrigin(origin.root), tmp_path / "copy", check=any_content)
 
 
 def content(store: ReleaseStore) -> dict[str, bytes]:
@@ -131,10 +132,11 @@ def test_a_removed_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> No
     assert content(mirror.store) == content(origin)
     origin.remove("2023-04")
     state = mirror.refresh()
-    assert (state.months, state.current, state.refused) == ((), None, {})
-    assert list(content(mirror.store)) == [LATEST]
+    assert state.months == ("2023-04",), "the last release stays until there is another one"
+    assert "lists no release, and the last ones stay" in state.refused[LATEST]
     origin.publish({"metrics.json": b"{}"}, release_info("2023-06"))
-    assert mirror.refresh().current == "2023-06"
+    state = mirror.refresh()
+    assert (state.months, state.current, state.refused) == (("2023-06",), "2023-06", {})
 
 
 def republish_may(origin: ReleaseStore) -> Path:
@@ -202,7 +204,7 @@ FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
     ),
     "enormous": (
         change(lambda document: document["files"][0].update(bytes=10**12)),
-        "more than 200,000,000",
+        "more than 32,000,000",
     ),
     "another month": (
         change(lambda document: document["info"].update(month="2023-04")),
@@ -253,13 +255,138 @@ def test_an_unreadable_pointer_changes_nothing(
 def test_only_pinned_releases_are_accepted(tmp_path: Path, origin: ReleaseStore) -> None:
     digest = origin.digest("2023-04")
     assert digest is not None
-    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", (digest,))
+    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", (digest,), check=any_content)
     state = mirror.refresh()
     assert (state.months, state.current) == (("2023-04",), "2023-04")
     assert "which is not pinned" in state.refused["2023-05"]
     # A copy made before the digest was pinned is not shown either.
-    Mirror(FolderOrigin(origin.root), tmp_path / "copy").refresh()
+    Mirror(FolderOrigin(origin.root), tmp_path / "copy", check=any_content).refresh()
     assert mirror.refresh().months == ("2023-04",)
+
+
+def pointer_of(origin: ReleaseStore, **changes: object) -> None:
+    """Change the pointer of the origin."""
+    document = json.loads((origin.root / LATEST).read_text())
+    (origin.root / LATEST).write_text(json.dumps(document | changes))
+
+
+@pytest.mark.parametrize("serial", [99, 10**6, 10**7, 10**3_999, -1, 1.5, "9", None])
+@pytest.mark.parametrize(
+    "listed", [{}, {"2030-01": "0" * 64}, dict.fromkeys(("2023-04", "2023-05"), "0" * 64)]
+)
+@pytest.mark.parametrize("pinned", [False, True])
+def test_a_pointer_without_a_release_deletes_nothing(
+    tmp_path: Path, origin: ReleaseStore, serial: object, listed: dict[str, str], pinned: bool
+) -> None:
+    pins = tuple(origin.digest(month) or "" for month in MONTHS) if pinned else ()
+    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", pins, check=any_content)
+    before = mirror.refresh()
+    kept = content(mirror.store)
+    good = (origin.root / LATEST).read_bytes()
+    pointer_of(origin, serial=serial, releases=listed, month=max(listed, default=None))
+    state = mirror.refresh()
+    assert state.refused
+    assert (state.months, state.current) in {
+        (before.months, before.current),
+        (before.months, MONTHS[-1]),
+    }
+    assert {n: d for n, d in content(mirror.store).items() if n != LATEST} == {
+        n: d for n, d in kept.items() if n != LATEST
+    }
+    # The owner's pointer is accepted again.
+    (origin.root / LATEST).write_bytes(good)
+    assert mirror.refresh() == before
+    origin.publish({"metrics.json": b"new"}, release_info("2023-06"))
+    assert LATEST not in mirror.refresh().refused
+
+
+def test_a_pinned_month_stays_when_the_pointer_does_not_list_it(
+    tmp_path: Path, origin: ReleaseStore
+) -> None:
+    pins = tuple(origin.digest(month) or "" for month in MONTHS)
+    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", pins, check=any_content)
+    assert mirror.refresh().months == MONTHS
+    listed = {"2023-05": origin.digest("2023-05")}
+    pointer_of(origin, serial=999, releases=listed, month="2023-05")
+    state = mirror.refresh()
+    assert (state.months, state.current) == (MONTHS, "2023-05")
+
+
+@pytest.mark.parametrize(
+    "month",
+    ["9999-12", "3000-01", "0001-01", "1969-12", "2101-01", "٢٠٢٣-٠٤", "2023-04\n", " 2023-04", ""],
+)
+def test_a_pointer_to_another_month_than_data_may_be_of_is_refused(
+    origin: ReleaseStore, mirror: Mirror, month: str
+) -> None:
+    before = mirror.refresh()
+    pointer_of(origin, serial=99, releases={month: "0" * 64}, month=month)
+    state = mirror.refresh()
+    assert list(state.refused) == [LATEST]
+    assert (state.months, state.current) == (before.months, before.current)
+
+
+def test_months_and_bytes_of_a_copy_are_limited(
+    origin: ReleaseStore, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    many = dict.fromkeys(between("2000-01", "2023-04"), "0" * 64)
+    pointer_of(origin, releases=many, month="2023-04")
+    assert list(mirror.refresh().refused) == [LATEST]
+    pointer_of(origin, releases={m: origin.digest(m) for m in MONTHS}, month=MONTHS[-1])
+    monkeypatch.setattr("fitness_assets.release.mirror._MAX_COPY_BYTES", 15)
+    state = mirror.refresh()
+    assert (state.months, list(state.refused)) == (("2023-05",), ["2023-04"])
+    assert "no room" in state.refused["2023-04"]
+
+
+def test_a_damaged_file_of_the_copy_is_fetched_again(mirror: Mirror) -> None:
+    before = mirror.refresh()
+    kept = content(mirror.store)
+    for damage in (b"damaged", b"54321", b""):
+        for path in mirror.store.root.rglob("days-*"):
+            path.write_bytes(damage)
+        assert mirror.refresh() == before
+        assert content(mirror.store) == kept
+    for path in mirror.store.root.rglob("days-*"):
+        path.unlink()
+    (mirror.store.root / "2023-05" / MANIFEST).write_bytes(b"{")
+    assert mirror.refresh() == before
+    assert content(mirror.store) == kept
+
+
+def test_a_release_that_cannot_be_read_does_not_replace_another(
+    tmp_path: Path, origin: ReleaseStore
+) -> None:
+    read: list[tuple[str, bool]] = []
+
+    def check(files: dict[str, bytes], month: str, *, load_models: bool) -> None:
+        read.append((month, load_models))
+        if files["metrics.json"] == b"new":
+            raise KeyError("metrics")
+
+    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", check=check)
+    before = mirror.refresh()
+    assert sorted(read) == [(month, False) for month in MONTHS]
+    kept = content(mirror.store)
+    republish_may(origin)
+    state = mirror.refresh()
+    assert read[-1] == ("2023-05", True), "models are loaded, except before the first page"
+    assert "2023-05 cannot be read" in state.refused["2023-05"]
+    assert state.months == before.months
+    assert {n: d for n, d in content(mirror.store).items() if n != LATEST} == {
+        n: d for n, d in kept.items() if n != LATEST
+    }
+
+
+@pytest.mark.parametrize("info", [[], {"a": []}, {"schema_version": [SCHEMA_VERSION]}])
+def test_a_manifest_of_another_shape_is_refused(
+    origin: ReleaseStore, mirror: Mirror, info: object
+) -> None:
+    before = mirror.refresh()
+    change(lambda document: document.update(info=info))(origin)
+    state = mirror.refresh()
+    assert list(state.refused) == ["2023-05"]
+    assert state.months == before.months
 
 
 def bomb() -> bytes:

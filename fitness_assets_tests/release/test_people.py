@@ -18,7 +18,7 @@ from fitness_assets.release.targets.drive import DriveTarget
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
-from fitness_assets_tests.support.releases import release_info
+from fitness_assets_tests.support.releases import any_content, release_info
 
 MONTH = "2023-04"
 READER, OTHER = "reader@readers.example", "other@readers.example"
@@ -109,17 +109,17 @@ def test_a_private_bundle_is_for_named_readers(platform: Platform) -> None:
     assert sorted([*pointer.ids, LATEST]) == public, "the public pointer names no private file"
 
     copy = platform.home / "copy"
-    mirror = Mirror(origin_of(public_link), copy / "r")
+    mirror = Mirror(origin_of(public_link), copy / "r", check=any_content)
     assert not mirror.refresh().refused
     assert not mirror.store.open(MONTH).has_people
     reader = drive.credentials(platform.home, account=READER)
-    mirror = Mirror(origin_of(private_link, reader), copy / "p", private=True)
+    mirror = Mirror(origin_of(private_link, reader), copy / "p", private=True, check=any_content)
     assert not mirror.refresh().refused
     assert mirror.store.open(MONTH).has_people
     assert stat.S_IMODE((copy / "p").stat().st_mode) == 0o700
     stranger = drive.credentials(platform.home, account=OTHER)
     for origin in (origin_of(private_link), origin_of(private_link, stranger)):
-        refused = Mirror(origin, copy / "s", private=True).refresh()
+        refused = Mirror(origin, copy / "s", private=True, check=any_content).refresh()
         assert not refused.months
         assert LATEST in refused.refused
 

@@ -39,6 +39,10 @@ def model_features(report: ModelReport) -> list[str]:
     return metrics.features if isinstance(metrics, SegmentMetrics) else metrics.inputs.features
 
 
+def any_content(*_: object, **__: object) -> None:
+    """Accept releases whose files have any content, for tests of how they are copied."""
+
+
 def release_info(month: str, **changes: object) -> ReleaseInfo:
     """Information of a release of `month` with nothing in it, but for `changes`."""
     return msgspec.structs.replace(_INFO, month=month, **changes)

@@ -77,6 +77,9 @@ MAX_WEIGHTS = 1 << 18
 MAX_FEATURES = (1 << 12) - 1
 _MAX_JSON = 1 << 17
 
+# In memory: the branch, the feature and the direction of missing values of a node; a weight.
+_NODE_BYTES, _WEIGHT_BYTES = 11, 4
+
 # dtype of class labels, and the Python type of such a label in JSON.
 _LABEL_TYPES: dict[str, type] = {
     "bool": bool,
@@ -173,6 +176,14 @@ def encode(content: ForestContent) -> bytes:
     stream = lzma.compress(b"".join(parts), format=lzma.FORMAT_RAW, filters=FILTERS)
     checked = header[_CHECKED_FROM:] + stream
     return _MAGIC + struct.pack("<I", zlib.crc32(checked)) + checked
+
+
+def memory_bytes(content: bytes) -> int:
+    """Bytes of the arrays of the forest in `content`, according to its header; 0 if it has none."""
+    if len(content) < HEADER.size:
+        return 0
+    *_, n_nodes, _, n_rows, n_classes, _, _ = HEADER.unpack_from(content)
+    return int(_NODE_BYTES * n_nodes + _WEIGHT_BYTES * n_rows * n_classes)
 
 
 def decode(content: bytes) -> ForestContent:

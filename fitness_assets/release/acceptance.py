@@ -1,0 +1,177 @@
+"""Read all of a release once, within limits, before it replaces another.
+
+A file may match its hash and still be of no use: a table without its columns, metrics without
+their fields, or a file that takes all memory when it is decoded.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from fitness_assets import months
+from fitness_assets.errors import PackedForestError, ReleaseError, StorageError
+from fitness_assets.models.registry import MODELS
+from fitness_assets.record.raw import TRAITS
+from fitness_assets.release.bundle import METRICS, ReleaseReport, read_report
+from fitness_assets.release.model_loader import predict_one
+from fitness_assets.release.people import PEOPLE_TABLES
+from fitness_assets.release.tables import HISTORY, NUMBERS
+from fitness_assets.storage import models, parquet_file
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+#: Columns of each table that readers use, by kind. A column without any value has no type.
+_NUMBER, _TEXT, _DATE, _FLAG = "number", "text", "date", "flag"
+_NUMBERS = dict.fromkeys(NUMBERS, _NUMBER)
+_COUNTS = {"records": _NUMBER, "worn": _NUMBER}
+_TABLES = {
+    "days": {"date": _DATE, **_COUNTS, **_NUMBERS},
+    "weekdays": {"day_of_week": _NUMBER, **_COUNTS, **_NUMBERS},
+    "activities": {"activity_type": _TEXT, "days": _NUMBER, "users": _NUMBER, **_NUMBERS},
+    "spreads": {
+        "activity_type": _TEXT,
+        "number": _TEXT,
+        **dict.fromkeys(("p5", "p25", "p50", "p75", "p95"), _NUMBER),
+    },
+    "histograms": {
+        "number": _TEXT,
+        **dict.fromkeys(("low", "high", "days"), _NUMBER),
+    },
+    "correlations": {"x": _TEXT, "y": _TEXT, "r": _NUMBER},
+    "trends": {
+        **dict.fromkeys(("x", "y"), _TEXT),
+        **dict.fromkeys(("at", "median", "days"), _NUMBER),
+    },
+    "quality": {
+        "number": _TEXT,
+        **dict.fromkeys(("known", "out_of_range", "not_worn", "missing", "outliers"), _NUMBER),
+        **dict.fromkeys(("allowed_low", "allowed_high"), _NUMBER),
+        **dict.fromkeys(("minimum", "q1", "median", "q3", "maximum"), _NUMBER),
+    },
+}
+#: Tables that a release may lack: those with rows of people, and those of segments.
+_OPTIONAL_TABLES = {
+    "sample": {"activity_type": _TEXT, **_NUMBERS},
+    "user_days": {
+        "user_id": _TEXT,
+        "date": _DATE,
+        "worn": _FLAG,
+        "activity_type": _TEXT,
+        **_NUMBERS,
+        **{name: _TEXT if name == "sex" else _NUMBER for name in TRAITS},
+        **dict.fromkeys(HISTORY, _NUMBER),
+    },
+    "segments": {"user_id": _TEXT, "segment": _NUMBER, "segment_name": _TEXT},
+    "user_map": {
+        **dict.fromkeys(("user_id", "segment_name", "before"), _TEXT),
+        **dict.fromkeys(("x", "y", "segment"), _NUMBER),
+    },
+    "movement": {"before": _TEXT, "segment": _TEXT, "users": _NUMBER},
+}
+
+
+def check_release(files: Mapping[str, bytes], month: str, *, load_models: bool) -> None:
+    """Read the metrics, every table and every model of a release once.
+
+    Parameters
+    ----------
+    files : mapping
+        Content by file name.
+    month : str
+    load_models : bool
+        Load each model and predict one row with it. Otherwise only its parts and its forests are
+        checked, which needs neither skops nor scikit-learn.
+
+    Raises
+    ------
+    StorageError or ReleaseError
+        If a file is missing, cannot be read, or exceeds a limit.
+    """
+    if METRICS not in files:
+        raise ReleaseError(f"the release of {month} has no {METRICS}")
+    report = read_report(files[METRICS], month)
+    for name in _TABLES:
+        if f"{name}.parquet" not in files:
+            raise ReleaseError(f"the release of {month} has no {name}.parquet")
+    _check_tables(files, month)
+    _check_models(files, month, report, load=load_models)
+
+
+def check_people(files: Mapping[str, bytes], month: str, **_: bool) -> None:
+    """Read every table of a private bundle of rows of people once.
+
+    Parameters and errors are those of `check_release`.
+    """
+    if unknown := files.keys() - {f"{name}.parquet" for name in PEOPLE_TABLES}:
+        raise ReleaseError(f"the bundle of people of {month} has {min(unknown)}")
+    _check_tables(files, month)
+
+
+def _check_tables(files: Mapping[str, bytes], month: str) -> None:
+    known = _TABLES | _OPTIONAL_TABLES
+    for file, content in files.items():
+        name, _, suffix = file.rpartition(".")
+        if suffix != "parquet":
+            continue
+        schema = parquet_file.check(content, f"{month} {file}")
+        kinds = {field.name: _kind(field.type) for field in schema}
+        for column, kind in known.get(name, {}).items():
+            if kinds.get(column) not in (kind, None) or column not in kinds:
+                raise ReleaseError(f"{month} {file} has no column {column} of the kind {kind}")
+
+
+def _check_models(
+    files: Mapping[str, bytes], month: str, report: ReleaseReport, *, load: bool
+) -> None:
+    names = {spec.name for spec in MODELS}
+    if set(report.models) != names:
+        raise ReleaseError(f"the {METRICS} of {month} do not describe {', '.join(sorted(names))}")
+    for name, entry in report.models.items():
+        reports = [entry.report, *([entry.fallback.report] if entry.fallback else [])]
+        named = [*([entry.fallback.month] if entry.fallback else [])]
+        for each in reports:
+            named += [*each.window, *each.learned_from]
+        if wrong := [text for text in named if not months.is_month(text)]:
+            raise ReleaseError(f"the {METRICS} of {month} name {wrong[0]!r} as a month of {name}")
+    for spec in MODELS:
+        file, carried = f"{spec.name}.skops", report.models[spec.name].carried
+        if (carried is None) == (file in files):
+            raise ReleaseError(f"{file} and the {METRICS} of {month} do not agree")
+        if carried is None:
+            continue
+        if not isinstance(carried.metrics, spec.metrics):
+            raise ReleaseError(f"the {METRICS} of {month} lack those of the {spec.name}")
+        _check_model(files[file], f"{month} {file}")
+        if load:
+            model = models.load(files[file], f"{month} {file}")
+            try:
+                predict_one(model, carried.metrics)
+            except Exception as error:  # attributes of any value may be missing or wrong
+                reason = " ".join(str(error).split())
+                raise StorageError(f"{month} {file} cannot predict: {reason}") from error
+
+
+def _check_model(content: bytes, name: str) -> None:
+    """Check the parts of a model, and decode its forests."""
+    from fitness_assets.models.forests.packed.format import decode
+    from fitness_assets.models.forests.packed.routing import FlatTrees
+
+    try:
+        for forest in models.verify(content, name).forests:
+            FlatTrees.of(decode(forest))
+    except PackedForestError as error:
+        raise StorageError(f"{name} is not a model that may be loaded: {error}") from error
+
+
+def _kind(kind: "pa.DataType") -> str | None:
+    from pyarrow import types
+
+    if types.is_null(kind):
+        return None
+    if types.is_boolean(kind):
+        return _FLAG
+    if types.is_date(kind):
+        return _DATE
+    if types.is_integer(kind) or types.is_floating(kind):
+        return _NUMBER
+    return _TEXT
