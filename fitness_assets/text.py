@@ -9,6 +9,7 @@ _JOINERS = {"\N{ZERO WIDTH JOINER}", "\N{ZERO WIDTH NON-JOINER}"}
 #: separators of lines and paragraphs.
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _BYTE = 0xFF
+_MAX_SHOWN = 40
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
 
 
@@ -24,6 +25,19 @@ def printable(text: str) -> str:
         _escaped(character) if _is_unprintable(character) else character
         for character in _BREAKS.sub(" ", text)
     )
+
+
+def shorten(value: object) -> str:
+    """A value or an error for use in a message: short, and on one line."""
+    if isinstance(value, str | bytes):
+        value = value[: _MAX_SHOWN + 1]
+    try:
+        text = str(value) if isinstance(value, Exception) else repr(value)
+    except (RecursionError, ValueError):
+        # Values nested too deeply, and whole numbers of too many digits.
+        return f"a {type(value).__name__} that is too large to show"
+    text = " ".join(text.split())
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def _is_unprintable(character: str) -> bool:

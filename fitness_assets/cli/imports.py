@@ -56,7 +56,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     Each PATH is a file, a zip, a tar or a folder of an Apple Health, Fitabase, Fitbit, Garmin,
     Google Takeout or Google Fit export, or of tidy CSV or Parquet. A table says what was used of
     each file, and what was left out and why. The original is not changed; a copy is kept. Importing
-    the same export again changes nothing. Needs FITNESS_SOURCE=exports.
+    the same export again changes nothing. A PATH may be a link; links and pipes within a folder are
+    not read. Needs FITNESS_SOURCE=exports.
     """
     settings = Settings.from_env()
     from fitness_assets.cli.import_table import print_files
@@ -67,7 +68,8 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     imports = configured_imports(settings)
     changed: set[str] = set()
     failed = False
-    for path in paths:
+    # A link that the user names is followed. Links within a folder are not.
+    for path in (each.resolve() if each.is_symlink() else each for each in paths):
         try:
             with bytes_bar(path.name) as progress:
                 imported, months = imports.add(path, options, progress)
@@ -104,8 +106,8 @@ def _options(  # noqa: PLR0913, PLR0917 - one parameter an option
         user=user,
         zone=parse_timezone("--timezone", timezone) if timezone else settings.timezone,
         zones=by_stream,
-        layout=layouts.load(layout) if layout else None,
-        source_order=source_order.load(sources) if sources else (),
+        layout=layouts.load(layout.resolve()) if layout else None,
+        source_order=source_order.load(sources.resolve()) if sources else (),
     )
 
 

@@ -1,6 +1,7 @@
 """Import exports from ``HOME/inbox``; the months they change are requested as any change is."""
 
 import hashlib
+import os
 
 import dagster as dg
 
@@ -53,6 +54,6 @@ def inbox_sensor(settings: Settings, import_inbox: dg.JobDefinition) -> dg.Senso
         if not found:
             return dg.SkipReason(f"{folder} contains no complete export")
         listing = "\n".join(f"{each.path} {each.changed}" for each in found)
-        return dg.RunRequest(run_key=hashlib.sha256(listing.encode()).hexdigest())
+        return dg.RunRequest(run_key=hashlib.sha256(os.fsencode(listing)).hexdigest())
 
     return inbox

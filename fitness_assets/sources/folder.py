@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
-from fitness_assets import months
+from fitness_assets import months, regular_files
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 
@@ -153,6 +153,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     """The canonical columns of `path`, with the file's types; CSV values are text."""
     kind = path.suffix.lower().removeprefix(".")
     try:
+        regular_files.check(path)
         if kind == "parquet":
             with pq.ParquetFile(path) as file:
                 columns = _columns(file.schema_arrow.names, path)

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import shutil
 import unicodedata
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -22,7 +20,7 @@ from fitness_assets import clock
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
 from fitness_assets.record.user_ids import normalize_user_id
-from fitness_assets.sources import import_store
+from fitness_assets.sources import import_store, originals
 from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
@@ -45,11 +43,11 @@ from fitness_assets.sources.import_store import (
 from fitness_assets.sources.merge import VALUES, origin_of
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.publication import Writer, read_manifest
+from fitness_assets.text import printable
 
 if TYPE_CHECKING:
     from fitness_assets.sources.exports.report import FileReport
 
-_ORIGINAL = "original"
 _REJECTED = "_refused"
 # Between two deliveries at the same time.
 _MOMENT = timedelta(microseconds=1)
@@ -108,11 +106,18 @@ class Imports:
         Raises
         ------
         SourceError
-            If no part of it can be used. Then nothing is kept.
+            If no part of it can be used, or it is a link, a pipe, a device or a socket. Then
+            nothing is kept.
+        ExportChangedError
+            If it changed meanwhile. Nothing is kept either.
         """
-        if not path.exists():
-            raise SourceError(f"{path} does not exist")
-        digest = _digest(path)
+        try:
+            before_import = originals.snapshot(path)
+            digest = originals.digest(path)
+        except FileNotFoundError:
+            raise SourceError(f"{path} does not exist") from None
+        except OSError as error:
+            raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
         folder = self._root / digest[:_DIGEST_DIGITS]
         stored_options = self._stored_options(options)
         others = stored_imports(self._root)
@@ -141,10 +146,11 @@ class Imports:
                 ),
                 writer.staging,
             )
-            _copy_original(path, writer.staging)
+            originals.copy(path, writer.staging)
+            originals.check_unchanged(path, before_import)
             info = ImportInfo(
                 digest=digest,
-                name=path.name,
+                name=printable(path.name),
                 options=stored_options,
                 delivered=delivered,
                 months=content.months,
@@ -166,14 +172,34 @@ class Imports:
         return sorted(infos, key=lambda info: (info.name, info.digest))
 
     def reject(self, path: Path, reason: str) -> None:
-        """Move a file that cannot be imported out of the inbox, and store the reason."""
-        folder = self._root / f"{_REJECTED}-{_digest(path)[:_DIGEST_DIGITS]}"
-        entry = QuarantineEntry(file=path.name, place="", reason=reason)
+        """Store a copy of an export that cannot be imported, with the reason.
+
+        Raises
+        ------
+        OSError
+            If it cannot be read.
+        """
+        folder = self._rejected_folder(originals.digest(path))
         with Writer(folder) as writer:
-            _copy_original(path, writer.staging)
-            info = RejectedInfo(name=path.name, quarantined=[entry])
-            writer.publish(msgspec.to_builtins(info))
-        remove(path)
+            originals.copy(path, writer.staging)
+            writer.publish(_rejected(path.name, reason))
+
+    def report_unreadable(self, name: str, reason: str) -> None:
+        """Store why the export `name` cannot even be copied."""
+        with Writer(self._unreadable_folder(name)) as writer:
+            writer.publish(_rejected(name, reason))
+
+    def clear_unreadable(self, name: str) -> None:
+        """Remove what `report_unreadable` stored of `name`."""
+        folder = self._unreadable_folder(name)
+        if folder.exists():
+            originals.remove(folder)
+
+    def _unreadable_folder(self, name: str) -> Path:
+        return self._rejected_folder(hashlib.sha256(name.encode()).hexdigest())
+
+    def _rejected_folder(self, digest: str) -> Path:
+        return self._root / f"{_REJECTED}-{digest[:_DIGEST_DIGITS]}"
 
     def rejected(self) -> list[QuarantineEntry]:
         """The files given to `reject`, with the reasons."""
@@ -241,7 +267,7 @@ class Imports:
             if user not in each.info.users:
                 continue
             if each.info.users == [user]:
-                remove(each.folder)
+                originals.remove(each.folder)
                 continue
             with Writer(each.folder) as writer:
                 batches = (
@@ -345,37 +371,9 @@ class _Content:
     traits_since: str | None
 
 
-def remove(path: Path) -> None:
-    """Remove a file, or a folder with its content."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file; for a folder, of its files' names and hashes."""
-    if path.is_file():
-        with path.open("rb") as content:
-            return hashlib.file_digest(content, "sha256").hexdigest()
-    digest = hashlib.sha256()
-    for file in _files(path):
-        digest.update(f"{file.relative_to(path).as_posix()}\0{_digest(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink())
-
-
-def _copy_original(path: Path, staging: Path) -> None:
-    """Copy a file to `staging`; a folder becomes an uncompressed zip."""
-    if path.is_file():
-        shutil.copyfile(path, staging / f"{_ORIGINAL}{''.join(path.suffixes[-1:])}")
-        return
-    with zipfile.ZipFile(staging / f"{_ORIGINAL}.zip", "w", zipfile.ZIP_STORED) as archive:
-        for file in _files(path):
-            archive.write(file, file.relative_to(path).as_posix())
+def _rejected(name: str, reason: str) -> RejectedInfo:
+    entry = QuarantineEntry(file=printable(name), place="", reason=reason)
+    return RejectedInfo(name=printable(name), quarantined=[entry])
 
 
 def _after_all(others: list[StoredImport]) -> datetime:

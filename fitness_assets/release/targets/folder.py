@@ -1,10 +1,12 @@
 """A local folder as a release target."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 from fitness_assets.errors import ReleaseError
+from fitness_assets.regular_files import is_folder, open_regular
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.pointer import LATEST, Pointer
 from fitness_assets.release.store import ReleaseStore
@@ -61,7 +63,7 @@ class FolderOrigin:
 
     def pointer(self) -> bytes | None:
         """The content of ``latest.json``, or None if nothing has been released."""
-        if not (self._root / LATEST).is_file():
+        if not os.path.lexists(self._root / LATEST):
             return None
         return self._content(self._root / LATEST, MAX_POINTER_BYTES)
 
@@ -72,14 +74,17 @@ class FolderOrigin:
         max_bytes: int,
     ) -> bytes:
         """The content of the file at `path`, of at most `max_bytes` bytes."""
-        return self._content(self._root / path, max_bytes)
+        file = self._root / path
+        if not is_folder(file.parent):
+            raise ReleaseError(f"{file.parent} is not a folder")
+        return self._content(file, max_bytes)
 
     def _content(self, path: Path, max_bytes: int) -> bytes:
         try:
-            with path.open("rb") as file:
+            with open_regular(path) as file:
                 content = file.read(max_bytes + 1)
         except OSError as error:
-            raise ReleaseError(f"{path} cannot be read: {error.strerror}") from error
+            raise ReleaseError(f"{path} cannot be read: {error.strerror or error}") from error
         if len(content) > max_bytes:
             raise ReleaseError(f"{path} is larger than the expected {max_bytes:,} bytes")
         return content

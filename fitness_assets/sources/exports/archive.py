@@ -4,8 +4,6 @@ Zip and tar archives are opened, also within a folder, and one level of archives
 Names of members are never used as paths.
 """
 
-import bz2
-import gzip
 import io
 import lzma
 import os
@@ -21,9 +19,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from fitness_assets.errors import SourceError
+from fitness_assets.regular_files import is_folder, kind_of, open_regular
+from fitness_assets.sources.exports import compressed
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.encodings import Utf8Reader, to_utf_8, wide_encoding
 from fitness_assets.sources.exports.report import Usage
@@ -45,13 +45,8 @@ _PROBE_BYTES = 64
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
-_DECOMPRESSORS: tuple[tuple[bytes, Callable[[Path], Any]], ...] = (
-    (b"\x1f\x8b", gzip.open),
-    (b"BZh", bz2.open),
-    (b"\xfd7zXZ\x00", lzma.open),
-)
 _E_MAIL = re.compile(r"[^/\s_]+@[^/\s_@]+?\.[^/\s_@.]{2,}(?=[_/\s]|$)")
-_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tbz2", ".tar.bz2", ".txz", ".tar.xz")
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", *compressed.SUFFIXES)
 #: A member of every Office document, which is a zip too.
 _OFFICE_MEMBER = "[Content_Types].xml"
 
@@ -175,10 +170,9 @@ def open_members(path: Path, quarantine: Quarantine, on_read: OnRead) -> Iterato
     with ExitStack() as stack:
         members: list[Member] = []
         opener = _Opener(stack, quarantine, on_read)
-        if path.is_dir():
-            for file in _files_below(path):
-                name = _printable(file.relative_to(path).as_posix())
-                members += opener.quarantining(file, name)
+        if is_folder(path):
+            for file in _files_below(path, quarantine):
+                members += opener.quarantining(file, _name_below(path, file))
         else:
             members += opener.members(path, _printable(path.name), is_nested=False)
         yield sorted(members, key=lambda member: member.name)
@@ -195,14 +189,41 @@ def read_each(
             quarantine(member.name, "", str(error))
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
-    """Regular files below `folder`. Links are not followed: they may lead out of the folder."""
-    for parent, folders, names in os.walk(folder):
+def _files_below(folder: Path, quarantine: Quarantine) -> Iterator[Path]:
+    """Regular files below `folder`. Links are not followed: they may lead out of the folder.
+
+    Links, pipes, devices, sockets and folders that cannot be read are quarantined.
+    """
+
+    def quarantine_folder(error: OSError) -> None:
+        name = _name_below(folder, Path(os.fsdecode(error.filename)))
+        quarantine(name, "", f"the folder cannot be read: {error.strerror}")
+
+    for parent, folders, names in os.walk(folder, onerror=quarantine_folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+        for name in sorted((*folders, *names)):
             file = Path(parent, name)
-            if not name.startswith(".") and file.is_file() and not file.is_symlink():
+            if name.startswith("."):
+                continue
+            try:
+                kind = kind_of(file.lstat().st_mode)
+            except OSError as error:
+                quarantine(_name_below(folder, file), "", str(error.strerror))
+                continue
+            if kind is None:
                 yield file
+            elif name not in folders or file.is_symlink():
+                quarantine(_name_below(folder, file), "", f"it is {kind}, which is not read")
+
+
+def _name_below(folder: Path, file: Path) -> str:
+    return _printable(file.relative_to(folder).as_posix())
+
+
+class _Readable(Protocol):
+    """A binary file, of which only `read` is used."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 class _Opener:
@@ -233,10 +254,13 @@ class _Opener:
     def members(self, file: Path, name: str, *, is_nested: bool) -> Iterator[Member]:
         """The file itself, or the members of an archive, which the stack closes."""
         try:
-            with file.open("rb") as content:
+            with open_regular(file) as content:
                 head = content.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
-            if zipfile.is_zipfile(file):
-                archive = self._stack.enter_context(zipfile.ZipFile(file))
+                size = os.fstat(content.fileno()).st_size
+                is_zip = zipfile.is_zipfile(content)
+            if is_zip:
+                opened = self._stack.enter_context(open_regular(file))
+                archive = self._stack.enter_context(zipfile.ZipFile(opened))
                 if _OFFICE_MEMBER not in archive.namelist():
                     yield from self._zip_members(archive, name, is_nested=is_nested)
                     return
@@ -244,10 +268,17 @@ class _Opener:
                 raise SourceError(
                     f"{name} is a zip that is cut off or damaged: copy or download it again"
                 )
-            elif (decompress := _tar_decompressor(file, head)) is not None:
-                yield from self._tar_members(file, decompress, name, is_nested=is_nested)
-                return
-            yield Member(name, file.stat().st_size, lambda: file.open("rb"), self._on_read)
+            else:
+                decompress = compressed.decompressor(head)
+                open_content = decompress or open_regular
+                start = _start(open_content, file)
+                if start is not None and start[_TAR_MAGIC_AT:] == _TAR_MAGIC:
+                    yield from self._tar_members(file, open_content, name, is_nested=is_nested)
+                    return
+                if start is not None and decompress is not None and not is_nested:
+                    yield from self._compressed_file(file, decompress, name)
+                    return
+            yield Member(name, size, partial(open_regular, file), self._on_read)
         except _DAMAGE as error:
             raise _unreadable(name, error) from error
 
@@ -273,7 +304,7 @@ class _Opener:
                 yield Member(inside, entry.file_size, open_entry, self._on_read)
 
     def _tar_members(
-        self, file: Path, decompress: Callable[[Path], Any], name: str, *, is_nested: bool
+        self, file: Path, decompress: Callable[[Path], IO[bytes]], name: str, *, is_nested: bool
     ) -> Iterator[Member]:
         """The members of a tar, unpacked: a compressed one can only be read from its start."""
         unpacked: dict[str, Path] = {}
@@ -298,7 +329,20 @@ class _Opener:
             if not is_nested and inside.lower().endswith(_ARCHIVES):
                 yield from self.quarantining(path, inside, is_nested=True)
             else:
-                yield Member(inside, path.stat().st_size, partial(_open_file, path), self._on_read)
+                size = path.stat().st_size
+                yield Member(inside, size, partial(open_regular, path), self._on_read)
+
+    def _compressed_file(
+        self, file: Path, decompress: Callable[[Path], IO[bytes]], name: str
+    ) -> list[Member]:
+        """The members of a file that is compressed: itself, or those of an archive."""
+        limit = max(_RATIO_MIN_BYTES, MAX_RATIO * file.stat().st_size)
+        with decompress(file) as content:
+            path = self._unpack(_Limited(content, name, limit), name)
+        inside = name
+        for suffix in compressed.SUFFIXES:
+            inside = inside.removesuffix(suffix)
+        return self.quarantining(path, inside or name, is_nested=True)
 
     def _nested_members(self, open_archive: Callable[[], IO[bytes]], name: str) -> list[Member]:
         try:
@@ -309,7 +353,7 @@ class _Opener:
             return []
         return self.quarantining(path, name, is_nested=True)
 
-    def _unpack(self, content: IO[bytes], name: str) -> Path:
+    def _unpack(self, content: _Readable, name: str) -> Path:
         """Write `content` to a temporary file."""
         if self._folder is None:
             self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
@@ -361,23 +405,13 @@ class _Limited(io.RawIOBase):
         return data
 
 
-def _open_file(path: Path) -> IO[bytes]:
-    return path.open("rb")
-
-
-def _tar_decompressor(file: Path, head: bytes) -> Callable[[Path], Any] | None:
-    """What opens the tar archive in `file`; None if it is not one."""
-    if head[_TAR_MAGIC_AT:] == _TAR_MAGIC:
-        return _open_file
-    for magic, decompress in _DECOMPRESSORS:
-        if head.startswith(magic):
-            try:
-                with decompress(file) as content:
-                    start = content.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
-            except _DAMAGE:
-                return None
-            return decompress if start[_TAR_MAGIC_AT:] == _TAR_MAGIC else None
-    return None
+def _start(open_content: Callable[[Path], IO[bytes]], file: Path) -> bytes | None:
+    """The first bytes of the content of `file`; None if it is damaged."""
+    try:
+        with open_content(file) as content:
+            return content.read(_TAR_MAGIC_AT + len(_TAR_MAGIC))
+    except _DAMAGE:
+        return None
 
 
 def _is_of_archiver(name: str) -> bool:

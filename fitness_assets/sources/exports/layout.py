@@ -19,9 +19,11 @@ calories_kind = "total"
 """
 
 import codecs
+import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,11 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA
+from fitness_assets.regular_files import read_text
+from fitness_assets.text import shorten
+
+#: Limit on the bytes of a TOML file: those of layouts and orders of sources are below 10 kB.
+MAX_TOML_BYTES = 1 << 18
 
 _MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 _HOURS = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "ms": 1 / 3_600_000}
@@ -113,8 +120,8 @@ def load(path: Path) -> Layout:
         With the path, and the key that is wrong.
     """
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        declared = tomllib.loads(read_text(path, MAX_TOML_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read as TOML: {error}") from error
     try:
         return parse(declared)
@@ -145,19 +152,20 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         raise SourceError("columns.date is missing")
     if "calories_burned" in columns and "calories_kind" not in columns | constants:
         raise SourceError("constants.calories_kind is missing: set it to total or active")
+    date_format = _date_format(declared)
     zero_is_missing = _strings(declared, "zero_is_missing")
     _check_names("zero_is_missing: ", zero_is_missing, SCHEMA.names)
     delimiter = _string(declared, "delimiter")
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"'):
-        raise SourceError(f"delimiter is {delimiter!r}, not one character")
+        raise SourceError(f"delimiter is {shorten(delimiter)}, not one character")
     decimal = _string(declared, "decimal")
     if decimal not in {None, ".", ","}:
-        raise SourceError(f"decimal is {decimal!r}, not a point or a comma")
+        raise SourceError(f"decimal is {shorten(decimal)}, not a point or a comma")
     return Layout(
         columns=columns,
         constants=constants,
         values={name: _codes(name, value) for name, value in tables["columns"].items()},
-        date_format=_string(declared, "date_format"),
+        date_format=date_format,
         delimiter=delimiter,
         decimal=decimal,
         encoding=_encoding(declared),
@@ -176,11 +184,11 @@ def _column(name: str, declared: Any) -> tuple[str, float]:
         raise SourceError(f"{key}.column is missing")
     units = UNITS.get(name, {})
     unit = declared.get("unit", next(iter(units), None))
-    if units and unit not in units:
-        raise SourceError(f"{key}.unit is {unit!r}, not one of {', '.join(units)}")
+    if units and (not isinstance(unit, str) or unit not in units):
+        raise SourceError(f"{key}.unit is {shorten(unit)}, not one of {', '.join(units)}")
     if not units and "unit" in declared:
         raise SourceError(f"{key}.unit: {name} has only one unit")
-    return _typed(declared["column"], str, f"{key}.column"), units.get(unit, 1.0)
+    return _typed(declared["column"], str, f"{key}.column"), units[unit] if units else 1.0
 
 
 def _codes(name: str, declared: Any) -> dict[str, Any]:
@@ -195,11 +203,23 @@ def _canonical_value(key: str, name: str, declared: Any) -> Any:
     column_type = SCHEMA.field(name).type
     try:
         value = pa.scalar(declared, column_type).as_py()
-    except (pa.ArrowException, TypeError, ValueError) as error:
-        raise SourceError(f"{key} is {declared!r}, not {column_type}") from error
+    except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+        raise SourceError(f"{key} is {shorten(declared)}, not {column_type}") from error
     if name == "calories_kind" and value not in {"total", "active"}:
-        raise SourceError(f"{key} is {declared!r}, not total or active")
+        raise SourceError(f"{key} is {shorten(declared)}, not total or active")
     return value
+
+
+def _date_format(declared: Mapping[str, Any]) -> str | None:
+    text = _string(declared, "date_format")
+    if text is not None:
+        try:
+            datetime.strptime(datetime(2023, 4, 30, tzinfo=UTC).strftime(text), text)  # noqa: DTZ007 - only the format is tested
+        except (ValueError, re.error) as error:
+            raise SourceError(
+                f"date_format is {shorten(text)}, which is no format of dates"
+            ) from error
+    return text
 
 
 def _encoding(declared: Mapping[str, Any]) -> str | None:
@@ -209,9 +229,10 @@ def _encoding(declared: Mapping[str, Any]) -> str | None:
         return None
     try:
         known = codecs.lookup(encoding)
-        "".encode(encoding)
+        # As a table is read. Some encodings of names and addresses cannot be read so.
+        b"a".decode(encoding, "surrogateescape")
     except (LookupError, ValueError) as error:
-        raise SourceError(f"encoding is {encoding!r}, which is not known") from error
+        raise SourceError(f"encoding is {shorten(encoding)}, which is not known") from error
     return None if known.name.startswith(("utf-16", "utf-32")) else known.name
 
 
@@ -226,11 +247,13 @@ def _strings(declared: Mapping[str, Any], key: str) -> frozenset[str]:
 
 def _typed(value: Any, expected: type, key: str) -> Any:
     if not isinstance(value, expected):
-        raise SourceError(f"{key} is {value!r}, not {_TYPE_NAMES[expected.__name__]}")
+        raise SourceError(f"{key} is {shorten(value)}, not {_TYPE_NAMES[expected.__name__]}")
     return value
 
 
 def _check_names(prefix: str, names: Iterable[str], known: Collection[str]) -> None:
     for name in names:
         if name not in known:
-            raise SourceError(f"{prefix}{name} is unknown; known are {', '.join(sorted(known))}")
+            raise SourceError(
+                f"{prefix}{shorten(name)[1:-1]} is unknown; known are {', '.join(sorted(known))}"
+            )

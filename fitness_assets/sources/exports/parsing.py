@@ -11,13 +11,13 @@ from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.text import shorten
 
 T = TypeVar("T")
 
 #: JSON is held in memory as a whole and takes about ten times its size there. Devices write one
 #: file a day or a month, far below this limit.
 MAX_JSON_BYTES = 32 << 20
-_MAX_SHOWN = 40
 
 # Groups of three digits; in India of two digits before the last three.
 _THOUSANDS = re.compile(r"^(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d*)?$")
@@ -163,13 +163,6 @@ def amounts(
             yield parse_amount(record[first]), parse_amount(record[second])
         except (KeyError, ValueError):
             continue
-
-
-def shorten(value: object) -> str:
-    """A value or an error for use in a message: short, and on one line."""
-    text = str(value) if isinstance(value, Exception) else repr(value)
-    text = " ".join(text.split())
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
 
 
 def date_part(stamp: str) -> str:

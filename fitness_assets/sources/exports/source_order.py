@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fitness_assets.errors import SourceError
+from fitness_assets.regular_files import read_text
+from fitness_assets.sources.exports.layout import MAX_TOML_BYTES
+from fitness_assets.text import shorten
 
 # A device on the body misses less than a phone, which lies on a table for part of the day. Apps
 # and other sources may copy either of them.
@@ -50,13 +53,13 @@ def load(path: Path) -> tuple[str, ...]:
         With the path, and what is wrong.
     """
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        declared = tomllib.loads(read_text(path, MAX_TOML_BYTES))
+    except (OSError, ValueError, RecursionError) as error:
         raise SourceError(f"{path} cannot be read as TOML: {error}") from error
     order = declared.get("order")
     if declared.keys() != {"order"} or not isinstance(order, list):
         raise SourceError(f'{path} needs the key order, a list such as ["watch", "phone"]')
     for part in order:
         if not isinstance(part, str) or not part.strip():
-            raise SourceError(f"{path}: order holds {part!r}, which is not a part of a name")
+            raise SourceError(f"{path}: order holds {shorten(part)}, which is not a part of a name")
     return tuple(order)

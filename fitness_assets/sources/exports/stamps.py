@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
 from fitness_assets.sources.exports.aggregate import check_day
-from fitness_assets.sources.exports.parsing import shorten
+from fitness_assets.text import shorten
 
 _STAMP = re.compile(
     r"(\d{4}-\d\d-\d\d) (\d{1,2}):(\d\d):(\d\d)"

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.local_time import Clock, local_seconds
+from fitness_assets.text import shorten
 
 _UTC = ZoneInfo("UTC")
 _HOUR_SECONDS = 3600
@@ -31,14 +32,14 @@ def parse_aware(stamp: str) -> datetime:
 def parse_instant(stamp: Any, clock: Clock, *, fold: bool = False) -> int:
     """The instant of a timestamp: ``03/02/21 10:00:05`` or ``2026-05-02T08:00:01.5Z``."""
     if not isinstance(stamp, str):
-        raise TypeError(f"{parsing.shorten(stamp)} is not a timestamp")
+        raise TypeError(f"{shorten(stamp)} is not a timestamp")
     # There are millions of timestamps: hours, and seconds within an hour, are cached apart.
     end = _OLD_HOUR_LENGTH if stamp[2:3] == "/" else _NEW_HOUR_LENGTH
     try:
         hour, is_utc = _parse_hour(stamp[:end], stamp[end + 6 :].lstrip(".0123456789"))
         seconds = hour + _parse_minute(stamp[end : end + 6])
     except ValueError as error:
-        raise ValueError(f"{parsing.shorten(stamp)} is not a timestamp") from error
+        raise ValueError(f"{shorten(stamp)} is not a timestamp") from error
     return seconds if is_utc else clock.instant(seconds, fold=fold)
 
 
@@ -66,7 +67,7 @@ def _parse_hour(text: str, offset: str) -> tuple[int, bool]:
 def parse_shown_day(stamp: Any) -> date:
     """The day that a timestamp shows."""
     if not isinstance(stamp, str):
-        raise TypeError(f"{parsing.shorten(stamp)} is not a date")
+        raise TypeError(f"{shorten(stamp)} is not a date")
     return parsing.parse_day(stamp, "mdy" if "/" in stamp else "ymd")
 
 

@@ -25,6 +25,7 @@ from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Interval, State, nights
 from fitness_assets.sources.exports.stamps import StampClock, day_of
 from fitness_assets.sources.exports.xml_stream import Element, XmlStream, encoding_of
+from fitness_assets.text import shorten
 
 _ENERGY = {"kcal": 1.0, "Cal": 1.0, "kJ": 1 / 4.184, "cal": 0.001, "J": 0.001 / 4.184}
 _LENGTH = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "yd": 0.0009144}
@@ -252,7 +253,7 @@ class _Export:
         try:
             clock = StampClock(ZoneInfo(zone_name))
         except (ZoneInfoNotFoundError, ValueError, OSError):
-            reason = f"{parsing.shorten(zone_name)} is not a time zone that is known"
+            reason = f"{shorten(zone_name)} is not a time zone that is known"
             self._reject(element, reason)
             clock = self._default_clock
         self._clocks[zone_name] = clock
@@ -274,7 +275,7 @@ class _Export:
         except ValueError:
             amount = -1.0
         if not 0 <= amount < _MAX_AMOUNT:
-            raise ValueError(f"{parsing.shorten(value)} is not an amount")
+            raise ValueError(f"{shorten(value)} is not an amount")
         amount *= series.factor
         series.count += 1
         if not series.is_summed:

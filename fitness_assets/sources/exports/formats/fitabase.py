@@ -17,6 +17,7 @@ from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.tables import Table, csv_header
+from fitness_assets.text import shorten
 
 # By time column and a column that identifies the file, the daily values: (column, metric, factor).
 _DAILY = {
@@ -162,7 +163,7 @@ def _user(row: dict[str, str]) -> str:
     user = row["Id"].strip()
     # Spreadsheets write long ids as 1.50396E+09, which is the same for several users.
     if not (user.isascii() and user.isdigit()):
-        raise ValueError(f"Id {parsing.shorten(user)} is not a number")
+        raise ValueError(f"Id {shorten(user)} is not a number")
     return user
 
 

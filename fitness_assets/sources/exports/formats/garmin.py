@@ -15,6 +15,7 @@ from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.local_time import Clock, date_of, local_seconds
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
+from fitness_assets.text import shorten
 
 _NAME = re.compile(r"(UDSFile_.*|_sleepData|summarizedActivities)\.json$")
 _HEADER = re.compile(
@@ -109,7 +110,7 @@ def _day_of_waking(item: dict[str, Any], clock: Clock) -> date:
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError(f"{parsing.shorten(value)} is not text")
+        raise TypeError(f"{shorten(value)} is not text")
     return value
 
 
