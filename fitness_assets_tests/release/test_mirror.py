@@ -467,7 +467,7 @@ def test_a_full_disk_changes_nothing(
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
         state = mirror.refresh()
-    assert "No space left on device" in state.refused["2023-05"]
+    assert "there is no space left" in state.refused["2023-05"]
     assert state.months == before.months
     assert {n: d for n, d in content(mirror.store).items() if n != LATEST} == {
         n: d for n, d in kept.items() if n != LATEST
