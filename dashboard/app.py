@@ -11,7 +11,7 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.append(root)
 
-from dashboard import data, notices
+from dashboard import data, notices, visitor
 from dashboard.text import label
 from dashboard.units import IMPERIAL, METRIC
 from fitness_assets.errors import FitnessError
@@ -62,6 +62,7 @@ def main() -> None:
     else:
         st.session_state.pop("month", None)
     _shared_choice("units", "Units", [METRIC, IMPERIAL], METRIC)
+    visitor.login()
     st.sidebar.caption(notices.trust(data.settings()))
     page.run()
 

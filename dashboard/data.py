@@ -18,6 +18,7 @@ from fitness_assets.release.acceptance import check_people
 from fitness_assets.release.bundle import Release, ReleasedModel, ReleaseReport
 from fitness_assets.release.mirror import Mirror, State
 from fitness_assets.release.model_loader import Loaded, load_models
+from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.release.registry import is_link, origin_of
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import DashboardSettings
@@ -55,29 +56,6 @@ def refresh_people() -> dict[str, str]:
     return refresh(
         known.people_source, known.people_cache, known.release_people_credentials
     ).refused
-
-
-def people_part(release: Release) -> Release | None:
-    """The release that has the tables with rows of people of `release`.
-
-    That is `release` itself if they are public, else the private bundle of the same month and
-    data; None if this dashboard has none.
-    """
-    if release.has_people:
-        return release
-    known = settings()
-    if known.people_source is None:
-        return None
-    try:
-        part = ReleaseStore(known.people_cache).open(release.month)
-    except StorageError:
-        return None
-    return part if part.info.upstream == release.info.upstream else None
-
-
-def has_people(release: Release) -> bool:
-    """Whether this dashboard has the tables with rows of people of `release`."""
-    return people_part(release) is not None
 
 
 def release(month: str) -> Release:
@@ -120,11 +98,12 @@ def _people_from_link(source: str, cache: Path, credentials: Path | None) -> Sta
     return _people(source, cache, credentials)
 
 
-def _identity(release: Release) -> tuple[str, str]:
+def identity(release: Release) -> tuple[str, str]:
+    """What makes a release another one, for the keys of caches."""
     return release.month, release.manifest.data_version
 
 
-_HASH: dict[str | type[Any], Callable[[Any], Any]] = {Release: _identity}
+_HASH: dict[str | type[Any], Callable[[Any], Any]] = {Release: identity}
 
 
 # As a resource, so that it is not copied for each rerun. Nothing changes it.
@@ -150,20 +129,16 @@ def carried_metrics(model: ReleasedModel, kind: type[M]) -> M | None:
 
 @st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
 def table(release: Release, name: str) -> pd.DataFrame:
-    """The serving table `name` of `release`."""
+    """The serving table `name` of `release`, which has no rows of people.
+
+    Raises
+    ------
+    PermissionError
+        If it has: `dashboard.people` reads those.
+    """
+    if name in PEOPLE_TABLES:
+        raise PermissionError(f"{name} has rows of people")
     return release.table(name)
-
-
-@st.cache_data(max_entries=2, show_spinner=False, hash_funcs=_HASH)
-def users(release: Release) -> list[str]:
-    """Ids of the users who have days in `release`, in order."""
-    return list(release.table("user_days", ["user_id"])["user_id"].unique())
-
-
-@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
-def user_days(release: Release, user: str) -> pd.DataFrame:
-    """The days of one user, in order of date."""
-    return release.table("user_days", user=user)
 
 
 def models(release: Release) -> Loaded:

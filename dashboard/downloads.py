@@ -6,6 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from fitness_assets.storage.spreadsheet import safe_csv
+from fitness_assets.web.owned_media import owned_type
 
 
 def buttons(frame: pd.DataFrame, name: str) -> None:
@@ -15,7 +16,7 @@ def buttons(frame: pd.DataFrame, name: str) -> None:
             "Download as CSV",
             safe_csv(frame),
             f"{name}.csv",
-            "text/csv",
+            owned_type("text/csv", st.context.cookies),
             on_click="ignore",
             icon=":material/download:",
         )
@@ -23,7 +24,7 @@ def buttons(frame: pd.DataFrame, name: str) -> None:
             "Download as Parquet",
             _parquet(frame),
             f"{name}.parquet",
-            "application/vnd.apache.parquet",
+            owned_type("application/vnd.apache.parquet", st.context.cookies),
             on_click="ignore",
             icon=":material/download:",
         )

@@ -56,6 +56,16 @@ def people_missing() -> None:
     )
 
 
+def people_denied(reason: str) -> None:
+    """The visitor may read no rows of people."""
+    st.info(reason, icon=":material/lock:")
+
+
+def only_analysts(what: str) -> None:
+    """The visitor may read only their own rows, and `what` needs those of all users."""
+    st.info(f"{what} only to analysts.", icon=":material/lock:")
+
+
 def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
     """Newer releases were refused: one message for all, as pinned digests refuse all but a few.
 

@@ -9,8 +9,10 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, notices
+from dashboard import data, notices, visitor
+from dashboard import people as rows_of_people
 from dashboard.charts.theme import themed
+from dashboard.people import People
 from dashboard.text import label, verbatim
 from dashboard.units import METRIC, Units
 from fitness_assets.errors import MemoryBudgetError, StorageError
@@ -19,6 +21,7 @@ from fitness_assets.release.bundle import Release, ReleasedModel
 from fitness_assets.release.model_loader import Loaded
 from fitness_assets.storage.spreadsheet import harmless
 from fitness_assets.text import printable
+from fitness_assets.web.access import Access
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,27 @@ def releases() -> list[Release]:
     for month, error in errors.items():
         notices.release_refused(month, error)
     return opened
+
+
+def people(release: Release, *, notice: bool = True) -> People | None:
+    """The rows of people of `release` that the visitor may read, or None.
+
+    Views read rows of people only in this way.
+
+    Parameters
+    ----------
+    release : Release
+    notice : bool
+        Whether to draw the reason if there are none.
+    """
+    found = rows_of_people.read(release, visitor.access)
+    if isinstance(found, People):
+        return found
+    if notice and found is None:
+        notices.people_missing()
+    elif notice and isinstance(found, Access):
+        notices.people_denied(found.reason)
+    return None
 
 
 def loaded_models(release: Release) -> Loaded | None:

@@ -15,6 +15,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 from fitness_assets.errors import SettingsError
 from fitness_assets.settings import DashboardSettings
 from fitness_assets.web.gate import OriginGate
+from fitness_assets.web.owned_media import OwnedMedia
 
 #: Nothing is loaded from another host. Vega compiles the expressions of charts, which takes eval.
 _POLICY = (
@@ -36,6 +37,7 @@ def _site() -> str | None:
 app = App(
     Path(__file__).with_name("app.py"),
     middleware=[
-        Middleware(OriginGate, site=_site(), data_paths=("/_stcore/", "/media/"), policy=_POLICY)
+        Middleware(OriginGate, site=_site(), data_paths=("/_stcore/", "/media/"), policy=_POLICY),
+        Middleware(OwnedMedia),
     ],
 )

@@ -228,6 +228,13 @@ class DashboardSettings:
         "JSON file of an account that may read `FITNESS_RELEASE_PEOPLE_SOURCE` on Google Drive.",
         _path,
     )
+    logins: Path | None = _setting(
+        "FITNESS_LOGINS",
+        None,
+        "TOML file with the e-mail addresses that may log in to the dashboard: a user id for each, "
+        "or the role of an analyst, who sees all users.",
+        _path,
+    )
     memory: int = _setting(
         "FITNESS_MEMORY",
         "690000000",

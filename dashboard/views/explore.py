@@ -110,7 +110,7 @@ def _activities(release: Release) -> None:
 
 
 def _relations(release: Release) -> None:
-    trends, people = data.table(release, "trends"), data.people_part(release)
+    trends = data.table(release, "trends")
     known = [name for name in MEASUREMENTS if (trends["x"] == name).any()]
     if len(known) < 2:  # noqa: PLR2004 - one for each axis
         st.info("This month has too few measurements to relate them.")
@@ -122,8 +122,9 @@ def _relations(release: Release) -> None:
         others = [name for name in known if name != x]
         y = _select_measurement("Vertical axis", "explore-y", others, "calories_burned")
     trend = trends[(trends["x"] == x) & (trends["y"] == y)]
-    if people is not None:
-        sample = data.table(people, "sample")
+    people = page.people(release, notice=False)
+    sample = people.sample() if people else None
+    if sample is not None:
         page.chart(explore.scatter, sample, trend, x, y, page.chosen_units())
         points = f"Points are a fixed sample of {len(sample):,} worn days."
     else:

@@ -1,9 +1,11 @@
 """My days: one user's month, compared with their usual values."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, downloads, notices, page, personal
+from dashboard import data, downloads, page, personal
 from dashboard.charts import my_days
 from dashboard.text import verbatim
 from fitness_assets.models.datasets import held_out
@@ -15,24 +17,31 @@ from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
 
+if TYPE_CHECKING:
+    from dashboard.people import People
+
 
 @page.view
 def show(release: Release) -> None:
     """Draw the view."""
-    people = data.people_part(release)
+    people = page.people(release)
     if people is None:
-        notices.people_missing()
         return
-    users = data.users(people)
+    users = people.users()
+    if not users:
+        st.info(f"There are no days in {release.month}.", icon=":material/info:")
+        return
     left, right = st.columns(2)
     with left:
-        user = st.selectbox(
+        user = people.own or st.selectbox(
             "User",
             users,
             key="user",
             help="Ids as stored in the lake. Users of imported exports have pseudonyms.",
         )
-    days = data.user_days(people, user)
+        if people.own:
+            st.write("Your own days")
+    days = people.days(user)
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
     if not known:
         st.info(f"This user has no measurements in {release.month}.")
@@ -122,7 +131,7 @@ def _days(number: int) -> str:
     return "1 day" if number == 1 else f"{number} days"
 
 
-def _segment(release: Release, people: Release, user: str) -> None:
+def _segment(release: Release, people: "People", user: str) -> None:
     st.subheader("Your segment")
     model = data.report(release).models["segment_model"]
     metrics = page.carried_metrics(model, SegmentMetrics)
@@ -132,9 +141,9 @@ def _segment(release: Release, people: Release, user: str) -> None:
     if not metrics.stable:
         st.info("No stable segments were found this month, so you have none.")
         return
-    users = data.table(people, "user_map")
-    own = users[users["user_id"] == user]
-    if own.empty:
+    users = people.user_map()
+    own = None if users is None else users[users["user_id"] == user]
+    if own is None or own.empty:
         st.info("You have no segment: it needs at least a week of worn days.")
         return
     name = own["segment_name"].iloc[0]

@@ -1,5 +1,7 @@
 """Segments: groups of users with similar habits, whether they are stable, and how they differ."""
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
@@ -11,6 +13,9 @@ from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
 from fitness_assets.models.segments.criteria import STABILITY_PARTS, STABLE
 from fitness_assets.release.bundle import Projection, Release
+
+if TYPE_CHECKING:
+    from dashboard.people import People
 
 #: Header and decimals of the features in the table of segments.
 _FEATURES = {
@@ -40,10 +45,8 @@ def show(release: Release) -> None:
         st.warning(verdict, icon=":material/blur_on:")
     # Users are assigned by the month's own model only.
     own = model.report.released
-    people = data.people_part(release)
-    if people is None:
-        notices.people_missing()
-    elif own and report.projection and people.has_table("user_map"):
+    people = page.people(release)
+    if people and own and report.projection:
         _projection(people, report.projection, metrics)
     left, right = st.columns(2, gap="medium")
     with left:
@@ -99,8 +102,12 @@ def _profiles(metrics: SegmentMetrics) -> None:
     )
 
 
-def _projection(people: Release, axes: Projection, metrics: SegmentMetrics) -> None:
-    users = data.table(people, "user_map")
+def _projection(people: "People", axes: Projection, metrics: SegmentMetrics) -> None:
+    users = people.user_map()
+    if people.own is not None:
+        notices.only_analysts("The map of users is shown")
+    if people.own is not None or users is None:
+        return
     shown = users[["x", "y"]]
     if metrics.stable:
         shown = shown.assign(segment=users["segment_name"])

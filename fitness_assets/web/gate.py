@@ -182,10 +182,11 @@ def _is_served(scope: Scope, origin: tuple[str, str, int]) -> bool:
     """Whether `origin` is this machine, at the port that the connection was made to."""
     address, port = scope.get("server") or ("", None)
     _, host, own_port = origin
-    return own_port == port and (host in {"localhost", address} or _is_loopback(host))
+    return own_port == port and (host in {"localhost", address} or is_loopback(host))
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether `host` is a loopback address."""
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -1,12 +1,6 @@
 """The dashboard in a real browser: every view and every control, on a desktop and on a phone."""
 
-import os
 import re
-import subprocess
-import sys
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -25,52 +19,16 @@ from fitness_assets_tests.support.browser import (
     next_frame,
     screenshot,
 )
+from fitness_assets_tests.support.dashboard_server import serving
 from fitness_assets_tests.support.opening import (
-    APP,
     COMPRESSION_REPORT,
     VIEWS,
     changed,
     releases,
 )
-from fitness_assets_tests.support.platform import free_port, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Route
-
-SERVER = APP.with_name("server.py")
-
-
-@contextmanager
-def serving(source: Path, cache: Path) -> Iterator[str]:
-    """A server of the dashboard on the releases in `source`; yields its address."""
-    port = free_port()
-    others = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "streamlit", "run", str(SERVER), "--server.port", str(port)),
-            *("--server.address", "127.0.0.1"),
-        ],
-        env=others | {"FITNESS_RELEASE_SOURCE": str(source), "FITNESS_RELEASE_CACHE": str(cache)},
-        cwd=APP.parents[1],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-
-    def is_up() -> bool:
-        try:
-            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=30):
-                return True
-        except OSError:
-            return process.poll() is not None
-
-    try:
-        wait_for("the dashboard", is_up, 120)
-        assert process.poll() is None
-        yield address
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 @pytest.fixture

@@ -1,0 +1,119 @@
+"""The tables with rows of people. They are read only with an `Access`, and only what it allows."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data
+from fitness_assets.errors import StorageError
+from fitness_assets.release.bundle import Release
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.web.access import PUBLIC, Access
+
+_HASH: dict[str | type[Any], Callable[[Any], Any]] = {Release: data.identity}
+
+
+class People:
+    """The rows of people of one release that a visitor may read.
+
+    Parameters
+    ----------
+    part : Release
+        The release that has the tables.
+    access : Access
+        Must not be denied.
+    """
+
+    def __init__(self, part: Release, access: Access) -> None:
+        if access.is_denied:
+            raise PermissionError(access.reason)
+        self._part = part
+        self._access = access
+
+    @property
+    def own(self) -> str | None:
+        """The one user whose rows the visitor may read; None if all."""
+        return None if self._access.everyone else self._access.user
+
+    def users(self) -> list[str]:
+        """Ids of the users who have days in the release and whose rows may be read, in order."""
+        return [user for user in _users(self._part) if self._access.allows(user)]
+
+    def days(self, user: str) -> pd.DataFrame:
+        """The days of one user, in order of date.
+
+        Raises
+        ------
+        PermissionError
+            If the visitor may not read them.
+        """
+        if not self._access.allows(user):
+            raise PermissionError("these are the days of another user")
+        return _days(self._part, user)
+
+    def user_map(self) -> pd.DataFrame | None:
+        """One row a user: place on the map of users, and segment; None if there is no map."""
+        if not self._part.has_table("user_map"):
+            return None
+        table = _table(self._part, "user_map")
+        return table[[self._access.allows(user) for user in table["user_id"]]]
+
+    def sample(self) -> pd.DataFrame | None:
+        """A sample of days without user ids; None if the visitor may not read all users' rows."""
+        return _table(self._part, "sample") if self._access.everyone else None
+
+
+def read(release: Release, access: Callable[[], Access]) -> People | Access | None:
+    """The rows of people of `release` that a visitor may read.
+
+    Parameters
+    ----------
+    release : Release
+    access : callable
+        Returns the access to a private bundle. Rows in `release` itself are public.
+
+    Returns
+    -------
+    People, Access or None
+        An `Access` if it is denied; None if this dashboard has no rows of people of `release`.
+    """
+    part = _part(release)
+    if part is None:
+        return None
+    allowed = PUBLIC if part is release else access()
+    return allowed if allowed.is_denied else People(part, allowed)
+
+
+def _part(release: Release) -> Release | None:
+    """The release that has the tables with rows of people of `release`.
+
+    That is `release` itself if they are public, else the private bundle of the same month and
+    data; None if this dashboard has none.
+    """
+    if release.has_people:
+        return release
+    known = data.settings()
+    if known.people_source is None:
+        return None
+    try:
+        part = ReleaseStore(known.people_cache).open(release.month)
+    except StorageError:
+        return None
+    return part if part.info.upstream == release.info.upstream else None
+
+
+@st.cache_data(max_entries=2, show_spinner=False, hash_funcs=_HASH)
+def _users(part: Release) -> list[str]:
+    return list(part.table("user_days", ["user_id"])["user_id"].unique())
+
+
+@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
+def _days(part: Release, user: str) -> pd.DataFrame:
+    return part.table("user_days", user=user)
+
+
+@st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_HASH)
+def _table(part: Release, name: str) -> pd.DataFrame:
+    return part.table(name)

@@ -1,0 +1,78 @@
+"""The two bundles of a month of imported data: without Spark, and without models."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fitness_assets.models.registry import MODELS
+from fitness_assets.models.reports import ModelReport
+from fitness_assets.record.raw import NUMBERS, RANGES, TRAITS
+from fitness_assets.release import build, tables
+from fitness_assets.release.bundle import DataReport, ReleasedModel
+from fitness_assets.release.people import Privacy, split
+from fitness_assets.release.store import ReleaseStore
+
+MONTH = "2023-05"
+#: Enough that protected tables are not empty.
+USERS = tuple(f"p-{number:08x}" for number in range(1, 7))
+ANNA, BEN = USERS[:2]
+
+
+def publish_bundles(home: Path) -> None:
+    """Publish the release of `MONTH` in `home`, and its rows of people in a private bundle."""
+    entry = ReleasedModel(
+        report=ModelReport(
+            window=[], learned_from={}, released=False, reason="needs 20 users", gates=[]
+        )
+    )
+    days = days_of(USERS)
+    report = DataReport(
+        delivered=len(days),
+        unread={},
+        checks=[],
+        drift_threshold=0.25,
+        rows=len(days),
+        bytes=1,
+        bytes_read=1,
+        columns=len(tables.COLUMNS),
+        columns_read=len(tables.COLUMNS),
+    )
+    files, info = build.assemble(
+        build.Inputs(
+            month=MONTH,
+            days=days,
+            data=report,
+            upstream={"daily_activity": "0" * 64},
+            models={spec.name: build.Model(entry=entry, content=None) for spec in MODELS},
+            segments=None,
+            backtest=None,
+            compression=None,
+            privacy=Privacy(people="private", by_hand=False, real=True, smallest_cell=5),
+        )
+    )
+    for folder, part in zip(("releases", "people"), split(files, "private"), strict=True):
+        ReleaseStore(home / folder, private=folder == "people").publish(part, info)
+
+
+def days_of(users: tuple[str, ...]) -> pd.DataFrame:
+    """The days of `MONTH`: user number n has n more steps than a multiple of 1,000 each day."""
+    dates = pd.date_range(f"{MONTH}-01", periods=31)
+    draws = np.random.default_rng(1)
+    parts = []
+    for number, user in enumerate(users):
+        values = {
+            name: draws.uniform(*RANGES[name], len(dates)) if name in RANGES else 1.0
+            for name in (*NUMBERS, *TRAITS)
+        }
+        values["steps"] = draws.integers(5, 15, len(dates)) * 1_000.0 + number
+        parts.append(pd.DataFrame({"user_id": user, "date": dates.date, **values}))
+    days = pd.concat(parts, ignore_index=True)
+    fixed = {"worn": True, "activity_type": "walking", "sex": "female"}
+    history = [name for name in tables.COLUMNS if "_mean_" in name]
+    return days.assign(
+        **fixed,
+        **{name: days[name.partition("_mean_")[0]] for name in history},
+        day_of_week=pd.to_datetime(days["date"]).dt.dayofweek + 1,
+        quality_flags=[[] for _ in range(len(days))],
+    )
