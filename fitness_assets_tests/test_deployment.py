@@ -16,9 +16,10 @@ from typing import Any
 
 import psutil
 import pytest
+import yaml
 
 from fitness_assets.months import between
-from fitness_assets.settings import Settings, declarations
+from fitness_assets.settings import DashboardSettings, Settings, declarations
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.web.dagster_ui import DATA_PATHS
 from fitness_assets.workspace import Workspace
@@ -92,7 +93,7 @@ def test_a_service_has_limits_and_only_declared_settings(name: str) -> None:
 FOLDERS = {
     "database": ["database"],
     "proxy": ["proxy"],
-    "dashboard": ["releases", "people"],
+    "dashboard": ["releases", "releases-people"],
     "login-limit": [],
 }
 
@@ -126,6 +127,28 @@ def test_a_service_that_others_reach_is_confined(name: str) -> None:
 
 def networks(name: str) -> set[str]:
     return set(SERVICES[name].get("networks", ["default"]))
+
+
+def test_the_dashboard_reads_private_bundles_but_no_key_of_pseudonyms() -> None:
+    service = SERVICES["dashboard"]
+    home = service["environment"]["FITNESS_HOME"]
+    settings = DashboardSettings.from_env({"FITNESS_HOME": home})
+    targets = {each["target"] for each in service["volumes"]}
+    assert targets == {settings.release_source, settings.people_source}
+
+
+def test_a_login_is_added_by_a_file_of_its_own() -> None:
+    login = yaml.safe_load((DEPLOY / "login.yaml").read_text())
+    (service,) = login["services"].values()
+    assert list(login["services"]) == ["dashboard"]
+    mounted = {each["source"]: each["target"] for each in service["configs"]}
+    assert mounted.keys() == login["configs"].keys()
+    assert service["environment"] == {"FITNESS_LOGINS": mounted["logins"]}
+    # Where Streamlit looks for it: next to the script.
+    assert mounted["secrets"] == "/app/dashboard/.streamlit/secrets.toml"
+    for ignored in (".gitignore", ".dockerignore"):
+        assert "deploy/login/" in (ROOT / ignored).read_text().splitlines()
+    assert all(each["file"].startswith("login/") for each in login["configs"].values())
 
 
 def test_the_proxy_refuses_what_the_gate_refuses() -> None:

@@ -16,9 +16,9 @@ _SERVER = _ROOT / "dashboard" / "server.py"
 _SECRETS = """
 [auth]
 redirect_uri = "{address}/oauth2callback"
-cookie_secret = "of the test, with more than 32 characters"
+cookie_secret = "of the test, with more than 32 characters"  # pragma: allowlist secret
 client_id = "dashboard"
-client_secret = "of the test"
+client_secret = "of the test"  # pragma: allowlist secret
 server_metadata_url = "{provider}/.well-known/openid-configuration"
 """
 

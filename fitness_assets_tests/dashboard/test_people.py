@@ -1,0 +1,90 @@
+"""Rows of people are read only with an access that allows them."""
+
+from pathlib import Path
+
+import pytest
+
+from dashboard import data, people
+from dashboard.people import People
+from fitness_assets.release.people import PEOPLE_TABLES
+from fitness_assets.release.store import ReleaseStore
+from fitness_assets.storage.publication import StoredFile, read_bytes
+from fitness_assets.web.access import PUBLIC, Access
+from fitness_assets_tests.support.opening import VIEWS, open_view
+from fitness_assets_tests.support.people_bundles import ANNA, BEN, MONTH, USERS, publish_bundles
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a private bundle."""
+    home = tmp_path_factory.mktemp("people")
+    publish_bundles(home)
+    return home
+
+
+@pytest.fixture
+def home(published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, which the dashboard reads in place."""
+    monkeypatch.setenv("FITNESS_HOME", str(published))
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(published / "releases"))
+    return published
+
+
+def test_an_access_to_one_user_gives_the_rows_of_that_user(home: Path) -> None:
+    release = ReleaseStore(home / "releases").open(MONTH)
+    own = people.read(release, lambda: Access(user=ANNA, reason=""))
+    assert isinstance(own, People)
+    assert own.own == ANNA
+    assert own.users() == [ANNA]
+    assert set(own.days(ANNA)["user_id"]) == {ANNA}
+    assert own.sample() is None
+    with pytest.raises(PermissionError):
+        own.days(BEN)
+    everyone = people.read(release, lambda: Access(everyone=True, reason=""))
+    assert isinstance(everyone, People)
+    assert everyone.own is None
+    assert everyone.users() == list(USERS)
+    assert set(everyone.days(BEN)["user_id"]) == {BEN}
+    assert everyone.sample() is not None
+
+
+def test_without_an_access_no_table_is_read(home: Path) -> None:
+    release = ReleaseStore(home / "releases").open(MONTH)
+    part = ReleaseStore(home / "releases-people").open(MONTH)
+    denied = people.read(release, Access)
+    assert isinstance(denied, Access)
+    assert denied.is_denied
+    with pytest.raises(PermissionError):
+        People(part, Access())
+    for name in PEOPLE_TABLES:
+        for of in (release, part):
+            with pytest.raises(PermissionError):
+                data.table(of, name)
+
+
+def test_rows_of_a_public_release_need_no_access(home: Path) -> None:
+    def never() -> Access:
+        pytest.fail("asked for the access to public rows")
+
+    public = ReleaseStore(home / "releases-people").open(MONTH)
+    found = people.read(public, never)
+    assert isinstance(found, People)
+    assert PUBLIC.everyone
+    assert found.users() == list(USERS)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_no_view_shows_people_to_a_visitor_of_unknown_address(
+    name: str, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+
+    def recorded(folder: Path, file: StoredFile) -> bytes:
+        read.append(file.name)
+        return read_bytes(folder, file)
+
+    monkeypatch.setattr("fitness_assets.release.bundle.read_bytes", recorded)
+    view = open_view(name, home / "releases", monkeypatch)
+    assert not view.exception
+    assert not set(read) & {f"{table}.parquet" for table in PEOPLE_TABLES}
+    assert not any(box.key == "user" for box in view.selectbox)
