@@ -21,6 +21,7 @@ from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release import build as release_build
 from fitness_assets.release import model_loader, people, tables
+from fitness_assets.release.acceptance import check_people, check_release
 from fitness_assets.release.bundle import DataReport, Fallback, Release, ReleasedModel
 from fitness_assets.storage.models import MODEL, ModelStore, load
 from fitness_assets.storage.publication import Manifest
@@ -76,6 +77,9 @@ def build(
                 )
             files, info = release_build.assemble(inputs)
             public, private = people.split(files, workspace.privacy.people)
+            # What a dashboard would refuse is not published.
+            check_release(public, month, load_models=False)
+            check_people(private, month, load_models=False)
             if private:
                 workspace.people.publish(private, info, versions)
             else:

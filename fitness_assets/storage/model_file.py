@@ -12,7 +12,6 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,7 +132,9 @@ def check(content: bytes) -> CheckedModel:
         raise ValueError(f"it has more than {_MAX_MEMBERS:,} files")
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = _read_schema(archive)
-        files = [node["file"] for node in _nodes(schema) if "file" in node]
+        nodes = _nodes(schema)
+        _check_nodes(schema, nodes)
+        files = [node["file"] for node in nodes if "file" in node]
         names = dict.fromkeys(files)
         for name in names:
             if not isinstance(name, str) or not _MEMBER.fullmatch(name):
@@ -158,7 +159,7 @@ def _read(archive: zipfile.ZipFile, name: str) -> bytes:
 
 
 def _read_schema(archive: zipfile.ZipFile) -> dict[str, Any]:
-    """The description of the objects, checked, without object ids."""
+    """The description of the objects."""
     size = archive.getinfo(_SCHEMA).file_size
     if size > _MAX_SCHEMA_BYTES:
         raise ValueError(f"{_SCHEMA} has {size:,} bytes, more than {_MAX_SCHEMA_BYTES:,}")
@@ -167,10 +168,14 @@ def _read_schema(archive: zipfile.ZipFile) -> dict[str, Any]:
     schema = json.loads(text)
     if not isinstance(schema, dict) or _LOADER not in schema:
         raise ValueError(f"{_SCHEMA} does not describe an object")
+    return schema
+
+
+def _check_nodes(schema: dict[str, Any], nodes: list[dict[str, Any]]) -> None:
+    """Check the types of all nodes, and remove their ids."""
     protocol = schema.get("protocol")
     if type(protocol) is not int or protocol != _PROTOCOL:
         raise ValueError(f"it has version {protocol!r} of skops' format, not {_PROTOCOL}")
-    nodes = list(_nodes(schema))
     found = {(node[_LOADER], f"{node['__module__']}.{node['__class__']}") for node in nodes}
     if undeclared := found - _ALLOWED:
         names = sorted(f"{name} ({loader})" for loader, name in undeclared)
@@ -183,20 +188,20 @@ def _read_schema(archive: zipfile.ZipFile) -> dict[str, Any]:
         # skops constructs nodes with the same id once. Without ids, the number of nodes bounds
         # the work: nested lists that share their items would otherwise take exponential time.
         node.pop(_ID, None)
-    return schema
 
 
-def _nodes(value: Any) -> Iterator[dict[str, Any]]:
-    """The nodes of skops in `value`, each before those in it."""
-    pending = [value]
+def _nodes(value: Any) -> list[dict[str, Any]]:
+    """The nodes of skops in `value`."""
+    nodes, pending = [], [value]
     while pending:
         value = pending.pop()
         if isinstance(value, dict):
             if _LOADER in value:
-                yield value
+                nodes.append(value)
             pending.extend(value.values())
         elif isinstance(value, list):
             pending.extend(value)
+    return nodes
 
 
 def _check_array(name: str, data: bytes) -> None:

@@ -68,8 +68,7 @@ def read(
     import pyarrow.parquet as pq
 
     try:
-        schema = _open(content).schema_arrow
-        _check_text(content, [field.name for field in schema if _is_text(field)])
+        _check_text(_open(content), content)
         names = None if columns is None else list(columns)
         table = pq.read_table(io.BytesIO(content), columns=names, filters=filters)
         # The metadata of pandas in a file could add an index or change types.
@@ -79,8 +78,8 @@ def read(
     return frame
 
 
-def check(content: bytes, name: str) -> "pa.Schema":
-    """Read all of a table once, column by column, and return its schema.
+def check(content: bytes, name: str) -> tuple["pa.Schema", int]:
+    """Read all of a table once, and return its schema and its number of rows.
 
     Raises
     ------
@@ -90,14 +89,13 @@ def check(content: bytes, name: str) -> "pa.Schema":
     try:
         file = _open(content)
         schema = file.schema_arrow
-        texts = [field.name for field in schema if _is_text(field)]
-        _check_text(content, texts)
-        for field in schema:
-            if field.name not in texts:
-                file.read(columns=[field.name], use_threads=False).validate(full=True)
+        _check_text(file, content)
+        others = [field.name for field in schema if not _is_text(field)]
+        if others:
+            file.read(columns=others, use_threads=False).validate(full=True)
     except Exception as error:  # damaged bytes can make Arrow raise anything
         raise _refusal(name, error) from error
-    return schema
+    return schema, file.metadata.num_rows
 
 
 def _refusal(name: str, error: Exception) -> StorageError:
@@ -159,8 +157,10 @@ def _pages(chunk: "pq.ColumnChunkMetaData", content: bytes) -> Iterator[int]:
     offsets = [chunk.data_page_offset]
     if chunk.has_dictionary_page:
         offsets.append(chunk.dictionary_page_offset)
-    # An empty column may have no page of data.
-    position = min(offset for offset in offsets if offset)
+    # An empty column may have no page of data, or no page.
+    position = min((offset for offset in offsets if offset), default=0)
+    if not position and chunk.num_values == chunk.total_compressed_size == 0:
+        return
     end = position + chunk.total_compressed_size
     if not 0 < position <= end <= len(content):
         raise ValueError(f"column {chunk.path_in_schema} is not inside the file")
@@ -202,17 +202,20 @@ def _is_allowed(field: "pa.Field") -> bool:
     )
 
 
-def _check_text(content: bytes, names: list[str]) -> None:
+def _check_text(file: "pq.ParquetFile", content: bytes) -> None:
     """Read the columns of text as dictionaries, and check the size of their texts."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
+    names = [field.name for field in file.schema_arrow if _is_text(field)]
     if not names:
         return
-    file = pq.ParquetFile(io.BytesIO(content), read_dictionary=names, pre_buffer=False)
+    texts = pq.ParquetFile(
+        io.BytesIO(content), metadata=file.metadata, read_dictionary=names, pre_buffer=False
+    )
     size = 0
     for name in names:
-        for chunk in file.read(columns=[name], use_threads=False).column(0).chunks:
+        for chunk in texts.read(columns=[name], use_threads=False).column(0).chunks:
             chunk.validate(full=True)
             lengths = pc.binary_length(chunk.dictionary)
             size += pc.sum(lengths.take(chunk.indices)).as_py() or 0

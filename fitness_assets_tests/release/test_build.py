@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,10 +10,12 @@ import msgspec
 import pandas as pd
 import pytest
 
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import ReleaseError, StorageError
+from fitness_assets.models.registry import MODELS
 from fitness_assets.models.reports import BacktestReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release import build, tables
+from fitness_assets.release.acceptance import check_people, check_release
 from fitness_assets.release.bundle import (
     DataReport,
     Fallback,
@@ -112,6 +115,23 @@ def test_the_model_of_the_month_is_carried_before_a_fallback() -> None:
 
 def test_equal_inputs_give_equal_files() -> None:
     assert build.assemble(inputs()) == build.assemble(inputs())
+
+
+@pytest.mark.parametrize("privacy", [PUBLIC, PRIVATE])
+@pytest.mark.parametrize("rows", [0, 8])
+def test_what_is_built_is_accepted_by_readers(privacy: Privacy, rows: int) -> None:
+    made = inputs(privacy)
+    models = {
+        spec.name: build.Model(entry=ReleasedModel(report=report(released=False)), content=None)
+        for spec in MODELS
+    }
+    files, _ = build.assemble(replace(made, days=made.days[:rows], models=models))
+    public, private = split(files, privacy.people)
+    check_release(public, "2023-04", load_models=False)
+    check_people(private, "2023-04", load_models=False)
+    without = {name: content for name, content in public.items() if name != "days.parquet"}
+    with pytest.raises(ReleaseError, match=r"no days\.parquet"):
+        check_release(without, "2023-04", load_models=False)
 
 
 def test_a_report_with_a_wrong_field_is_refused_by_name(tmp_path: Path) -> None:

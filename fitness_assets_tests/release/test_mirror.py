@@ -22,7 +22,7 @@ from fitness_assets.release.pointer import LATEST
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderOrigin
 from fitness_assets.storage import publication
-from fitness_assets.storage.models import load
+from fitness_assets.storage.models import load, verify
 from fitness_assets_tests.support.releases import any_content, release_info
 
 MONTHS = ("2023-04", "2023-05")
@@ -428,8 +428,14 @@ def skops_of(value: object) -> bytes:
 
 @pytest.mark.parametrize("make", [pickle.dumps, joblib_of, skops_of, lambda _: bomb()])
 def test_a_hostile_model_executes_nothing(
-    tmp_path: Path, origin: ReleaseStore, mirror: Mirror, make: Callable[[object], bytes]
+    tmp_path: Path, origin: ReleaseStore, make: Callable[[object], bytes]
 ) -> None:
+    def check(files: dict[str, bytes], month: str, **_: bool) -> None:
+        for name, content in files.items():
+            if name.endswith(".skops"):
+                verify(content, f"{month} {name}")
+
+    mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", check=check)
     canary = tmp_path / "canary"
     hostile = make(Canary(canary))
     mirror.refresh()
