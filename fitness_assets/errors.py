@@ -24,6 +24,10 @@ class SourceError(FitnessError):
     """A telemetry source, or a file in it, is missing or not in the expected format."""
 
 
+class ForgottenUserError(SourceError):
+    """An export has only data of users who were forgotten."""
+
+
 class StorageError(FitnessError):
     """A stored artifact is missing, locked by another writer, or differs from its manifest."""
 

@@ -45,6 +45,11 @@ def start(month: str) -> date:
     return date(int(match[1]), int(match[2]), 1)
 
 
+def is_key(text: str) -> bool:
+    """Whether `text` is the key of a month."""
+    return _KEY.match(text) is not None
+
+
 def key(day: date) -> str:
     """Return the month that contains `day`."""
     return f"{day:%Y-%m}"

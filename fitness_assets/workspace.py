@@ -1,5 +1,6 @@
 """The stores below the configured home, and the source."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import date, tzinfo
 from pathlib import Path
@@ -27,6 +28,11 @@ from fitness_assets.storage.publication import Manifest
 
 #: Assets that measure stored models.
 REPORTS = ("model_backtest", "compression_report")
+#: The assets that are stored below the home, upstream assets first.
+ASSETS = (
+    *("raw_telemetry", "daily_activity", *MODEL_NAMES, *REPORTS),
+    "dashboard_release",
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,30 @@ class Workspace:
     def reports(self) -> "dict[str, ModelStore[BacktestReport] | ModelStore[CompressionReport]]":
         """The stores of `REPORTS`, by name of the asset."""
         return {"model_backtest": self.backtest, "compression_report": self.compression}
+
+    def months(self) -> list[str]:
+        """The months that have a folder in any store, in order, also outside the range."""
+        roots = [store.root for store in (*self.models.values(), *self.reports.values())]
+        roots += [self.check_results.root, self.releases.root, self.people.root, self.receipts.root]
+        names = {path.name for root in roots for path in root.glob("*")}
+        names |= {*self.raw.months(), *self.daily.months()}
+        return sorted(filter(months.is_key, names))
+
+    def remove_uploads(self, month: str) -> None:
+        """Remove the uploaded copies of `month`, and then the receipt."""
+        self.uploads.remove(month)
+        self.people_uploads.remove(month)
+        shutil.rmtree(self.receipts.folder(month), ignore_errors=True)
+
+    def remove(self, asset: str, month: str) -> None:
+        """Remove what is stored of `asset` for `month`, without uploaded copies."""
+        if asset == "dashboard_release":
+            self.releases.remove(month)
+            self.people.remove(month)
+            return
+        if asset == "daily_activity":
+            shutil.rmtree(self.check_results.folder(month), ignore_errors=True)
+        shutil.rmtree(self.folder(asset, month), ignore_errors=True)
 
     def manifest(self, asset: str, month: str) -> Manifest | None:
         """The manifest of `asset` for `month`, or None if it is not stored."""

@@ -10,19 +10,15 @@ from fitness_assets.settings import Settings
 @click.argument("user")
 @click.confirmation_option(prompt="Permanently remove all data of this user?")
 def forget(user: str) -> None:
-    """Remove all data of USER, and rematerialize the months that held it.
+    """Remove all data of USER, and rematerialize what was made from it.
 
-    USER is the imported name or the pseudonym. Later imports skip the data of this user.
+    USER is the imported name, in any spelling, or the pseudonym. Later imports skip the data of
+    this user. The command ends with a search of all folders, databases and logs, and fails if
+    anything is left. If it was interrupted, run it again.
     """
     settings = Settings.from_env()
-    from fitness_assets.cli.personal_data import remove_user
-    from fitness_assets.cli.report import run_and_report, run_stale_and_report
-    from fitness_assets.cli.runs import select_assets
+    from fitness_assets.cli.erasure import forget_user
 
-    changed = remove_user(settings, user)
+    if not forget_user(settings, user):
+        raise click.exceptions.Exit(1)
     say(f"removed {user}")
-    if changed:
-        # Whether the records of most sources have changed is known only after reading them.
-        raw = select_assets(settings, "raw_telemetry")
-        run_and_report(settings, dict.fromkeys(sorted(changed), raw))
-        run_stale_and_report(settings)

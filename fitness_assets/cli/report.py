@@ -51,15 +51,18 @@ def run_and_report(settings: Settings, plan: Plan) -> None:
     _report(settings, partial(run_months, settings, plan), sorted(plan), total)
 
 
-def run_stale_and_report(settings: Settings) -> None:
-    """Rematerialize what is stale, and report and raise as `run_and_report` does."""
+def run_stale_and_report(settings: Settings, *, missing: bool = True) -> None:
+    """Rematerialize what is stale, and report and raise as `run_and_report` does.
+
+    `missing` is that of `run_stale`.
+    """
     with open_instance(settings) as instance:
-        found = current_plan(settings, instance)
+        found = current_plan(settings, instance, missing=missing)
     if not found.affected:
         say("nothing is stale")
         return
     months = sorted({each.month for each in found.affected})
-    _report(settings, partial(run_stale, settings), months, len(found.affected))
+    _report(settings, partial(run_stale, settings, missing=missing), months, len(found.affected))
 
 
 def _report(

@@ -97,7 +97,7 @@ def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outco
         return list(_run_each(settings, instance, sorted(plan.items()), progress))
 
 
-def run_stale(settings: Settings, progress: Progress) -> list[Outcome]:
+def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -> list[Outcome]:
     """Rematerialize what is stale, and what is missing of imported months, until nothing is.
 
     What another run is materializing is left to that run. An asset that fails is not tried again,
@@ -107,13 +107,15 @@ def run_stale(settings: Settings, progress: Progress) -> list[Outcome]:
     ----------
     settings, progress
         As in `run_months`.
+    missing : bool
+        Whether imported months that were never materialized are materialized as well.
     """
     outcomes: list[Outcome] = []
     with open_instance(settings) as instance:
 
         def ready() -> Iterator[tuple[str, list[dg.AssetKey]]]:
             failed: set[Partition] = set()
-            while batches := current_plan(settings, instance, failed).ready:
+            while batches := current_plan(settings, instance, failed, missing=missing).ready:
                 month = min(batches)
                 yield month, [dg.AssetKey(asset) for asset in batches[month]]
                 if outcomes[-1].error is not None:

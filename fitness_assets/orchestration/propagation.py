@@ -25,7 +25,11 @@ _INTERVAL_SECONDS = 30
 
 
 def current_plan(
-    settings: Settings, instance: dg.DagsterInstance, blocked: Collection[Partition] = ()
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    blocked: Collection[Partition] = (),
+    *,
+    missing: bool = True,
 ) -> Plan:
     """What is stale now, and what of it can be rematerialized.
 
@@ -36,10 +40,12 @@ def current_plan(
         Its unfinished runs are waited for.
     blocked : collection of Partition
         To be waited for as well.
+    missing : bool
+        Whether imported months that were never materialized are planned as well.
     """
     workspace, month_range = Workspace.of(settings), settings.months()
     wanted: list[Partition] = []
-    if settings.source == "exports":
+    if settings.source == "exports" and missing:
         # Every imported month is materialized, also for the first time.
         imported = set(configured_imports(settings).months())
         wanted = [

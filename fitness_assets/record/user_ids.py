@@ -30,3 +30,18 @@ def normalize_user_id(user_id: str) -> str:
     if not normalized:
         raise ValueError("the user id is blank")
     return normalized
+
+
+def spellings(user_id: str) -> set[str]:
+    """Ways to write `user_id` that have the same normal form: those that exports use.
+
+    Versions before 0.3 did not normalize names, so that each of them was another user.
+
+    Raises
+    ------
+    ValueError
+        As `normalize_user_id`.
+    """
+    normalized = normalize_user_id(user_id)
+    decomposed = unicodedata.normalize("NFD", normalized)
+    return {user_id, normalized, decomposed, f"\ufeff{normalized}", f"{normalized}\u00a0"}

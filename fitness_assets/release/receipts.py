@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from fitness_assets.release.target import UploadResult
-from fitness_assets.storage.publication import Manifest, Writer, read_manifest
+from fitness_assets.storage.publication import MANIFEST, Manifest, Writer, read_manifest
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +24,15 @@ class ReceiptStore:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self.root = root
+
+    def months(self) -> list[str]:
+        """The months that were uploaded, in order."""
+        return sorted(path.name for path in self.root.glob("*") if (path / MANIFEST).is_file())
 
     def folder(self, month: str) -> Path:
         """The folder of `month`."""
-        return self._root / month
+        return self.root / month
 
     def manifest(self, month: str) -> Manifest | None:
         """The manifest of the receipt of `month`, or None if nothing was uploaded."""

@@ -10,6 +10,7 @@ from fitness_assets.errors import StorageError
 from fitness_assets.sources.exports.report import FileReport
 from fitness_assets.storage.documents import convert
 from fitness_assets.storage.publication import Manifest
+from fitness_assets.storage.traces import Traces
 
 #: Version of the documents. Version 3 has `traits_since` and the versions of the reader.
 VERSION = 3
@@ -125,12 +126,15 @@ class RejectedInfo(msgspec.Struct, frozen=True, kw_only=True):
     name : str
         Name of the file or folder.
     quarantined : list of QuarantineEntry
+    user : str or None
+        The pseudonym of the user in whose folder of the inbox it was.
     version : int
         Version of this document.
     """
 
     name: str
     quarantined: list[QuarantineEntry]
+    user: str | None = None
     version: int = VERSION
 
 
@@ -165,3 +169,13 @@ def _upgraded(info: Mapping[str, Any], name: str) -> dict[str, Any]:
             f"{name} has version {version} and this fitness_assets reads up to {VERSION}: update it"
         )
     return {**info, "version": VERSION}
+
+
+def without_user(info: ImportInfo, traces: Traces) -> ImportInfo:
+    """`info` of an import that had records of a forgotten user, without what is about the user.
+
+    The quarantined rows are dropped as well: they quote cells, and do not say whose they are.
+    """
+    whole_files = [entry for entry in info.quarantined if not entry.place]
+    kept = msgspec.structs.replace(info, quarantined=whole_files)
+    return traces.rewrite_document(kept)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,7 +20,14 @@ from fitness_assets.record.raw import SCHEMA, TRAITS
 from fitness_assets.sources import merge
 from fitness_assets.sources.derived import STORED_SCHEMA
 from fitness_assets.sources.import_manifest import ImportInfo, import_info
-from fitness_assets.storage.publication import Manifest, StoredFile, read_manifest, verify
+from fitness_assets.storage.publication import (
+    Manifest,
+    StoredFile,
+    Writer,
+    link_or_copy,
+    read_manifest,
+    verify,
+)
 
 RECORDS = "records-"
 TRAITS_FILE = "traits.parquet"
@@ -85,6 +93,14 @@ def stored_imports(root: Path) -> list[StoredImport]:
     return [found for folder in folders if (found := stored_import(folder)) is not None]
 
 
+def replace_info(stored: StoredImport, info: ImportInfo) -> None:
+    """Publish the files of an import again, with another info."""
+    with Writer(stored.folder) as writer:
+        for file in stored.manifest.files:
+            link_or_copy(stored.folder / file.path, writer.staging / file.name)
+        writer.publish(msgspec.to_builtins(info))
+
+
 def records_file(month: str) -> str:
     """Name of the file with the records of `month`."""
     months.check(month)
@@ -116,7 +132,8 @@ def version(imports: Sequence[StoredImport], month: str) -> str:
     users = {user for each in present for user in each.info.users}
     files = [each.file(records_file(month)) for each in present]
     files += [each.file(TRAITS_FILE) for _, each in _with_earlier_traits(imports, month, users)]
-    hashes = [file.sha256 for file in files if file is not None]
+    # Sorted: the order of the imports makes no difference to the merged records.
+    hashes = sorted(file.sha256 for file in files if file is not None)
     return hashlib.sha256("\n".join([f"merge {_MERGE_VERSION}", *hashes]).encode()).hexdigest()
 
 

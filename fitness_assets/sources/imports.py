@@ -2,10 +2,8 @@
 
 import hashlib
 import json
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,14 +12,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fitness_assets import clock
-from fitness_assets.errors import SourceError
+from fitness_assets.errors import ForgottenUserError, SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
-from fitness_assets.record.user_ids import normalize_user_id
+from fitness_assets.record.user_ids import normalize_user_id, spellings
 from fitness_assets.sources import import_store, originals
-from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
@@ -33,22 +29,24 @@ from fitness_assets.sources.import_manifest import (
     RejectedInfo,
     StoredOptions,
     rejected_info,
+    without_user,
 )
 from fitness_assets.sources.import_store import (
     StoredImport,
-    records_file,
     stored_imports,
-    write_traits,
 )
+from fitness_assets.sources.import_writer import write_records
 from fitness_assets.sources.merge import VALUES, origin_of
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.publication import Writer, read_manifest
+from fitness_assets.storage.traces import Traces
 from fitness_assets.text import printable
 
 if TYPE_CHECKING:
     from fitness_assets.sources.exports.report import FileReport
 
 _REJECTED = "_refused"
+_FORGOTTEN = "it has only data of users who were forgotten; nothing is imported"
 # Between two deliveries at the same time.
 _MOMENT = timedelta(microseconds=1)
 # Digits of the digest in the name of an import's folder.
@@ -105,6 +103,8 @@ class Imports:
 
         Raises
         ------
+        ForgottenUserError
+            If all of its users were forgotten. Then nothing is kept.
         SourceError
             If no part of it can be used, or it is a link, a pipe, a device or a socket. Then
             nothing is kept.
@@ -119,6 +119,8 @@ class Imports:
         except OSError as error:
             raise SourceError(f"{path} cannot be read: {error.strerror or error}") from error
         folder = self._root / digest[:_DIGEST_DIGITS]
+        if options.user is not None and self._is_forgotten(options.user):
+            raise ForgottenUserError(_FORGOTTEN)
         stored_options = self._stored_options(options)
         others = stored_imports(self._root)
         before = next((each for each in others if each.folder == folder), None)
@@ -139,14 +141,19 @@ class Imports:
         with Writer(folder) as writer:
             batches = read_export(path, options, quarantine, progress, files.append)
             not_worn: Counter[str] = Counter()
-            content = self._write_records(
+            names: dict[str, str] = {}
+            content = write_records(
                 reporting_implausible(
-                    counting_not_worn(self._pseudonymized(batches, quarantine), not_worn),
+                    counting_not_worn(self._pseudonymized(batches, names, quarantine), not_worn),
                     quarantine,
                 ),
                 writer.staging,
+                self._pseudonyms,
             )
-            originals.copy(path, writer.staging)
+            if content.dropped and not content.users:
+                raise ForgottenUserError(_FORGOTTEN)
+            if not content.dropped:
+                originals.copy(path, writer.staging)
             originals.check_unchanged(path, before_import)
             info = ImportInfo(
                 digest=digest,
@@ -163,6 +170,8 @@ class Imports:
                 reader=READER_VERSION,
                 older_reader=older_reader,
             )
+            if content.dropped:
+                info = without_user(info, self._traces_of_forgotten(names))
             writer.publish(msgspec.to_builtins(info))
         return info, _changed_months(others, stored_imports(self._root))
 
@@ -171,8 +180,10 @@ class Imports:
         infos = (each.info for each in stored_imports(self._root))
         return sorted(infos, key=lambda info: (info.name, info.digest))
 
-    def reject(self, path: Path, reason: str) -> None:
+    def reject(self, path: Path, reason: str, user: str | None = None) -> None:
         """Store a copy of an export that cannot be imported, with the reason.
+
+        `user` is the name of the user who is known to have delivered it.
 
         Raises
         ------
@@ -182,7 +193,8 @@ class Imports:
         folder = self._rejected_folder(originals.digest(path))
         with Writer(folder) as writer:
             originals.copy(path, writer.staging)
-            writer.publish(_rejected(path.name, reason))
+            owner = self._pseudonyms.pseudonym(user) if user else None
+            writer.publish(_rejected(path.name, reason, owner))
 
     def report_unreadable(self, name: str, reason: str) -> None:
         """Store why the export `name` cannot even be copied."""
@@ -261,61 +273,74 @@ class Imports:
                         columns[imports[number].info.digest].append(name)
                 yield DayOrigins(day=day["date"], columns=dict(columns))
 
-    def forget(self, user: str) -> None:
-        """Remove the records of `user`, and every original that contains some."""
+    def forget(self, *ids: str, traces: Traces | None = None) -> None:
+        """Remove the records of a user, every original that contains some, and what names the user.
+
+        Parameters
+        ----------
+        *ids : str
+            The pseudonyms of the user.
+        traces : Traces, optional
+            The names of the user, which file names and messages may contain.
+        """
+        traces = traces or Traces(ids)
         for each in stored_imports(self._root):
-            if user not in each.info.users:
+            if set(ids).isdisjoint(each.info.users):
+                info = traces.rewrite_document(each.info)
+                if info != each.info:
+                    import_store.replace_info(each, info)
                 continue
-            if each.info.users == [user]:
+            if set(ids).issuperset(each.info.users):
                 originals.remove(each.folder)
                 continue
+            forgotten = pa.array(ids, pa.string())
             with Writer(each.folder) as writer:
                 batches = (
-                    batch.filter(pc.not_equal(batch.column("user_id"), user))
+                    batch.filter(pc.invert(pc.is_in(batch.column("user_id"), forgotten)))
                     for month in each.info.months
                     for batch in each.read(month)
                 )
-                content = self._write_records(batches, writer.staging)
+                content = write_records(batches, writer.staging, self._pseudonyms)
                 info = msgspec.structs.replace(
                     each.info,
                     months=content.months,
                     users=content.users,
                     traits_since=content.traits_since,
                 )
-                writer.publish(msgspec.to_builtins(info))
+                writer.publish(msgspec.to_builtins(without_user(info, traces)))
 
-    def _write_records(self, batches: Iterator[pa.RecordBatch], staging: Path) -> "_Content":
-        """Write one file per month, and the file of traits."""
-        counts: dict[str, int] = {}
-        users: set[str] = set()
-        sources: set[str] = set()
-        schema = STORED_SCHEMA.remove_metadata()
-        with ExitStack() as stack:
-            files: dict[str, pq.ParquetWriter] = {}
-            for batch in batches:
-                records = self._pseudonyms.drop_forgotten(as_stored(batch))
-                keys = pc.strftime(records.column("date"), format="%Y-%m")
-                for month in pc.unique(keys).to_pylist():
-                    part = records.filter(pc.equal(keys, month)).replace_schema_metadata(None)
-                    if month not in files:
-                        path = staging / records_file(month)
-                        files[month] = stack.enter_context(pq.ParquetWriter(path, schema))
-                    files[month].write_batch(part)
-                    counts[month] = counts.get(month, 0) + part.num_rows
-                users |= set(pc.unique(records.column("user_id")).to_pylist())
-                sources |= set(pc.unique(records.column("source")).to_pylist())
-        return _Content(
-            months=dict(sorted(counts.items())),
-            users=sorted(users),
-            sources=sorted(sources),
-            traits_since=write_traits(staging, counts),
-        )
+    def forget_rejected(self, users: Collection[str], traces: Traces) -> int:
+        """Remove the rejected files that may hold data of `users`, and return their number.
+
+        A rejected file could not be read, so that only its folder in the inbox says whose it is.
+        Those of unknown users are removed too.
+        """
+        removed = 0
+        for folder in sorted(self._root.glob(f"{_REJECTED}-*")):
+            manifest = read_manifest(folder)
+            info = None if manifest is None else rejected_info(manifest, str(folder))
+            owner = None if info is None else info.user
+            if owner is None or owner in users or traces.in_text(str(msgspec.to_builtins(info))):
+                originals.remove(folder)
+                removed += 1
+        return removed
+
+    def _is_forgotten(self, name: str) -> bool:
+        return self._pseudonyms.forgotten()(self._pseudonyms.pseudonym(name))
+
+    def _traces_of_forgotten(self, names: Mapping[str, str]) -> Traces:
+        """The traces of the forgotten users among `names`, whose values are the pseudonyms."""
+        is_forgotten = self._pseudonyms.forgotten()
+        found = {name: user for name, user in names.items() if is_forgotten(user)}
+        return Traces(found.values(), found)
 
     def _pseudonymized(
-        self, batches: Iterator[pa.RecordBatch], quarantine: Quarantine
+        self,
+        batches: Iterator[pa.RecordBatch],
+        by_name: dict[str, str],
+        quarantine: Quarantine,
     ) -> Iterator[pa.RecordBatch]:
-        """The records with pseudonyms in place of names."""
-        by_name: dict[str, str] = {}
+        """The records with pseudonyms in place of names, which are added to `by_name`."""
         earlier_users = {user for each in stored_imports(self._root) for user in each.info.users}
         index = SCHEMA.get_field_index("user_id")
         for batch in batches:
@@ -336,11 +361,9 @@ class Imports:
 
         It did not normalize names, so each spelling that looks the same had a pseudonym.
         """
-        normalized = normalize_user_id(name)
-        decomposed = unicodedata.normalize("NFD", normalized)
-        for spelling in {name, decomposed, f"\ufeff{normalized}", f"{normalized}\u00a0"}:
+        for spelling in spellings(name) - {normalize_user_id(name)}:
             pseudonym = self._pseudonyms.pseudonym_as_written(spelling)
-            if spelling != normalized and pseudonym in earlier_users:
+            if pseudonym in earlier_users:
                 current = self._pseudonyms.pseudonym(name)
                 quarantine(
                     "user id",
@@ -361,19 +384,9 @@ class Imports:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Content:
-    """What the files of an import hold; the fields are those of `ImportInfo`."""
-
-    months: dict[str, int]
-    users: list[str]
-    sources: list[str]
-    traits_since: str | None
-
-
-def _rejected(name: str, reason: str) -> RejectedInfo:
+def _rejected(name: str, reason: str, user: str | None = None) -> RejectedInfo:
     entry = QuarantineEntry(file=printable(name), place="", reason=reason)
-    return RejectedInfo(name=printable(name), quarantined=[entry])
+    return RejectedInfo(name=printable(name), quarantined=[entry], user=user)
 
 
 def _after_all(others: list[StoredImport]) -> datetime:

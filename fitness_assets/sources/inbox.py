@@ -17,7 +17,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from fitness_assets import regular_files
-from fitness_assets.errors import FitnessError
+from fitness_assets.errors import FitnessError, ForgottenUserError
 from fitness_assets.sources import originals
 from fitness_assets.sources.exports import layout, source_order
 from fitness_assets.sources.exports.options import ImportOptions
@@ -127,9 +127,12 @@ def _import(
         info, changed = imports.add(export.path, options)
     except originals.ExportChangedError:
         raise
+    except ForgottenUserError:
+        # Its name may be that of the user.
+        log("an export of a forgotten user was removed from the inbox")
     except FitnessError as error:
         log(f"{export.name} was rejected: {error}")
-        imports.reject(export.path, str(error))
+        imports.reject(export.path, str(error), export.user)
     else:
         count = sum(info.months.values())
         log(f"{export.name}: {count:,} records of {sorted(info.months)}")

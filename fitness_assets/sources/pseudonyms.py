@@ -2,16 +2,18 @@
 
 import hashlib
 import hmac
-import json
 import os
 import secrets
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.user_ids import normalize_user_id
+from fitness_assets.record.user_ids import normalize_user_id, spellings
+from fitness_assets.storage import documents
 from fitness_assets.storage.publication import locked, write_atomically
 
 _KEY = "pseudonyms.key"
@@ -20,6 +22,37 @@ _KEY_BYTES = 32
 # Hexadecimal digits of a pseudonym (80 bits): the probability that any two of a million users have
 # the same pseudonym is 4e-13 (birthday bound).
 _DIGITS = 20
+_SALT_BYTES = 16
+# Each forgotten user takes 70 bytes.
+_MAX_FORGOTTEN_BYTES = 100_000_000
+
+
+class _Forgotten(msgspec.Struct, frozen=True, kw_only=True):
+    """Salted SHA-256 of the ids of forgotten users: the list itself must not name them.
+
+    Version 1 was a JSON list of the ids.
+
+    Attributes
+    ----------
+    unfinished : list of str
+        Those of whom not everything has been removed yet.
+    """
+
+    salt: str
+    hashes: list[str]
+    unfinished: list[str]
+    version: int = 2
+
+    def hash_of(self, user: str) -> str:
+        return hashlib.sha256(f"{self.salt}\0{user}".encode()).hexdigest()
+
+    def including(self, users: Iterable[str]) -> "_Forgotten":
+        added = set(map(self.hash_of, users))
+        return msgspec.structs.replace(
+            self,
+            hashes=sorted(added.union(self.hashes)),
+            unfinished=sorted(added.union(self.unfinished)),
+        )
 
 
 class Pseudonyms:
@@ -62,26 +95,73 @@ class Pseudonyms:
         return f"r{hmac.new(self._key(), message, hashlib.sha256).hexdigest()[:_DIGITS]}"
 
     def possible_ids(self, name: str) -> list[str]:
-        """The user ids that `name` can refer to: itself, and its pseudonym if there is a key."""
-        return [name, self.pseudonym(name)] if (self._folder / _KEY).exists() else [name]
+        """The user ids that `name` can refer to.
 
-    def forgotten_users(self) -> frozenset[str]:
-        """Ids of the users whose data must not be imported."""
-        path = self._folder / _FORGOTTEN
-        return frozenset(json.loads(path.read_bytes())) if path.exists() else frozenset()
+        They are its spellings, their pseudonyms if there is a key, and those of earlier versions.
+        """
+        try:
+            written = [name, *sorted(spellings(name) - {name})]
+        except ValueError as error:
+            raise SourceError(str(error)) from error
+        if not (self._folder / _KEY).exists():
+            return written
+        earlier = [self.pseudonym_as_written(each) for each in written]
+        return list(dict.fromkeys([*written, self.pseudonym(name), *earlier]))
 
-    def forget(self, user: str) -> None:
-        """Import no data of `user` from now on."""
+    def forgotten(self) -> Callable[[str], bool]:
+        """A function that says whether the data of a user id must not be imported."""
+        found = self._forgotten()
+        if not found.hashes:
+            return lambda _user: False
+        hashes = frozenset(found.hashes)
+
+        def is_forgotten(user: str) -> bool:
+            ids = {user}
+            with suppress(ValueError):
+                ids.add(normalize_user_id(user))
+            return any(found.hash_of(each) in hashes for each in ids)
+
+        return is_forgotten
+
+    def forget(self, *users: str) -> None:
+        """Import no data of the user ids `users` from now on."""
         with locked(self._folder):
-            users = sorted(self.forgotten_users() | {user})
-            write_atomically(self._folder / _FORGOTTEN, (json.dumps(users) + "\n").encode())
+            content = documents.encode(self._forgotten().including(users))
+            write_atomically(self._folder / _FORGOTTEN, content)
+
+    def finish_forgetting(self, *users: str) -> None:
+        """Record that nothing of `users` is left."""
+        with locked(self._folder):
+            found = self._forgotten()
+            unfinished = set(found.unfinished).difference(map(found.hash_of, users))
+            finished = msgspec.structs.replace(found, unfinished=sorted(unfinished))
+            write_atomically(self._folder / _FORGOTTEN, documents.encode(finished))
+
+    def is_unfinished(self, *users: str) -> bool:
+        """Whether one of `users` was given to `forget`, and not to `finish_forgetting`."""
+        found = self._forgotten()
+        return not set(found.unfinished).isdisjoint(map(found.hash_of, users))
 
     def drop_forgotten(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The records of `batch` without those of forgotten users."""
-        if not (forgotten := self.forgotten_users()):
+        is_forgotten = self.forgotten()
+        users = batch.column("user_id").dictionary_encode()
+        kept = [not is_forgotten(user) for user in users.dictionary.to_pylist()]
+        if all(kept):
             return batch
-        users = pa.array(sorted(forgotten), pa.string())
-        return batch.filter(pc.invert(pc.is_in(batch.column("user_id"), value_set=users)))
+        return batch.filter(pa.array(kept).take(users.indices))
+
+    def _forgotten(self) -> _Forgotten:
+        path = self._folder / _FORGOTTEN
+        if not path.exists():
+            return _Forgotten(salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[])
+        content = path.read_bytes()
+        if content.lstrip().startswith(b"["):
+            ids = documents.decode(content, list[str], str(path), _MAX_FORGOTTEN_BYTES)
+            return _Forgotten(
+                salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[]
+            ).including(ids)
+        return documents.decode(content, _Forgotten, str(path), _MAX_FORGOTTEN_BYTES)
 
     def _key(self) -> bytes:
         path = self._folder / _KEY

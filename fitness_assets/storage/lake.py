@@ -129,6 +129,12 @@ class Lake(Generic[Info_co]):
         first = months.start(month)
         return self.root / f"year={first:%Y}" / f"month={first:%m}"
 
+    def months(self) -> list[str]:
+        """The months that have a folder, in order."""
+        folders = self.root.glob("year=[0-9]*/month=[0-9]*")
+        keys = (f"{path.parent.name[5:]}-{path.name[6:]}" for path in folders)
+        return sorted(filter(months.is_key, keys))
+
     def manifest(self, month: str) -> Manifest | None:
         """The manifest of `month`, or None."""
         return read_manifest(self.folder(month))

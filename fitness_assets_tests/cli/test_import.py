@@ -1,26 +1,19 @@
-"""Imports from the inbox to the release, and export and removal of the data of one user."""
+"""Imports from the inbox to the release."""
 
-import io
-import zipfile
 from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
 from fitness_assets.cli.main import cli
-from fitness_assets.cli.personal_data import export_user, remove_user
-from fitness_assets.cli.runs import Outcome, Plan, run_months, run_stale
+from fitness_assets.cli.runs import Outcome, run_stale
 from fitness_assets.definitions import build_defs
-from fitness_assets.errors import SourceError
-from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
-from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
+from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.fixed_clock import set_time
@@ -35,10 +28,6 @@ def settings_of(make_settings: MakeSettings, home: Path, last: str = "2023-06") 
     return make_settings(
         home, FITNESS_SOURCE="exports", FITNESS_LAST_MONTH=last, FITNESS_LEAST_COMPLETE="0"
     )
-
-
-def run(settings: Settings, plan: Plan) -> list[Outcome]:
-    return run_months(settings, plan, lambda *_: None)
 
 
 def rematerialize(settings: Settings) -> list[Outcome]:
@@ -75,66 +64,6 @@ def test_exports_in_the_inbox_are_imported_and_their_months_requested(
         write_tidy(path, "anna,2023-05-02,1,1800,70,7,walking")
         assert job.execute_in_process(instance=instance).success
         assert requested(settings, "propagate_changes", instance) == ["2023-05"]
-
-
-def stored_users(home: Path) -> set[str]:
-    """The users in all Parquet files below `home`."""
-    found: set[str] = set()
-    for path in home.rglob("*.parquet"):
-        table = pq.read_table(io.BytesIO(path.read_bytes()))
-        if "user_id" in table.column_names:
-            found |= set(table["user_id"].to_pylist())
-    return found
-
-
-def test_all_data_of_a_user_is_exported_and_then_removed(
-    make_settings: MakeSettings, tmp_path: Path
-) -> None:
-    settings = settings_of(make_settings, tmp_path / "home")
-    workspace = Workspace.of(settings)
-    exports = tmp_path / "exports"
-    two_users(exports)
-    write_tidy(exports / "carol.csv", "carol,2023-06-01,5000,2200,66,8,yoga")
-    for path in sorted(exports.iterdir()):
-        configured_imports(settings).add(path, ImportOptions())
-    assert [outcome.error for outcome in rematerialize(settings)] == [None] * 3
-    pseudonyms = configured_pseudonyms(settings)
-    anna, bert, carol = (pseudonyms.pseudonym(name) for name in ("anna", "bert", "carol"))
-    assert stored_users(settings.home) == {anna, bert, carol}
-
-    tables = export_user(settings, "anna", tmp_path / "anna.zip")
-    assert tables == {"raw_telemetry": 2, "daily_activity": 2, "segments": 0}
-    with zipfile.ZipFile(tmp_path / "anna.zip") as archive:
-        days = pd.read_csv(archive.open("daily_activity.csv"))
-    assert set(days["user_id"]) == {anna}
-    assert days["steps"].tolist() == [1000, 2000]
-
-    assert remove_user(settings, "carol") == set(), "June held no other user"
-    assert workspace.manifest("daily_activity", "2023-06") is None
-    for store in (workspace.releases, ReleaseStore(settings.upload_folder)):
-        pointer = store.pointer()
-        assert pointer is not None
-        assert pointer.month == "2023-05"
-    assert stored_users(settings.home) == {anna, bert}
-
-    again = remove_user(settings, anna)
-    assert again == {"2023-05"}, "April held no other user"
-    outcomes = rematerialize(settings)
-    assert {outcome.month: outcome.error for outcome in outcomes} == {"2023-05": None}
-    assert stored_users(settings.home) == {bert}
-    with pytest.raises(SourceError, match="there is no data of a user called 'anna'"):
-        remove_user(settings, "anna")
-    assert workspace.releases.open("2023-05").info.summary.users == 1
-
-
-def test_a_user_of_any_source_can_be_removed(make_settings: MakeSettings, tmp_path: Path) -> None:
-    settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3", FITNESS_LAST_MONTH="2023-04")
-    raw = {"2023-04": [dg.AssetKey("raw_telemetry")]}
-    run(settings, raw)
-    assert remove_user(settings, "u0000002") == {"2023-04"}
-    run(settings, raw)
-    table: pa.Table = Workspace.of(settings).raw.scan(["2023-04"], ["user_id"]).table
-    assert set(table["user_id"].to_pylist()) == {"u0000001", "u0000003"}
 
 
 def test_the_current_month_is_shown_to_date_and_whole_once_it_has_ended(

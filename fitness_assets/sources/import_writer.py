@@ -1,0 +1,97 @@
+"""Writes the records of one import: a file per month, and the file of traits."""
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
+from fitness_assets.sources.import_store import records_file, write_traits
+from fitness_assets.sources.pseudonyms import Pseudonyms
+
+# Rows of a row group. With a fixed number, equal records give equal bytes however they are batched:
+# a month without a user who was forgotten has the version of a month that never held the user.
+_ROW_GROUP = 16_384
+
+
+@dataclass(frozen=True, kw_only=True)
+class Content:
+    """What the files of an import hold; the fields are those of `ImportInfo`.
+
+    Attributes
+    ----------
+    dropped : int
+        Number of records of forgotten users, which were not written.
+    """
+
+    months: dict[str, int]
+    users: list[str]
+    sources: list[str]
+    traits_since: str | None
+    dropped: int
+
+
+def write_records(
+    batches: Iterable[pa.RecordBatch], staging: Path, pseudonyms: Pseudonyms
+) -> Content:
+    """Write `batches`, without the records of forgotten users, to `staging`."""
+    counts: dict[str, int] = {}
+    users: set[str] = set()
+    sources: set[str] = set()
+    dropped = 0
+    with ExitStack() as stack:
+        files: dict[str, _MonthFile] = {}
+        for batch in batches:
+            records = pseudonyms.drop_forgotten(as_stored(batch))
+            dropped += batch.num_rows - records.num_rows
+            keys = pc.strftime(records.column("date"), format="%Y-%m")
+            for month in pc.unique(keys).to_pylist():
+                part = records.filter(pc.equal(keys, month)).replace_schema_metadata(None)
+                if month not in files:
+                    files[month] = _MonthFile(staging / records_file(month), stack)
+                files[month].write(part)
+                counts[month] = counts.get(month, 0) + part.num_rows
+            users |= set(pc.unique(records.column("user_id")).to_pylist())
+            sources |= set(pc.unique(records.column("source")).to_pylist())
+        for file in files.values():
+            file.flush()
+    return Content(
+        months=dict(sorted(counts.items())),
+        users=sorted(users),
+        sources=sorted(sources),
+        traits_since=write_traits(staging, counts),
+        dropped=dropped,
+    )
+
+
+class _MonthFile:
+    """The file of one month, in row groups of `_ROW_GROUP` records."""
+
+    def __init__(self, path: Path, stack: ExitStack) -> None:
+        self._schema = STORED_SCHEMA.remove_metadata()
+        self._file = stack.enter_context(pq.ParquetWriter(path, self._schema))
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        self._batches.append(batch)
+        self._rows += batch.num_rows
+        if self._rows >= _ROW_GROUP:
+            rows = self._take_all()
+            whole = len(rows) // _ROW_GROUP * _ROW_GROUP
+            self._file.write_table(rows.slice(0, whole), row_group_size=_ROW_GROUP)
+            rest = rows.slice(whole)
+            self._batches, self._rows = rest.to_batches(), len(rest)
+
+    def flush(self) -> None:
+        if self._rows:
+            self._file.write_table(self._take_all(), row_group_size=_ROW_GROUP)
+
+    def _take_all(self) -> pa.Table:
+        rows = pa.Table.from_batches(self._batches, self._schema).combine_chunks()
+        self._batches, self._rows = [], 0
+        return rows

@@ -1,0 +1,198 @@
+"""Export and removal of all data of one user, with real runs and an upload target."""
+
+import dataclasses
+import shutil
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pandas as pd
+import pytest
+
+from fitness_assets.cli import erasure
+from fitness_assets.cli.erasure import forget_user
+from fitness_assets.cli.personal_data import export_user
+from fitness_assets.cli.runs import run_months, run_stale
+from fitness_assets.definitions import build_defs
+from fitness_assets.errors import SourceError
+from fitness_assets.models.registry import MODEL_NAMES
+from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.settings import Settings
+from fitness_assets.sources import inbox
+from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.storage.trace_search import search
+from fitness_assets.storage.traces import Traces
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.drive_emulator import DriveEmulator
+from fitness_assets_tests.support.platform import MakeSettings
+from fitness_assets_tests.support.tidy import write_tidy
+
+pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
+
+MONTHS = ["2023-04", "2023-05", "2023-06"]
+ZOE = "Zoë Quill"
+ZOE_DECOMPOSED = unicodedata.normalize("NFD", ZOE)
+DELIVERED = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def settings_of(make_settings: MakeSettings, home: Path, **environ: str) -> Settings:
+    # So few users rarely deliver a complete month.
+    fixed = {"FITNESS_SOURCE": "exports", "FITNESS_LEAST_COMPLETE": "0"}
+    return make_settings(home, **{**fixed, "FITNESS_LAST_MONTH": MONTHS[-1], **environ})
+
+
+def days(user: str, first: str, count: int, steps: int) -> list[str]:
+    start = date.fromisoformat(first)
+    return [
+        f"{user},{start + timedelta(days=day)},{steps + 10 * day},1900,66,7,walking"
+        for day in range(count)
+    ]
+
+
+ANNA = days("anna", "2023-05-01", 9, 4000)
+BERT = days("bert", "2023-05-03", 40, 6000)
+
+
+def versions(settings: Settings) -> dict[str, str]:
+    """Data versions of the lake and the models, by asset and month."""
+    workspace = Workspace.of(settings)
+    return {
+        f"{asset}/{month}": stored.data_version
+        for asset in ("raw_telemetry", "daily_activity", *MODEL_NAMES)
+        for month in MONTHS
+        if (stored := workspace.manifest(asset, month))
+    }
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home with imports of four users, of whom two are to be forgotten, and its upload target."""
+
+    settings: Settings
+    drive: DriveEmulator
+    traces: Traces
+
+    def traces_in_target(self, folder: Path) -> list[str]:
+        """What is left of the two in the files on the emulated Drive."""
+        for path in self.drive.paths():
+            target = folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(self.drive.item(path).content)
+        return list(search(folder, self.traces))
+
+
+@pytest.fixture
+def home(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Home]:
+    monkeypatch.setattr(inbox.waiting_exports, "__defaults__", (0.0,))
+    exports = tmp_path / "exports"
+    corbin = days("corbin", "2023-05-02", 35, 9000)
+    unusable = "corbin,soon,1,1,1,1,walking"
+    mixed = write_tidy(exports / "corbin and others.csv", *ANNA, *corbin, unusable, *BERT)
+    # The only user of April, and in another Unicode form.
+    zoe = write_tidy(exports / "zoe.csv", *days(f"{ZOE_DECOMPOSED}\u200b", "2023-04-20", 20, 2000))
+    with DriveEmulator() as drive:
+        drive.patch(monkeypatch)
+        settings = settings_of(
+            make_settings,
+            tmp_path / "home",
+            FITNESS_DRIVE_FOLDER=drive.folder,
+            FITNESS_DRIVE_CREDENTIALS=str(drive.credentials(tmp_path, "authorized_user")),
+            FITNESS_DRIVE_READERS="reader@example.org",
+        )
+        for path in (mixed, zoe):
+            configured_imports(settings).add(path, ImportOptions(delivered=DELIVERED))
+        # The names of the files reach Dagster's log.
+        waiting = settings.home / "inbox"
+        write_tidy(waiting / ZOE / "zoë quill-more.csv", *days("", "2023-06-01", 5, 2000))
+        write_tidy(waiting / "corbin" / "empty.csv")
+        with open_instance(settings) as instance:
+            job = build_defs(settings).resolve_job_def("import_inbox")
+            assert job.execute_in_process(instance=instance).success
+        write_tidy(waiting / "corbin" / "waiting.csv", *days("", "2023-06-09", 5, 2000))
+        write_tidy(waiting / "all.csv", *corbin)
+        log = settings.dagster_home / "storage" / "run" / "compute_logs" / "step.err"
+        log.parent.mkdir(parents=True)
+        log.write_text(f"read {ZOE} and {ZOE_DECOMPOSED}, corbin-2.csv of CORBIN\n")
+        (settings.home / "models" / "segment_model" / "2023-05" / "_staging-x").mkdir(parents=True)
+        assert [outcome.error for outcome in run_stale(settings, lambda *_: None)] == [None] * 3
+        pseudonyms = configured_pseudonyms(settings)
+        ids = {pseudonyms.pseudonym(name) for name in (ZOE, "corbin")}
+        yield Home(settings, drive, Traces(ids, [ZOE, "corbin"], own_paths=[tmp_path]))
+
+
+def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target(
+    home: Home, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings, imports = home.settings, configured_imports(home.settings)
+    corbin = configured_pseudonyms(settings).pseudonym("corbin")
+    before = versions(settings)
+    found = "\n".join(search(settings.home, home.traces))
+    for place in ("runs", "imports", "lake", "inbox", "_refused", "compute_logs", "user_days"):
+        assert place in found, place
+    assert home.traces_in_target(tmp_path / "before")
+
+    narrow = dataclasses.replace(settings, first_month="2023-05", last_month="2023-05")
+    assert forget_user(narrow, ZOE_DECOMPOSED)
+    assert forget_user(narrow, corbin)
+
+    assert list(search(settings.home, home.traces)) == []
+    assert home.traces_in_target(tmp_path / "after") == []
+    assert not [path for path in home.drive.paths() if "2023-04" in path]
+    after = versions(settings)
+    assert all(after[each] != before[each] for each in after)
+    assert {each.rpartition("/")[2] for each in after} == {"2023-05", "2023-06"}
+    assert run_stale(settings, lambda *_: None) == []
+    with pytest.raises(SourceError, match="only data of users who were forgotten"):
+        imports.add(tmp_path / "exports" / "zoe.csv", ImportOptions(delivered=DELIVERED))
+    for nobody in (ZOE, "dora"):
+        with pytest.raises(SourceError, match=f"there is no data of a user called '{nobody}'"):
+            forget_user(narrow, nobody)
+
+    others = settings_of(make_settings, tmp_path / "others")
+    shutil.copytree(settings.home / "people", others.home / "people")
+    only = write_tidy(tmp_path / "exports" / "others.csv", *ANNA, *BERT)
+    configured_imports(others).add(only, ImportOptions(delivered=DELIVERED))
+    lakes = [dg.AssetKey("raw_telemetry"), dg.AssetKey("daily_activity")]
+    run_months(others, dict.fromkeys(MONTHS[1:], lakes), lambda *_: None)
+    assert versions(others).items() <= after.items()
+    assert len(versions(others)) == 4
+
+
+def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3", FITNESS_LAST_MONTH="2023-04")
+    lakes = [dg.AssetKey("raw_telemetry"), dg.AssetKey("daily_activity")]
+    run_months(settings, {"2023-04": lakes}, lambda *_: None)
+    tables = export_user(settings, "u0000002", tmp_path / "user.zip")
+    assert tables == {"raw_telemetry": 30, "daily_activity": 30, "segments": 0}
+    with zipfile.ZipFile(tmp_path / "user.zip") as archive:
+        assert set(pd.read_csv(archive.open("daily_activity.csv"))["user_id"]) == {"u0000002"}
+    (tmp_path / "user.zip").unlink()
+
+    class KilledError(Exception):
+        pass
+
+    def kill(*_: object, **__: object) -> None:
+        raise KilledError
+
+    monkeypatch.setattr(erasure, "run_and_report", kill)
+    with pytest.raises(KilledError):
+        forget_user(settings, "u0000002")
+    monkeypatch.undo()
+    # Its next step is killed too; the raw records are already those of the others.
+    monkeypatch.setattr(erasure, "run_stale_and_report", kill)
+    with pytest.raises(KilledError):
+        forget_user(settings, "u0000002")
+    monkeypatch.undo()
+    assert forget_user(settings, "u0000002")
+    for lake in (Workspace.of(settings).raw, Workspace.of(settings).daily):
+        users = lake.scan(["2023-04"], ["user_id"]).table["user_id"]
+        assert set(users.to_pylist()) == {"u0000001", "u0000003"}
