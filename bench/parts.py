@@ -18,15 +18,15 @@ import pyarrow as pa
 from rich.table import Table
 from sklearn.metrics import adjusted_rand_score
 
+from bench.cohort_days import SEED, USERS, cohort_days
 from bench.dashboard import dashboard
 from bench.event_log import event_log
 from bench.exports import exports
 from bench.forest_formats import forest_formats
 from bench.hostile import hostile
+from bench.privacy import privacy
 from bench.real_users import real_users
 from bench.scale import scale
-from fitness_assets.etl.baselines import with_baselines
-from fitness_assets.etl.dedupe import first_record_per_day
 from fitness_assets.models import evaluation, memory_probe
 from fitness_assets.models.compression import measure_steps
 from fitness_assets.models.datasets import held_out
@@ -34,15 +34,13 @@ from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.reports import Metrics
 from fitness_assets.models.segments import segmentation
 from fitness_assets.months import between
-from fitness_assets.record.raw import RANGES, SCHEMA
+from fitness_assets.record.raw import SCHEMA
 from fitness_assets.release import model_loader as loader
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark.session import spark_resource
 from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
 from fitness_assets.storage.models import dump
-
-USERS, SEED = 1959, 1
 
 
 def machine() -> str:
@@ -169,7 +167,7 @@ def truth() -> Iterator[Table]:
         "ratio",
         title="truth",
     )
-    source, days = Cohort(USERS, SEED), _window()
+    source, days = Cohort(USERS, SEED), cohort_days()
     truths = [source.truth(month) for month in between("2023-04", "2023-09")]
     users = truths[0].users.to_pandas().set_index("user_id")
 
@@ -218,7 +216,7 @@ def models() -> Iterator[Table]:
         "ratio",
         title="models",
     )
-    days = _window()
+    days = cohort_days()
     first: float | None = None
     runs: dict[str, tuple[Callable[[], tuple[Any, Metrics]], str]] = {
         "segment model, adjusted Rand": (lambda: _segments(days), "stability"),
@@ -259,7 +257,7 @@ def compression() -> Iterator[Table]:
     )
     first: int | None = None
     with memory_probe.start() as probe:
-        steps = list(measure_steps(calories.split(_window()), calories.GRID[0], probe))
+        steps = list(measure_steps(calories.split(cohort_days()), calories.GRID[0], probe))
     for step in steps:
         first = first or step.bytes
         table.add_row(
@@ -274,24 +272,6 @@ def compression() -> Iterator[Table]:
             f"{step.bytes / first:.6f}",
         )
     yield table
-
-
-def _window() -> pd.DataFrame:
-    """Six months of the cohort as in `daily_activity`, computed without Spark."""
-    tables = [
-        pa.Table.from_batches(Cohort(USERS, SEED).read(month))
-        for month in between("2023-04", "2023-09")
-    ]
-    # The latest delivery of a day counts; of equal times, the one with an activity.
-    order = [("user_id", "ascending"), ("date", "ascending"), ("ingested_at", "descending")]
-    records = pa.concat_tables(tables).sort_by([*order, ("activity_type", "ascending")])
-    days = with_baselines(first_record_per_day(records)).to_pandas()
-    return days.assign(
-        date=pd.to_datetime(days["date"]),
-        worn=days["steps"].notna(),
-        day_of_week=pd.to_datetime(days["date"]).dt.weekday + 1,
-        sleep_hours=days["sleep_hours"].where(days["sleep_hours"] <= RANGES["sleep_hours"][1]),
-    )
 
 
 def _segments(days: pd.DataFrame) -> tuple[Any, Metrics]:
@@ -355,6 +335,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "models": models,
     "truth": truth,
     "real-users": real_users,
+    "privacy": privacy,
     "compression": compression,
     "import": exports,
     "startup": startup,
