@@ -7,6 +7,7 @@ is stored. The list of forgotten users is changed first, so that no import bring
 import dataclasses
 import shutil
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -171,6 +172,28 @@ def _remove_deliveries(settings: Settings, user: Subject, traces: Traces) -> Non
     for copy in (settings.release_cache, settings.people_cache):
         shutil.rmtree(copy, ignore_errors=True)
     _remove_unfinished(settings.home)
+    if settings.logins is not None and is_regular(settings.logins):
+        _remove_logins(settings.logins, user)
+
+
+def _remove_logins(path: Path, user: Subject) -> None:
+    """Remove the lines of the login map that give an e-mail address the days of the user."""
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    kept = [line for line in lines if user.ids.isdisjoint(_values(line))]
+    if kept != lines:
+        mode = path.stat().st_mode
+        write_atomically(path, "".join(kept).encode())
+        path.chmod(mode)
+        say(f"removed the logins of the user from {path}")
+
+
+def _values(line: str) -> set[str]:
+    """The texts that one line of a TOML file assigns."""
+    try:
+        values = tomllib.loads(line).values()
+    except tomllib.TOMLDecodeError:
+        return set()
+    return {value.strip() for value in values if isinstance(value, str)}
 
 
 def _remove_unfinished(home: Path) -> None:

@@ -168,7 +168,15 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
 def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
     make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3", FITNESS_LAST_MONTH="2023-04")
+    logins = tmp_path / "logins.toml"
+    others = '[users]\n"anna@example.org" = "u0000001"\n'
+    logins.write_text(f'{others}"bert@example.org" = "u0000002"  # by hand\n')
+    settings = make_settings(
+        tmp_path,
+        FITNESS_COHORT_USERS="3",
+        FITNESS_LAST_MONTH="2023-04",
+        FITNESS_LOGINS=str(logins),
+    )
     lakes = [dg.AssetKey("raw_telemetry"), dg.AssetKey("daily_activity")]
     run_months(settings, {"2023-04": lakes}, lambda *_: None)
     tables = export_user(settings, "u0000002", tmp_path / "user.zip")
@@ -193,6 +201,7 @@ def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
         forget_user(settings, "u0000002")
     monkeypatch.undo()
     assert forget_user(settings, "u0000002")
+    assert logins.read_text() == others
     for lake in (Workspace.of(settings).raw, Workspace.of(settings).daily):
         users = lake.scan(["2023-04"], ["user_id"]).table["user_id"]
         assert set(users.to_pylist()) == {"u0000001", "u0000003"}
