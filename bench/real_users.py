@@ -29,7 +29,7 @@ def real_users() -> "Iterator[Table]":
     from sklearn.linear_model import LinearRegression
 
     from fitness_assets.models import evaluation
-    from fitness_assets.models.forests import calories
+    from fitness_assets.models.forests import calories, pipelines
 
     table = Table("kcal per day", "users", "days", "R2", "MAE kcal", "ratio", title="real users")
     folder = _folder()
@@ -48,12 +48,14 @@ def real_users() -> "Iterator[Table]":
         return test[calories.OFFSET].fillna(train[calories.TARGET].mean())
 
     def linear(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
-        features = calories.select(train, _BUDGET).selected.features
-        model = calories.pipeline(features, LinearRegression(), LinearRegression())
-        return model.fit(train[features], train[calories.TARGET]).predict(test[features])
+        features = calories.select(train, _BUDGET, few=True).selected.features
+        # Unlike `calories.encoder`, no history: the offset is a number like the others.
+        model = pipelines.with_estimator(pipelines.encoder(features, []), LinearRegression())
+        model = model.fit(train[features], train[calories.TARGET])
+        return model.predict(test[features])
 
     def regressor(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:
-        model = calories.select(train, _BUDGET).model
+        model = calories.select(train, _BUDGET, few=True).model
         return model.predict(test[list(model.feature_names_in_)])
 
     def without_history(train: "pd.DataFrame", test: "pd.DataFrame") -> Any:

@@ -12,8 +12,10 @@ from dashboard.text import label, verbatim
 from dashboard.units import feature_label
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
+    ClassifierEvaluation,
     ClassifierMetrics,
     RegressionScores,
+    RegressorEvaluation,
     RegressorMetrics,
 )
 from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
@@ -28,6 +30,9 @@ _CLASSIFIER_SCORES = {
     "log_loss": page.number_column("Log loss", 3),
     "calibration_error": page.number_column("Calibration error", 3),
 }
+# Scores whose intervals are shown.
+_CLASSIFIER_INTERVALS = {"accuracy": "accuracy", "macro_f1": "macro F1", "log_loss": "log loss"}
+_REGRESSOR_INTERVALS = {"r2": "R²", "rmse": "root mean squared error"}
 # Features in the chart of feature importance.
 _MOST_IMPORTANT = 12
 
@@ -74,8 +79,7 @@ def _classifier(metrics: ClassifierMetrics) -> None:
     majority = verbatim(label(metrics.majority_class).lower())
     st.caption(
         "The baseline gives each activity its share of the training days, so it always predicts "
-        f"{majority}. The model reduces the baseline's Brier score by "
-        f"{found.gain:.1%}, and by more than {found.gain_low:.1%} in 95 of 100 bootstrap resamples."
+        f"{majority}. {_uncertainty(found, _CLASSIFIER_INTERVALS)}"
     )
     left, right = st.columns([3, 2], gap="medium")
     with left:
@@ -95,7 +99,7 @@ def _regressor(metrics: RegressorMetrics, target: ColumnSpec) -> None:
         {
             "This model": found.scores,
             **without_history,
-            "Linear model": metrics.linear,
+            "Linear part": metrics.linear,
             "Baseline (mean)": found.baseline,
         },
         {
@@ -106,11 +110,15 @@ def _regressor(metrics: RegressorMetrics, target: ColumnSpec) -> None:
     )
     width = f"{found.interval_width:,.{target.decimals}f} {target.unit}"
     comparison = "better" if found.scores.r2 >= metrics.linear.r2 else "worse"
+    forest = f"The forest of its residuals makes this model {comparison} than its linear part."
+    if metrics.line_alone:
+        forest = (
+            "A forest adds nothing to the linear model, so this model is the linear model alone."
+        )
     st.caption(
-        f"This model scores {comparison} than a linear model with the same features. It reduces "
-        f"the baseline's squared error by {found.gain:.1%}, and by more than {found.gain_low:.1%} "
-        f"in 95 of 100 bootstrap resamples. {found.coverage:.1%} of the held-out days lie inside "
-        f"the 90% prediction interval, which is {width} wide on average."
+        f"{forest} {_uncertainty(found, _REGRESSOR_INTERVALS)} "
+        f"{found.coverage:.1%} of the days lie inside the 90% prediction interval, which is "
+        f"{width} wide on average."
     )
     agreement = metrics.agreement
     left, right = st.columns(2, gap="medium")
@@ -127,6 +135,21 @@ def _regressor(metrics: RegressorMetrics, target: ColumnSpec) -> None:
             target.name,
         )
         st.caption("The first and the last bar also count all residuals beyond them.")
+
+
+def _uncertainty(found: ClassifierEvaluation | RegressorEvaluation, names: dict[str, str]) -> str:
+    """What the scores were measured on, and their bootstrap intervals."""
+    users = f"{found.users:,} held-out users"
+    if found.repeats:
+        users = (
+            f"{found.users:,} users, cross-validated by user {found.repeats} times; the model is "
+            "trained on all of them"
+        )
+    intervals = ", ".join(
+        f"{title} {found.intervals[name].low:,.3f} to {found.intervals[name].high:,.3f}"
+        for name, title in names.items()
+    )
+    return f"Measured on {users}. In 95 of 100 bootstrap resamples of the users: {intervals}."
 
 
 def _scores(

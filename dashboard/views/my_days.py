@@ -187,7 +187,8 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
         shown.assign(place=inside.map(dict(zip((True, False), my_days.PLACES, strict=True)))),
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
-    trained = "not trained" if held_out(pd.Series([user]))[0] else "also trained"
+    is_held_out = not metrics.evaluation.repeats and held_out(pd.Series([user]))[0]
+    trained = "not trained" if is_held_out else "also trained"
     st.caption(
         f"Line: expected energy. Band: 90% prediction interval; {inside.sum()} of {len(shown)} "
         f"recorded days lie inside it. Mean absolute error: {error:,.0f} kcal. "

@@ -14,7 +14,6 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.models import evaluation
@@ -118,7 +117,7 @@ def measure_released(
 
 def _encode(split: Split, probe: Probe) -> _Data:
     features = known_features(split.train, {"day": calories.GROUPS["day"]})["day"]
-    encoder = pipelines.pipeline(features, LinearRegression())[:-1]
+    encoder = pipelines.encoder(features, [])
     target = calories.TARGET
     return _Data(
         encoder.fit_transform(split.train[features]).astype(np.float32),

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from fitness_assets.errors import NotLearnedError
@@ -11,20 +12,37 @@ from fitness_assets.errors import NotLearnedError
 #: One user in this many is held out.
 HOLD_OUT = 5
 
-#: Users needed on either side of the split; scores of fewer say nothing.
-_MIN_USERS = 5
+#: With fewer users none is held out: scores are cross-validated by user, and the model is trained
+#: on all of them.
+FEW_USERS = 100
 
-#: Up to this many rows the validation splits are a cross-validation of so many folds; with more
-#: rows one fold is enough.
+# Users needed to train and to evaluate; scores of fewer say nothing.
+_MIN_USERS = 10
+
+# Up to this many rows the validation splits are a cross-validation of so many folds; with more
+# rows one fold is enough.
 _FEW_ROWS, _FOLDS_OF_FEW = 5_000, 3
+# A feature must be known in this share of the rows. A rarer one says who has it, not what it is.
+_LEAST_KNOWN = 0.25
+# Folds of a cross-validation of few users.
+_FOLDS = 5
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of users to train on, and rows of other users to evaluate on."""
+    """Rows of users to train on, and rows of other users to evaluate on.
+
+    Attributes
+    ----------
+    train, test : DataFrame
+        Both are all rows if `few`.
+    few : bool
+        Whether there are too few users to hold some out. Scores are then cross-validated.
+    """
 
     train: pd.DataFrame
     test: pd.DataFrame
+    few: bool = False
 
 
 def held_out(user_ids: pd.Series) -> pd.Series:
@@ -53,24 +71,52 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) ->
     days : DataFrame
     needed : sequence of str
     people : int
-        Users needed on either side, if more than five.
+        Users needed, if more than ten.
 
     Raises
     ------
     NotLearnedError
-        If there are too few users with such rows on either side.
+        If there are too few users with such rows.
     """
     usable = days[days["worn"] & days[list(needed)].notna().all(axis=1)]
-    test = held_out(usable["user_id"])
-    split = Split(usable[~test], usable[test])
-    train_users, test_users = (part["user_id"].nunique() for part in (split.train, split.test))
+    users = usable["user_id"].nunique()
     least = max(_MIN_USERS, people)
-    if min(train_users, test_users) < least:
+    if users < least:
         raise NotLearnedError(
-            f"needs {least} users to train on and {least} to evaluate on that have "
-            f"{', '.join(needed)}; there are {train_users} and {test_users}"
+            f"needs {least} users that have {', '.join(needed)}; there are {users}"
         )
-    return split
+    if users < FEW_USERS:
+        rows = _in_order_of_content(usable)
+        return Split(rows, rows, few=True)
+    test = held_out(usable["user_id"])
+    return Split(usable[~test], usable[test])
+
+
+def _in_order_of_content(days: pd.DataFrame) -> pd.DataFrame:
+    """`days` with the users in an order that does not depend on their ids.
+
+    Ids are pseudonyms, which depend on a home's key. What is drawn from few users must not.
+    """
+    content = days.drop(columns=["user_id", "segment"], errors="ignore")
+    row = pd.util.hash_pandas_object(content, index=False)
+    user = row.groupby(days["user_id"].to_numpy()).transform("sum").to_numpy()
+    order = np.lexsort((days["date"].to_numpy(), user))
+    return days.iloc[order].reset_index(drop=True)
+
+
+def folds(users: pd.Series, seed: int, count: int = _FOLDS) -> np.ndarray:
+    """The fold of each row in a cross-validation by user, from the order of the users.
+
+    Parameters
+    ----------
+    users : Series of shape (n,)
+        The user of each row.
+    seed : int
+    count : int
+    """
+    numbers, names = pd.factorize(users)
+    fold_of = np.random.default_rng(seed).permutation(len(names)) % count
+    return np.asarray(fold_of[numbers])
 
 
 def without_rare(rows: pd.DataFrame, columns: Sequence[str], people: int) -> pd.DataFrame:
@@ -90,16 +136,26 @@ def without_rare(rows: pd.DataFrame, columns: Sequence[str], people: int) -> pd.
     )
 
 
-def validation_splits(train: pd.DataFrame) -> Iterator[Split]:
+def validation_splits(train: pd.DataFrame, *, few: bool = False) -> Iterator[Split]:
     """Splits of the training rows, by user, for model selection.
 
-    The test set is not used before the model is selected. With few rows this is a cross-validation,
-    with many rows one validation split.
+    The test set is not used before the model is selected. With few users or rows this is a
+    cross-validation, with many rows one validation split.
+
+    Parameters
+    ----------
+    train : DataFrame
+    few : bool
+        See `Split`.
     """
-    few = len(train) <= _FEW_ROWS
-    folds = _fold(train["user_id"], 1, _FOLDS_OF_FEW if few else HOLD_OUT)
-    for fold in range(_FOLDS_OF_FEW if few else 1):
-        validation = folds == fold
+    if few:
+        fold_of, used = folds(train["user_id"], 0, _FOLDS_OF_FEW), _FOLDS_OF_FEW
+    elif len(train) <= _FEW_ROWS:
+        fold_of, used = _fold(train["user_id"], 1, _FOLDS_OF_FEW).to_numpy(), _FOLDS_OF_FEW
+    else:
+        fold_of, used = _fold(train["user_id"], 1, HOLD_OUT).to_numpy(), 1
+    for fold in range(used):
+        validation = fold_of == fold
         if validation.any() and not validation.all():
             yield Split(train[~validation], train[validation])
 
@@ -119,12 +175,16 @@ def sample_users(days: pd.DataFrame, rows: int) -> pd.DataFrame:
 def known_features(
     days: pd.DataFrame, groups: Mapping[str, Sequence[str]], people: int = 1
 ) -> dict[str, list[str]]:
-    """The features of each group that so many users have; groups without any are left out."""
+    """The features of each group that are known in enough rows and of so many users.
+
+    Groups without any are left out.
+    """
     found = {
         group: [
             name
             for name in names
-            if days["user_id"][days[name].notna()].nunique() >= max(people, 1)
+            if days[name].notna().mean() >= _LEAST_KNOWN
+            and days["user_id"][days[name].notna()].nunique() >= people
         ]
         for group, names in groups.items()
     }

@@ -1,16 +1,14 @@
 """Scores on held-out users, compared with a constant baseline, and their uncertainty."""
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
-from sklearn.inspection import permutation_importance
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
     log_loss,
-    make_scorer,
     mean_absolute_error,
     r2_score,
     recall_score,
@@ -25,13 +23,16 @@ from fitness_assets.models.forest_metrics import (
     Interval,
     RegressionScores,
     ReliabilityBin,
+    ScoreInterval,
 )
 
 #: Share of days that a prediction interval covers.
 COVERAGE = 0.9
 
-_RESAMPLES = 500
-_LEVEL = 0.05
+# Resamples of a bootstrap, and the share of them that an interval covers.
+_RESAMPLES, _LEVEL = 500, 0.95
+# The least probability that a log loss is computed with.
+_TINY = 1e-15
 # Residuals from which the quantiles of one range of predictions are taken.
 _MIN_RESIDUALS = 50
 _MIN_SLICE_ROWS = 10
@@ -39,18 +40,10 @@ _MAX_RANGES = 8
 _BINS = 10
 # Bins of `agreement`, and the quantiles beyond which rows fall into the outermost bins.
 _GRID, _RESIDUAL_BINS, _TAILS = 24, 41, (0.001, 0.999)
-# Permutation importance is a mean over this many shuffles of a sample of this many rows.
-_SHUFFLES = 1
+# Rows of the sample that permutation importance is computed on.
 _IMPORTANCE_ROWS = 600
 
 T = TypeVar("T")
-
-
-class Gain(NamedTuple):
-    """Share of the baseline's loss that a model saves, and its lower bootstrap bound."""
-
-    value: float
-    low: float
 
 
 def regression(truth: np.ndarray, predicted: np.ndarray) -> RegressionScores:
@@ -100,8 +93,14 @@ def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
     return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
 
 
-#: `balanced_accuracy` as a scikit-learn scorer.
-BALANCED_ACCURACY = make_scorer(balanced_accuracy)
+def codes_of(values: Iterable[str], labels: Iterable[str]) -> np.ndarray:
+    """The position of each value among `labels`; -1 for one that is not among them."""
+    return pd.Index(list(labels)).get_indexer(pd.Index(list(values)))
+
+
+def macro_f1(codes: np.ndarray, probabilities: np.ndarray) -> float:
+    """Macro F1 of the most probable classes, given as numbers."""
+    return float(f1_score(codes, probabilities.argmax(axis=1), average="macro", zero_division=0))
 
 
 def calibration_error(correct: np.ndarray, confidence: np.ndarray) -> float:
@@ -195,25 +194,103 @@ def _users(users: pd.Series, places: np.ndarray, size: int) -> np.ndarray:
     return counted.to_numpy()
 
 
-def gain(users: pd.Series, loss: np.ndarray, baseline_loss: np.ndarray) -> Gain:
-    """Share of the baseline's loss that a model saves, and its lower bootstrap bound.
+def regression_intervals(
+    users: pd.Series, truth: np.ndarray, predicted: np.ndarray, baseline: np.ndarray
+) -> dict[str, ScoreInterval]:
+    """Bootstrap intervals of R², RMSE, and what is gained in both over a baseline.
 
     Parameters
     ----------
     users : Series of shape (n,)
         The user of each row. Users are resampled, not rows, since the days of a user are alike.
-    loss, baseline_loss : ndarray of shape (n,)
-
-    Returns
-    -------
-    Gain
-        The gain exceeds ``low`` in 95 of 100 resamples.
+    truth, predicted, baseline : ndarray of shape (n,)
     """
-    sums = pd.DataFrame({"model": loss, "baseline": baseline_loss}).groupby(users.to_numpy()).sum()
-    model, baseline = sums["model"].to_numpy(), sums["baseline"].to_numpy()
-    drawn = np.random.default_rng(0).integers(len(sums), size=(_RESAMPLES, len(sums)))
-    resampled = 1 - model[drawn].sum(axis=1) / baseline[drawn].sum(axis=1)
-    return Gain(float(1 - model.sum() / baseline.sum()), float(np.quantile(resampled, _LEVEL)))
+    # The truth is centred, so that its variance loses no digits.
+    centred = truth - truth.mean()
+    errors, baseline_errors = (truth - predicted) ** 2, (truth - baseline) ** 2
+    parts = np.column_stack([np.ones(len(truth)), centred, centred**2, errors, baseline_errors])
+    rows, total, squares, squared, baseline_squared = _resampled(users, parts).T
+    spread = np.maximum(squares - total**2 / rows, np.finfo(float).tiny)
+    rmse = np.sqrt(squared / rows)
+    return _score_intervals(
+        {
+            "r2": 1 - squared / spread,
+            "rmse": rmse,
+            "r2_gain": (baseline_squared - squared) / spread,
+            "rmse_gain": np.sqrt(baseline_squared / rows) - rmse,
+        }
+    )
+
+
+def classification_intervals(
+    users: pd.Series,
+    truth: np.ndarray,
+    probabilities: np.ndarray,
+    baseline: np.ndarray,
+    labels: Sequence[str],
+) -> dict[str, ScoreInterval]:
+    """Bootstrap intervals of accuracy, macro F1 and log loss, and of what is gained.
+
+    Parameters
+    ----------
+    users : Series of shape (n,)
+        See `regression_intervals`.
+    truth : ndarray of shape (n,)
+        A label that is not among `labels` is left out of the log loss and of macro F1.
+    probabilities, baseline : ndarray of shape (n, len(labels))
+    labels : sequence of str
+    """
+    true = codes_of(truth, labels)
+    known = true >= 0
+    place = np.where(known, true, 0)
+    predicted, constant = probabilities.argmax(axis=1), baseline.argmax(axis=1)
+    losses = [
+        np.where(known, -np.log(np.maximum(each[np.arange(len(true)), place], _TINY)), 0.0)
+        for each in (probabilities, baseline)
+    ]
+    one_hot = np.eye(len(labels))
+    truths, found = one_hot[place] * known[:, None], one_hot[predicted]
+    parts = np.column_stack(
+        [
+            *(np.ones(len(true)), known, predicted == true, constant == true, *losses),
+            *(truths, found, truths * found),
+        ]
+    )
+    sums = _resampled(users, parts)
+    rows, scored, right, constant_right, loss, baseline_loss = sums[:, :6].T
+    actual, guessed, hits = np.split(sums[:, 6:], 3, axis=1)
+    f1 = 2 * hits / np.maximum(actual + guessed, 1)
+    seen = (actual + guessed) > 0
+    scored = np.maximum(scored, 1)
+    return _score_intervals(
+        {
+            "accuracy": right / rows,
+            "macro_f1": (f1 * seen).sum(axis=1) / seen.sum(axis=1),
+            "log_loss": loss / scored,
+            "accuracy_gain": (right - constant_right) / rows,
+            "log_loss_gain": (baseline_loss - loss) / scored,
+        }
+    )
+
+
+def _resampled(users: pd.Series, parts: np.ndarray) -> np.ndarray:
+    """Sums of the columns of `parts` over each bootstrap resample of the users."""
+    numbers, names = pd.factorize(users)
+    sums = np.column_stack([np.bincount(numbers, part, len(names)) for part in parts.T])
+    times = np.random.default_rng(0).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), _RESAMPLES
+    )
+    resampled: np.ndarray = times @ sums
+    return resampled
+
+
+def _score_intervals(scores: dict[str, np.ndarray]) -> dict[str, ScoreInterval]:
+    outside = (1 - _LEVEL) / 2
+    bounds = {name: np.quantile(found, [outside, 1 - outside]) for name, found in scores.items()}
+    return {
+        name: ScoreInterval(low=float(low), high=float(high))
+        for name, (low, high) in bounds.items()
+    }
 
 
 def brier_losses(truth: np.ndarray, probabilities: np.ndarray, labels: Sequence[str]) -> np.ndarray:
@@ -291,21 +368,37 @@ def by_slice(test: pd.DataFrame, column: str, score: Callable[[str, np.ndarray],
 
 
 def importances(
-    model: Pipeline, days: pd.DataFrame, truth: pd.Series, scoring: Any
+    model: Pipeline,
+    days: pd.DataFrame,
+    truth: pd.Series,
+    score: Callable[[np.ndarray, np.ndarray], float],
 ) -> dict[str, float]:
-    """Permutation importance (Breiman, Machine Learning 45:5, 2001) on held-out users.
+    """Permutation importance (Breiman, Machine Learning 45:5, 2001) on a sample of `days`.
 
     The score that is lost when one feature is shuffled among the rows, greatest first. Correlated
     features share their importance.
+
+    Parameters
+    ----------
+    model : Pipeline
+    days : DataFrame
+        The features.
+    truth : Series
+    score : callable
+        Given the truth and the predictions: greater is better.
     """
-    rows = days.sample(min(_IMPORTANCE_ROWS, len(days)), random_state=0).index
-    found = permutation_importance(
-        model,
-        days.loc[rows],
-        truth.loc[rows],
-        scoring=scoring,
-        n_repeats=_SHUFFLES,
-        random_state=0,
-    )
-    lost = dict(zip(days.columns, map(float, found.importances_mean), strict=True))
+    generator = np.random.default_rng(0)
+    size = min(_IMPORTANCE_ROWS, len(days))
+    chosen = generator.choice(len(days), size, replace=False)
+    rows, known = days.iloc[chosen].reset_index(drop=True), truth.to_numpy()[chosen]
+    # One prediction of all copies costs little more than one of a single copy.
+    copies = [rows]
+    for name in rows.columns:
+        shuffled = rows[name].iloc[generator.permutation(size)]
+        copies.append(rows.assign(**{name: shuffled.array}))
+    predicted = model.predict(pd.concat(copies, ignore_index=True))
+    scores = [
+        score(known, predicted[start : start + size]) for start in range(0, len(predicted), size)
+    ]
+    lost = {name: scores[0] - each for name, each in zip(rows.columns, scores[1:], strict=True)}
     return dict(sorted(lost.items(), key=lambda item: -item[1]))

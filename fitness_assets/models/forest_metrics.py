@@ -41,18 +41,28 @@ class RegressionSlice(msgspec.Struct, frozen=True, kw_only=True):
     rmse: float
 
 
+class ScoreInterval(msgspec.Struct, frozen=True, kw_only=True):
+    """The bounds within which a score lies in 95 of 100 bootstrap resamples of the users."""
+
+    low: float
+    high: float
+
+
 class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="classifier"):
     """Scores of a classifier on held-out users, compared with a constant baseline.
 
     Attributes
     ----------
     rows, users : int
-        Held out.
+        Held out, or cross-validated.
+    repeats : int
+        Cross-validations by user that the scores are from, for few users; 0 for held-out users.
     scores : ClassificationScores
     baseline : ClassificationScores
         Of the class shares of the training rows, given to every row.
-    gain, gain_low : float
-        Share of the baseline's Brier loss that the model saves, and its lower bootstrap bound.
+    intervals : dict of str to ScoreInterval
+        Of ``accuracy``, ``macro_f1`` and ``log_loss``, and of what the model gains over the
+        baseline: ``accuracy_gain`` and ``log_loss_gain``, positive if the model is better.
     labels : list of str
     confusion : list of list of int
         Rows by true label, then by predicted label, both in the order of `labels`.
@@ -64,10 +74,10 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="class
 
     rows: int
     users: int
+    repeats: int
     scores: ClassificationScores
     baseline: ClassificationScores
-    gain: float
-    gain_low: float
+    intervals: dict[str, ScoreInterval]
     labels: list[str]
     confusion: list[list[int]]
     confusion_users: list[list[int]] = []
@@ -85,7 +95,9 @@ class RegressorEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="regres
     Attributes
     ----------
     rows, users : int
-        Held out.
+        Held out, or cross-validated.
+    repeats : int
+        Cross-validations by user that the scores are from, for few users; 0 for held-out users.
     scores : RegressionScores
     baseline : RegressionScores
         Of the mean of the training rows, predicted for every row.
@@ -93,21 +105,22 @@ class RegressorEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="regres
         Share of the rows within their interval.
     interval_width : float
         Mean width in kcal.
-    gain, gain_low : float
-        Share of the baseline's squared error that the model saves, and its lower bootstrap bound.
+    intervals : dict of str to ScoreInterval
+        Of ``r2`` and ``rmse``, and of what the model gains over the baseline: ``r2_gain`` and
+        ``rmse_gain``, positive if the model is better.
     by_activity, by_segment : list of RegressionSlice
         Largest first.
     """
 
     rows: int
     users: int
+    repeats: int
     scores: RegressionScores
     baseline: RegressionScores
     coverage: float
     baseline_coverage: float
     interval_width: float
-    gain: float
-    gain_low: float
+    intervals: dict[str, ScoreInterval]
     by_activity: list[RegressionSlice]
     by_segment: list[RegressionSlice]
 
@@ -128,8 +141,10 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     groups : list of str
         Feature groups that it uses.
     trees, depth : int
-    leaf : float
-        Hyperparameters. See `model_selection.Hyperparameters`.
+    leaf, weight : float
+        Hyperparameters. See `model_selection.Hyperparameters`. No trees: the linear model alone.
+    rows : int
+        Rows that each of its trees was grown from.
     bytes : int
         Size of its packed forests.
     score : float
@@ -141,6 +156,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     trees: int
     depth: int
     leaf: float
+    weight: float
+    rows: int
     bytes: int
     score: float
     selected: bool
@@ -279,7 +296,9 @@ class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor
     inputs : Inputs
     constant : ConstantBaseline
     linear : RegressionScores
-        Of a linear model of the same features.
+        Of the linear part of the model, which has the same inputs.
+    line_alone : bool
+        Whether a forest adds nothing, so that the model is its linear part.
     interval : Interval
     cold_start : ColdStart or None
         None for a model without history features.
@@ -295,6 +314,7 @@ class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor
     inputs: Inputs
     constant: ConstantBaseline
     linear: RegressionScores
+    line_alone: bool
     interval: Interval
     cold_start: ColdStart | None
     trials: list[Trial]
@@ -321,7 +341,11 @@ def _forest_summary(metrics: ClassifierMetrics | RegressorMetrics) -> dict[str, 
         "train_users": metrics.train_users,
         "heldout_rows": evaluation.rows,
         "heldout_users": evaluation.users,
+        "repeats": evaluation.repeats,
         **evaluation.summary(),
-        "gain": evaluation.gain,
-        "gain_low": evaluation.gain_low,
+        **{
+            f"{name}_{bound}": getattr(interval, bound)
+            for name, interval in evaluation.intervals.items()
+            for bound in ("low", "high")
+        },
     }

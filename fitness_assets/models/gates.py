@@ -3,6 +3,8 @@
 A model that fails a gate is not released. The month is published without it.
 """
 
+import math
+
 from fitness_assets.models.registry import Comparison, ModelSpec
 from fitness_assets.models.reports import ModelHeadline
 from fitness_assets.record.check_result import CheckResult
@@ -10,8 +12,9 @@ from fitness_assets.record.population import similar_sizes
 
 #: Each gate and its description.
 GATES = {
-    "better_than_baseline": "Beats the constant baseline on held-out users: the lower bootstrap "
-    "bound of the gain is above 0.",
+    "better_than_baseline": "Beats the constant baseline on users that it was not trained on, in "
+    "accuracy and log loss, or in R² and RMSE: the lower bootstrap bounds of both gains are above "
+    "0.",
     "no_worse_than_before": "Scores about as well as the model of the month before, or better.",
     "within_budget": "Fits its budgets on disk and in memory.",
 }
@@ -50,22 +53,32 @@ def run_gates(
     results = [within_budget(headline, disk, memory)]
     if spec.compared:
         results += [
-            better_than_baseline(headline),
+            better_than_baseline(spec.compared, headline),
             no_worse_than_before(spec.compared, headline, before),
         ]
     return results
 
 
-def better_than_baseline(headline: ModelHeadline) -> CheckResult:
-    """Whether the lower bootstrap bound of the gain over the constant baseline is above 0."""
-    gain, low = headline.scores["gain"], headline.scores["gain_low"]
+def better_than_baseline(compared: Comparison, headline: ModelHeadline) -> CheckResult:
+    """Whether the model beats the constant baseline in both scores of `compared.gains`.
+
+    The lower bound of the bootstrap interval of each gain must be above 0.
+    """
+    scores = headline.scores
+    lows = {name: scores[f"{name}_gain_low"] for name in compared.gains}
+    gained = " and ".join(
+        f"{name.replace('_', ' ')} by {scores[f'{name}_gain_low']:,.3f} to "
+        f"{scores[f'{name}_gain_high']:,.3f}"
+        for name in compared.gains
+    )
+    users = f"{scores['heldout_users']:,} held-out users"
+    if scores["repeats"]:
+        users = f"{scores['heldout_users']:,} cross-validated users"
     return CheckResult(
         "better_than_baseline",
-        low > 0,
-        f"saves {gain:.1%} of the loss of the constant baseline on "
-        f"{headline.scores['heldout_users']:,} held-out users, and more than {low:.1%} in 95 of "
-        "100 bootstrap resamples",
-        {"gain": gain, "gain_low": low},
+        min(lows.values()) > 0,
+        f"gains over the constant baseline on {users}, in 95 of 100 bootstrap resamples: {gained}",
+        {f"{name}_gain_low": low for name, low in lows.items()},
     )
 
 
@@ -89,13 +102,21 @@ def no_worse_than_before(
             f"before on {users_then:,}",
         )
     now, then = headline.scores[compared.score], before.scores[compared.score]
+    uncertain = math.hypot(_half_width(compared, headline), _half_width(compared, before))
     return CheckResult(
         name,
-        now >= then - compared.tolerance,
+        now >= then - compared.tolerance - uncertain,
         f"{compared.title} {now:.3f}, the month before {then:.3f}; it may fall by "
-        f"{compared.tolerance}",
-        {"now": now, "before": then},
+        f"{compared.tolerance}, and by {uncertain:.3f} that the number of users leaves uncertain",
+        {"now": now, "before": then, "uncertain": uncertain},
     )
+
+
+def _half_width(compared: Comparison, headline: ModelHeadline) -> float:
+    """Half of the interval of the compared score; 0 for a score without an interval."""
+    scores = headline.scores
+    low, high = (scores.get(f"{compared.score}_{bound}", 0.0) for bound in ("low", "high"))
+    return (high - low) / 2
 
 
 def within_budget(headline: ModelHeadline, disk: int, memory: int) -> CheckResult:

@@ -83,7 +83,7 @@ def predict_activity(
     ValueError
         If a category is not one that the model was trained on.
     """
-    row = activity.round_energy(feature_row(metrics.inputs, record))
+    row = feature_row(metrics.inputs, record)
     shares = zip(model.classes_, model.predict_proba(row)[0], strict=True)
     ordered = sorted(shares, key=lambda pair: -pair[1])
     return ActivityPrediction(

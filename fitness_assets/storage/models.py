@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 
 #: Version of stored models. Increase it when a stored model names other modules or parameters, or
 #: when its metrics or tables change; months of another format are rematerialized, not upgraded.
-#: Format 1, of fitness_assets 0.1, was not recorded in the manifest.
-FORMAT = 2
+#: Format 1, of fitness_assets 0.1, was not recorded in the manifest. Models of format 2 have no
+#: linear part, no derived inputs and no calibrated probabilities.
+FORMAT = 3
 
 MODEL = "model.skops"
 METRICS = "metrics.json"

@@ -155,7 +155,7 @@ def use_inference(page: "Page") -> None:
 def use_models(page: "Page") -> None:
     press(page, "Segment")
     press(page, "Calorie regressor")
-    expect(page.get_by_text("than a linear model with the same features")).to_be_visible()
+    expect(page.get_by_text("In 95 of 100 bootstrap resamples of the users").first).to_be_visible()
     screenshot(page, "models-regressor")
     press(page, "Activity")
 

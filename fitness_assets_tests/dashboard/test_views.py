@@ -433,7 +433,7 @@ def test_the_scores_of_the_models_are_those_of_the_release(
     regressor = metrics_of(release(released), "calorie_regressor", RegressorMetrics)
     table = frame(view, "rmse").set_index("model")
     assert table.loc["This model", "r2"] == regressor.evaluation.scores.r2
-    assert table.loc["Linear model", "mae"] == regressor.linear.mae
+    assert table.loc["Linear part", "mae"] == regressor.linear.mae
     # Both charts count every day of the held-out users.
     agreement = regressor.agreement
     assert sum(map(sum, agreement.counts)) == regressor.evaluation.rows

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
-from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests import activity, calories, pipelines
+from fitness_assets.models.forests.model_selection import Hyperparameters
+from fitness_assets.models.forests.packed.estimator import PackedForest
 
 _GENERATOR = np.random.default_rng(0)
 DAYS = pd.DataFrame(
@@ -36,27 +38,24 @@ def trained_models() -> dict[str, tuple[Pipeline, pd.DataFrame]]:
     features = ColumnTransformer(
         [("category", category, ["activity_type"]), ("numbers", scaled, names)]
     )
-    classifier = RandomForestClassifier(5, max_depth=4, random_state=0)
-    regressor = RandomForestRegressor(5, max_depth=4, random_state=0)
-    activity = Pipeline([("impute", SimpleImputer(strategy="median")), ("forest", classifier)])
-    calories = Pipeline([("features", features), ("forest", regressor)])
+    targets = DAYS[["calories_burned", "activity_type"]].assign(user_id=np.arange(len(DAYS)) % 30)
     segments = Pipeline([("scale", StandardScaler()), ("k-means", KMeans(3, random_state=0))])
-    activity.fit(numbers, DAYS["activity_type"])
-    calories.fit(DAYS, DAYS["calories_burned"])
-    residual, without_history = (
-        RandomForestRegressor(5, max_depth=4, random_state=seed) for seed in (0, 1)
-    )
-    history = pipelines.pipeline(names, residual, ["sleep_hours"], without_history)
     some_history = numbers.assign(
         sleep_hours=numbers["sleep_hours"].where(numbers["steps"] % 3 > 0)
     )
-    history.fit(some_history, DAYS["calories_burned"])
-    for model in (activity, calories, history):
-        pipelines.pack(model)
+    encoder = pipelines.encoder(names, [], ["sleep_hours"]).fit(some_history)
+    rows = pipelines.encode(encoder, some_history.join(targets), "calories_burned")
+    hyperparameters = Hyperparameters(5, 4, 0.001, cold_start=True)
+    history = calories.fit(rows, pipelines.history_columns(encoder), hyperparameters)
+    forest = RandomForestRegressor(5, max_depth=4, random_state=0)
+    forest.fit(features.fit_transform(DAYS), DAYS["calories_burned"])
+    plain = pipelines.encoder(names, []).fit(numbers)
+    labelled = pipelines.encode(plain, numbers.join(targets), "activity_type")
+    classifier = activity.fit(labelled, 0, Hyperparameters(5, 4, 0.001, weight=0.5))
     return {
-        "activity": (activity, numbers),
-        "calories": (calories, DAYS),
-        "history": (history, some_history),
+        "activity": (pipelines.with_estimator(plain, classifier), numbers),
+        "calories": (Pipeline([("features", features), ("forest", PackedForest.of(forest))]), DAYS),
+        "history": (pipelines.with_estimator(encoder, history), some_history),
         "segments": (segments.fit(numbers), numbers),
     }
 

@@ -1,6 +1,7 @@
 """The activity classifier: predicts the activity of a day from its readings and the history."""
 
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,14 +19,21 @@ from fitness_assets.models.forest_metrics import (
     ClassifierMetrics,
 )
 from fitness_assets.models.forests import pipelines
-from fitness_assets.models.forests.leaf_people import protect_leaves
+from fitness_assets.models.forests.calibrated_classifier import (
+    CalibratedClassifier,
+    scaled,
+    temperature,
+)
 from fitness_assets.models.forests.model_selection import (
-    Estimator,
+    Candidate,
     Hyperparameters,
+    Learner,
+    Search,
     Selection,
     forest_budget,
     select_model,
 )
+from fitness_assets.models.forests.pipelines import Encoded
 from fitness_assets.models.registry import Trained
 
 TARGET = "activity_type"
@@ -44,17 +52,29 @@ COLUMNS = [
     *("user_id", "date", "worn", TARGET),
     *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
 ]
-#: Brier score that may be lost for a smaller forest: none, since the budget is ample.
-TOLERANCE = 0.0
+#: Inputs that the pipeline computes from the features. See `derived_inputs.DERIVED`.
+DERIVED = [
+    *("metres_per_step", "steps_per_active_minute", "heart_rate_above_resting"),
+    *("heart_rate_reserve", "kcal_above_usual", "kcal_over_basal", "exercise_kcal_per_kg"),
+    "exercise_kcal_per_active_minute",
+]
+#: Brier score that may be lost for a smaller forest: almost none, since the budget is ample.
+TOLERANCE = 0.0005
 #: Hyperparameters that are tried.
 GRID = (
-    Hyperparameters(10, 14, 0.0004),
-    Hyperparameters(30, 16, 0.001),
-    Hyperparameters(30, 16, 0.0004),
+    Hyperparameters(12, 16, 0.0003),
+    Hyperparameters(20, 16, 0.0003, 20_000),
 )
+#: Exponents of the class weights that are tried. See `model_selection.Hyperparameters`.
+WEIGHTS = (0.0, 0.25, 0.5)
+#: Labels with fewer training rows than this are pooled.
+LEAST_ROWS = 50
+#: The label of pooled activities.
+OTHER = "other"
 #: Prefix of the features with the share of each activity in a user's earlier days.
 PAST = "past_"
-_KCAL = 10
+# Probability of a class that is missing from the training rows of a fold.
+_MISSING = 1e-4
 
 
 def frame(days: pd.DataFrame) -> pd.DataFrame:
@@ -68,32 +88,7 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     before = done.groupby(days["user_id"]).cumsum() - done
     labelled = before.sum(axis=1)
     shares = before.div(labelled.where(labelled > 0), axis=0)
-    return pd.concat([round_energy(days), shares], axis=1)
-
-
-def round_energy(days: pd.DataFrame) -> pd.DataFrame:
-    """Round the energy of each day to tens of kcal.
-
-    A device measures it no more exactly. The fraction of a synthetic day's energy would leak how it
-    was computed from the steps, and so the activity.
-    """
-    return days.assign(calories_burned=(days["calories_burned"] / _KCAL).round() * _KCAL)
-
-
-def fit(
-    rows: pd.DataFrame,
-    features: list[str],
-    hyperparameters: Hyperparameters,
-    people: int = SMALLEST_CELL,
-) -> Pipeline:
-    """The trained pipeline, its forest packed; each leaf rests on `people` users at least."""
-    # A quarter of the features a split, but at least two: with one, every other split is random.
-    considered = max(2, len(features) // 4)
-    classifier = RandomForestClassifier(**hyperparameters.parameters(len(rows), considered))
-    model = pipelines.pipeline(features, classifier).fit(rows[features], rows[TARGET])
-    protect_leaves(model, rows[features], rows[TARGET], rows["user_id"], people)
-    pipelines.pack(model)
-    return model
+    return pd.concat([days, shares], axis=1)
 
 
 def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
@@ -128,34 +123,109 @@ def train(
     NotLearnedError
         If there are too few users with labels, or one activity only.
     """
-    split = split_by_user(frame(days), [TARGET], people)
-    rows = without_rare(split.train, pipelines.CATEGORIES, people).dropna(subset=[TARGET])
-    if rows.empty:
-        raise NotLearnedError(f"no activity is one of {people} users")
-    split = Split(rows, split.test)
+    split, kept = _usable(split_by_user(frame(days), [TARGET], people), people)
     classes = sorted(split.train[TARGET].unique())
     if len(classes) == 1:
         raise NotLearnedError(f"every training day is {classes[0]}")
-    groups = GROUPS | {"history": [*GROUPS["history"], *(PAST + name for name in classes)]}
+    groups = GROUPS | {"history": [*GROUPS["history"], *(PAST + name for name in kept)]}
     selection = select_model(
-        Estimator(
-            partial(fit, people=people),
-            lambda model, rows: _probabilities(model, rows, classes),
-            lambda rows, probabilities: (
-                -float(
-                    evaluation.brier_losses(rows[TARGET].to_numpy(), probabilities, classes).mean()
-                )
-            ),
-            TOLERANCE,
-        ),
+        _learner(classes, people),
         split.train,
         known_features(split.train, groups, people),
-        GRID,
         budget,
+        few=split.few,
     )
-    metrics = _metrics(split, selection, people)
-    strip_counts(selection.model, people)
-    return selection.model, metrics
+    codes = evaluation.codes_of(selection.calibration[TARGET], classes)
+    estimator = selection.model[-1].calibrated(temperature(codes, selection.predicted))
+    model = pipelines.with_estimator(selection.model[:-1], estimator)
+    metrics = _metrics(split, selection, model, people)
+    strip_counts(model, people)
+    return model, metrics
+
+
+def _usable(split: Split, people: int) -> tuple[Split, list[str]]:
+    """`split` with rare activities pooled, and the activities that are not rare.
+
+    If the pooled activities are rare too, their training rows are left out.
+    """
+    labels = split.train.groupby(TARGET)["user_id"].agg(["size", "nunique"])
+    enough = (labels["size"] >= LEAST_ROWS) & (labels["nunique"] >= people)
+    kept = sorted(str(label) for label in labels.index[enough])
+    train = without_rare(pool(split.train, kept), ["sex"], people)
+    pooled = train[TARGET] == OTHER
+    if pooled.sum() < LEAST_ROWS or train.loc[pooled, "user_id"].nunique() < people:
+        train = train[~pooled]
+    if train.empty:
+        raise NotLearnedError(f"no activity is one of {people} users on {LEAST_ROWS} days")
+    if split.few:
+        train = train.reset_index(drop=True)
+        return Split(train, train, few=True), kept
+    test = pool(split.test, kept) if (train[TARGET] == OTHER).any() else split.test
+    return Split(train, test), kept
+
+
+def pool(rows: pd.DataFrame, kept: Sequence[str]) -> pd.DataFrame:
+    """`rows` with the labels that are not among `kept` as `OTHER`."""
+    return rows.assign(**{TARGET: rows[TARGET].where(rows[TARGET].isin(kept), OTHER)})
+
+
+def _encoder(features: list[str]) -> Pipeline:
+    return pipelines.encoder(features, DERIVED)
+
+
+def fit(
+    rows: Encoded, _history: int, hyperparameters: Hyperparameters, people: int = SMALLEST_CELL
+) -> CalibratedClassifier:
+    """The trained estimator, its forest packed; class weights do not bias its probabilities."""
+    classes, codes = np.unique(rows.target.astype(str), return_inverse=True)
+    shares = np.bincount(codes) / len(codes)
+    weights = shares**-hyperparameters.weight
+    # A quarter of the features a split, but at least two: with one, every other split is random.
+    considered = max(2, rows.features.shape[1] // 4)
+    forest = RandomForestClassifier(
+        class_weight=dict(zip(classes.tolist(), weights.tolist(), strict=True))
+        if hyperparameters.weight
+        else None,
+        **hyperparameters.parameters(len(rows.target), considered),
+    )
+    labelled = Encoded(rows.features, classes[codes], rows.users)
+    weighted = shares * weights / (shares * weights).sum()
+    packed = pipelines.fit_forest(forest, labelled, people)
+    return CalibratedClassifier(packed, weighted, np.ones(1), -np.log(weights))
+
+
+def _learner(classes: Sequence[str], people: int) -> Learner:
+    def predict(estimator: CalibratedClassifier, features: np.ndarray) -> np.ndarray:
+        # A class may be missing from the training rows of a fold.
+        found = np.full((len(features), len(classes)), _MISSING)
+        found[:, evaluation.codes_of(estimator.classes_, classes)] = estimator.predict_proba(
+            features
+        )
+        normalized: np.ndarray = found / found.sum(axis=1, keepdims=True)
+        return normalized
+
+    def score(truth: np.ndarray, probabilities: np.ndarray) -> float:
+        return -float(evaluation.brier_losses(truth, probabilities, classes).mean())
+
+    def refine(search: Search, candidate: Candidate) -> Candidate:
+        return _refine(search, candidate, classes)
+
+    return Learner(TARGET, _encoder, fit, predict, score, TOLERANCE, GRID, refine, people)
+
+
+def _refine(search: Search, candidate: Candidate, classes: Sequence[str]) -> Candidate:
+    """`candidate` with the class weights of the best macro F1 that cost no Brier score."""
+    truth = search.validation[TARGET].to_numpy()
+    codes = evaluation.codes_of(truth, classes)
+    weighted = [replace(candidate.hyperparameters, weight=weight) for weight in WEIGHTS[1:]]
+    others = search.run(((candidate.groups, each) for each in weighted), candidate.rows)
+    found = []
+    for each in (candidate, *others):
+        probabilities = scaled(each.predicted, temperature(codes, each.predicted))
+        brier = evaluation.brier_losses(truth, probabilities, classes).mean()
+        found.append((evaluation.macro_f1(codes, probabilities), -brier, each))
+    limit = found[0][1]
+    return max((each for each in found if each[1] >= limit), key=lambda each: each[:2])[2]
 
 
 def evaluate(
@@ -174,37 +244,42 @@ def evaluate(
     # A ``past_`` feature is absent if no user of `test` has done that activity; it is then missing,
     # as it is on a user's first day.
     rows = test.reindex(columns=metrics.inputs.features)
-    return _evaluation(model, model.predict_proba(rows), metrics.class_shares, test)
+    labels = [str(label) for label in model.classes_]
+    if OTHER in labels:
+        test = pool(test, labels)
+    return _evaluation(labels, model.predict_proba(rows), metrics.class_shares, test)
 
 
 def _evaluation(
-    model: Pipeline, probabilities: np.ndarray, class_shares: dict[str, float], test: pd.DataFrame
+    labels: list[str],
+    probabilities: np.ndarray,
+    class_shares: dict[str, float],
+    test: pd.DataFrame,
+    repeats: int = 0,
 ) -> ClassifierEvaluation:
-    labels = [str(label) for label in model.classes_]
     truth = test[TARGET].to_numpy()
     constant = np.tile([class_shares[label] for label in labels], (len(truth), 1))
     predicted = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
     known = np.isin(truth, labels)
-    gain = evaluation.gain(
-        test["user_id"],
-        evaluation.brier_losses(truth, probabilities, labels),
-        evaluation.brier_losses(truth, constant, labels),
-    )
+    times = max(repeats, 1)
 
     def score(value: str, rows: np.ndarray) -> ClassificationSlice:
         recall = float(np.mean(predicted[rows] == truth[rows]))
         users = test["user_id"].iloc[rows].nunique()
-        return ClassificationSlice(slice=value, rows=len(rows), users=users, recall=recall)
+        return ClassificationSlice(slice=value, rows=len(rows) // times, users=users, recall=recall)
 
+    confusion = confusion_matrix(truth[known], predicted[known], labels=labels)
     return ClassifierEvaluation(
-        rows=len(test),
+        rows=len(test) // times,
         users=int(test["user_id"].nunique()),
+        repeats=repeats,
         scores=evaluation.classification(truth, probabilities, labels),
         baseline=evaluation.classification(truth, constant, labels),
-        gain=gain.value,
-        gain_low=gain.low,
+        intervals=evaluation.classification_intervals(
+            test["user_id"], truth, probabilities, constant, labels
+        ),
         labels=labels,
-        confusion=confusion_matrix(truth[known], predicted[known], labels=labels).tolist(),
+        confusion=np.rint(confusion / times).astype(int).tolist(),
         confusion_users=evaluation.confusion_users(
             test["user_id"][known], truth[known], predicted[known], labels
         ),
@@ -213,31 +288,50 @@ def _evaluation(
     )
 
 
-def _metrics(split: Split, selection: Selection, people: int) -> ClassifierMetrics:
-    model, features = selection.model, selection.selected.features
-    test = split.test
+def _score_rows(
+    split: Split, selection: Selection, model: Pipeline
+) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows to score, and their probabilities by models that were not trained on their users.
+
+    The rows of few users are there once for each cross-validation.
+    """
+    if not split.few:
+        return split.test, model.predict_proba(split.test[selection.selected.features])
+    rows = selection.calibration
+    tests, found = [], []
+    for repeat in selection.repeats:
+        for fold in range(repeat.folds.max() + 1):
+            test = split.test[repeat.folds == fold]
+            # The probabilities of a fold are calibrated on the others.
+            others = ~rows["user_id"].isin(test["user_id"]).to_numpy()
+            codes = evaluation.codes_of(rows.loc[others, TARGET], model.classes_)
+            scale = temperature(codes, selection.predicted[others])
+            tests.append(test)
+            found.append(scaled(repeat.predicted[repeat.folds == fold], scale))
+    return pd.concat(tests), np.concatenate(found)
+
+
+def _metrics(split: Split, selection: Selection, model: Pipeline, people: int) -> ClassifierMetrics:
+    features = selection.selected.features
     shares = split.train[TARGET].value_counts(normalize=True).sort_index()
     class_shares = {str(name): float(share) for name, share in shares.items()}
-    probabilities = model.predict_proba(test[features])
+    test, probabilities = _score_rows(split, selection, model)
     correct = model.classes_[probabilities.argmax(axis=1)] == test[TARGET].to_numpy()
+    labels = [str(label) for label in model.classes_]
+    # The chart counts each day once.
+    once = len(split.test)
     return ClassifierMetrics(
         train_rows=len(split.train),
         train_users=int(split.train["user_id"].nunique()),
-        evaluation=_evaluation(model, probabilities, class_shares, test),
+        evaluation=_evaluation(labels, probabilities, class_shares, test, len(selection.repeats)),
         inputs=pipelines.inputs(split.train, features, people),
         class_shares=class_shares,
         majority_class=str(shares.idxmax()),
         trials=selection.trials(),
         importances=evaluation.importances(
-            model, test[features], test[TARGET], evaluation.BALANCED_ACCURACY
+            model, split.test[features], split.test[TARGET], evaluation.balanced_accuracy
         ),
-        reliability=evaluation.reliability(correct, probabilities.max(axis=1), test["user_id"]),
+        reliability=evaluation.reliability(
+            correct[:once], probabilities.max(axis=1)[:once], test["user_id"][:once]
+        ),
     )
-
-
-def _probabilities(model: Pipeline, rows: pd.DataFrame, classes: list[str]) -> np.ndarray:
-    """Probabilities of `classes`, 0 for those that are not in the training rows of `model`."""
-    probabilities = model.predict_proba(rows[list(model.feature_names_in_)])
-    table = pd.DataFrame(probabilities, columns=model.classes_)
-    aligned: np.ndarray = table.reindex(columns=classes, fill_value=0.0).to_numpy()
-    return aligned

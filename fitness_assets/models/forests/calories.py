@@ -1,12 +1,11 @@
 """The calorie regressor: predicts the kcal of a day, with an interval."""
 
-from functools import partial
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import RandomForestRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
@@ -22,14 +21,17 @@ from fitness_assets.models.forest_metrics import (
     RegressorMetrics,
 )
 from fitness_assets.models.forests import pipelines
-from fitness_assets.models.forests.leaf_people import protect_leaves
 from fitness_assets.models.forests.model_selection import (
-    Estimator,
+    Candidate,
     Hyperparameters,
+    Learner,
+    Search,
     Selection,
     forest_budget,
     select_model,
 )
+from fitness_assets.models.forests.pipelines import Encoded
+from fitness_assets.models.forests.residual_regressor import LinearForest, ResidualRegressor
 from fitness_assets.models.registry import Trained
 
 TARGET = "calories_burned"
@@ -47,19 +49,28 @@ COLUMNS = [
     *("user_id", "date", "worn", TARGET),
     *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
 ]
-# Features that each split considers, at most.
-_FEATURES = 8
+#: Inputs that the pipeline computes from the features. See `derived_inputs.DERIVED`.
+DERIVED = [
+    *("heart_rate_above_resting", "basal_kcal", "walking_kcal", "weight_active_minutes"),
+    "kcal_at_usual_rate",
+]
 #: R2 that may be lost for a smaller forest.
 TOLERANCE = 0.001
-#: Hyperparameters that are tried.
+#: Hyperparameters that are tried. The last is the linear model alone.
 GRID = (
     Hyperparameters(10, 12, 0.001),
-    Hyperparameters(10, 12, 0.0013),
+    Hyperparameters(30, 12, 0.003),
     Hyperparameters(10, 10, 0.002),
-    Hyperparameters(30, 10, 0.005),
+    Hyperparameters(0, 0, 0.0),
 )
 #: Hyperparameters of the forest for rows without history.
-COLD_START = Hyperparameters(10, 8, 0.005)
+COLD_START = Hyperparameters(10, 8, 0.005, 10_000)
+
+# Share of the features that each split considers.
+_FEATURES = 0.5
+# The penalty of the linear model on scaled features. It matters for few users only: it equals this
+# many rows that speak for the user's own mean.
+_PENALTY = 30.0
 
 
 def frame(days: pd.DataFrame) -> pd.DataFrame:
@@ -76,31 +87,6 @@ def split(days: pd.DataFrame, people: int = 1) -> Split:
         If there are too few of either.
     """
     return split_by_user(frame(days), [TARGET], people)
-
-
-def fit(
-    rows: pd.DataFrame,
-    features: list[str],
-    hyperparameters: Hyperparameters,
-    people: int = SMALLEST_CELL,
-) -> Pipeline:
-    """The trained pipeline, its forests packed; each leaf rests on `people` users at least."""
-    history = _history(features)
-
-    def forest(hyperparameters: Hyperparameters, rows: int, features: int) -> RandomForestRegressor:
-        # Half of many features, but all of a few.
-        considered = min(1.0, _FEATURES / features)
-        return RandomForestRegressor(**hyperparameters.parameters(rows, considered))
-
-    with_offset = int(rows[OFFSET].notna().sum()) if history else 0
-    model = pipeline(
-        features,
-        forest(hyperparameters, with_offset or len(rows), len(features)),
-        forest(COLD_START, len(rows), len(features) - len(history)),
-    ).fit(rows[features], rows[TARGET])
-    protect_leaves(model, rows[features], rows[TARGET], rows["user_id"], people)
-    pipelines.pack(model)
-    return model
 
 
 def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
@@ -138,14 +124,15 @@ def train(
         If there are too few users with kcal.
     """
     both = split(days, people)
-    both = Split(without_rare(both.train, pipelines.CATEGORIES, people), both.test)
-    selection = select(both.train, budget, people)
+    known = without_rare(both.train, pipelines.CATEGORIES, people)
+    both = replace(both, train=known, test=known if both.few else both.test)
+    selection = select(both.train, budget, people, few=both.few)
     metrics = _metrics(both, selection, people)
     strip_counts(selection.model, people)
     return selection.model, metrics
 
 
-def select(rows: pd.DataFrame, budget: int, people: int = SMALLEST_CELL) -> Selection:
+def select(rows: pd.DataFrame, budget: int, people: int = SMALLEST_CELL, *, few: bool) -> Selection:
     """Select features and hyperparameters on some of the users of `rows`, and train.
 
     Parameters
@@ -156,9 +143,107 @@ def select(rows: pd.DataFrame, budget: int, people: int = SMALLEST_CELL) -> Sele
         Bytes that the forest may take on disk.
     people : int
         Smallest number of users of a leaf and of a feature.
+    few : bool
+        See `datasets.Split`.
     """
-    estimator = Estimator(partial(fit, people=people), _predict, _score, TOLERANCE)
-    return select_model(estimator, rows, known_features(rows, GROUPS, people), GRID, budget)
+    return select_model(
+        learner(people), rows, known_features(rows, GROUPS, people), budget, few=few
+    )
+
+
+def encoder(features: list[str]) -> Pipeline:
+    """The untrained steps before the estimator. See `pipelines.encoder`."""
+    return pipelines.encoder(features, DERIVED, _history(features))
+
+
+def fit(
+    rows: Encoded, history: int, hyperparameters: Hyperparameters, people: int = SMALLEST_CELL
+) -> LinearForest | ResidualRegressor:
+    """The trained estimator, its forests packed.
+
+    Parameters
+    ----------
+    rows : Encoded
+        By `encoder`.
+    history : int
+        The number of history columns. See `pipelines.history_columns`.
+    hyperparameters : Hyperparameters
+    people : int
+        Smallest number of users of a leaf.
+    """
+    if not history:
+        return _linear_forest(rows, hyperparameters, people)
+    features, offset = rows.features[:, :-1], rows.features[:, -1]
+    known = ~np.isnan(offset)
+    # Among few users there may be no row with an offset; use the mean target as everyone's.
+    if not known.any():
+        known, offset = ~known, np.full(len(known), rows.target.mean())
+    residuals = Encoded(features, rows.target - offset, rows.users).where(known)
+    return ResidualRegressor(
+        _linear_forest(residuals, hyperparameters, people),
+        _fit_cold_start(rows, history, people, forest=hyperparameters.cold_start),
+        history,
+    )
+
+
+def _fit_cold_start(rows: Encoded, history: int, people: int, *, forest: bool) -> LinearForest:
+    without = Encoded(rows.features[:, : -history - 1], rows.target, rows.users)
+    return _linear_forest(without, COLD_START if forest else GRID[-1], people)
+
+
+def _linear_forest(rows: Encoded, hyperparameters: Hyperparameters, people: int) -> LinearForest:
+    line = Ridge(_PENALTY).fit(rows.features, rows.target)
+    if not hyperparameters.trees:
+        return LinearForest(line, None)
+    residuals = Encoded(rows.features, rows.target - line.predict(rows.features), rows.users)
+    forest = RandomForestRegressor(**hyperparameters.parameters(len(rows.target), _FEATURES))
+    return LinearForest(line, pipelines.fit_forest(forest, residuals, people))
+
+
+def _refine(search: Search, candidate: Candidate, people: int) -> Candidate:
+    """`candidate` with a forest for rows without history, if that scores better than the line."""
+    splits = search.encoded(candidate.groups)
+    if not splits[0][2]:
+        return candidate
+    truth = search.validation[TARGET].to_numpy()
+    scores = []
+    for forest in (False, True):
+        parts = [
+            _fit_cold_start(train, history, people, forest=forest).predict(
+                test.features[:, : -history - 1]
+            )
+            for train, test, history in splits
+        ]
+        scores.append(r2_score(truth, np.concatenate(parts)))
+    chosen = bool(scores[1] > scores[0] + TOLERANCE)
+    return replace(candidate, hyperparameters=replace(candidate.hyperparameters, cold_start=chosen))
+
+
+def _predict(estimator: LinearForest | ResidualRegressor, features: np.ndarray) -> np.ndarray:
+    """Predictions of shape (n, 3): as they are, with the history masked, and by the linear part."""
+    predicted = estimator.predict(features)
+    linear = estimator.linear_part().predict(features)
+    masked = predicted
+    if isinstance(estimator, ResidualRegressor):
+        masked = estimator.predict_without_history(features)
+    return np.column_stack([predicted, masked, linear])
+
+
+def _r2(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return float(r2_score(truth, predicted))
+
+
+def _score(truth: np.ndarray, predicted: np.ndarray) -> float:
+    return _r2(truth, predicted[:, 0])
+
+
+def learner(people: int) -> Learner:
+    """What is selected, with `people` users of a leaf at least."""
+
+    def refine(search: Search, candidate: Candidate) -> Candidate:
+        return _refine(search, candidate, people)
+
+    return Learner(TARGET, encoder, fit, _predict, _score, TOLERANCE, GRID, refine, people)
 
 
 def evaluate(model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame) -> RegressorEvaluation:
@@ -175,7 +260,7 @@ def evaluate(model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame) -> 
     rows = test[metrics.inputs.features]
     predicted = model.predict(rows)
     low, high = bounds(metrics, rows, predicted)
-    return _evaluation(predicted, low, high, metrics.constant, test)
+    return _evaluation(_Scored(test, predicted, low, high), metrics.constant)
 
 
 def bounds(
@@ -199,14 +284,6 @@ def mask_history(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(**{name: np.nan for name in GROUPS["history"] if name in rows})
 
 
-def pipeline(features: list[str], regressor: Any, cold_start: Any) -> Pipeline:
-    """The untrained pipeline; `cold_start` predicts rows without history.
-
-    It is not used if `features` have no history.
-    """
-    return pipelines.pipeline(features, regressor, _history(features), cold_start)
-
-
 def _history(features: list[str]) -> list[str]:
     """The history features, if the offset is among them and there are any other features."""
     history = [name for name in features if name in GROUPS["history"]]
@@ -223,22 +300,37 @@ def _bounds(
     return low, high
 
 
+@dataclass(frozen=True)
+class _Scored:
+    """Rows to score, with predictions by models that were not trained on their users.
+
+    Attributes
+    ----------
+    test : DataFrame
+        The rows of few users once for each cross-validation.
+    predicted, low, high : ndarray of shape (n,)
+        Predictions, and the bounds of their intervals.
+    """
+
+    test: pd.DataFrame
+    predicted: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+
 def _evaluation(
-    predicted: np.ndarray,
-    low: np.ndarray,
-    high: np.ndarray,
-    constant: ConstantBaseline,
-    test: pd.DataFrame,
+    scored: _Scored, constant: ConstantBaseline, repeats: int = 0
 ) -> RegressorEvaluation:
+    test, predicted, low, high = scored.test, scored.predicted, scored.low, scored.high
     truth = test[TARGET].to_numpy()
     mean = np.full(len(truth), constant.mean)
-    gain = evaluation.gain(test["user_id"], (truth - predicted) ** 2, (truth - mean) ** 2)
 
     def score(value: str, rows: np.ndarray) -> RegressionSlice:
         scores = evaluation.regression(truth[rows], predicted[rows])
+        days = len(rows) // max(repeats, 1)
         return RegressionSlice(
             slice=value,
-            rows=len(rows),
+            rows=days,
             users=test["user_id"].iloc[rows].nunique(),
             r2=scores.r2,
             mae=scores.mae,
@@ -246,26 +338,55 @@ def _evaluation(
         )
 
     return RegressorEvaluation(
-        rows=len(test),
+        rows=len(test) // max(repeats, 1),
         users=int(test["user_id"].nunique()),
+        repeats=repeats,
         scores=evaluation.regression(truth, predicted),
         baseline=evaluation.regression(truth, mean),
+        intervals=evaluation.regression_intervals(test["user_id"], truth, predicted, mean),
         coverage=evaluation.coverage(truth, low, high),
         baseline_coverage=float(np.mean((constant.low <= truth) & (truth <= constant.high))),
         interval_width=float(np.mean(high - low)),
-        gain=gain.value,
-        gain_low=gain.low,
         by_activity=evaluation.by_slice(test, "activity_type", score),
         by_segment=evaluation.by_slice(test, "segment", score),
     )
 
 
+def _intervals(
+    calibration: pd.DataFrame, predicted: np.ndarray, features: list[str]
+) -> tuple[Interval, Interval | None]:
+    """The intervals of predictions with history, and of those without."""
+    truth = calibration[TARGET].to_numpy()
+    masked = evaluation.calibrate(truth, predicted[:, 1]) if _history(features) else None
+    return evaluation.calibrate(truth, predicted[:, 0]), masked
+
+
+def _score_rows(split: Split, selection: Selection) -> tuple[_Scored, np.ndarray, np.ndarray]:
+    """The rows to score; and the predictions with the history masked, and by the linear part."""
+    features = selection.selected.features
+    calibration, predicted = selection.calibration, selection.predicted
+    if not split.few:
+        found = pipelines.predictions(selection.model, split.test, _predict)
+        intervals = _intervals(calibration, predicted, features)
+        low, high = _bounds(*intervals, split.test, found[:, 0])
+        return _Scored(split.test, found[:, 0], low, high), found[:, 1], found[:, 2]
+    tests, parts, sides = [], [], []
+    for repeat in selection.repeats:
+        # The interval of a fold is calibrated on the others.
+        for fold in range(repeat.folds.max() + 1):
+            test, here = split.test[repeat.folds == fold], repeat.predicted[repeat.folds == fold]
+            others = ~calibration["user_id"].isin(test["user_id"]).to_numpy()
+            intervals = _intervals(calibration[others], predicted[others], features)
+            tests.append(test)
+            parts.append(here)
+            sides.append(np.column_stack(_bounds(*intervals, test, here[:, 0])))
+    found, bounds = np.concatenate(parts), np.concatenate(sides)
+    scored = _Scored(pd.concat(tests), found[:, 0], bounds[:, 0], bounds[:, 1])
+    return scored, found[:, 1], found[:, 2]
+
+
 def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetrics:
-    rows, test, features = split.train, split.test, selection.selected.features
-    model = selection.model
-    truth, predicted = test[TARGET].to_numpy(), model.predict(test[features])
-    linear = pipeline(features, LinearRegression(), LinearRegression())
-    linear.fit(rows[features], rows[TARGET])
+    rows, features = split.train, selection.selected.features
     outside = (1 - evaluation.COVERAGE) / 2
     least, most = disclosure.bounds(rows[TARGET], rows["user_id"], people)
     constant = ConstantBaseline(
@@ -273,37 +394,31 @@ def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetric
         low=max(float(rows[TARGET].quantile(outside)), least),
         high=min(float(rows[TARGET].quantile(1 - outside)), most),
     )
-    calibration = selection.calibration[TARGET].to_numpy()
-    interval = evaluation.calibrate(calibration, selection.predicted[:, 0])
+    scored, masked, linear = _score_rows(split, selection)
+    truth = scored.test[TARGET].to_numpy()
+    # The charts count each day once.
+    once = len(split.test)
+    interval, masked_interval = _intervals(selection.calibration, selection.predicted, features)
     cold_start = None
-    if _history(features):
-        masked = model.predict(mask_history(test[features]))
+    if masked_interval:
         cold_start = ColdStart(
-            scores=evaluation.regression(truth, masked),
-            interval=evaluation.calibrate(calibration, selection.predicted[:, 1]),
+            scores=evaluation.regression(truth, masked), interval=masked_interval
         )
-    masked_interval = cold_start.interval if cold_start else None
-    low, high = _bounds(interval, masked_interval, test[features], predicted)
     return RegressorMetrics(
         train_rows=len(rows),
         train_users=int(rows["user_id"].nunique()),
-        evaluation=_evaluation(predicted, low, high, constant, test),
+        evaluation=_evaluation(scored, constant, len(selection.repeats)),
         inputs=pipelines.inputs(rows, features, people),
         constant=constant,
-        linear=evaluation.regression(truth, linear.predict(test[features])),
+        linear=evaluation.regression(truth, linear),
+        line_alone=not selection.selected.hyperparameters.trees,
         interval=interval,
         cold_start=cold_start,
         trials=selection.trials(),
-        importances=evaluation.importances(model, test[features], test[TARGET], "r2"),
-        agreement=evaluation.agreement(truth, predicted, test["user_id"], people),
+        importances=evaluation.importances(
+            selection.model, split.test[features], split.test[TARGET], _r2
+        ),
+        agreement=evaluation.agreement(
+            truth[:once], scored.predicted[:once], scored.test["user_id"][:once], people
+        ),
     )
-
-
-def _predict(model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
-    """Predictions of shape (n, 2): as they are, and with the history masked."""
-    features = rows[list(model.feature_names_in_)]
-    return np.column_stack([model.predict(features), model.predict(mask_history(features))])
-
-
-def _score(rows: pd.DataFrame, predicted: np.ndarray) -> float:
-    return float(r2_score(rows[TARGET], predicted[:, 0]))

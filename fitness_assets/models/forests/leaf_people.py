@@ -8,43 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.pipeline import Pipeline
 
 from fitness_assets.models.disclosure import SMALLEST_CELL
-from fitness_assets.models.forests.residual_regressor import ResidualRegressor
 
 _FIELDS = (
     *("children_left", "children_right", "feature", "threshold", "missing_go_to_left"),
     *("impurity", "n_node_samples", "weighted_n_node_samples", "value"),
 )
-
-
-def protect_leaves(
-    model: Pipeline,
-    rows: pd.DataFrame,
-    target: pd.Series,
-    users: pd.Series,
-    people: int = SMALLEST_CELL,
-) -> None:
-    """`merge_small_leaves` of each forest at the end of a pipeline, before it is packed.
-
-    Parameters
-    ----------
-    model : Pipeline
-        Fitted.
-    rows : DataFrame of shape (n, m)
-        The features that it was fitted to, and `target` the target.
-    target, users : Series of shape (n,)
-        The user of each row.
-    people : int
-    """
-    features, values = np.asarray(model[:-1].transform(rows)), target.to_numpy()
-    owners, last = users.to_numpy(), model[-1]
-    if isinstance(last, ResidualRegressor):
-        for forest, columns, truth, used in last.training_data(features, values):
-            merge_small_leaves(forest, columns, truth, owners[used], people)
-    else:
-        merge_small_leaves(last, features, values, owners, people)
 
 
 def merge_small_leaves(
@@ -63,7 +33,7 @@ def merge_small_leaves(
     Parameters
     ----------
     forest : RandomForestRegressor or RandomForestClassifier
-        Fitted, with one output.
+        Fitted, with one output, and with a weight for each class or none.
     features : ndarray of shape (n, m)
         The rows that it was fitted to.
     target : ndarray of shape (n,)
@@ -79,7 +49,9 @@ def merge_small_leaves(
     if labels is None:
         truth = np.asarray(target, dtype=float)[:, None]
     else:
-        truth = np.eye(len(labels))[np.searchsorted(labels, np.asarray(target))]
+        weights = forest.class_weight or dict.fromkeys(labels, 1.0)
+        each = np.diag([weights[label] for label in labels])
+        truth = each[np.searchsorted(labels, np.asarray(target))]
     for estimator, rows in zip(forest.estimators_, forest.estimators_samples_, strict=True):
         _merge(estimator.tree_, inputs[rows], truth[rows], codes[rows], people)
 
@@ -163,12 +135,13 @@ def _preorder(left: list[int], right: list[int]) -> list[int]:
 
 
 def _refit_leaves(tree: Any, features: NDArray[np.float32], truth: NDArray[np.float64]) -> None:
-    """Set the value of each leaf to the mean of its rows."""
+    """Set the value of each leaf to the mean of its rows, or to the shares of weighted classes."""
     reached = tree.apply(features)
-    count = np.bincount(reached, minlength=tree.node_count)
+    weight = np.ones(len(truth)) if truth.shape[1] == 1 else truth.sum(axis=1)
+    count = np.bincount(reached, weight, minlength=tree.node_count)
     leaves = np.flatnonzero(count)
     # The other leaves have the same rows as before; their values stay the same to the last digit.
-    leaves = leaves[count[leaves] != tree.weighted_n_node_samples[leaves]]
+    leaves = leaves[~np.isclose(count[leaves], tree.weighted_n_node_samples[leaves], rtol=1e-9)]
     for column in range(truth.shape[1]):
         total = np.bincount(reached, truth[:, column], minlength=tree.node_count)
         tree.value[leaves, 0, column] = total[leaves] / count[leaves]

@@ -1,8 +1,13 @@
-"""Model selection for forests: the smallest candidate that scores about as well as the best."""
+"""Model selection for forests: the smallest candidate that scores about as well as the best.
+
+Candidates share the encoded rows of their features. Successive halving (Jamieson and Talwalkar,
+AISTATS 2016) saves most of the fits: all candidates grow their trees from few rows, the better half
+from more.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,20 +15,25 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.utils.parallel import Parallel, delayed
 
-from fitness_assets.models.datasets import sample_users, validation_splits
+from fitness_assets.models.datasets import Split, folds, sample_users, validation_splits
 from fitness_assets.models.forest_metrics import Trial
-from fitness_assets.models.forests.pipelines import packed_bytes
+from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests.pipelines import Encoded, packed_bytes
 
-# Rows that candidates are compared on; more cost time and change little.
-_SELECTION_ROWS = 10_000
-# Rows that one tree is grown from. The minimum leaf size is a share of them.
-_MAX_TREE_ROWS = 30_000
+# Rows of the sample of users that candidates are compared on; more cost time and change little.
+_SELECTION_ROWS = 12_000
+# Rows that a tree of a candidate is grown from, in the first and in the last round, and the number
+# of its trees in the first.
+_FIRST_ROUND_ROWS, _LAST_ROUND_ROWS = 2_000, 6_000
+_FIRST_ROUND_TREES = 10
 # Up to this many rows a forest is grown in one thread, in less time than it takes to start others.
 _FEW_ROWS = 5_000
 # Rows that the trees of the selected forest are drawn from.
 _MAX_FOREST_ROWS = 200_000
 # Bytes on disk of the pipeline around a forest, at most: imputers, scaler and categories.
 _PIPELINE_BYTES = 12_000
+# Cross-validations that score a model of few users, each with other folds than the selection.
+_REPEATS = (1, 2)
 
 
 @dataclass(frozen=True)
@@ -33,15 +43,24 @@ class Hyperparameters:
     Attributes
     ----------
     trees, depth : int
-        Number of trees, and their maximum depth.
+        Number of trees, and their maximum depth. No trees: the linear model alone.
     leaf : float
         Minimum size of a leaf, as a share of the rows of its tree. It bounds the number of leaves,
         so that a forest does not grow with its data.
+    rows : int
+        Rows that one tree is grown from, at most.
+    weight : float
+        Of a classifier: a class of share s has the weight s ** -weight.
+    cold_start : bool
+        Of a regressor: whether rows without history have a forest, or the linear model alone.
     """
 
     trees: int
     depth: int
     leaf: float
+    rows: int = 30_000
+    weight: float = 0.0
+    cold_start: bool = False
 
     def parameters(self, rows: int, features: float) -> dict[str, Any]:
         """The parameters of scikit-learn's forest.
@@ -53,7 +72,7 @@ class Hyperparameters:
         features : int or float
             Number or share of the features that each split considers.
         """
-        drawn = min(rows, _MAX_TREE_ROWS)
+        drawn = min(rows, self.rows)
         return {
             "n_estimators": self.trees,
             "max_depth": self.depth,
@@ -64,8 +83,18 @@ class Hyperparameters:
             "random_state": 0,
         }
 
+    def limited(self, rows: int | None) -> "Hyperparameters":
+        """Those of a candidate, whose trees have at most `rows` rows; None for no limit.
 
-@dataclass(frozen=True)
+        In the first round it has few trees.
+        """
+        if rows is None:
+            return self
+        trees = min(self.trees, _FIRST_ROUND_TREES) if rows == _FIRST_ROUND_ROWS else self.trees
+        return replace(self, trees=trees, rows=min(self.rows, rows))
+
+
+@dataclass(frozen=True, eq=False)
 class Candidate:
     """One choice of features and hyperparameters, scored on the validation split.
 
@@ -76,6 +105,8 @@ class Candidate:
     features : list of str
         The features of these groups.
     hyperparameters : Hyperparameters
+    rows : int
+        Rows that each of its trees was grown from.
     bytes : int
         Size of its forests on disk.
     score : float
@@ -87,8 +118,17 @@ class Candidate:
     groups: list[str]
     features: list[str]
     hyperparameters: Hyperparameters
+    rows: int
     bytes: int
     score: float
+    predicted: np.ndarray
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """One cross-validation of the selected candidate: the fold and the prediction of each row."""
+
+    folds: np.ndarray
     predicted: np.ndarray
 
 
@@ -105,8 +145,9 @@ class Selection:
     calibration : DataFrame
         Rows of training users to calibrate the model on.
     predicted : ndarray
-        Predictions for these rows by the model, which was not trained on them, or with few rows by
-        the cross-validated models of the selected candidate.
+        Predictions for these rows by models that were not trained on them.
+    repeats : list of Repeat
+        Cross-validations of all rows, for few users.
     """
 
     model: Pipeline
@@ -114,6 +155,7 @@ class Selection:
     candidates: list[Candidate]
     calibration: pd.DataFrame
     predicted: np.ndarray
+    repeats: list[Repeat]
 
     def trials(self) -> list[Trial]:
         """The candidates as they are reported."""
@@ -123,6 +165,8 @@ class Selection:
                 trees=candidate.hyperparameters.trees,
                 depth=candidate.hyperparameters.depth,
                 leaf=candidate.hyperparameters.leaf,
+                weight=candidate.hyperparameters.weight,
+                rows=candidate.rows,
                 bytes=candidate.bytes,
                 score=candidate.score,
                 selected=candidate is self.selected,
@@ -132,25 +176,55 @@ class Selection:
 
 
 @dataclass(frozen=True)
-class Estimator:
+class Learner:
     """What is selected.
 
     Attributes
     ----------
+    target : str
+    encoder : callable
+        Given names of features: the untrained steps before the estimator.
     fit : callable
-        Given rows, names of features and hyperparameters: the trained pipeline, its forest packed.
+        Given encoded rows, the number of history columns, hyperparameters and the smallest number
+        of users of a leaf: the trained estimator, its forests packed.
     predict : callable
-        Given the pipeline and rows: predictions, as `score` takes them.
+        Given the estimator and encoded features: predictions, as `score` takes them.
     score : callable
-        Given rows and predictions: greater is better.
+        Given the target and predictions: greater is better.
     tolerance : float
         A candidate within this much of the best score counts as equally good.
+    grid : sequence of Hyperparameters
+        The first should be medium-sized.
+    refine : callable
+        Given the search and the selected candidate: the candidate to train in its place.
+    people : int
+        Smallest number of users of a leaf.
     """
 
-    fit: Callable[[pd.DataFrame, list[str], Hyperparameters], Pipeline]
-    predict: Callable[[Pipeline, pd.DataFrame], np.ndarray]
-    score: Callable[[pd.DataFrame, np.ndarray], float]
+    target: str
+    encoder: Callable[[list[str]], Pipeline]
+    fit: Callable[[Encoded, int, Hyperparameters, int], Any]
+    predict: Callable[[Any, np.ndarray], np.ndarray]
+    score: Callable[[np.ndarray, np.ndarray], float]
     tolerance: float
+    grid: Sequence[Hyperparameters]
+    refine: Callable[["Search", Candidate], Candidate]
+    people: int
+
+    def train(
+        self, rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameters
+    ) -> Pipeline:
+        """The trained pipeline."""
+        encoder = self.encoder(features).fit(rows[features])
+        encoded = pipelines.encode(encoder, rows, self.target)
+        history = pipelines.history_columns(encoder)
+        return pipelines.with_estimator(
+            encoder, self.fit(encoded, history, hyperparameters, self.people)
+        )
+
+    def predictions(self, model: Pipeline, rows: pd.DataFrame) -> np.ndarray:
+        """Predictions of a trained pipeline, as `score` takes them."""
+        return pipelines.predictions(model, rows, self.predict)
 
 
 def forest_budget(budget: int) -> int:
@@ -158,77 +232,206 @@ def forest_budget(budget: int) -> int:
     return max(budget - _PIPELINE_BYTES, 0)
 
 
-def select_model(
-    estimator: Estimator,
-    train: pd.DataFrame,
-    groups: Mapping[str, Sequence[str]],
-    grid: Sequence[Hyperparameters],
-    budget: int,
-) -> Selection:
-    """Select the features, with the first hyperparameters, then the hyperparameters; train.
+class Search:
+    """Candidates of a learner, scored on the validation splits of a sample of users.
 
     Parameters
     ----------
-    estimator : Estimator
+    learner : Learner
     train : DataFrame
-        Rows of training users. A validation split of them scores the candidates.
+        Rows of training users.
+    groups : mapping of str to sequence of str
+        Feature groups, from the most often available to the least.
+    few : bool
+        See `datasets.Split`.
+
+    Attributes
+    ----------
+    validation : DataFrame
+        Rows of the validation splits.
+    """
+
+    def __init__(
+        self,
+        learner: Learner,
+        train: pd.DataFrame,
+        groups: Mapping[str, Sequence[str]],
+        *,
+        few: bool,
+    ) -> None:
+        self._learner = learner
+        self._groups = groups
+        sample = train if few else sample_users(train, _SELECTION_ROWS)
+        self._splits = list(validation_splits(sample, few=few))
+        self.validation = pd.concat([split.test for split in self._splits])
+        self._encoded: dict[int, list[tuple[Encoded, Encoded, int]]] = {}
+        self._parallel = Parallel(n_jobs=-1, prefer="threads")
+
+    def encoded(self, groups: Sequence[str]) -> list[tuple[Encoded, Encoded, int]]:
+        """The encoded rows of each split, and the number of history columns."""
+        if len(groups) not in self._encoded:
+            features = self._features(groups)
+            self._encoded[len(groups)] = [
+                _encode(self._learner, split, features) for split in self._splits
+            ]
+        return self._encoded[len(groups)]
+
+    def run(
+        self, choices: Iterable[tuple[list[str], Hyperparameters]], rows: int | None
+    ) -> list[Candidate]:
+        """Score candidates of these feature groups and hyperparameters.
+
+        Parameters
+        ----------
+        choices : iterable
+        rows : int or None
+            Limit on the rows of a tree. None for forests as they are released.
+        """
+        choices = list(choices)
+        learner = self._learner
+
+        def fit(groups: list[str], limited: Hyperparameters, split: int) -> tuple[np.ndarray, int]:
+            train, test, history = self.encoded(groups)[split]
+            estimator = learner.fit(train, history, limited, learner.people)
+            size = packed_bytes(Pipeline([("estimator", estimator)])) if split == 0 else 0
+            return learner.predict(estimator, test.features), size
+
+        for groups, _ in choices:
+            self.encoded(groups)
+        # Threads suffice: trees are grown without the interpreter's lock.
+        found = iter(
+            self._parallel(
+                delayed(fit)(groups, hyperparameters.limited(rows), split)
+                for groups, hyperparameters in choices
+                for split in range(len(self._splits))
+            )
+        )
+        truth = self.validation[learner.target].to_numpy()
+        candidates = []
+        for groups, hyperparameters in choices:
+            parts = [next(found) for _ in self._splits]
+            predicted = np.concatenate([each for each, _ in parts])
+            grown = hyperparameters.limited(rows)
+            candidates.append(
+                Candidate(
+                    groups=groups,
+                    features=self._features(groups),
+                    hyperparameters=hyperparameters,
+                    rows=min(grown.rows, len(self.encoded(groups)[0][0].target)),
+                    # A released forest has more trees than a candidate.
+                    bytes=parts[0][1] * hyperparameters.trees // max(grown.trees, 1),
+                    score=learner.score(truth, predicted),
+                    predicted=predicted,
+                )
+            )
+        return candidates
+
+    def select(self) -> tuple[list[Candidate], list[Candidate]]:
+        """Select the features, with the first hyperparameters, then the hyperparameters.
+
+        Returns
+        -------
+        list of Candidate
+            All of them.
+        list of Candidate
+            Those of the last round.
+        """
+        learner, names = self._learner, list(self._groups)
+        by_features = self.run(
+            ((names[: n + 1], learner.grid[0]) for n in range(len(names))), _FIRST_ROUND_ROWS
+        )
+        fewest = least_within(by_features, learner.tolerance, lambda c: len(c.groups))
+        others = self.run(((fewest.groups, each) for each in learner.grid[1:]), _FIRST_ROUND_ROWS)
+        first = sorted([fewest, *others], key=lambda c: -c.score)
+        better = first[: math.ceil(len(first) / 2)]
+        # The linear model alone costs nothing.
+        better += [c for c in first[len(better) :] if not c.hyperparameters.trees]
+        last = self.run(((c.groups, c.hyperparameters) for c in better), _LAST_ROUND_ROWS)
+        return [*by_features, *others, *last], last
+
+    def _features(self, groups: Sequence[str]) -> list[str]:
+        return [feature for name in groups for feature in self._groups[name]]
+
+
+def select_model(
+    learner: Learner,
+    train: pd.DataFrame,
+    groups: Mapping[str, Sequence[str]],
+    budget: int,
+    *,
+    few: bool,
+) -> Selection:
+    """Select the features and the hyperparameters, and train.
+
+    Parameters
+    ----------
+    learner : Learner
+    train : DataFrame
+        Rows of training users. Validation splits of them score the candidates.
     groups : mapping of str to sequence of str
         Feature groups, from the most often available to the least. Candidates have the first
         group, the first two groups, and so on.
-    grid : sequence of Hyperparameters
-        The first should be medium-sized.
     budget : int
         Bytes. A larger forest is selected only if all candidates are larger.
+    few : bool
+        See `datasets.Split`.
     """
-    splits = list(validation_splits(sample_users(train, _SELECTION_ROWS)))
-    validation = pd.concat([split.test for split in splits])
-
-    def run(names: Sequence[str], hyperparameters: Hyperparameters) -> Candidate:
-        features = [feature for name in names for feature in groups[name]]
-        models = [estimator.fit(split.train, features, hyperparameters) for split in splits]
-        predicted = np.concatenate(
-            [
-                estimator.predict(model, split.test)
-                for model, split in zip(models, splits, strict=True)
-            ]
-        )
-        return Candidate(
-            groups=list(names),
-            features=features,
-            hyperparameters=hyperparameters,
-            bytes=packed_bytes(models[0]),
-            score=estimator.score(validation, predicted),
-            predicted=predicted,
-        )
-
-    names = list(groups)
-    # Threads suffice: trees are grown without the interpreter's lock.
-    jobs = Parallel(n_jobs=-1, prefer="threads")
-    by_features = jobs(delayed(run)(names[: n + 1], grid[0]) for n in range(len(names)))
-    fewest = _least_within_tolerance(by_features, estimator.tolerance, lambda c: len(c.groups))
-    by_size = [fewest, *jobs(delayed(run)(fewest.groups, parameters) for parameters in grid[1:])]
+    search = Search(learner, train, groups, few=few)
+    candidates, remaining = search.select()
     # With many users the validation split is left out of training, to calibrate on. With few users
     # all are trained on, and the predictions of the cross-validation calibrate.
-    folds = list(validation_splits(train))
-    rows = folds[0].train if len(folds) == 1 else train
+    splits = list(validation_splits(train, few=few))
+    rows = splits[0].train if len(splits) == 1 else train
     rows = rows.sample(min(len(rows), _MAX_FOREST_ROWS), random_state=0)
-    remaining = list(by_size)
     while True:
-        best = _least_within_tolerance(remaining, estimator.tolerance, lambda c: c.bytes)
+        chosen = least_within(remaining, learner.tolerance, lambda c: c.bytes)
+        best = learner.refine(search, chosen)
         # It has more rows than in the search, and so can be larger than the budget.
-        model = estimator.fit(rows, best.features, best.hyperparameters)
-        smaller = [candidate for candidate in remaining if candidate.bytes < best.bytes]
+        model = learner.train(rows, best.features, best.hyperparameters)
+        smaller = [candidate for candidate in remaining if candidate.bytes < chosen.bytes]
         if not smaller or packed_bytes(model) <= budget:
             break
         remaining = smaller
-    calibration, predicted = validation, best.predicted
-    if len(folds) == 1:
-        calibration = folds[0].test
-        predicted = estimator.predict(model, calibration)
-    return Selection(model, best, [*by_features, *by_size[1:]], calibration, predicted)
+    candidates = [best if candidate is chosen else candidate for candidate in candidates]
+    repeats: list[Repeat] = []
+    if len(splits) == 1:
+        calibration = splits[0].test
+        predicted = learner.predictions(model, calibration)
+    elif few:
+        repeats = [_repeat(learner, train, best, seed) for seed in _REPEATS]
+        calibration, predicted = train, repeats[0].predicted
+    else:
+        calibration = search.validation
+        (final,) = search.run([(best.groups, best.hyperparameters)], None)
+        predicted = final.predicted
+    return Selection(model, best, candidates, calibration, predicted, repeats)
 
 
-def _least_within_tolerance(
+def _repeat(learner: Learner, train: pd.DataFrame, best: Candidate, seed: int) -> Repeat:
+    fold_of = folds(train["user_id"], seed)
+    jobs = Parallel(n_jobs=-1, prefer="threads")
+
+    def predict(fold: int) -> np.ndarray:
+        split = Split(train[fold_of != fold], train[fold_of == fold])
+        model = learner.train(split.train, best.features, best.hyperparameters)
+        return learner.predictions(model, split.test)
+
+    parts = jobs(delayed(predict)(fold) for fold in range(fold_of.max() + 1))
+    predicted = np.empty((len(train), *parts[0].shape[1:]))
+    for fold, part in enumerate(parts):
+        predicted[fold_of == fold] = part
+    return Repeat(fold_of, predicted)
+
+
+def _encode(learner: Learner, split: Split, features: list[str]) -> tuple[Encoded, Encoded, int]:
+    encoder = learner.encoder(features).fit(split.train[features])
+    train, test = (
+        pipelines.encode(encoder, rows, learner.target) for rows in (split.train, split.test)
+    )
+    return train, test, pipelines.history_columns(encoder)
+
+
+def least_within(
     candidates: Iterable[Candidate], tolerance: float, size: Callable[[Candidate], int]
 ) -> Candidate:
     """The least in `size` of the candidates that score within `tolerance` of the best."""

@@ -1,11 +1,12 @@
 """What the pipelines of both forest models share: from named features to a packed forest."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -13,8 +14,9 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fitness_assets.models.disclosure import SMALLEST_CELL, bounds
 from fitness_assets.models.forest_metrics import FeatureRange, Inputs
+from fitness_assets.models.forests.derived_inputs import DERIVED, DerivedInputs, available
+from fitness_assets.models.forests.leaf_people import merge_small_leaves
 from fitness_assets.models.forests.packed.estimator import PackedForest
-from fitness_assets.models.forests.residual_regressor import ResidualRegressor
 
 #: Categorical features.
 CATEGORIES = ("activity_type", "sex")
@@ -33,26 +35,50 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     return days.assign(**names, steps_above_usual=days["steps"] - days["steps_mean_28d"])
 
 
-def pipeline(
-    features: Sequence[str],
-    estimator: Any,
-    history: Sequence[str] = (),
-    without_history: Any = None,
+@dataclass(frozen=True)
+class Encoded:
+    """Rows as the estimator at the end of a pipeline gets them.
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, m)
+    target : ndarray of shape (n,)
+    users : ndarray of shape (n,)
+        The user of each row.
+    """
+
+    features: np.ndarray
+    target: np.ndarray
+    users: np.ndarray
+
+    def where(self, rows: np.ndarray) -> "Encoded":
+        """The rows of a mask or of positions."""
+        return Encoded(self.features[rows], self.target[rows], self.users[rows])
+
+
+def encoder(
+    features: Sequence[str], derived: Sequence[str], history: Sequence[str] = ()
 ) -> Pipeline:
-    """The untrained pipeline from `features` to `estimator`.
+    """The untrained steps before the estimator: derived inputs, imputation, scaling, categories.
 
     Parameters
     ----------
     features : sequence of str
         Columns of `frame`.
-    estimator : estimator
+    derived : sequence of str
+        Keys of `derived_inputs.DERIVED`; those that `features` do not suffice for are left out.
     history : sequence of str, optional
         Those of `features` that describe a user's history. The last is the offset, in the unit of
-        the target: where it is known, `estimator` predicts the difference from it.
-    without_history : estimator, optional
-        Predicts the target for rows without an offset; needed if there is `history`.
+        the target. They are encoded last, `history_columns` of them, and then the offset as it is.
     """
-    number = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
+    names = available(features, derived)
+    late = [*history, *(name for name in names if set(DERIVED[name].needs) & set(history))]
+    number = Pipeline(
+        [
+            ("impute", SimpleImputer(strategy="median", keep_empty_features=True)),
+            ("scale", StandardScaler()),
+        ]
+    )
     # A form offers only categories that the model was trained on. A category that is new in a
     # batch is encoded as none of them.
     category = Pipeline(
@@ -61,35 +87,60 @@ def pipeline(
             ("encode", OneHotEncoder(handle_unknown="ignore", sparse_output=False)),
         ]
     )
-    numbers = [name for name in features if name not in CATEGORIES and name not in history]
+    numbers = [name for name in [*features, *names] if name not in (*CATEGORIES, *late)]
     columns = [
         ("categories", category, [name for name in features if name in CATEGORIES]),
         ("numbers", number, numbers),
     ]
     if history:
-        *others, offset = history
         unchanged = StandardScaler(with_mean=False, with_std=False)
-        columns += [("history", clone(number), others), ("offset", unchanged, [offset])]
-        estimator = ResidualRegressor(estimator, without_history, len(history))
+        columns += [("history", clone(number), late), ("offset", unchanged, [history[-1]])]
     # A step without columns is never fitted, and cannot be stored.
     columns = [column for column in columns if column[2]]
-    return Pipeline([("features", ColumnTransformer(columns)), ("estimator", estimator)])
+    return Pipeline([("derive", DerivedInputs(names)), ("features", ColumnTransformer(columns))])
 
 
-def pack(model: Pipeline) -> None:
-    """Replace the forests at the end of `model` by their packed form, in place."""
-    last = model[-1]
-    if isinstance(last, ResidualRegressor):
-        last.residual = PackedForest.of(last.residual)
-        last.without_history = PackedForest.of(last.without_history)
-    else:
-        model.steps[-1] = (model.steps[-1][0], PackedForest.of(last))
+def history_columns(encoder: Pipeline) -> int:
+    """The number of encoded features of a user's history before the offset, if any."""
+    return sum(len(names) for step, _, names in encoder[-1].transformers if step == "history")
+
+
+def with_estimator(encoder: Pipeline, estimator: Any) -> Pipeline:
+    """The pipeline of a trained encoder and a trained estimator."""
+    return Pipeline([*encoder.steps, ("estimator", estimator)])
+
+
+def encode(encoder: Pipeline, rows: pd.DataFrame, target: str) -> Encoded:
+    """`rows`, encoded by a trained encoder."""
+    features = encoder.transform(rows[list(encoder.feature_names_in_)])
+    return Encoded(features, rows[target].to_numpy(), rows["user_id"].to_numpy())
+
+
+def predictions(
+    model: Pipeline, rows: pd.DataFrame, predict: Callable[[Any, np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """What `predict` returns for the estimator of `model` and the encoded `rows`."""
+    return predict(model[-1], model[:-1].transform(rows[list(model.feature_names_in_)]))
+
+
+def fit_forest(forest: Any, rows: Encoded, people: int) -> PackedForest:
+    """Train a forest of scikit-learn, let each leaf rest on `people` users, and pack it."""
+    forest.fit(rows.features.astype(np.float32), rows.target)
+    merge_small_leaves(forest, rows.features, rows.target, rows.users, people)
+    return PackedForest.of(forest)
 
 
 def packed(model: Pipeline) -> tuple[PackedForest, ...]:
-    """The packed forests at the end of `model`: one, or two if one is for rows without history."""
-    last = model[-1]
-    return (last.residual, last.without_history) if isinstance(last, ResidualRegressor) else (last,)
+    """The packed forests of `model`: none, one, or two if one is for rows without history."""
+    return tuple(_forests(model[-1]))
+
+
+def _forests(part: Any) -> Iterator[PackedForest]:
+    if isinstance(part, PackedForest):
+        yield part
+    elif isinstance(part, BaseEstimator):
+        for name in sorted(part.get_params(deep=False)):
+            yield from _forests(getattr(part, name))
 
 
 def packed_bytes(model: Pipeline) -> int:

@@ -31,11 +31,15 @@ def smallest_leaf(forest: Any, features: np.ndarray, users: np.ndarray) -> int:
 
 
 @pytest.mark.parametrize("people", [1, 2, PEOPLE, 2 * USERS])
+@pytest.mark.parametrize("weights", [None, {"walking": 1.0, "yoga": 2.5}])
 @pytest.mark.parametrize("kind", [RandomForestRegressor, RandomForestClassifier])
-def test_each_leaf_rests_on_enough_people(kind: Any, people: int) -> None:
+def test_each_leaf_rests_on_enough_people(kind: Any, weights: Any, people: int) -> None:
     features, target, users = data()
     truth = target if kind is RandomForestRegressor else np.where(users % 3, "walking", "yoga")
-    forest = kind(5, min_samples_leaf=10, random_state=0).fit(features, truth)
+    forest = kind(5, min_samples_leaf=10, random_state=0)
+    if kind is RandomForestClassifier:
+        forest.set_params(class_weight=weights)
+    forest.fit(features, truth)
     assert smallest_leaf(forest, features, users) == 1
     before = forest.score(features, truth)
     merge_small_leaves(forest, features, truth, users, people)
