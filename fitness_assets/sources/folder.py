@@ -11,11 +11,11 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from fitness_assets import months, regular_files
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable
+from fitness_assets.sources.parquet_limits import MAX_COLUMNS, batches
 
 #: Columns that every file must have. The other canonical columns are optional.
 REQUIRED_COLUMNS = (
@@ -28,6 +28,8 @@ REQUIRED_COLUMNS = (
     "activity_type",
 )
 
+_BATCH_ROWS = 65_536
+_MAX_HEADER_LENGTH = 1 << 18
 _SUFFIXES = (".csv", ".parquet")
 _DATE = r"^\d{4}-\d{2}-\d{2}([T ].*)?$"
 _NULL_TEXTS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
@@ -155,12 +157,13 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
     try:
         regular_files.check(path)
         if kind == "parquet":
-            with pq.ParquetFile(path) as file:
-                columns = _columns(file.schema_arrow.names, path)
-                yield from file.iter_batches(columns=columns)
+            yield from batches(path, str(path), lambda names: _columns(names, path), _BATCH_ROWS)
         else:
             with path.open(newline="", encoding="utf-8-sig") as text:
-                columns = _columns(next(csv.reader(text), []), path)
+                header = text.readline(_MAX_HEADER_LENGTH)
+            if len(header) >= _MAX_HEADER_LENGTH:
+                raise SourceError(f"{path} has a header of {len(header):,} characters or more")
+            columns = _columns(next(csv.reader([header]), []), path)
             # Read as text, so that errors can name the row of an invalid value.
             options = pa_csv.ConvertOptions(
                 include_columns=columns,
@@ -176,6 +179,8 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def _columns(names: list[str], path: Path) -> list[str]:
+    if len(names) > MAX_COLUMNS:
+        raise SourceError(f"{path} has {len(names):,} columns; the limit is {MAX_COLUMNS:,}")
     missing = [name for name in REQUIRED_COLUMNS if name not in names]
     if missing:
         raise SourceError(f"{path} lacks the column {', '.join(missing)}")

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import SourceError, StorageError
 from fitness_assets.sources.exports.report import FileReport
+from fitness_assets.storage import documents
 from fitness_assets.storage.documents import convert
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.storage.traces import Traces
@@ -19,6 +20,8 @@ VERSION = 3
 #: column: the same export is then read again instead of counting as already imported.
 READER_VERSION = 2
 _FIRST_READER = 1
+# Below the limit of a manifest, which contains the document.
+_MAX_BYTES, _MAX_VALUES = 40_000_000, 90_000
 
 # Version 0.1 of the platform stored no version and used other keys. Imports are user data, so they
 # must stay readable: new key by old key.
@@ -153,6 +156,17 @@ def import_info(manifest: Manifest, name: str) -> ImportInfo:
         If it is invalid or a newer version stored it.
     """
     return convert(_upgraded(manifest.info, name), ImportInfo, name)
+
+
+def check_size(info: ImportInfo) -> None:
+    """Raise SourceError if the document of an import would be too large to be read again."""
+    try:
+        documents.check_json(documents.encode(info), _MAX_BYTES, _MAX_VALUES)
+    except ValueError as error:
+        raise SourceError(
+            f"{info.name} cannot be kept, since what is stored about it is too large: {error}; "
+            f"it has {len(info.users):,} users: divide it into several exports"
+        ) from error
 
 
 def rejected_info(manifest: Manifest, name: str) -> RejectedInfo:

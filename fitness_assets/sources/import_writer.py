@@ -9,7 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fitness_assets.errors import SourceError
 from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
+from fitness_assets.sources.exports.aggregate import MAX_SOURCES
 from fitness_assets.sources.import_store import records_file, write_traits
 from fitness_assets.sources.pseudonyms import Pseudonyms
 
@@ -57,6 +59,8 @@ def write_records(
                 counts[month] = counts.get(month, 0) + part.num_rows
             users |= set(pc.unique(records.column("user_id")).to_pylist())
             sources |= set(pc.unique(records.column("source")).to_pylist())
+            if len(sources) > MAX_SOURCES:
+                raise SourceError(f"its rows name more than {MAX_SOURCES:,} sources")
         for file in files.values():
             file.flush()
     return Content(

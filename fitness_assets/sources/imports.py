@@ -28,6 +28,7 @@ from fitness_assets.sources.import_manifest import (
     QuarantineEntry,
     RejectedInfo,
     StoredOptions,
+    check_size,
     rejected_info,
     without_user,
 )
@@ -172,6 +173,7 @@ class Imports:
             )
             if content.dropped:
                 info = without_user(info, self._traces_of_forgotten(names))
+            check_size(info)
             writer.publish(msgspec.to_builtins(info))
         return info, _changed_months(others, stored_imports(self._root))
 

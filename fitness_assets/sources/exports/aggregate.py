@@ -12,6 +12,7 @@ For one user, day and metric
   measure more often during exercise, which would bias a plain mean.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -20,6 +21,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from fitness_assets.errors import SourceError
 from fitness_assets.record.wear import MOVEMENT, movement_is_kept
 from fitness_assets.sources.derived import DERIVED, STORED_SCHEMA
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -30,6 +32,8 @@ from fitness_assets.sources.exports.source_order import rank
 #: Days outside this range are rejected: no step counter is older, and later ones are errors.
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
 
+#: Devices and apps whose readings are kept apart. An export of 15 years names up to 50.
+MAX_SOURCES = 1_000
 _MAX_INT32 = 2**31 - 1
 _ROWS_PER_BATCH = 8192
 _DIGITS = 6
@@ -78,6 +82,7 @@ class DayAggregator:
         self._sums: dict[_Key, dict[tuple[str, str], float]] = defaultdict(dict)
         # By metric and source.
         self._amounts: dict[_Key, dict[tuple[str, str], DayAmounts]] = defaultdict(dict)
+        self._sources: set[str] = set()
         # By source, its place among those that measured the same time.
         self._ranks: dict[str, int] = {}
         # By source and hour, the sum and the number of heart rates.
@@ -94,6 +99,7 @@ class DayAggregator:
 
     def add_amount(self, user: str, day: date, metric: str, amount: float, source: str) -> None:
         """Add an amount that one source measured on the day, at a time that is not known."""
+        self._check_source(source)
         sums = self._sums[user, day]
         sums[metric, source] = sums.get((metric, source), 0.0) + amount
 
@@ -111,6 +117,7 @@ class DayAggregator:
         `amounts` must not change afterwards. `device` is the name of the source's device, from
         which its rank follows (None: `source` is that name).
         """
+        self._check_source(source)
         if source not in self._ranks:
             name = source if device is None else device
             self._ranks[source] = rank(name, self._source_order)
@@ -126,6 +133,7 @@ class DayAggregator:
         self, user: str, day: date, hour: int, source: str, total: float, count: int
     ) -> None:
         """Add the heart rates that one source measured in one hour, as their sum and number."""
+        self._check_source(source)
         hours = self._heart_rates[user, day].setdefault(source, {})
         total_before, count_before = hours.get(hour, (0.0, 0))
         hours[hour] = (total_before + total, count_before + count)
@@ -136,6 +144,12 @@ class DayAggregator:
             workout = (length, activity)
             longest = self._longest_workout.get((user, day), workout)
             self._longest_workout[user, day] = max(workout, longest)
+
+    def _check_source(self, source: str) -> None:
+        if source not in self._sources:
+            if len(self._sources) >= MAX_SOURCES:
+                raise SourceError(f"{self.source}: readings of more than {MAX_SOURCES:,} sources")
+            self._sources.add(source)
 
     def set_profile(self, user: str, birth_date: date | None, sex: str | None) -> None:
         """Set what the export states about the user; None keeps an earlier value."""
@@ -210,6 +224,9 @@ class DayAggregator:
             DERIVED.name: sorted(self._derived(key, values)),
             **{name: round(value, _DIGITS) for name, value in values.items()},
         }
+        for name in values:
+            if not math.isfinite(row[name]):
+                quarantine(self.source, f"{user}, {day}", f"{name} is {row.pop(name)}")
         for name in _COUNTS:
             if name in row and row[name] > _MAX_INT32:
                 quarantine(self.source, f"{user}, {day}", f"{name} is {row.pop(name):.0f}")

@@ -24,6 +24,15 @@ from typing import IO, Any, Protocol
 from fitness_assets.errors import SourceError
 from fitness_assets.regular_files import is_folder, kind_of, open_regular
 from fitness_assets.sources.exports import compressed
+from fitness_assets.sources.exports.archive_limits import (
+    MAX_RATIO,
+    MAX_ZIP_BYTES,
+    BoundedTarInfo,
+    Limited,
+    check_directory,
+    check_total,
+    limit_of,
+)
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.encodings import Utf8Reader, to_utf_8, wide_encoding
 from fitness_assets.sources.exports.report import Usage
@@ -32,16 +41,12 @@ from fitness_assets.sources.exports.report import Usage
 OnRead = Callable[[int], object]
 
 MAX_MEMBERS = 200_000
-#: Text compresses to about 1/20 and padded text to 1/100; zip bombs approach the 1/1000 that
-#: deflate allows.
-MAX_RATIO = 200
 #: Members of tar archives, and archives within archives, are unpacked to temporary files.
 MAX_UNPACKED_BYTES = 32 << 30
-# Smaller members are not checked for their ratio.
-_RATIO_MIN_BYTES = 16 << 20
 _HEAD_BYTES = 64 << 10
 _BUFFER_BYTES = 1 << 18
 _PROBE_BYTES = 64
+_MAX_NAME = 512
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _TAR_MAGIC, _TAR_MAGIC_AT = b"ustar", 257
@@ -234,6 +239,7 @@ class _Opener:
         self._quarantine = quarantine
         self._on_read = on_read
         self._bytes_left = MAX_UNPACKED_BYTES
+        self._zip_bytes_left = MAX_ZIP_BYTES
         self._members = self._unpacked = 0
         self._folder: Path | None = None
 
@@ -260,9 +266,16 @@ class _Opener:
                 is_zip = zipfile.is_zipfile(content)
             if is_zip:
                 opened = self._stack.enter_context(open_regular(file))
+                check_directory(opened, name)
                 archive = self._stack.enter_context(zipfile.ZipFile(opened))
                 if _OFFICE_MEMBER not in archive.namelist():
-                    yield from self._zip_members(archive, name, is_nested=is_nested)
+                    self._count_members(name, len(archive.infolist()))
+                    self._zip_bytes_left -= check_total(archive.infolist(), size, name)
+                    if self._zip_bytes_left < 0:
+                        raise SourceError(
+                            f"{name} would unpack to more than {MAX_ZIP_BYTES:,} bytes"
+                        )
+                    yield from self._zip_members(archive, is_nested=is_nested)
                     return
             elif head.startswith(_ZIP_MAGIC):
                 raise SourceError(
@@ -275,18 +288,15 @@ class _Opener:
                 if start is not None and start[_TAR_MAGIC_AT:] == _TAR_MAGIC:
                     yield from self._tar_members(file, open_content, name, is_nested=is_nested)
                     return
-                if start is not None and decompress is not None and not is_nested:
-                    yield from self._compressed_file(file, decompress, name)
+                if start is not None and decompress is not None:
+                    yield from self._compressed_file(file, decompress, name, is_nested=is_nested)
                     return
             yield Member(name, size, partial(open_regular, file), self._on_read)
         except _DAMAGE as error:
             raise _unreadable(name, error) from error
 
-    def _zip_members(
-        self, archive: zipfile.ZipFile, name: str, *, is_nested: bool
-    ) -> Iterator[Member]:
+    def _zip_members(self, archive: zipfile.ZipFile, *, is_nested: bool) -> Iterator[Member]:
         entries = archive.infolist()
-        self._count_members(name, len(entries))
         # Of entries with the same name, the last one is the current one.
         for entry in {entry.filename: entry for entry in entries}.values():
             if entry.filename.endswith("/") or _is_of_archiver(entry.filename):
@@ -294,7 +304,7 @@ class _Opener:
             inside = _printable(entry.filename)
             if entry.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
                 self._quarantine(inside, "", "its compression method is not supported")
-            elif entry.file_size > max(_RATIO_MIN_BYTES, MAX_RATIO * entry.compress_size):
+            elif entry.file_size > limit_of(entry.compress_size):
                 size = f"{entry.file_size:,} bytes, over {MAX_RATIO} times its compressed size"
                 self._quarantine(inside, "", f"it would unpack to {size}")
             elif not is_nested and inside.lower().endswith(_ARCHIVES):
@@ -308,15 +318,16 @@ class _Opener:
     ) -> Iterator[Member]:
         """The members of a tar, unpacked: a compressed one can only be read from its start."""
         unpacked: dict[str, Path] = {}
-        limit = max(_RATIO_MIN_BYTES, MAX_RATIO * file.stat().st_size)
+        limit = limit_of(file.stat().st_size)
         try:
             with decompress(file) as content:
-                stream = _Limited(content, name, limit)
-                with tarfile.open(fileobj=stream, mode="r|") as archive:
+                stream = Limited(content, name, limit)
+                with tarfile.open(fileobj=stream, mode="r|", tarinfo=BoundedTarInfo) as archive:
                     for entry in archive:
+                        # Folders and links count too: a tar keeps all of them in memory.
+                        self._count_members(name, 1)
                         data = archive.extractfile(entry) if entry.isreg() else None
                         if data is not None and not _is_of_archiver(entry.name):
-                            self._count_members(name, 1)
                             unpacked[_printable(entry.name)] = self._unpack(data, name)
                 if any(stream.last_block):
                     raise tarfile.ReadError("it has no end mark")
@@ -333,15 +344,18 @@ class _Opener:
                 yield Member(inside, size, partial(open_regular, path), self._on_read)
 
     def _compressed_file(
-        self, file: Path, decompress: Callable[[Path], IO[bytes]], name: str
+        self, file: Path, decompress: Callable[[Path], IO[bytes]], name: str, *, is_nested: bool
     ) -> list[Member]:
         """The members of a file that is compressed: itself, or those of an archive."""
-        limit = max(_RATIO_MIN_BYTES, MAX_RATIO * file.stat().st_size)
+        limit = limit_of(file.stat().st_size)
         with decompress(file) as content:
-            path = self._unpack(_Limited(content, name, limit), name)
+            path = self._unpack(Limited(content, name, limit), name)
         inside = name
         for suffix in compressed.SUFFIXES:
             inside = inside.removesuffix(suffix)
+        if is_nested:
+            size = path.stat().st_size
+            return [Member(inside or name, size, partial(open_regular, path), self._on_read)]
         return self.quarantining(path, inside or name, is_nested=True)
 
     def _nested_members(self, open_archive: Callable[[], IO[bytes]], name: str) -> list[Member]:
@@ -375,36 +389,6 @@ class _Opener:
             raise SourceError(f"{name} holds {self._members:,} files; the limit is {MAX_MEMBERS:,}")
 
 
-class _Limited(io.RawIOBase):
-    """A stream that raises SourceError after `limit` bytes.
-
-    Attributes
-    ----------
-    last_block : bytes
-        The last block of a tar that was read; zeros mark its end.
-    """
-
-    def __init__(self, file: IO[bytes], name: str, limit: int) -> None:
-        self._file = file
-        self._name = name
-        self._limit = self._left = limit
-        self.last_block = b""
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        data = self._file.read(min(size, self._left + 1) if size >= 0 else self._left + 1)
-        self._left -= len(data)
-        self.last_block = data[-tarfile.BLOCKSIZE :] or self.last_block
-        if self._left < 0:
-            raise SourceError(
-                f"{self._name} would unpack to over {self._limit:,} bytes, {MAX_RATIO} times its "
-                "compressed size"
-            )
-        return data
-
-
 def _start(open_content: Callable[[Path], IO[bytes]], file: Path) -> bytes | None:
     """The first bytes of the content of `file`; None if it is damaged."""
     try:
@@ -425,5 +409,8 @@ def _printable(name: str) -> str:
 
     Control characters, which could steer a terminal, are replaced.
     """
+    # Looking for addresses takes a time that grows with the square of the length.
+    if len(name) > _MAX_NAME:
+        name = f"…{name[-_MAX_NAME:]}"
     composed = _E_MAIL.sub("…", unicodedata.normalize("NFC", name))
     return "".join(letter if letter.isprintable() else "?" for letter in composed)

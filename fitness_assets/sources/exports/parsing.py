@@ -15,9 +15,16 @@ from fitness_assets.text import shorten
 
 T = TypeVar("T")
 
-#: JSON is held in memory as a whole and takes about ten times its size there. Devices write one
-#: file a day or a month, far below this limit.
+#: JSON is held in memory as a whole. Devices write one file a day or a month, far below this limit.
 MAX_JSON_BYTES = 32 << 20
+#: Estimate of the memory that its values may take.
+MAX_JSON_MEMORY = 250_000_000
+# Bytes of an object, a list, and a value with its place in either.
+_OBJECT_BYTES, _LIST_BYTES, _VALUE_BYTES = 240, 90, 110
+# Larger than any amount, in any unit, and than the milliseconds since 1970 of any time. Sums of
+# such amounts are finite.
+_MAX_AMOUNT = 1e15
+_MAX_DIGITS = 1000
 
 # Groups of three digits; in India of two digits before the last three.
 _THOUSANDS = re.compile(r"^(\d{1,3}(,\d{3})+|\d{1,2}(,\d{2})+,\d{3})(\.\d*)?$")
@@ -32,15 +39,26 @@ def load_json(member: Member) -> Any:
     Raises
     ------
     SourceError
-        If it is not JSON, or larger than `MAX_JSON_BYTES`.
+        If it is not JSON, larger than `MAX_JSON_BYTES`, or has too many values.
     """
     if member.size > MAX_JSON_BYTES:
         raise SourceError(
             f"{member.name} is {member.size:,} bytes; JSON over {MAX_JSON_BYTES:,} is not read"
         )
     with member.open() as file:
+        content = file.read(2 * MAX_JSON_BYTES)
+        memory = len(content) + (
+            _OBJECT_BYTES * content.count(b"{")
+            + _LIST_BYTES * content.count(b"[")
+            + _VALUE_BYTES * content.count(b",")
+        )
+        if memory > MAX_JSON_MEMORY:
+            raise SourceError(
+                f"{member.name} has too many values: they would take about {memory:,} bytes of "
+                f"memory; JSON that takes over {MAX_JSON_MEMORY:,} is not read"
+            )
         try:
-            return json.loads(file.read())
+            return json.loads(content)
         except (ValueError, RecursionError) as error:
             raise SourceError(f"{member.name} is not JSON: {shorten(error)}") from error
 
@@ -92,6 +110,8 @@ def process_each(
             quarantine(member.name, place, f"{error.args[0]} is missing")
         except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
             quarantine(member.name, place, str(error))
+        except RecursionError:
+            quarantine(member.name, place, "its values are nested too deeply")
 
 
 #: Column of a file, metric, and the factor from the file's unit to the metric's.
@@ -122,10 +142,12 @@ def parse_amount(value: object) -> float | None:
     Raises
     ------
     ValueError
-        If it is not a number, or negative.
+        If it is not a number, negative, or 10 to the power of 15 or more.
     """
     if value is None:
         return None
+    if isinstance(value, str) and len(value) > _MAX_DIGITS:
+        raise ValueError(f"{shorten(value)} is not an amount")
     amount = math.nan if isinstance(value, bool) else _to_float(value)
     if isinstance(value, str) and not 0 <= amount < math.inf:
         if not value.strip():
@@ -136,7 +158,7 @@ def parse_amount(value: object) -> float | None:
         elif text != value.strip():
             amount = _to_float(text)
     # float() also accepts underscores.
-    if not 0 <= amount < math.inf or (isinstance(value, str) and "_" in value):
+    if not 0 <= amount < _MAX_AMOUNT or (isinstance(value, str) and "_" in value):
         raise ValueError(f"{shorten(value)} is not an amount")
     return amount
 
@@ -182,6 +204,8 @@ def parse_day(text: str, order: str = "ymd") -> date:
     if match is None:
         raise ValueError(f"{shorten(text)} is not a date")
     parts = dict(zip(order, match.groups(), strict=True))
+    if max(len(parts["m"]), len(parts["d"])) > 2:  # noqa: PLR2004 - digits of a month or day
+        raise ValueError(f"{shorten(text)} is not a date")
     year = int(parts["y"])
     if len(parts["y"]) == 2:  # noqa: PLR2004 - digits of a short year
         year += 2000

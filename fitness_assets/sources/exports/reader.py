@@ -16,6 +16,11 @@ from fitness_assets.sources.exports.report import FileReport, grouped, pattern_o
 
 #: Entries of one file that are reported one by one; the others are counted.
 MAX_REPORTED = 100
+#: Entries of all files that are reported one by one.
+MAX_REPORTED_IN_ALL = 2_000
+#: Files, or kinds of files, of which is reported what was used of them.
+MAX_FILES = 500
+_MAX_TEXT = 500
 _TABLES = (".csv", ".parquet")
 _NOTHING_USED = "nothing of it is used: it has no value that a column of the record holds"
 
@@ -77,7 +82,7 @@ def read_export(
     limited.report_counts()
     if empty:
         raise SourceError(f"{path}: {limited.first or 'it holds no data that is imported'}")
-    for each in _reports(groups, limited):
+    for each in _within_limit(_reports(groups, limited)):
         report(each)
 
 
@@ -109,8 +114,8 @@ def _reports(groups: dict[str, list[Member]], limited: "LimitedQuarantine") -> l
             records=member.usage.records,
             columns=sorted(member.usage.columns),
             left_out=limited.counts[member.name],
-            reason="; ".join(
-                filter(None, [limited.reasons.get(member.name, ""), *member.usage.notes])
+            reason=_short(
+                "; ".join(filter(None, [limited.reasons.get(member.name, ""), *member.usage.notes]))
             ),
         )
         for name, group in groups.items()
@@ -128,8 +133,32 @@ def _reports(groups: dict[str, list[Member]], limited: "LimitedQuarantine") -> l
     return grouped(reports + unread)
 
 
+def _within_limit(reports: list[FileReport]) -> list[FileReport]:
+    """The first of `reports`, and one for all others together."""
+    first, others = reports[:MAX_FILES], reports[MAX_FILES:]
+    if others:
+        first.append(
+            FileReport(
+                file=f"{len(others):,} more kinds of files",
+                files=sum(each.files for each in others),
+                format="",
+                records=sum(each.records for each in others),
+                columns=sorted({column for each in others for column in each.columns}),
+                left_out=sum(each.left_out for each in others),
+                reason=f"only {MAX_FILES} kinds of files are listed",
+            )
+        )
+    return first
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
+
+
 class LimitedQuarantine:
     """Passes on up to `MAX_REPORTED` entries of each file, and counts the others.
+
+    Of all files together, `MAX_REPORTED_IN_ALL` are passed on.
 
     Of files that are left out as a whole, with the same reason and names that differ only in
     numbers, the first is passed on and the others are counted.
@@ -150,9 +179,11 @@ class LimitedQuarantine:
         self.counts: Counter[str] = Counter()
         self.reasons: dict[str, str] = {}
         self.first = ""
+        self._passed_on = self._only_counted = 0
 
     def __call__(self, file: str, place: str, reason: str) -> None:
         """Count an entry, and pass it on within the limit."""
+        file, place, reason = _short(file), _short(place), _short(reason)
         if not self.first:
             where = "" if reason.startswith(file) else f"{file}{place and ', '}{place}: "
             self.first = f"{where}{reason}"
@@ -166,13 +197,26 @@ class LimitedQuarantine:
             if others >= 0:
                 return
         if self.counts[file] <= MAX_REPORTED:
+            self._pass_on(file, place, reason)
+
+    def _pass_on(self, file: str, place: str, reason: str) -> None:
+        if self._passed_on < MAX_REPORTED_IN_ALL:
             self._quarantine(file, place, reason)
+            self._passed_on += 1
+        else:
+            self._only_counted += 1
 
     def report_counts(self) -> None:
         """Pass on the numbers of entries that were only counted."""
         for file, count in self.counts.items():
             if count > MAX_REPORTED:
-                self._quarantine(file, "", f"{count - MAX_REPORTED:,} more entries left out")
+                self._pass_on(file, "", f"{count - MAX_REPORTED:,} more entries left out")
         for (_, reason), (first, others) in self._whole_files.items():
             if others:
-                self._quarantine(first, "", f"and {others:,} more like it: {reason}")
+                self._pass_on(first, "", f"and {others:,} more like it: {reason}")
+        if self._only_counted:
+            self._quarantine(
+                f"{self._only_counted:,} more entries",
+                "",
+                f"only {MAX_REPORTED_IN_ALL:,} entries of an import are listed",
+            )

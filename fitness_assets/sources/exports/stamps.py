@@ -48,6 +48,8 @@ class StampClock:
     zone : tzinfo or None
         The user's zone. None if it is not known: local time is then the time that a timestamp
         shows.
+    cached_hours : int
+        Number of hours that are kept converted.
 
     Attributes
     ----------
@@ -55,8 +57,9 @@ class StampClock:
         Whether the offset of any timestamp was taken for that of the user.
     """
 
-    def __init__(self, zone: tzinfo | None) -> None:
+    def __init__(self, zone: tzinfo | None, cached_hours: int = _CACHED_HOURS) -> None:
         self.relied_on_offset = False
+        self._cached_hours = cached_hours
         self._zone = zone
         # By the hour and the offset as they are written, the local minute at which it starts.
         self._hours: dict[str, int] = {}
@@ -86,7 +89,7 @@ class StampClock:
             )
             # Not of an hour in which, or next to which, the zone's offset changes.
             if is_steady:
-                if len(self._hours) >= _CACHED_HOURS:
+                if len(self._hours) >= self._cached_hours:
                     self._hours.clear()
                 self._hours[stamp[:13] + stamp[19:]] = _minutes(local) - minute
         return _minutes(local)

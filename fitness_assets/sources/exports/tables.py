@@ -5,7 +5,9 @@ import io
 import re
 from collections.abc import Iterator, Mapping
 from itertools import islice
+from typing import IO
 
+from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports import encodings, parsing
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -13,7 +15,11 @@ from fitness_assets.sources.exports.date_order import detect_date_order
 from fitness_assets.sources.exports.number_style import DecimalDetector, NumberColumn, to_point
 
 _DELIMITERS = ",;\t"
-_MAX_LINE_BYTES = 1 << 20
+#: Limits on one table. A value has at most 131,072 characters, the limit of `csv`.
+MAX_COLUMNS = 1_000
+MAX_ROW_LENGTH = 1 << 20
+# A file has few dates, each written in few ways.
+_MAX_DATE_LENGTH, _MAX_DATES = 40, 100_000
 # Lines in which the delimiter is looked for.
 _HEADER_LINES = 3
 # Written as the first line by some spreadsheets.
@@ -120,7 +126,9 @@ class Table:
                 for name in present:
                     detector.add(place, name, record[name])
             if date_column is not None:
-                dates.add(parsing.date_part(record.get(date_column, "")))
+                text = parsing.date_part(record.get(date_column, "")[:_MAX_DATE_LENGTH])
+                if len(dates) < _MAX_DATES:
+                    dates.add(text)
         self._number_columns = tuple(present)
         self._decimal = decimal or detector.sign(self._member.name)
         if self._decimal == ",":
@@ -136,6 +144,11 @@ class Table:
                 names = [name.strip() for name in row]
                 while names and not names[-1]:
                     names.pop()
+                if len(names) > MAX_COLUMNS:
+                    raise SourceError(
+                        f"{self._member.name} has {len(names):,} columns; the limit is "
+                        f"{MAX_COLUMNS:,}"
+                    )
             elif not any(map(str.strip, row)):
                 continue
             elif len(row) < len(names):
@@ -148,10 +161,11 @@ class Table:
         with io.TextIOWrapper(
             content, self._encoding, errors="surrogateescape", newline=""
         ) as file:
-            lines = iter(lambda: file.readline(_MAX_LINE_BYTES), "")
+            lines = _Lines(file)
             reader = csv.reader(lines, delimiter=self._delimiter)
             is_first = True
             while True:
+                lines.row_length = 0
                 try:
                     row = next(reader)
                 except StopIteration:
@@ -171,6 +185,35 @@ class Table:
                     continue
                 is_first = False
                 yield f"line {reader.line_num}", row
+
+
+class _Lines:
+    """The lines of a table.
+
+    Attributes
+    ----------
+    row_length : int
+        Characters of the lines of the current row: quoted values may hold line breaks.
+    """
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self.row_length = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        """The next line; csv.Error if the row becomes too long, after the end of the line."""
+        line = self._file.readline(MAX_ROW_LENGTH)
+        if not line:
+            raise StopIteration
+        self.row_length += len(line)
+        if self.row_length >= MAX_ROW_LENGTH:
+            while line and not line.endswith(("\n", "\r")):
+                line = self._file.readline(MAX_ROW_LENGTH)
+            raise csv.Error(f"a row of more than {MAX_ROW_LENGTH:,} characters")
+        return line
 
 
 def _header(text: str, delimiter: str | None) -> tuple[list[str], str]:

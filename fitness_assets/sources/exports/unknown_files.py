@@ -9,6 +9,12 @@ _SIGNATURES = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive: unpack it, or pack it as a zip"),
     (0, b"Rar!", "a RAR archive: unpack it, or pack it as a zip"),
     (0, b"\x1f\x8b", "compressed with gzip: unpack it"),
+    (0, b"BZh", "compressed with bzip2, and damaged: unpack it"),
+    (
+        0,
+        b"\xfd7zXZ\0",
+        "compressed with xz, and damaged or in need of more than 100 MB of memory: unpack it",
+    ),
     (0, b"SQLite format 3\0", "an SQLite database, of which none is read"),
     (8, b".FIT", "a FIT file, which is not read"),
     (0, b"%PDF", "a PDF"),

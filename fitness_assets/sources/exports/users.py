@@ -3,6 +3,8 @@
 from fitness_assets.record.user_ids import normalize_user_id
 from fitness_assets.sources.exports.callbacks import Quarantine
 
+_MAX_LENGTH = 1_000
+
 
 class UserIds:
     """Normalizes user ids, and reports each spelling that is not the first one of its user.
@@ -28,6 +30,8 @@ class UserIds:
         known = self._normalized.get(user_id)
         if known is not None:
             return known
+        if len(user_id) > _MAX_LENGTH:
+            raise ValueError(f"the user id has {len(user_id):,} characters")
         normalized = self._normalized[user_id] = normalize_user_id(user_id)
         first = self._first_spellings.setdefault(normalized, user_id)
         if first != user_id:

@@ -17,6 +17,7 @@ Element = tuple[str, dict[str, str], int]
 #: Called with the line and the reason, for each place that is not well-formed.
 OnMalformed = Callable[[int, str], None]
 
+_DOCTYPE_START = b"<!DOCTYPE"
 _DOCTYPE = re.compile(rb"<!DOCTYPE[^\[>]*(\[.*?\]\s*)?>", re.DOTALL)
 _DECLARED_ENCODING = re.compile(rb"""<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BYTE_ORDER_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -30,7 +31,7 @@ _WITHOUT_CONTROLS = bytes(
 # The first chunk must hold the whole document type declaration.
 _FIRST_CHUNK_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
-_MAX_ELEMENT_BYTES = 8 << 20
+_MAX_ELEMENT_BYTES = 1 << 20
 _MAX_DEPTH = 64
 _TOO_LARGE = "an element is too long or nested too deeply"
 
@@ -202,13 +203,21 @@ def _utf8_chunks(file: BinaryIO) -> Iterator[bytes]:
     if encoding != "utf-8":
         decoder = codecs.getincrementaldecoder(encoding)("replace")
     text = chunk if decoder is None else decoder.decode(chunk).encode()
-    yield _DOCTYPE.sub(_newlines_of, text, count=1)
+    yield _without_doctype(text)
     while chunk := file.read(_CHUNK_BYTES):
         yield chunk if decoder is None else decoder.decode(chunk).encode()
     if decoder is not None:
         yield decoder.decode(b"", True).encode()
 
 
-def _newlines_of(match: re.Match[bytes]) -> bytes:
-    """The line breaks of a match, so that line numbers stay those of the file."""
-    return b"\n" * match[0].count(b"\n")
+def _without_doctype(text: bytes) -> bytes:
+    """`text` without its first document type declaration, and with its line breaks.
+
+    Only the first is looked for: many that do not end would take a time that grows with the square
+    of their number.
+    """
+    start = text.find(_DOCTYPE_START)
+    match = _DOCTYPE.match(text, start) if start >= 0 else None
+    if match is None:
+        return text
+    return text[:start] + b"\n" * match[0].count(b"\n") + text[match.end() :]

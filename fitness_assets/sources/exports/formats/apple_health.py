@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import DayAggregator
+from fitness_assets.sources.exports.aggregate import MAX_SOURCES, DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import QUARTER_MINUTES, DayAmounts
@@ -69,6 +69,15 @@ _TOP_ELEMENTS = (
 _METADATA, _ZONE_KEY = "MetadataEntry", "HKTimeZone"
 _DEVICE_NAME = re.compile(r"name:([^,>]+)")
 _MAX_AMOUNT = 1e6
+#: Memory of the values of one export, in bytes. 15 years of five amounts by three devices, with a
+#: heart rate in every hour, take 130 MB.
+_MAX_VALUES_BYTES = 200_000_000
+_DAY_BYTES, _HOUR_BYTES, _INTERVAL_BYTES, _SUMMARY_BYTES = 1_000, 160, 260, 500
+# Combinations of type, source and unit that are not read.
+_MAX_UNREAD = 10_000
+_MAX_ZONES = 64
+# Hours that a time zone of few records keeps, instead of those of 15 years.
+_ZONE_HOURS = 1 << 13
 _DAY_MINUTES, _HOUR_MINUTES = 1440, 60
 
 
@@ -106,6 +115,30 @@ def read(
     return days.record_batches(quarantine, options.delivered)
 
 
+class _Budget:
+    """The memory that the values of an export may still take, in bytes."""
+
+    def __init__(self) -> None:
+        self._left = _MAX_VALUES_BYTES
+
+    def take(self, size: int) -> None:
+        """Take `size` bytes; ValueError if there are not so many left."""
+        if size > self._left:
+            raise ValueError(
+                f"the days of all sources would take more than {_MAX_VALUES_BYTES:,} bytes"
+            )
+        self._left -= size
+
+    def new_day(self) -> DayAmounts:
+        self.take(_DAY_BYTES)
+        return DayAmounts()
+
+    def new_mean(self) -> list[float]:
+        """A sum and a number of values."""
+        self.take(_HOUR_BYTES)
+        return [0.0, 0.0]
+
+
 class _Series:
     """The records of one type by one source in one unit.
 
@@ -117,9 +150,12 @@ class _Series:
     source : str
     device : str
         Name of the source and its device.
+    budget : _Budget
     """
 
-    def __init__(self, metric: str, factor: float, source: str, device: str) -> None:
+    def __init__(
+        self, metric: str, factor: float, source: str, device: str, budget: _Budget
+    ) -> None:
         self.metric = metric
         self.factor = factor
         self.source = source
@@ -129,9 +165,9 @@ class _Series:
         #: Minutes over which values are averaged.
         self.width = _HOUR_MINUTES if metric == "heart_rate_avg" else _DAY_MINUTES
         #: Amounts by local day since 1970, of a metric that is summed.
-        self.amounts: dict[int, DayAmounts] = defaultdict(DayAmounts)
+        self.amounts: dict[int, DayAmounts] = defaultdict(budget.new_day)
         #: Sum and number of values by `width` since 1970, of a metric that is averaged.
-        self.means: dict[int, list[float]] = defaultdict(_no_values)
+        self.means: dict[int, list[float]] = defaultdict(budget.new_mean)
 
     def add_to(self, user: str, days: DayAggregator) -> None:
         for number, amounts in self.amounts.items():
@@ -161,6 +197,8 @@ class _Export:
         self._clocks: dict[str, StampClock] = {}
         # By type, source and unit; None for a type or unit that is not supported.
         self._series: dict[tuple[str, str | None, str | None], _Series | None] = {}
+        self._sources: set[str | None] = set()
+        self._budget = _Budget()
         self._sleep: dict[str, list[Interval]] = defaultdict(list)
         self._workouts: dict[date, tuple[float, str]] = {}
         self._summaries: list[tuple[date, dict[str, float]]] = []
@@ -250,8 +288,11 @@ class _Export:
         self._quarantine(self._name, f"line {line}", reason)
 
     def _new_clock(self, zone_name: str, element: Element) -> StampClock:
+        if len(self._clocks) >= _MAX_ZONES:
+            self._reject(element, f"more than {_MAX_ZONES} time zones: that of the import is used")
+            return self._default_clock
         try:
-            clock = StampClock(ZoneInfo(zone_name))
+            clock = StampClock(ZoneInfo(zone_name), _ZONE_HOURS)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             reason = f"{shorten(zone_name)} is not a time zone that is known"
             self._reject(element, reason)
@@ -296,7 +337,8 @@ class _Export:
         self, key: tuple[str, str | None, str | None], attributes: dict[str, str]
     ) -> _Series | None:
         kind, source, unit = key
-        self._series[key] = None
+        if len(self._series) < _MAX_UNREAD:
+            self._series[key] = None
         if kind not in _QUANTITIES:
             return None
         metric, units = _QUANTITIES[kind]
@@ -304,7 +346,11 @@ class _Export:
             raise ValueError(f"{kind} in {unit}, written by {source}: the unit is not supported")
         device = _DEVICE_NAME.search(attributes.get("device", ""))
         name = f"{source} {device[1] if device else ''}"
-        series = _Series(metric, units[unit], f"{self._name}/{source}", name)
+        sources = self._sources
+        if source not in sources and len(sources) >= MAX_SOURCES:
+            raise ValueError(f"records of more than {MAX_SOURCES:,} sources")
+        sources.add(source)
+        series = _Series(metric, units[unit], f"{self._name}/{source}", name, self._budget)
         self._series[key] = series
         return series
 
@@ -317,6 +363,7 @@ class _Export:
         if value in _ASLEEP:
             state = State.ASLEEP
         interval = Interval(start.instant, end.instant, state, end.local.date())
+        self._budget.take(_INTERVAL_BYTES)
         self._sleep[f"{self._name}/{attributes.get('sourceName')}"].append(interval)
 
     def _add_workout(self, attributes: dict[str, str], clock: StampClock) -> None:
@@ -336,6 +383,7 @@ class _Export:
         if unit not in _ENERGY:
             raise ValueError(f"ActivitySummary in {unit}: the unit is not supported")
         if energy:
+            self._budget.take(_SUMMARY_BYTES)
             values = {"active_kcal": energy * _ENERGY[unit], "active_minutes": minutes or 0.0}
             self._summaries.append((day, values))
 
@@ -348,11 +396,6 @@ class _Export:
     def _set_export_date(self, attributes: dict[str, str], clock: StampClock) -> None:
         instant = clock.moment(attributes["value"]).instant
         self._exported_at = datetime.fromtimestamp(instant, UTC)
-
-
-def _no_values() -> list[float]:
-    """A sum and a number of values."""
-    return [0.0, 0.0]
 
 
 FORMAT = Format(

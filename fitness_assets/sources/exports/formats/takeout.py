@@ -23,7 +23,7 @@ from fitness_assets.sources.exports.body_weight import kg_per_unit
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import DayAmounts
 from fitness_assets.sources.exports.local_time import Clock, date_of
-from fitness_assets.sources.exports.minute_amounts import MinuteAmounts
+from fitness_assets.sources.exports.minute_amounts import MAX_READINGS, MinuteAmounts
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
@@ -169,6 +169,8 @@ class _Streams:
                 key = (source, parse_instant(stamp, clock, fold=True))
             if amount is None:
                 return ()
+            if len(amounts) >= MAX_READINGS:
+                raise SourceError(f"{member.name} has more than {MAX_READINGS:,} readings")
             amount *= old_factor if source == _OLD_SOURCE else factor
             amounts[key] = max(amount, amounts.get(key, 0.0))
             return (metric,)
@@ -237,6 +239,8 @@ class _Streams:
 
     def read_weights(self, member: Member) -> None:
         clock = self.clock("steps")
+        if member.size > parsing.MAX_JSON_BYTES:
+            raise SourceError(f"{member.name} is {member.size:,} bytes, too many for weights")
         logs = list(self._records(member))
         amounts = parsing.amounts((log for _, log in logs), "weight", "bmi")
         old_factor = kg_per_unit(amounts) or _KG_PER_POUND

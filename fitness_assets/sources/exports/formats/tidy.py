@@ -3,11 +3,9 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from functools import lru_cache, partial
-from itertools import islice
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
@@ -22,9 +20,14 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.tables import Table, csv_header
 from fitness_assets.sources.exports.users import UserIds
+from fitness_assets.sources.parquet_limits import batches
+from fitness_assets.text import shorten
 
 _PARQUET_MAGIC = b"PAR1"
 _ROWS_PER_BATCH = 8192
+# Characters of the values of a batch.
+_MAX_BATCH_LENGTH = 8 << 20
+_MAX_TEXT_LENGTH = 1_000
 _MAX_INT32 = 2**31 - 1
 _REQUIRED = {"user_id", "date"}
 _MEASURES = set(SCHEMA.names) - _REQUIRED
@@ -155,12 +158,15 @@ def _convert(name: str, factor: float, layout: Layout, value: Any) -> Any:
 
 
 def _to_text(value: Any, _date_format: str | None) -> str | None:
+    if isinstance(value, str | bytes) and len(value) > _MAX_TEXT_LENGTH:
+        raise ValueError(f"{shorten(value)} has {len(value):,} characters")
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip() or None
 
 
 def _to_timestamp(value: Any, _date_format: str | None) -> datetime:
     stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    check_day(stamp.date())
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
 
@@ -170,7 +176,10 @@ def _to_day(value: Any, date_format: str | None) -> date:
         return check_day(value.date())
     if isinstance(value, date):
         return check_day(value)
-    return _parse_day(str(value).strip(), date_format)
+    text = str(value).strip()
+    if len(text) > _MAX_TEXT_LENGTH:
+        raise ValueError(f"{shorten(text)} is not a date")
+    return _parse_day(text, date_format)
 
 
 @lru_cache(maxsize=4096)
@@ -181,7 +190,7 @@ def _parse_day(text: str, date_format: str | None) -> date:
 
 
 def _to_activity(value: Any, _date_format: str | None) -> str | None:
-    return activity(str(value))
+    return activity(_to_text(value, None) or "")
 
 
 # Converters of columns that are not amounts.
@@ -203,23 +212,36 @@ def _csv_rows(
     }
     date_column = layout.columns["date"][0] if layout.date_format is None else None
     table.detect(numbers, date_column, decimal=layout.decimal)
-    records = table.records()
-    while some := list(islice(records, _ROWS_PER_BATCH)):
-        places = [place for place, _ in some]
-        yield places, {name: [row.get(name) for _, row in some] for name in columns}
+    places: list[str] = []
+    values: dict[str, list[Any]] = {name: [] for name in columns}
+    length = 0
+    for place, row in table.records():
+        places.append(place)
+        for name in columns:
+            value = row.get(name)
+            values[name].append(value)
+            length += len(value or "")
+        if len(places) >= _ROWS_PER_BATCH or length >= _MAX_BATCH_LENGTH:
+            yield places, values
+            places, values, length = [], {name: [] for name in columns}, 0
+    if places:
+        yield places, values
 
 
 def _parquet_rows(
     member: Member, layout: Layout, defaults: Mapping[str, Any], _quarantine: Quarantine
 ) -> Iterator[_Rows]:
     rows_before = 0
+
+    def columns_of(names: list[str]) -> list[str]:
+        return _columns_to_read(names, layout, defaults, member)
+
     try:
-        with member.open() as content, pq.ParquetFile(content) as file:
-            columns = _columns_to_read(file.schema_arrow.names, layout, defaults, member)
-            for batch in file.iter_batches(_ROWS_PER_BATCH, columns=columns):
+        with member.open() as content:
+            for batch in batches(content, member.name, columns_of, _ROWS_PER_BATCH):
                 places = [f"row {rows_before + index + 1}" for index in range(batch.num_rows)]
                 rows_before += batch.num_rows
-                yield places, {name: batch.column(name).to_pylist() for name in columns}
+                yield places, {name: batch.column(name).to_pylist() for name in batch.schema.names}
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise SourceError(f"{member.name} cannot be read as Parquet: {reason}") from error
