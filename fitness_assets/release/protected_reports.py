@@ -138,6 +138,7 @@ def _forest(metrics: M, people: int) -> M:
         train_users=rounded(metrics.train_users, people),
         evaluation=_evaluation(metrics.evaluation, people),
         inputs=replace(metrics.inputs, ranges=ranges),
+        trials=[replace(trial, rows=rounded(trial.rows, people)) for trial in metrics.trials],
     )
 
 
