@@ -11,7 +11,7 @@ from dashboard.text import label, verbatim
 from fitness_assets.models.explanations import habit_advice, segments_verdict
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
-from fitness_assets.models.segments.criteria import STABILITY_PARTS, STABLE
+from fitness_assets.models.segments.criteria import LENIENT_PARTS, STABILITY_PARTS, STABLE
 from fitness_assets.release.bundle import Projection, Release
 
 if TYPE_CHECKING:
@@ -129,16 +129,19 @@ def _direction(loadings: dict[str, float]) -> str:
 
 
 def _stability(metrics: SegmentMetrics) -> None:
+    comparisons = {part: text.capitalize() for part, text in STABILITY_PARTS.items()}
+    comparisons |= {part: f"Lenient: {text}" for part, text in LENIENT_PARTS.items()}
     rows = [
-        {"k": candidate.k, "comparison": text.capitalize(), "agreement": agreement}
+        {"k": candidate.k, "comparison": text, "agreement": agreement}
         for candidate in metrics.candidates
-        for part, text in STABILITY_PARTS.items()
+        for part, text in comparisons.items()
         if (agreement := getattr(candidate, part)) is not None
     ]
     page.chart(segments.segment_stability, pd.DataFrame(rows), STABLE, metrics.k)
     st.caption(
         "1: all users are grouped in the same way; 0: no more alike than by chance. Segments are "
-        f"stable if each line reaches {STABLE} (dashed). The chosen number is shaded."
+        f"stable if each line but the lenient one reaches {STABLE} (dashed). The chosen number is "
+        "shaded."
     )
 
 

@@ -151,9 +151,11 @@ def _confusion(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> "Fi
 
 
 def _stability(metrics: SegmentMetrics) -> "Figure":
-    """Stability indices by number of segments, of which the least counts, and the gap statistic."""
+    """Stability indices by number of segments, and the gap. The least of the strict ones counts."""
     figure, axes = plot(4.5, 2.6)
     numbers = [candidate.k for candidate in metrics.candidates]
+    lenient = [candidate.subsampling for candidate in metrics.candidates]
+    axes.plot(numbers, lenient, ":", color=BLUE, label="80 % of the users (lenient)")
     parts = {"bootstrap": BLUE, "odd_even": ORANGE, "months": GREEN}
     for part, color in parts.items():
         # There is no index of months without a second month.

@@ -11,7 +11,9 @@ class SegmentCandidate(msgspec.Struct, frozen=True, kw_only=True):
     k : int
         The number of segments.
     stability : float
-        The least of the three indices below.
+        The least of the strict indices ``bootstrap``, ``odd_even`` and ``months``.
+    subsampling : float
+        Adjusted Rand index of samples of 80 % of the users: lenient, and not part of `stability`.
     bootstrap, odd_even, months : float or None
         Adjusted Rand indices; None where they cannot be computed.
     kept : float or None
@@ -25,6 +27,7 @@ class SegmentCandidate(msgspec.Struct, frozen=True, kw_only=True):
 
     k: int
     stability: float
+    subsampling: float
     bootstrap: float
     odd_even: float | None
     months: float | None
@@ -138,6 +141,7 @@ class SegmentMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="segments"):
             "judged_users": self.judged_users,
             "k": self.k,
             "stability": self.stability,
+            "lenient_stability": self.selected.subsampling,
             "stable": self.stable,
             "gap": self.gap,
             "distinct": self.distinct,

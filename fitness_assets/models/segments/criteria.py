@@ -7,7 +7,9 @@ They are apart from the computation so that the dashboard can show them without 
 STABLE = 0.55
 #: Users of the smallest segment, at least; fewer are outliers.
 SMALLEST_SEGMENT = 5
-#: Stability indices, by field of `reports.SegmentCandidate`, in words.
+#: The lenient index, by field of `SegmentCandidate`, in words. It does not count.
+LENIENT_PARTS = {"subsampling": "between samples of 80 % of the users"}
+#: The strict indices, each of which must reach `STABLE`.
 STABILITY_PARTS = {
     "bootstrap": "between resamples of the users",
     "odd_even": "between odd and even days",

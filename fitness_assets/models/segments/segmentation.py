@@ -10,7 +10,7 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from threadpoolctl import threadpool_limits
 
 from fitness_assets.errors import NotLearnedError
-from fitness_assets.models.datasets import held_out
+from fitness_assets.models.datasets import FEW_USERS, held_out
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -51,6 +51,8 @@ CANDIDATES = range(2, 7)
 _MIN_USERS = 20
 _MIN_DAYS = 7
 _SATURDAY = 6
+# Users that a view's scaling is fitted to, at most. More would change the last digits.
+_MAX_SCALED = 500
 # With fewer held-out users an adjusted Rand index says little; then all users are compared.
 _MIN_JUDGED_USERS = 20
 # Correlation between users' odd and even days above which a measure is a property of the user and
@@ -161,12 +163,15 @@ def _learn(
     days: pd.DataFrame, month: pd.Timestamp, people: int
 ) -> tuple[Pipeline, pd.DataFrame, SegmentMetrics]:
     everyone = profiles(days)
+    few = len(everyone) < FEW_USERS
+    if few:
+        everyone = _in_order_of_content(everyone)
     in_month = everyone.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])
     if in_month.sum() < _MIN_USERS:
         raise NotLearnedError(
             f"needs {_MIN_USERS} users with a week of worn days; there are {in_month.sum()}"
         )
-    heldout = _held_out(everyone.index)
+    heldout = _held_out(everyone.index, few)
     train = everyone[~heldout]
     odd_days = days["date"].dt.day % 2 == 1
     halves = [profiles(days[half]) for half in (odd_days, ~odd_days)]
@@ -177,7 +182,7 @@ def _learn(
         raise NotLearnedError("the training users do not differ in anything")
     judged = everyone.index[heldout] if heldout.sum() >= _MIN_JUDGED_USERS else everyone.index
     in_both_halves = halves[0].index.intersection(halves[1].index)
-    fewest = min(len(train), (~_held_out(in_both_halves)).sum())
+    fewest = min(len(train), (~_held_out(in_both_halves, few)).sum())
     numbers = [k for k in CANDIDATES if k * SMALLEST_SEGMENT <= fewest]
     if not numbers or len(judged.intersection(in_both_halves)) < SMALLEST_SEGMENT:
         raise NotLearnedError(
@@ -186,11 +191,11 @@ def _learn(
         )
     months = [profiles(days) for _, days in days.groupby(days["date"].dt.to_period("M"))]
     # A month with less than half of the users, as at the start of a study, says little.
-    compared = [m for m in months if 2 * (~_held_out(m.index)).sum() >= len(train)]
+    compared = [m for m in months if 2 * (~_held_out(m.index, few)).sum() >= len(train)]
     evidence = stability.Evidence(
-        window=_view(everyone, judged, features),
-        odd_even=[_view(profile, judged, features) for profile in halves],
-        months=[_view(profile, judged, features) for profile in compared],
+        window=_view(everyone, train.index, judged, features),
+        odd_even=[_view(profile, train.index, judged, features) for profile in halves],
+        months=[_view(profile, train.index, judged, features) for profile in compared],
     )
     candidates = [
         candidate
@@ -203,7 +208,7 @@ def _learn(
 
     model = _numbered(pipeline(selected.k).fit(train[features]))
     strip_counts(model, people)
-    members = everyone[in_month]
+    members = everyone[in_month].sort_index()
     table = members.reset_index()
     table.insert(1, "segment", model.predict(members[features]).astype("int32"))
     described = advice.describe(table, train, model, features) if stable else []
@@ -232,8 +237,14 @@ def _scaler() -> Pipeline:
     return pipeline(2)[:-1]
 
 
-def _held_out(users: "pd.Index[Any]") -> np.ndarray:
-    return held_out(users.to_series()).to_numpy()
+def _held_out(users: "pd.Index[Any]", few: bool) -> np.ndarray:
+    """Whether each user is held out: none of few. See `datasets.FEW_USERS`."""
+    return np.zeros(len(users), bool) if few else held_out(users.to_series()).to_numpy()
+
+
+def _in_order_of_content(everyone: pd.DataFrame) -> pd.DataFrame:
+    """Profiles in an order that does not depend on the ids, which a home's key decides."""
+    return everyone.sort_values(list(everyone.columns), kind="stable")
 
 
 def _measures(train: pd.DataFrame, odd: pd.DataFrame, even: pd.DataFrame) -> list[str]:
@@ -267,11 +278,16 @@ def _without_duplicates(train: pd.DataFrame) -> list[str]:
     return kept
 
 
-def _view(profile: pd.DataFrame, judged: "pd.Index[Any]", features: list[str]) -> stability.View:
-    """`profile`, scaled by a model that is trained on it."""
-    train = profile.loc[~_held_out(profile.index), features]
-    users = judged.intersection(profile.index)
-    scaler = _scaler().fit(train)
+def _view(
+    profile: pd.DataFrame,
+    trained: "pd.Index[Any]",
+    judged: "pd.Index[Any]",
+    features: list[str],
+) -> stability.View:
+    """`profile`, scaled by a model that is trained on its users among `trained`."""
+    train = profile.loc[trained.intersection(profile.index, sort=False), features]
+    users = judged.intersection(profile.index, sort=False)
+    scaler = _scaler().fit(train.iloc[:: -(-len(train) // _MAX_SCALED)])
     scaled = scaler.transform(profile.loc[users, features])
     return stability.View(scaler.transform(train), scaled, users)
 

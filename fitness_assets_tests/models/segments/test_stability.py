@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
+from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.segment_metrics import SegmentCandidate
 from fitness_assets.models.segments import stability
 from fitness_assets.models.segments.criteria import STABLE
@@ -21,10 +22,11 @@ def _one_thread() -> Iterator[None]:
 def test_bootstrap_alone_would_call_noise_stable() -> None:
     _, _, metrics = learned(400, days=61)
     two = metrics.candidates[0]
-    assert two.bootstrap > STABLE
+    assert two.subsampling > two.bootstrap > STABLE
     assert (two.silhouette or 0) > 0.1
     assert max(two.odd_even or 0, two.months or 0) < 0.2
     assert metrics.stable is False
+    assert "The lenient test, which does not count, gives" in segments_verdict(metrics)
 
 
 def test_labels_are_matched_by_their_users() -> None:
@@ -73,6 +75,7 @@ def test_the_smallest_number_within_an_error_of_the_largest_gap_is_chosen() -> N
         return SegmentCandidate(
             k=k,
             stability=index,
+            subsampling=index,
             bootstrap=index,
             odd_even=None,
             months=None,
