@@ -92,10 +92,10 @@ def _check_metadata(file: IO[bytes], name: str) -> None:
     file.seek(max(0, size - _END_BYTES))
     metadata_bytes = int.from_bytes(file.read(4), "little")
     file.seek(0)
-    if metadata_bytes > MAX_METADATA_BYTES:
+    # Of a file that is not Parquet or is cut off, Arrow says so without reading them.
+    if MAX_METADATA_BYTES < metadata_bytes < size:
         raise SourceError(
-            f"{name} has {min(metadata_bytes, size):,} bytes of metadata; the limit is "
-            f"{MAX_METADATA_BYTES:,}"
+            f"{name} has {metadata_bytes:,} bytes of metadata; the limit is {MAX_METADATA_BYTES:,}"
         )
 
 

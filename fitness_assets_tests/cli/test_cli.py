@@ -144,7 +144,7 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
         assert [cell["materialized"] for cell in months.values()] == [True, False, False]
         for cell in months.values():
             assert set(cell) == {
-                *("materialized", "stale", "rows", "data_version", "run_id", "metrics")
+                *("materialized", "stale", "missing", "rows", "data_version", "run_id", "metrics")
             }
     runs = {months["2023-04"]["run_id"] for months in assets.values()}
     assert len(runs) == 1, "a month is one run"

@@ -112,16 +112,16 @@ def test_inference_gives_the_answers_of_the_released_models(
     assert shown["Most probable activity"].lower().replace(" ", "_").startswith(likeliest)
 
 
-def test_the_estimate_depends_on_the_usual_energy(
+def test_the_estimate_depends_on_an_optional_input(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(releases(released)))
     app = AppTest.from_function(_inference, default_timeout=60).run()
-    usual = app.number_input(key="calories-calories_burned_mean_28d")
-    assert usual.value is None, "optional fields are empty at first"
+    weight = app.number_input(key="calories-weight_kg")
+    assert weight.value is None, "optional fields are empty at first"
     shown = []
-    for kcal in (1_600.0, 2_800.0):
-        app.number_input(key="calories-calories_burned_mean_28d").set_value(kcal).run()
+    for kilograms in (55.0, 95.0):
+        app.number_input(key="calories-weight_kg").set_value(kilograms).run()
         assert not app.exception
         values = {metric.label: metric.value for metric in app.metric}
         shown.append(int(values["Estimated energy of the day"].split()[0].replace(",", "")))
