@@ -161,6 +161,14 @@ class DerivedInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             With the columns `feature_names_in_`.
         """
         rows = _rounded(rows)
+        of = self._values(rows)
+        return rows.assign(**{name: DERIVED[name].formula(of) for name in self.names})
+
+    def values(self, rows: pd.DataFrame) -> Values:
+        """The values of the inputs of `rows` by name, as formulas take them: none is missing."""
+        return self._values(_rounded(rows))
+
+    def _values(self, rows: pd.DataFrame) -> Values:
         medians = dict(zip(self.feature_names_in_, self.medians_, strict=True))
 
         @cache
@@ -171,7 +179,7 @@ class DerivedInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             values = rows[name].to_numpy(dtype=float, na_value=np.nan)
             return np.where(np.isnan(values), medians[name], values)
 
-        return rows.assign(**{name: DERIVED[name].formula(of) for name in self.names})
+        return of
 
     def __setstate__(self, state: dict[str, object]) -> None:
         names = state.get("names")

@@ -136,6 +136,16 @@ class PackedForest(BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.array(content.names, dtype=object)
         self.trees_ = FlatTrees.of(content)
 
+    def node_values(self, output: int = 0) -> NDArray[np.float64]:
+        """The value of each leaf for one output of the forest; 0 for other nodes.
+
+        Parameters
+        ----------
+        output : int
+            For a classifier, the position of a class; its probability in the leaf is the value.
+        """
+        raise NotImplementedError
+
     def _fields_of_kind(self) -> dict[str, Any]:
         """The fields of `ForestContent` that only this kind of forest has."""
         raise NotImplementedError
@@ -204,6 +214,11 @@ class PackedRegressor(RegressorMixin, PackedForest):  # type: ignore[misc]
     def _fields_of_kind(self) -> dict[str, Any]:
         return {"value_error": self.value_error_}
 
+    def node_values(self, output: int = 0) -> NDArray[np.float64]:  # noqa: ARG002 - has one output
+        """The value of each leaf; 0 for other nodes."""
+        trees = self.trees_
+        return np.where(trees.is_leaf(), trees.branches["threshold"], np.float64(0))
+
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's
         """Mean prediction of the trees.
 
@@ -243,6 +258,14 @@ class PackedClassifier(ClassifierMixin, PackedForest):  # type: ignore[misc]
 
     def _fields_of_kind(self) -> dict[str, Any]:
         return {"classes": self.classes_, "weights": self._weights}
+
+    def node_values(self, output: int = 0) -> NDArray[np.float64]:
+        """The probability of the class at position `output` in each leaf; 0 for other nodes."""
+        trees, shares = self.trees_, self._weights[:, output] / self._totals
+        leaf = trees.is_leaf()
+        values = np.zeros(len(leaf))
+        values[leaf] = shares.take(trees.branches["threshold"][leaf].astype(np.intp))
+        return values
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's
         """Mean over the trees of the class probabilities in the leaf.

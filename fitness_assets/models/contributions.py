@@ -1,0 +1,91 @@
+"""One estimate as a sum: a typical day, and what each input added to it.
+
+See `forests.attribution` for how the amounts are calculated.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.forests import attribution, calories
+from fitness_assets.models.prediction import Record, feature_row
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """An estimate: the sum of `typical`, of `added` and of `calibration`.
+
+    Attributes
+    ----------
+    label : str
+        The class whose probability is explained; empty for a regressor.
+    estimate : float
+        In the unit of the target, or a probability.
+    typical : float
+        The mean estimate for days with the median of each number and each known category.
+    added : dict of str to float
+        By input, the largest amount first. An input that is missing adds 0.
+    calibration : float
+        What smoothing and calibration change the mean probability in the leaves of the trees by; 0
+        for a regressor.
+    """
+
+    label: str
+    estimate: float
+    typical: float
+    added: Mapping[str, float]
+    calibration: float = 0.0
+
+
+def explain_activity(model: "Pipeline", metrics: ClassifierMetrics, record: Record) -> Explanation:
+    """What each input adds to the probability of the most probable activity.
+
+    Parameters and errors are those of `prediction.predict_activity`.
+    """
+    label, shown, found = attribution.of_class(model, feature_row(metrics.inputs, record))
+    return _explanation(found, label, shown - found.output)
+
+
+def explain_calories(model: "Pipeline", metrics: RegressorMetrics, record: Record) -> Explanation:
+    """What each input adds to the estimated energy of a day.
+
+    Parameters and errors are those of `prediction.predict_calories`.
+    """
+    return _explanation(attribution.of_regressor(model, feature_row(metrics.inputs, record)))
+
+
+def explain_calories_of_day(
+    model: "Pipeline", metrics: RegressorMetrics, day: pd.DataFrame
+) -> Explanation:
+    """What each input adds to the estimated energy of a day of the lake.
+
+    Parameters
+    ----------
+    model : Pipeline
+    metrics : RegressorMetrics
+        Of the model.
+    day : DataFrame
+        One row with the columns of the lake.
+    """
+    row = calories.frame(day).reindex(columns=metrics.inputs.features)
+    return _explanation(
+        attribution.of_regressor(model, row.astype(dict.fromkeys(metrics.inputs.ranges, float)))
+    )
+
+
+def _explanation(
+    found: attribution.Attribution, label: str = "", calibration: float = 0.0
+) -> Explanation:
+    return Explanation(
+        label=label,
+        estimate=found.output + calibration,
+        typical=found.reference,
+        added=dict(sorted(found.added.items(), key=lambda item: -abs(item[1]))),
+        calibration=calibration,
+    )
