@@ -11,6 +11,7 @@ from fitness_assets.cli.export import export
 from fitness_assets.cli.forget import forget
 from fitness_assets.cli.imports import import_
 from fitness_assets.cli.origins import imports
+from fitness_assets.cli.predict import predict
 from fitness_assets.cli.quarantine import quarantine
 from fitness_assets.cli.release import release
 from fitness_assets.cli.serve import serve
@@ -64,6 +65,7 @@ for command in (
     forget,
     import_,
     imports,
+    predict,
     quarantine,
     release,
     serve,

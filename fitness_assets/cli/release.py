@@ -1,10 +1,12 @@
 """`fitness release`."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from fitness_assets.cli.terminal import say
+from fitness_assets.errors import ReleaseError
 from fitness_assets.months import text_until
 from fitness_assets.settings import Settings
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def release() -> None:
-    """List releases, and choose the one that the dashboard shows first."""
+    """List releases, choose the one that the dashboard shows first, and export their models."""
 
 
 @release.command("list")
@@ -52,6 +54,45 @@ def rollback(month: str) -> None:
     workspace.releases.set_current(month)
     workspace.uploads.set_current(month)
     say(f"the release of {month} is current")
+
+
+@release.command("export")
+@click.argument("model")
+@click.option(
+    "--onnx",
+    "path",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The file to write; an existing file is replaced.",
+)
+@click.option(
+    "--release", "month", metavar="MONTH", help="The release.  [default: the current one]"
+)
+def export_model(model: str, path: Path, month: str | None) -> None:
+    """Write MODEL of a release as ONNX.
+
+    MODEL is calorie_regressor or activity_classifier; segment_model is not exported. Inputs are the
+    features, each of shape (n, 1): numbers as float32, with NaN where missing, and categories as
+    text, empty where missing. Predictions equal those of the release within float32. The metadata
+    has the features with their units and ranges, the interval, the month and the data versions.
+    Needs the extra onnx.
+    """
+    workspace = _workspace()
+    from fitness_assets.cli.output_file import replacing
+    from fitness_assets.cli.released_model import check_forest, open_forest
+
+    check_forest(model)
+    try:
+        from fitness_assets.models.onnx_export.convert import to_onnx
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise ReleaseError("ONNX needs an extra: pip install fitness_assets[onnx]") from error
+    forest = open_forest(workspace.releases, model, month)
+    built = to_onnx(forest.model, forest.metrics, model, forest.properties())
+    with replacing(path) as file:
+        file.write(built.SerializeToString(deterministic=True))
+    say(f"{path}: the {model} of {forest.month}")
 
 
 def _workspace() -> "Workspace":

@@ -1,4 +1,4 @@
-"""Predictions for a form, one record at a time, and for the days of a user."""
+"""Predictions for a form, one record at a time, and for the days of a table."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 #: category of missing values; without history features the cold-start model predicts.
 Record = Mapping[str, float | str | None]
 
+#: The feature that is computed from the steps and their usual number.
+STEPS_ABOVE_USUAL = "steps_above_usual"
 # Features that are computed from others of a form.
-_DERIVED = ("steps_above_usual", "calories_burned_mean_7d")
+_DERIVED = (STEPS_ABOVE_USUAL, "calories_burned_mean_7d")
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,28 @@ def predict_calories(
     return CaloriesPrediction(float(predicted[0]), float(low[0]), float(high[0]), outside)
 
 
+def predict_activity_of_days(
+    model: "Pipeline", metrics: ClassifierMetrics, days: pd.DataFrame
+) -> pd.DataFrame:
+    """Predict the probabilities of the activities of each day.
+
+    Parameters
+    ----------
+    model : Pipeline
+    metrics : ClassifierMetrics
+        Of the model.
+    days : DataFrame
+        See `feature_rows`.
+
+    Returns
+    -------
+    DataFrame
+        A column for each activity; indexed as `days`.
+    """
+    probabilities = model.predict_proba(feature_rows(metrics.inputs, days))
+    return pd.DataFrame(probabilities, columns=model.classes_.astype(str), index=days.index)
+
+
 def predict_calories_of_days(
     model: "Pipeline", metrics: RegressorMetrics, days: pd.DataFrame
 ) -> pd.DataFrame:
@@ -127,7 +151,7 @@ def predict_calories_of_days(
     metrics : RegressorMetrics
         Of the model.
     days : DataFrame
-        Columns of the lake. Missing features are imputed.
+        See `feature_rows`.
 
     Returns
     -------
@@ -135,8 +159,8 @@ def predict_calories_of_days(
         ``expected`` kcal, and ``low`` and ``high``, the interval that covers `evaluation.COVERAGE`
         of such days; indexed as `days`.
     """
-    rows = calories.frame(days).reindex(columns=metrics.inputs.features)
-    predicted = model.predict(rows.astype(dict.fromkeys(metrics.inputs.ranges, float)))
+    rows = feature_rows(metrics.inputs, days)
+    predicted = model.predict(rows)
     low, high = calories.bounds(metrics, rows, predicted)
     return pd.DataFrame({"expected": predicted, "low": low, "high": high}, index=days.index)
 
@@ -154,18 +178,65 @@ def feature_row(inputs: Inputs, record: Record) -> pd.DataFrame:
         if value is not None and value not in known:
             raise ValueError(f"{value!r} is not a {name} this model knows: {', '.join(known)}")
     values = {name: np.nan if value is None else value for name, value in record.items()}
-    values.setdefault("calories_burned_mean_7d", values.get(calories.OFFSET, np.nan))
-    # `steps_above_usual` is computed from these two.
-    pair = {name: values.get(name, np.nan) for name in ("steps", "steps_mean_28d")}
-    row = pipelines.frame(pd.DataFrame([values | pair])).reindex(columns=inputs.features)
-    return row.astype(dict.fromkeys(inputs.ranges, float))
+    return feature_rows(inputs, pd.DataFrame([values], index=[0]))
+
+
+def feature_rows(inputs: Inputs, days: pd.DataFrame) -> pd.DataFrame:
+    """The rows that a forest with these inputs is given for `days`.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    days : DataFrame
+        Columns of the lake, any of which may be absent or have missing values; these are imputed.
+        ``steps_above_usual`` is computed. Without a column ``calories_burned_mean_7d``, the mean of
+        28 days is used for it.
+    """
+    absent = [name for name in ("steps", "steps_mean_28d") if name not in days]
+    days = days.assign(**dict.fromkeys(absent, np.nan))
+    if "calories_burned_mean_7d" not in days and calories.OFFSET in days:
+        days = days.assign(calories_burned_mean_7d=days[calories.OFFSET])
+    rows = pipelines.frame(days).reindex(columns=inputs.features)
+    return rows.astype(
+        dict.fromkeys(inputs.categories, object) | dict.fromkeys(inputs.ranges, float)
+    )
+
+
+def used_columns(inputs: Inputs) -> list[str]:
+    """The columns that the features of a model are computed from. See `feature_rows`."""
+    needed = {"steps", "steps_mean_28d"} if STEPS_ABOVE_USUAL in inputs.features else set()
+    features = [name for name in inputs.features if name != STEPS_ABOVE_USUAL]
+    return [*features, *sorted(needed.difference(features))]
+
+
+def out_of_range(inputs: Inputs, days: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Where the values of `days` lie outside the values that a model was trained on.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    days : DataFrame
+        See `feature_rows`.
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (n,)
+        By feature. Missing values, and features that `days` lacks or that are computed, are not
+        outside.
+    """
+    outside = {}
+    for name in inputs.features:
+        if name not in days or name == STEPS_ABOVE_USUAL:
+            continue
+        values = days[name]
+        if name in inputs.categories:
+            outside[name] = (values.notna() & ~values.isin(inputs.categories[name])).to_numpy()
+        else:
+            numbers, known = values.to_numpy(dtype=float, na_value=np.nan), inputs.ranges[name]
+            outside[name] = (numbers < known.minimum) | (numbers > known.maximum)
+    return outside
 
 
 def _out_of_range(inputs: Inputs, record: Record) -> list[str]:
-    return [
-        name
-        for name, value in record.items()
-        if isinstance(value, int | float)
-        and (known := inputs.ranges.get(name))
-        and not known.minimum <= value <= known.maximum
-    ]
+    values = pd.DataFrame([record], index=[0])
+    return [name for name, outside in out_of_range(inputs, values).items() if outside[0]]

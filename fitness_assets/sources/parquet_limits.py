@@ -76,6 +76,18 @@ def batches(
             yield batch
 
 
+def plain_columns(content: IO[bytes], name: str) -> list[str]:
+    """The columns of a Parquet file that hold values, and neither lists nor structures.
+
+    Parameters and errors are those of `batches`.
+    """
+    _check_metadata(content, name)
+    with _open(content) as file:
+        schema = file.schema_arrow
+    content.seek(0)
+    return [field.name for field in schema if not pa.types.is_nested(field.type)]
+
+
 def _open(content: IO[bytes] | Path, texts: Sequence[str] = ()) -> pq.ParquetFile:
     return pq.ParquetFile(
         content,

@@ -24,6 +24,8 @@ _WALKING_KCAL_PER_KG_KM = 0.5
 _DIGESTION = 1.1
 # Below these a quotient says nothing.
 _MIN_STEPS, _MIN_MINUTES, _MIN_KCAL = 100.0, 5.0, 500.0
+# No user of the lake weighs less; a form or a file may say 0.
+_MIN_WEIGHT = 2.0
 # A day has at most this many times the usual steps; more would be extrapolated without limit.
 _MAX_TIMES_USUAL = 3.0
 
@@ -54,7 +56,7 @@ def _walking(of: Values) -> np.ndarray:
 def _exercise(of: Values) -> np.ndarray:
     """Energy per kg above that of rest, digestion and walking."""
     rest = _DIGESTION * _basal(of) + _walking(of)
-    exercise: np.ndarray = (of("calories_burned") - rest) / of("weight_kg")
+    exercise: np.ndarray = (of("calories_burned") - rest) / np.maximum(of("weight_kg"), _MIN_WEIGHT)
     return exercise
 
 
@@ -109,8 +111,8 @@ DERIVED = {
     ),
 }
 
-# The constant of `_basal` by sex, and without a sex.
-_BASAL_CONSTANT, _NO_SEX = {"male": 5.0, "female": -161.0}, -78.0
+#: The constant of `_basal` by sex, and without a sex.
+BASAL_CONSTANTS, NO_SEX = {"male": 5.0, "female": -161.0}, -78.0
 
 
 def available(features: Sequence[str], names: Sequence[str]) -> list[str]:
@@ -174,8 +176,8 @@ class DerivedInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         @cache
         def of(name: str) -> np.ndarray:
             if name == "sex":
-                constants = rows[name].map(_BASAL_CONSTANT)
-                return constants.to_numpy(dtype=float, na_value=_NO_SEX)
+                constants = rows[name].map(BASAL_CONSTANTS)
+                return constants.to_numpy(dtype=float, na_value=NO_SEX)
             values = rows[name].to_numpy(dtype=float, na_value=np.nan)
             return np.where(np.isnan(values), medians[name], values)
 

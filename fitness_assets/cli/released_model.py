@@ -1,0 +1,101 @@
+"""The model of a release that a command uses."""
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fitness_assets import months
+from fitness_assets.cli.terminal import say
+from fitness_assets.errors import ReleaseError
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.registry import BY_NAME, FORESTS, MODEL_NAMES
+from fitness_assets.models.reports import ModelReport
+from fitness_assets.release.bundle import Release
+from fitness_assets.release.store import ReleaseStore
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class ReleasedForest:
+    """A model that predicts a column, loaded from a release.
+
+    Attributes
+    ----------
+    name : str
+    model : Pipeline
+    metrics : ClassifierMetrics or RegressorMetrics
+    report : ModelReport
+    release : Release
+    month : str
+        The month of the model: that of the release, or of its fallback.
+    """
+
+    name: str
+    model: "Pipeline"
+    metrics: ClassifierMetrics | RegressorMetrics
+    report: ModelReport
+    release: Release
+    month: str
+
+    def properties(self) -> dict[str, str]:
+        """What identifies the model: its name, months and data versions, as metadata of ONNX."""
+        return {
+            "model": self.name,
+            "release": self.release.month,
+            "month": self.month,
+            "data_versions": json.dumps(self.report.learned_from),
+            "target": BY_NAME[self.name].target,
+        }
+
+
+def check_forest(name: str) -> None:
+    """Raise ReleaseError unless `name` is a model that predicts a column."""
+    forests = " and ".join(spec.name for spec in FORESTS)
+    if name not in MODEL_NAMES:
+        raise ReleaseError(f"there is no model {name!r}; those that predict days are {forests}")
+    if BY_NAME[name].compared is None:
+        raise ReleaseError(
+            f"the {name} assigns users to segments, by their days of several months, and predicts "
+            f"no row; the models that predict days are {forests}"
+        )
+
+
+def open_forest(store: ReleaseStore, name: str, month: str | None) -> ReleasedForest:
+    """Load the model `name` of the release of `month`, by default of the current one.
+
+    A release that carries the model of an earlier month is reported on standard error.
+
+    Raises
+    ------
+    ReleaseError
+        If there is no such model or no release, or the release carries no such model.
+    StorageError
+        If there is no release of `month`, or its files cannot be read.
+    """
+    check_forest(name)
+    release = store.open(_month(store, month))
+    entry = release.report().models[name]
+    carried, model = entry.carried, release.model(name)
+    if carried is None or model is None:
+        reason = entry.report.reason or "it has no such file"
+        raise ReleaseError(f"the release of {release.month} has no {name}: {reason}")
+    made = entry.fallback.month if entry.fallback and not entry.report.released else release.month
+    if made != release.month:
+        say(f"the release of {release.month} has the {name} of {made}", err=True)
+    metrics = carried.metrics
+    if not isinstance(metrics, ClassifierMetrics | RegressorMetrics):
+        raise ReleaseError(f"the release of {release.month} has no metrics of the {name}")
+    return ReleasedForest(name, model, metrics, carried, release, made)
+
+
+def _month(store: ReleaseStore, month: str | None) -> str:
+    if month is not None:
+        if not months.is_month(month):
+            raise ReleaseError(f"--release {month!r} is not a month; write it as 2023-04")
+        return month
+    pointer = store.pointer()
+    if pointer is None or pointer.month is None:
+        raise ReleaseError(f"{store.root} holds no release yet; run `fitness backfill`")
+    return pointer.month
