@@ -5,12 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from fitness_assets.cli.ownership import kill_processes, served_home
 from fitness_assets.errors import FitnessError
 from fitness_assets.settings import SERVE_VARIABLE
-from fitness_assets_tests.support.platform import MakeSettings
+from fitness_assets_tests.support.platform import MakeSettings, wait_for
 
 # A process with a child, both of which would outlive the one that started them.
 _SLEEP = "import time; time.sleep(600)"
@@ -18,11 +19,13 @@ _FAMILY = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {_SLEE
 
 
 def family(serve: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
+    parent = subprocess.Popen(
         [sys.executable, "-c", _FAMILY],
         env=os.environ | {SERVE_VARIABLE: serve},
         start_new_session=True,
     )
+    wait_for("its child", lambda: bool(psutil.Process(parent.pid).children()))
+    return parent
 
 
 def test_a_second_serve_names_the_first(make_settings: MakeSettings, tmp_path: Path) -> None:
@@ -54,8 +57,8 @@ def test_processes_of_a_killed_serve_are_ended_and_no_others(
     other = family(f"{settings.dagster_home.resolve()}-of-another-home#1")
     try:
         with served_home(settings):
-            orphan.wait(5)
+            orphan.wait(60)
             assert other.poll() is None
     finally:
         kill_processes(str(tmp_path.resolve()))
-    other.wait(5)
+    other.wait(60)
