@@ -50,10 +50,12 @@ def predict(model: str, path: Path, month: str | None, to: Path | None) -> None:
         if to is not None and to.exists() and to.samefile(path):
             raise SourceError(f"--to {to} is the input")
         forest = open_forest(Workspace.of(settings).releases, model, month)
-        # A bar would be among the lines that the terminal shows.
-        shown = to is None and sys.stdout.isatty()
-        with nullcontext(_ignore) if shown else bytes_bar(path.name) as progress:
+        # On the terminal, but not among the rows that it shows.
+        shown = sys.stderr.isatty() and not (to is None and sys.stdout.isatty())
+        with bytes_bar(path.name) if shown else nullcontext(_ignore) as progress:
             found = score(forest, source, to, progress)
+    if forest.note:
+        say(forest.note, err=True)
     for line in notes(found, forest.metrics.inputs):
         say(f"{path}: {line}", err=True)
     if to is not None:

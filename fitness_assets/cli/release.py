@@ -92,6 +92,8 @@ def export_model(model: str, path: Path, month: str | None) -> None:
     built = to_onnx(forest.model, forest.metrics, model, forest.properties())
     with replacing(path) as file:
         file.write(built.SerializeToString(deterministic=True))
+    if forest.note:
+        say(forest.note, err=True)
     say(f"{path}: the {model} of {forest.month}")
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fitness_assets import months
-from fitness_assets.cli.terminal import say
 from fitness_assets.errors import ReleaseError
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import BY_NAME, FORESTS, MODEL_NAMES
@@ -39,6 +38,13 @@ class ReleasedForest:
     release: Release
     month: str
 
+    @property
+    def note(self) -> str | None:
+        """A line that says so if the model is of an earlier month than the release."""
+        if self.month == self.release.month:
+            return None
+        return f"the release of {self.release.month} has the {self.name} of {self.month}"
+
     def properties(self) -> dict[str, str]:
         """What identifies the model: its name, months and data versions, as metadata of ONNX."""
         return {
@@ -65,8 +71,6 @@ def check_forest(name: str) -> None:
 def open_forest(store: ReleaseStore, name: str, month: str | None) -> ReleasedForest:
     """Load the model `name` of the release of `month`, by default of the current one.
 
-    A release that carries the model of an earlier month is reported on standard error.
-
     Raises
     ------
     ReleaseError
@@ -82,8 +86,6 @@ def open_forest(store: ReleaseStore, name: str, month: str | None) -> ReleasedFo
         reason = entry.report.reason or "it has no such file"
         raise ReleaseError(f"the release of {release.month} has no {name}: {reason}")
     made = entry.fallback.month if entry.fallback and not entry.report.released else release.month
-    if made != release.month:
-        say(f"the release of {release.month} has the {name} of {made}", err=True)
     metrics = carried.metrics
     if not isinstance(metrics, ClassifierMetrics | RegressorMetrics):
         raise ReleaseError(f"the release of {release.month} has no metrics of the {name}")

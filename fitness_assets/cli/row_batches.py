@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from fitness_assets import regular_files
-from fitness_assets.cli.terminal import say
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.parquet_limits import MAX_COLUMNS, batches, plain_columns
 from fitness_assets.text import shorten
@@ -22,8 +21,8 @@ from fitness_assets.text import shorten
 #: The formats that are read and written, by the ending of a file's name.
 SUFFIXES = (".csv", ".parquet")
 _BATCH_ROWS = 65_536
-# A row of a CSV must fit in one block.
-_BLOCK_BYTES = 4_000_000
+# A row of a CSV must fit in one block. Arrow reads dozens of blocks ahead.
+_BLOCK_BYTES = 1_000_000
 _MAX_HEADER_BYTES = 1 << 18
 _NULL_TEXTS = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 # Values beyond this would overflow in the float32 of a forest.
@@ -110,11 +109,14 @@ class RowFile:
     name : str
         For messages.
     bytes : int
+    left_out : list of str
+        Columns of lists and structures, once a batch was read.
     """
 
     file: BufferedReader
     name: str
     bytes: int
+    left_out: list[str] = field(default_factory=list)
 
     def read(self) -> Iterator[Batch]:
         """The rows, in batches of at least one.
@@ -135,6 +137,8 @@ class RowFile:
             reason = " ".join(str(error).split())
             if "UTF8" in reason or isinstance(error, UnicodeDecodeError):
                 reason = "it is not in UTF-8; convert it, for example with iconv"
+            if "straddl" in reason:
+                reason = f"a row has more than {_BLOCK_BYTES:,} bytes"
             raise SourceError(f"{self.name} cannot be read as {kind}: {reason}") from error
         if not before:
             raise SourceError(f"{self.name} has no rows")
@@ -167,11 +171,7 @@ class RowFile:
 
         def chosen(names: list[str]) -> list[str]:
             self._check_names(names)
-            if nested := [name for name in names if name not in plain]:
-                say(
-                    f"{self.name}: left out are the lists and structures of {', '.join(nested)}",
-                    err=True,
-                )
+            self.left_out.extend(name for name in names if name not in plain)
             return plain
 
         return batches(self.file, self.name, chosen, _BATCH_ROWS)

@@ -44,6 +44,10 @@ class Scored:
 
     Attributes
     ----------
+    lacking : list of str
+        Columns that the model uses and the file lacks.
+    left_out : list of str
+        Columns of lists and structures, which are not written.
     rows, extrapolated : int
         Rows, and those with a value outside the training range.
     known, outside : Counter
@@ -52,6 +56,8 @@ class Scored:
         Categories that the model was not trained on, by feature, not all of them.
     """
 
+    lacking: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
     rows: int = 0
     extrapolated: int = 0
     known: Counter[str] = field(default_factory=Counter)
@@ -85,7 +91,7 @@ def score(
     with _output(to) as write:
         for batch in source.read():
             if not batch.before:
-                _check_columns(batch, forest)
+                found.lacking, found.left_out = _lacking(batch, forest), source.left_out
             days = _days(inputs, batch)
             predicted = predictions(forest, days)
             _count(found, inputs, days, predicted)
@@ -125,6 +131,13 @@ def predictions(forest: ReleasedForest, days: pd.DataFrame) -> pd.DataFrame:
 
 def notes(found: Scored, inputs: Inputs) -> Iterator[str]:
     """What a user should know of a scored file, one line each."""
+    if found.lacking:
+        line = f"it lacks {', '.join(found.lacking)}; missing values are imputed"
+        if calories.OFFSET in found.lacking and calories.OFFSET in inputs.features:
+            line += f", and without {calories.OFFSET} the model without history predicts"
+        yield line
+    if found.left_out:
+        yield f"lists and structures are not written: {', '.join(found.left_out)}"
     if found.extrapolated:
         yield (
             f"{found.extrapolated:,} of {found.rows:,} rows have values outside the training range;"
@@ -144,18 +157,8 @@ def notes(found: Scored, inputs: Inputs) -> Iterator[str]:
             )
 
 
-def lacking(inputs: Inputs, columns: list[str]) -> str | None:
-    """A line about the columns that a file with `columns` lacks; None if it lacks none."""
-    missing = [name for name in used_columns(inputs) if name not in columns]
-    if not missing:
-        return None
-    text = f"it lacks {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} imputed"
-    if calories.OFFSET in missing and calories.OFFSET in inputs.features:
-        text += f"; without {calories.OFFSET} the model without history predicts"
-    return text
-
-
-def _check_columns(batch: Batch, forest: ReleasedForest) -> None:
+def _lacking(batch: Batch, forest: ReleasedForest) -> list[str]:
+    """The columns that the model uses and the file lacks; raises SourceError if it lacks all."""
     names, inputs = batch.rows.schema.names, forest.metrics.inputs
     if not set(names) & set(used_columns(inputs)):
         raise SourceError(
@@ -165,8 +168,7 @@ def _check_columns(batch: Batch, forest: ReleasedForest) -> None:
     added = predictions(forest, pd.DataFrame(index=[0])).columns
     if there := [name for name in added if name in names]:
         raise SourceError(f"{batch.name} has the column {there[0]} already; rename or remove it")
-    if line := lacking(inputs, names):
-        say(f"{batch.name}: {line}", err=True)
+    return [name for name in used_columns(inputs) if name not in names]
 
 
 def _days(inputs: Inputs, batch: Batch) -> pd.DataFrame:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 import onnxruntime
 import pandas as pd
@@ -27,6 +28,7 @@ from fitness_assets.models.prediction import (
     predict_calories,
     predict_calories_of_days,
 )
+from fitness_assets.release.bundle import Fallback, ReleasedModel
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import DailyInfo, Lake
@@ -115,7 +117,7 @@ def test_rows_outside_the_training_range_are_marked(tmp_path: Path) -> None:
     content = f"{USED}\n8000,Walking,75,8000\n90000,surfing,75,8000\n,,,\n8000,Outdoor Walk,,1\n"
     found, report = scored(content, tmp_path, "o.parquet")
     assert found["extrapolated"].tolist() == ["", "activity_type steps", "", "steps_mean_28d"]
-    lines = list(notes(report, small_forests.regressor()[1].inputs))
+    _, *lines = notes(report, small_forests.regressor()[1].inputs)
     assert lines[0].startswith("2 of 4 rows have values outside the training range")
     assert lines[1].startswith("no activity_type that the model knows: 'surfing'; it knows running")
     pounds = "steps,weight_kg\n" + "8000,170\n" * 3
@@ -125,6 +127,19 @@ def test_rows_outside_the_training_range_are_marked(tmp_path: Path) -> None:
         and line.endswith("is the column in kg?")
         for line in notes(report, small_forests.regressor()[1].inputs)
     )
+
+
+def test_columns_that_the_file_lacks_and_lists_are_named_once(tmp_path: Path) -> None:
+    days = small_forests.days(100)[["steps", "sex"]].assign(
+        flags=pd.Series([["a"]] * 100, dtype=object)
+    )
+    found, report = scored(days, tmp_path)
+    assert "flags" not in found
+    lacking, left_out, *_ = notes(report, small_forests.regressor()[1].inputs)
+    assert lacking.startswith("it lacks activity_type, heart_rate_avg, sleep_hours, distance_km,")
+    assert lacking.endswith("without calories_burned_mean_28d the model without history predicts")
+    assert "steps" not in lacking.replace("steps_mean_28d", "").split()
+    assert left_out == "lists and structures are not written: flags"
 
 
 def test_missing_values_and_other_delimiters_are_read(tmp_path: Path) -> None:
@@ -272,6 +287,21 @@ def test_a_model_that_was_not_released_is_named_with_the_reason(
     monkeypatch.setattr("fitness_assets.release.bundle.Release.model", lambda *_: None)
     with pytest.raises(FitnessError, match="the release of 2023-05 has no calorie_regressor: "):
         open_forest(store, "calorie_regressor", None)
+
+
+def test_a_fallback_is_named_with_its_month(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ReleaseStore(released.home / "releases")
+    report = store.open(MONTHS[1]).report()
+    own = report.models["calorie_regressor"].report
+    refused = msgspec.structs.replace(own, released=False, reason="it is worse")
+    carried = ReleasedModel(report=refused, fallback=Fallback(month=MONTHS[0], report=own))
+    changed = msgspec.structs.replace(report, models={"calorie_regressor": carried})
+    monkeypatch.setattr("fitness_assets.release.bundle.Release.report", lambda _: changed)
+    found = open_forest(store, "calorie_regressor", None)
+    assert found.note == "the release of 2023-05 has the calorie_regressor of 2023-04"
+    assert found.properties()["month"] == MONTHS[0]
 
 
 def test_a_released_model_scores_the_lake_and_a_form_alike(
