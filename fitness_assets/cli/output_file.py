@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,8 @@ from fitness_assets.system_errors import cause_of
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that replaces `path` once the block has ended without an error.
 
-    A link is followed. The mode of a new file is that of any file that the user creates.
+    A link is followed. A file that is replaced keeps its mode; a new one has that of any file that
+    the user creates.
 
     Raises
     ------
@@ -30,6 +32,8 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     staged = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with staged.open("xb") as file:
+            if target.exists():
+                staged.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -26,6 +26,7 @@ from fitness_assets.models.prediction import (
     predict_calories_of_days,
     used_columns,
 )
+from fitness_assets.models.registry import BY_NAME
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.storage.spreadsheet import safe_lines
@@ -109,17 +110,18 @@ def predictions(forest: ReleasedForest, days: pd.DataFrame) -> pd.DataFrame:
     days : DataFrame
         See `prediction.feature_rows`.
     """
+    target = BY_NAME[forest.name].target
     if isinstance(forest.metrics, RegressorMetrics):
         found = predict_calories_of_days(forest.model, forest.metrics, days)
         columns = {
-            "predicted_calories_burned": found["expected"],
+            f"predicted_{target}": found["expected"],
             "predicted_low": found["low"],
             "predicted_high": found["high"],
         }
     else:
         found = predict_activity_of_days(forest.model, forest.metrics, days)
         columns = {
-            "predicted_activity_type": found.columns.to_numpy()[found.to_numpy().argmax(axis=1)],
+            f"predicted_{target}": found.columns.to_numpy()[found.to_numpy().argmax(axis=1)],
             **{f"probability_{name}": found[name] for name in found},
         }
     outside = out_of_range(forest.metrics.inputs, days)
@@ -168,7 +170,9 @@ def _lacking(batch: Batch, forest: ReleasedForest) -> list[str]:
     added = predictions(forest, pd.DataFrame(index=[0])).columns
     if there := [name for name in added if name in names]:
         raise SourceError(f"{batch.name} has the column {there[0]} already; rename or remove it")
-    return [name for name in used_columns(inputs) if name not in names]
+    # See `prediction.feature_rows`.
+    known = {*names, "calories_burned_mean_7d"} if calories.OFFSET in names else {*names}
+    return [name for name in used_columns(inputs) if name not in known]
 
 
 def _days(inputs: Inputs, batch: Batch) -> pd.DataFrame:

@@ -40,8 +40,8 @@ USED = "steps,activity_type,weight_kg,steps_mean_28d"
 
 def forest(*, classifier: bool = False) -> ReleasedForest:
     model, metrics = small_forests.classifier() if classifier else small_forests.regressor()
-    nothing = cast("Any", None)
-    return ReleasedForest("small_forest", model, metrics, nothing, nothing, MONTHS[-1])
+    name, nothing = "activity_classifier" if classifier else "calorie_regressor", cast("Any", None)
+    return ReleasedForest(name, model, metrics, nothing, nothing, MONTHS[-1])
 
 
 def scored(
@@ -159,7 +159,10 @@ def test_missing_values_and_other_delimiters_are_read(tmp_path: Path) -> None:
     [
         ("", "i.csv is empty"),
         (f"{USED}\n", "i.csv has no rows"),
-        ("a,b\n1,2\n", "i.csv has none of the columns that the small_forest uses: activity_type,"),
+        (
+            "a,b\n1,2\n",
+            "i.csv has none of the columns that the calorie_regressor uses: activity_type,",
+        ),
         (f"{USED}\n1,a,2,3\n1,a,2;5,3\n", "i.csv, row 2: weight_kg is '2;5', not a number"),
         (f"{USED}\n1,a,2,3\n\n1,a,2 kg,3\n", "row 2: weight_kg is '2 kg', not a number"),
         (f"{USED}\ninf,a,2,3\n", "row 1: steps is 'inf', not a number"),
@@ -224,8 +227,10 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     with open_rows(link).file as file:
         assert file.read() == b"steps\n1\n"
     (tmp_path / "o.csv").symlink_to("target.csv")
+    (tmp_path / "target.csv").touch(mode=0o600)
     scored("steps\n1\n", tmp_path)
     assert (tmp_path / "o.csv").is_symlink()
+    assert (tmp_path / "target.csv").stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "target.csv").read_text().startswith('"steps"')
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+from sklearn.dummy import DummyRegressor
 from sklearn.pipeline import Pipeline
 
+from fitness_assets.errors import FitnessError
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.onnx_export.convert import to_onnx
@@ -94,6 +96,13 @@ def test_a_missing_category_may_be_written_in_several_ways(missing: str) -> None
     expected = run(model, metrics, rows)["calories_burned"]
     found = run(model, metrics, rows.assign(sex=missing))["calories_burned"]
     np.testing.assert_array_equal(found, expected)
+
+
+def test_another_estimator_is_refused() -> None:
+    model, metrics = small_forests.regressor()
+    other = Pipeline([*model.steps[:-1], ("estimator", DummyRegressor())])
+    with pytest.raises(FitnessError, match="a DummyRegressor cannot be written as ONNX"):
+        to_onnx(other, metrics, "model", {})
 
 
 def test_no_rows_give_no_predictions() -> None:

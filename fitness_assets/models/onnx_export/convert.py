@@ -14,6 +14,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper
 from sklearn.pipeline import Pipeline
 
+from fitness_assets.errors import FitnessError
 from fitness_assets.models.evaluation import COVERAGE
 from fitness_assets.models.forest_metrics import ClassifierMetrics, Interval, RegressorMetrics
 from fitness_assets.models.forests import calories, pipelines
@@ -30,6 +31,7 @@ from fitness_assets.record.raw import NUMBERS
 
 # Versions of ONNX's operators that are used; both are of 2022.
 _OPSET, _ML_OPSET, _IR = 18, 3, 8
+_REGRESSORS = (LinearForest, ResidualRegressor)
 # Texts that stand for a missing category, as other libraries write it.
 _MISSING = ("", "nan", "None")
 
@@ -55,6 +57,11 @@ def to_onnx(
         Of the graph.
     properties : mapping
         Metadata, in addition to that of `properties_of`.
+
+    Raises
+    ------
+    FitnessError
+        If the last step of the pipeline is of another class.
     """
     graph = Graph()
     inputs = {
@@ -65,11 +72,14 @@ def to_onnx(
         for feature in model.feature_names_in_
     }
     features = _encoded(graph, model, inputs)
-    if isinstance(metrics, ClassifierMetrics):
-        _add_classes(graph, model[-1], features)
-    else:
+    estimator = model[-1]
+    if isinstance(estimator, CalibratedClassifier):
+        _add_classes(graph, estimator, features)
+    elif isinstance(metrics, RegressorMetrics) and isinstance(estimator, _REGRESSORS):
         offset = inputs.get(calories.OFFSET)
-        _add_kcal(graph, _predicted(graph, model[-1], features), metrics, offset)
+        _add_kcal(graph, _predicted(graph, estimator, features), metrics, offset)
+    else:
+        raise FitnessError(f"a {type(estimator).__name__} cannot be written as ONNX")
     built = helper.make_model(
         helper.make_graph(
             graph.nodes, name, graph.inputs, graph.outputs, list(graph.constants.values())
@@ -199,8 +209,6 @@ def _predicted(graph: Graph, estimator: Any, features: Value) -> Value:
         known = offset + _predicted(graph, residual, features.columns(0, count))
         without = features.columns(0, count - estimator.history_features)
         return _predicted(graph, cold_start, without).where(np.isnan(offset), known)
-    if not isinstance(estimator, LinearForest):
-        raise TypeError(f"a {type(estimator).__name__} cannot be written as ONNX")
     line: Value = graph.apply("MatMul", features, estimator.line.coef_[:, np.newaxis])
     line = line + estimator.line.intercept_
     return line if estimator.forest is None else line + _forest(graph, estimator.forest, features)
