@@ -72,7 +72,7 @@ def export_model(model: str, path: Path, month: str | None) -> None:
     """Write MODEL of a release as ONNX.
 
     MODEL is calorie_regressor or activity_classifier; segment_model is not exported. Inputs are the
-    features, each of shape (n, 1): numbers as float32, with NaN where missing, and categories as
+    features, each of shape (n, 1): numbers as float64, with NaN where missing, and categories as
     text, empty where missing. Predictions equal those of the release within float32. The metadata
     has the features with their units and ranges, the interval, the month and the data versions.
     Needs the extra onnx.

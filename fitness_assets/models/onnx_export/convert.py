@@ -1,8 +1,10 @@
 """The pipeline of a forest model as an ONNX model.
 
-Inputs are the features of the pipeline, each of shape (n, 1): numbers as float32, categories as
+Inputs are the features of the pipeline, each of shape (n, 1): numbers as float64, categories as
 texts. A missing number is NaN, a missing text is empty. Everything but the forests is computed in
-double precision, as in the pipeline, and returned as float32.
+double precision, as in the pipeline, and returned as float32. Inputs in float32 would be other
+numbers than those of the pipeline: 15 of 5,490 days then reached another leaf, and differed by up
+to 7 kcal.
 """
 
 import json
@@ -67,7 +69,7 @@ def to_onnx(
     inputs = {
         feature: graph.input(
             feature,
-            TensorProto.STRING if feature in pipelines.CATEGORIES else TensorProto.FLOAT,
+            TensorProto.STRING if feature in pipelines.CATEGORIES else TensorProto.DOUBLE,
         )
         for feature in model.feature_names_in_
     }
@@ -131,11 +133,7 @@ def _unit(name: str) -> str:
 def _encoded(graph: Graph, model: Pipeline, inputs: Mapping[str, Value]) -> Value:
     """The features as the estimator at the end of `model` gets them, of shape (n, m)."""
     derive, transformers = model[:-1]
-    numbers = {
-        name: value.cast(TensorProto.DOUBLE)
-        for name, value in inputs.items()
-        if name not in pipelines.CATEGORIES
-    }
+    numbers = {name: value for name, value in inputs.items() if name not in pipelines.CATEGORIES}
     if "calories_burned" in numbers:
         numbers["calories_burned"] = np.rint(numbers["calories_burned"] / KCAL_STEP) * KCAL_STEP
     medians = dict(zip(derive.feature_names_in_, derive.medians_, strict=True))
