@@ -7,6 +7,7 @@ import pandas as pd
 
 from dashboard.charts.theme import (
     BAD,
+    DIVERGING,
     HEIGHT,
     INK,
     LABEL_LINES,
@@ -91,6 +92,43 @@ def value_bars(values: Mapping[str, float], title: str, axis_title: str) -> alt.
         .properties(height=rows_height(len(frame), 26 + 12 * breaks, axis_title=True), title=title)
     )
     return chart
+
+
+def contribution_bars(added: Mapping[str, float], title: str, axis_title: str) -> alt.LayerChart:
+    """Bars to the right for what adds to an estimate, and to the left for what lowers it.
+
+    Parameters
+    ----------
+    added : mapping of str to float
+        Signed amounts by name, drawn in this order.
+    title : str
+    axis_title : str
+    """
+    frame = pd.DataFrame({"name": list(added), "added": list(added.values())})
+    largest = max((abs(value) for value in added.values()), default=0) or 1.0
+    base = alt.Chart(frame).encode(
+        y=alt.Y("name:N", sort=None, title=None, axis=alt.Axis(labelLimit=190)),
+        x=alt.X(
+            "added:Q",
+            title=axis_title,
+            # Room for the amounts next to the bars.
+            scale=alt.Scale(domain=[-1.35 * largest, 1.35 * largest]),
+            axis=alt.Axis(tickCount=5),
+        ),
+        tooltip=[tip("name:N", "Input"), tip("added:Q", axis_title, "+,.3~r")],
+    )
+    lower, higher = DIVERGING[0], DIVERGING[-1]
+    sign = alt.condition("datum.added < 0", alt.value(lower), alt.value(higher))
+    text = alt.Text("added:Q", format="+,.0f")
+    return layered(
+        base.mark_bar(cornerRadiusEnd=3).encode(color=sign),
+        base.transform_filter("datum.added >= 0")
+        .mark_text(align="left", dx=4, fontSize=11, color=INK)
+        .encode(text=text),
+        base.transform_filter("datum.added < 0")
+        .mark_text(align="right", dx=-4, fontSize=11, color=INK)
+        .encode(text=text),
+    ).properties(height=rows_height(len(frame), 24, axis_title=True), title=title)
 
 
 def histogram(

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import data, page
+from dashboard import contributions, data, page
 from dashboard.charts import common
 from dashboard.text import label, verbatim
 from dashboard.units import feature_label
+from fitness_assets.models.contributions import explain_activity, explain_calories
 from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
@@ -71,6 +72,7 @@ def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
     st.metric("Most probable activity", f"{verbatim(label(activity_type))} ({probability:.0%})")
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
     page.chart(common.share_bars, answer.probabilities, "Probability of each activity")
+    contributions.draw(explain_activity(model, metrics, answers))
 
 
 def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
@@ -87,6 +89,7 @@ def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
         interval += ", if the empty fields are near their imputed medians"
     st.caption(f"{interval}. Mean absolute error on held-out users: {scores.mae:.0f} kcal.")
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
+    contributions.draw(explain_calories(model, metrics, answers))
 
 
 def _form(form: str, inputs: Inputs, required: list[str]) -> Answers:

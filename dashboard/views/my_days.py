@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, downloads, page, personal
+from dashboard import contributions, data, downloads, page, personal
 from dashboard.charts import my_days
 from dashboard.text import verbatim
+from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
 from fitness_assets.models.forest_metrics import RegressorMetrics
@@ -194,3 +195,8 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
         f"recorded days lie inside it. Mean absolute error: {error:,.0f} kcal. "
         f"The model was {trained} on your days."
     )
+    dates = sorted(worn["date"], reverse=True)
+    chosen = st.selectbox(
+        "Day to explain", dates, format_func=lambda day: f"{day:%a %-d %b %Y}", key="explained-day"
+    )
+    contributions.draw(explain_calories_of_day(model, metrics, worn[worn["date"] == chosen]))

@@ -31,6 +31,8 @@ class Explanation:
         The mean estimate for days with the median of each number and each known category.
     added : dict of str to float
         By input, the largest amount first. An input that is missing adds 0.
+    values : dict of str to float, str or None
+        Value of each input; None if it is missing.
     calibration : float
         What smoothing and calibration change the mean probability in the leaves of the trees by; 0
         for a regressor.
@@ -40,6 +42,7 @@ class Explanation:
     estimate: float
     typical: float
     added: Mapping[str, float]
+    values: Mapping[str, float | str | None]
     calibration: float = 0.0
 
 
@@ -48,8 +51,9 @@ def explain_activity(model: "Pipeline", metrics: ClassifierMetrics, record: Reco
 
     Parameters and errors are those of `prediction.predict_activity`.
     """
-    label, shown, found = attribution.of_class(model, feature_row(metrics.inputs, record))
-    return _explanation(found, label, shown - found.output)
+    row = feature_row(metrics.inputs, record)
+    label, shown, found = attribution.of_class(model, row)
+    return _explanation(found, row, label, shown - found.output)
 
 
 def explain_calories(model: "Pipeline", metrics: RegressorMetrics, record: Record) -> Explanation:
@@ -57,7 +61,8 @@ def explain_calories(model: "Pipeline", metrics: RegressorMetrics, record: Recor
 
     Parameters and errors are those of `prediction.predict_calories`.
     """
-    return _explanation(attribution.of_regressor(model, feature_row(metrics.inputs, record)))
+    row = feature_row(metrics.inputs, record)
+    return _explanation(attribution.of_regressor(model, row), row)
 
 
 def explain_calories_of_day(
@@ -74,18 +79,20 @@ def explain_calories_of_day(
         One row with the columns of the lake.
     """
     row = calories.frame(day).reindex(columns=metrics.inputs.features)
-    return _explanation(
-        attribution.of_regressor(model, row.astype(dict.fromkeys(metrics.inputs.ranges, float)))
-    )
+    row = row.astype(dict.fromkeys(metrics.inputs.ranges, float))
+    return _explanation(attribution.of_regressor(model, row), row)
 
 
 def _explanation(
-    found: attribution.Attribution, label: str = "", calibration: float = 0.0
+    found: attribution.Attribution, row: pd.DataFrame, label: str = "", calibration: float = 0.0
 ) -> Explanation:
+    added = dict(sorted(found.added.items(), key=lambda item: -abs(item[1])))
+    own = row.iloc[0]
     return Explanation(
         label=label,
         estimate=found.output + calibration,
         typical=found.reference,
-        added=dict(sorted(found.added.items(), key=lambda item: -abs(item[1]))),
+        added=added,
+        values={name: None if pd.isna(own[name]) else own[name] for name in added},
         calibration=calibration,
     )
