@@ -6,10 +6,11 @@ import streamlit as st
 
 from dashboard import page
 from dashboard.charts import common
-from dashboard.text import label, verbatim
+from dashboard.text import label
 from dashboard.units import feature_label
 from fitness_assets.models.contributions import Explanation
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.text import verbatim
 
 # Inputs with a bar of their own; the others share one.
 _MOST = 7

@@ -1,4 +1,4 @@
-"""Downloads of a data frame as CSV and Parquet."""
+"""Downloads of a data frame as CSV and Parquet, and of Markdown."""
 
 import io
 
@@ -28,6 +28,18 @@ def buttons(frame: pd.DataFrame, name: str) -> None:
             on_click="ignore",
             icon=":material/download:",
         )
+
+
+def markdown(content: str, title: str, name: str) -> None:
+    """A button to download `content` as ``name.md``."""
+    st.download_button(
+        title,
+        content,
+        f"{name}.md",
+        owned_type("text/markdown", st.context.cookies),
+        on_click="ignore",
+        icon=":material/download:",
+    )
 
 
 def _parquet(frame: pd.DataFrame) -> bytes:

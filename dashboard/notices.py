@@ -6,13 +6,14 @@ from datetime import date
 import msgspec
 import streamlit as st
 
-from dashboard.text import so_far, verbatim, without_paths
+from dashboard.text import so_far, without_paths
 from fitness_assets.errors import FitnessError, MemoryBudgetError, StorageError
 from fitness_assets.models.explanations import not_released
 from fitness_assets.release.bundle import ReleasedModel
 from fitness_assets.release.pointer import LATEST
 from fitness_assets.release.registry import is_link
 from fitness_assets.settings import DashboardSettings
+from fitness_assets.text import verbatim
 
 
 def invalid_settings(error: FitnessError) -> None:

@@ -13,14 +13,14 @@ from dashboard import data, notices, visitor
 from dashboard import people as rows_of_people
 from dashboard.charts.theme import themed
 from dashboard.people import People
-from dashboard.text import label, verbatim
+from dashboard.text import label
 from dashboard.units import METRIC, Units
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release.bundle import Release, ReleasedModel
 from fitness_assets.release.model_loader import Loaded
 from fitness_assets.storage.spreadsheet import harmless
-from fitness_assets.text import printable
+from fitness_assets.text import printable, verbatim
 from fitness_assets.web.access import Access
 
 log = logging.getLogger(__name__)

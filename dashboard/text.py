@@ -3,8 +3,6 @@
 import re
 from datetime import date
 
-from fitness_assets.text import printable
-
 _MILLION, _BILLION = 1e6, 1e9
 # An absolute path of at least two parts, up to its last one; not the path of a link.
 _FOLDERS = re.compile(r"(?<![\w:/.])(?:/[^\s/'\"]+)*/(?=[^\s/'\"])")
@@ -41,27 +39,3 @@ def size(count_bytes: float) -> str:
         if count_bytes >= scale:
             return f"{count_bytes / scale:,.3g} {unit}"
     return f"{count_bytes:,.0f} bytes"
-
-
-# Words with punctuation that means nothing to Streamlit's Markdown: no emphasis, code, link, image,
-# HTML, mathematics, directive such as ":red[...]", emoji, arrow, list, heading or table.
-_WORDS = re.compile(
-    r"""(?:[^\W_]|[^\x00-\x7f])(?:[^\W_]|[^\x00-\x7f]|[ ,;()%+'"?]|\.(?!\S)|(?<=\d)\.(?=\d)|"""
-    r""":(?=\s|$)|-(?!-)|/(?!/))*"""
-)
-_LIST = re.compile(r"\d+[.)]")
-
-
-def verbatim(text: object) -> str:
-    """Markdown that shows text of a release as it is, whatever it contains.
-
-    Plain words are unchanged. Other text is shown as code, in which Streamlit renders nothing: not
-    HTML, links, images or mathematics, and no directive for colours and icons.
-    """
-    shown = " ".join(printable(str(text)).split())
-    if not shown or (_WORDS.fullmatch(shown) and not _LIST.match(shown)):
-        return shown
-    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
-    fence = "`" * (longest + 1)
-    space = " " if shown.startswith("`") or shown.endswith("`") else ""
-    return f"{fence}{space}{shown}{space}{fence}"

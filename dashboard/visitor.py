@@ -7,9 +7,9 @@ import streamlit as st
 from streamlit.errors import StreamlitAuthError
 
 from dashboard import data
-from dashboard.text import verbatim
 from fitness_assets.errors import SettingsError
 from fitness_assets.settings import DashboardSettings
+from fitness_assets.text import verbatim
 from fitness_assets.web.access import Access, Connection, Identity, decide
 from fitness_assets.web.login_map import LoginMap, read_login_map
 

@@ -1,4 +1,4 @@
-"""Text that comes from a file, a release or a user, made safe to print on one line."""
+"""Text that comes from a file, a release or a user, made safe to print and to show as Markdown."""
 
 import re
 import unicodedata
@@ -11,6 +11,14 @@ _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 _BYTE = 0xFF
 _MAX_SHOWN = 40
 _BREAKS = re.compile(r"[\t\n\v\f\r\x85\u2028\u2029]+")
+
+# Words with punctuation that means nothing to Streamlit's Markdown: no emphasis, code, link, image,
+# HTML, mathematics, directive such as ":red[...]", emoji, arrow, list, heading or table.
+_WORDS = re.compile(
+    r"""(?:[^\W_]|[^\x00-\x7f])(?:[^\W_]|[^\x00-\x7f]|[ ,;()%+'"?]|\.(?!\S)|(?<=\d)\.(?=\d)|"""
+    r""":(?=\s|$)|-(?!-)|/(?!/))*"""
+)
+_LIST = re.compile(r"\d+[.)]")
 
 
 def printable(text: str) -> str:
@@ -38,6 +46,21 @@ def shorten(value: object) -> str:
         return f"a {type(value).__name__} that is too large to show"
     text = " ".join(text.split())
     return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+
+
+def verbatim(text: object) -> str:
+    """Markdown that shows text of a release as it is, whatever it contains.
+
+    Plain words are unchanged. Other text is shown as code, in which Streamlit renders nothing: not
+    HTML, links, images or mathematics, and no directive for colours and icons.
+    """
+    shown = " ".join(printable(str(text)).split())
+    if not shown or (_WORDS.fullmatch(shown) and not _LIST.match(shown)):
+        return shown
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    space = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{space}{shown}{space}{fence}"
 
 
 def _is_unprintable(character: str) -> bool:

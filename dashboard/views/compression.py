@@ -6,9 +6,10 @@ from msgspec import to_builtins
 
 from dashboard import data, page
 from dashboard.charts import common, compression
-from dashboard.text import size, verbatim
+from dashboard.text import size
 from fitness_assets.models.reports import CompressionStep
 from fitness_assets.release.bundle import Release
+from fitness_assets.text import verbatim
 
 #: What a step does and its trade-off, by the start of the step's name.
 _STEPS = {

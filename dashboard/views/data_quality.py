@@ -5,9 +5,9 @@ import streamlit as st
 
 from dashboard import data, page
 from dashboard.charts import common, data_quality
-from dashboard.text import verbatim
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import DataReport, Release
+from fitness_assets.text import verbatim
 
 #: Columns of the table ``quality`` by the part of `data_quality.PARTS` that they count.
 _PARTS = {

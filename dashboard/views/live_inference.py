@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import contributions, data, page
 from dashboard.charts import common
-from dashboard.text import label, verbatim
+from dashboard.text import label
 from dashboard.units import feature_label
 from fitness_assets.models.contributions import explain_activity, explain_calories
 from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
@@ -14,6 +14,7 @@ from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
+from fitness_assets.text import verbatim
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

@@ -6,10 +6,11 @@ import msgspec
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, notices, page
+from dashboard import data, downloads, notices, page
 from dashboard.charts import common, models
-from dashboard.text import label, verbatim
+from dashboard.text import label
 from dashboard.units import feature_label
+from fitness_assets.models.cards import card
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
     ClassifierEvaluation,
@@ -20,8 +21,10 @@ from fitness_assets.models.forest_metrics import (
 )
 from fitness_assets.models.registry import FORESTS, Comparison, ModelSpec
 from fitness_assets.models.reports import ModelReport
+from fitness_assets.models.slices import TITLES
 from fitness_assets.record.raw import NUMBERS, ColumnSpec
 from fitness_assets.release.bundle import Release
+from fitness_assets.text import verbatim
 
 _CLASSIFIER_SCORES = {
     "accuracy": page.number_column("Accuracy", 3),
@@ -48,6 +51,8 @@ def show(release: Release) -> None:
     model = data.report(release).models[spec.name]
     notices.fallback(model)
     carried = model.carried
+    month = model.fallback.month if model.fallback and not model.report.released else release.month
+    _card(spec, month, carried or model.report)
     if carried is None or not isinstance(carried.metrics, ClassifierMetrics | RegressorMetrics):
         _gates(model.report)
         return
@@ -69,6 +74,15 @@ def show(release: Release) -> None:
         _slices(metrics, spec)
     _backtest(release, spec)
     _gates(carried)
+
+
+def _card(spec: ModelSpec, month: str, report: ModelReport) -> None:
+    """The card of the model that the release carries, or of the month's own if it carries none."""
+    content = card(spec, month, report)
+    with st.expander("Model card: data, scores, slices, refusals and limits"):
+        # The view has a title of its own.
+        st.markdown(content.partition("\n")[2])
+    downloads.markdown(content, "Download the model card", f"{spec.name}-{month}")
 
 
 def _classifier(metrics: ClassifierMetrics) -> None:
@@ -176,13 +190,12 @@ def _importance(importances: dict[str, float], score: str) -> None:
 
 def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> None:
     found = metrics.evaluation
-    slices = {"Activity": found.by_activity, "Segment": found.by_segment}
-    available = [kind for kind, rows in slices.items() if rows]
-    if not available:
-        st.info("No scores by activity or segment: this month has no labels and no segments.")
+    slices = {title: found.slices[kind] for kind, title in TITLES.items() if kind in found.slices}
+    if not slices:
+        st.info("There are no scores of parts of the days: no slice has enough days and people.")
         return
     kind = st.segmented_control(
-        "Scores by", available, default=available[0], required=True, key="slices"
+        "Scores by", list(slices), default=next(iter(slices)), required=True, key="slices"
     )
     rows = pd.DataFrame(msgspec.to_builtins(slices[kind]))
     scores: dict[str, Any]
@@ -191,12 +204,18 @@ def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> N
         scores = {"recall": st.column_config.NumberColumn("Recall", format="%.1f%%")}
     else:
         target = NUMBERS[spec.target]
+        rows["coverage"] *= 100
         scores = {
             "r2": page.number_column("R²", 3),
             "mae": st.column_config.NumberColumn(
                 f"Error ({target.unit})",
                 format=f"%,.{target.decimals}f",
                 help="Mean absolute error",
+            ),
+            "coverage": st.column_config.NumberColumn(
+                "In interval",
+                format="%.1f%%",
+                help="Share of the days inside the 90% prediction interval",
             ),
         }
     page.table(

@@ -7,7 +7,6 @@ import streamlit as st
 
 from dashboard import contributions, data, downloads, page, personal
 from dashboard.charts import my_days
-from dashboard.text import verbatim
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
@@ -17,6 +16,7 @@ from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
+from fitness_assets.text import verbatim
 
 if TYPE_CHECKING:
     from dashboard.people import People

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import data, notices, page
 from dashboard.charts import common, overview
 from dashboard.month_states import month_states
-from dashboard.text import count, label, size, verbatim
+from dashboard.text import count, label, size
 from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.forest_metrics import ClassifierMetrics
 from fitness_assets.models.registry import MODELS, ModelSpec
@@ -15,6 +15,7 @@ from fitness_assets.models.reports import Metrics
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release, ReleaseReport
+from fitness_assets.text import verbatim
 
 #: The stages of the pipeline in order: assets, and what each one makes.
 _STAGES = [

@@ -7,12 +7,13 @@ import streamlit as st
 
 from dashboard import data, notices, page
 from dashboard.charts import common, segments
-from dashboard.text import label, verbatim
+from dashboard.text import label
 from fitness_assets.models.explanations import habit_advice, segments_verdict
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
 from fitness_assets.models.segments.criteria import LENIENT_PARTS, STABILITY_PARTS, STABLE
 from fitness_assets.release.bundle import Projection, Release
+from fitness_assets.text import verbatim
 
 if TYPE_CHECKING:
     from dashboard.people import People

@@ -9,6 +9,7 @@ from fitness_assets.assets import model_figures
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
+from fitness_assets.models.cards import card
 from fitness_assets.models.registry import ModelSpec, Trained
 from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.months import shift, start, trailing
@@ -115,6 +116,7 @@ def _materialize(
             released=False,
             reason=str(error),
             gates=gates.not_learned(spec, str(error)),
+            real_people=workspace.privacy.real,
         )
     else:
         content, tables = dump(trained.model), trained.tables
@@ -137,6 +139,7 @@ def _materialize(
             memory_bytes=headline.memory_bytes,
             gates=results,
             metrics=trained.metrics,
+            real_people=workspace.privacy.real,
         )
         if failed:
             content = None
@@ -146,6 +149,7 @@ def _materialize(
     yield result(
         manifest,
         **_metadata(report),
+        model_card=dg.MetadataValue.md(card(spec, month, report)),
         bytes_read=bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )

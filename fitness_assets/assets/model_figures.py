@@ -72,7 +72,7 @@ def _classifier(metrics: ClassifierMetrics) -> dict[str, Any]:
         "majority_class": metrics.majority_class,
         "scores_on_held_out_users": _scores(scores),
         "confusion": picture(_confusion(evaluation.labels, evaluation.confusion)),
-        **_slices(evaluation.by_activity, evaluation.by_segment),
+        **_slices(evaluation.slices),
         **_forest(metrics),
     }
 
@@ -88,7 +88,7 @@ def _regressor(metrics: RegressorMetrics) -> dict[str, Any]:
         scores["forest, history masked"] = metrics.cold_start.scores
     return {
         "scores_on_held_out_users": _scores(scores),
-        **_slices(evaluation.by_activity, evaluation.by_segment),
+        **_slices(evaluation.slices),
         **_forest(metrics),
     }
 
@@ -115,14 +115,12 @@ def _scores(
 
 
 def _slices(
-    by_activity: Sequence[ClassificationSlice | RegressionSlice],
-    by_segment: Sequence[ClassificationSlice | RegressionSlice],
+    slices: Mapping[str, Sequence[ClassificationSlice | RegressionSlice]],
 ) -> dict[str, Any]:
     """A table for each kind of slice that the data has."""
     return {
-        name: metric_table([msgspec.structs.asdict(each) for each in slices])
-        for name, slices in {"by_activity": by_activity, "by_segment": by_segment}.items()
-        if slices
+        f"by_{kind}": metric_table([msgspec.structs.asdict(each) for each in found])
+        for kind, found in slices.items()
     }
 
 

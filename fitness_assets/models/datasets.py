@@ -97,7 +97,7 @@ def _in_order_of_content(days: pd.DataFrame) -> pd.DataFrame:
 
     Ids are pseudonyms, which depend on a home's key. What is drawn from few users must not.
     """
-    content = days.drop(columns=["user_id", "segment"], errors="ignore")
+    content = days.drop(columns=["user_id", "segment", "source"], errors="ignore")
     row = pd.util.hash_pandas_object(content, index=False)
     user = row.groupby(days["user_id"].to_numpy()).transform("sum").to_numpy()
     order = np.lexsort((days["date"].to_numpy(), user))

@@ -1,7 +1,6 @@
 """Scores on held-out users, compared with a constant baseline, and their uncertainty."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -35,15 +34,12 @@ _RESAMPLES, _LEVEL = 500, 0.95
 _TINY = 1e-15
 # Residuals from which the quantiles of one range of predictions are taken.
 _MIN_RESIDUALS = 50
-_MIN_SLICE_ROWS = 10
 _MAX_RANGES = 8
 _BINS = 10
 # Bins of `agreement`, and the quantiles beyond which rows fall into the outermost bins.
 _GRID, _RESIDUAL_BINS, _TAILS = 24, 41, (0.001, 0.999)
 # Rows of the sample that permutation importance is computed on.
 _IMPORTANCE_ROWS = 600
-
-T = TypeVar("T")
 
 
 def regression(truth: np.ndarray, predicted: np.ndarray) -> RegressionScores:
@@ -340,31 +336,6 @@ def interval_bounds(interval: Interval, predicted: np.ndarray) -> tuple[np.ndarr
 def coverage(truth: np.ndarray, low: np.ndarray, high: np.ndarray) -> float:
     """Share of the rows that lie within their interval."""
     return float(np.mean((low <= truth) & (truth <= high)))
-
-
-def by_slice(test: pd.DataFrame, column: str, score: Callable[[str, np.ndarray], T]) -> list[T]:
-    """Scores of the rows of each value of a column, those of the most rows first.
-
-    Slices of fewer than ten rows are left out: their scores would be chance, and R² of a single row
-    is undefined. So are rows without a value.
-
-    Parameters
-    ----------
-    test : DataFrame
-        No slices are returned if it has no such column.
-    column : str
-    score : callable
-        Given the value and the positions of its rows.
-    """
-    if column not in test:
-        return []
-    groups = test.reset_index(drop=True).groupby(test[column].to_numpy(), observed=True).indices
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), str(item[0])))
-    return [
-        score(str(value), np.asarray(rows))
-        for value, rows in ordered
-        if len(rows) >= _MIN_SLICE_ROWS
-    ]
 
 
 def importances(

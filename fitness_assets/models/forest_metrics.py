@@ -22,7 +22,7 @@ class RegressionScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClassificationSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """Recall on the rows of one activity or one segment, of so many users."""
+    """Recall on the rows of one slice, of so many users."""
 
     slice: str
     rows: int
@@ -31,7 +31,7 @@ class ClassificationSlice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RegressionSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores on the rows of one activity or one segment, of so many users."""
+    """Scores on the rows of one slice, of so many users; `coverage` is that of the interval."""
 
     slice: str
     rows: int
@@ -39,6 +39,7 @@ class RegressionSlice(msgspec.Struct, frozen=True, kw_only=True):
     r2: float
     mae: float
     rmse: float
+    coverage: float
 
 
 class ScoreInterval(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,8 +69,8 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="class
         Rows by true label, then by predicted label, both in the order of `labels`.
     confusion_users : list of list of int
         Number of users of these rows; empty in a release.
-    by_activity, by_segment : list of ClassificationSlice
-        Largest first.
+    slices : dict of str to list of ClassificationSlice
+        By kind (see `slices.TITLES`), the largest first.
     """
 
     rows: int
@@ -81,8 +82,7 @@ class ClassifierEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="class
     labels: list[str]
     confusion: list[list[int]]
     confusion_users: list[list[int]] = []
-    by_activity: list[ClassificationSlice]
-    by_segment: list[ClassificationSlice]
+    slices: dict[str, list[ClassificationSlice]]
 
     def summary(self) -> dict[str, float]:
         """The scores and those of the baseline by name, the latter as ``baseline_`` and name."""
@@ -108,8 +108,8 @@ class RegressorEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="regres
     intervals : dict of str to ScoreInterval
         Of ``r2`` and ``rmse``, and of what the model gains over the baseline: ``r2_gain`` and
         ``rmse_gain``, positive if the model is better.
-    by_activity, by_segment : list of RegressionSlice
-        Largest first.
+    slices : dict of str to list of RegressionSlice
+        By kind (see `slices.TITLES`), the largest first.
     """
 
     rows: int
@@ -121,8 +121,7 @@ class RegressorEvaluation(msgspec.Struct, frozen=True, kw_only=True, tag="regres
     baseline_coverage: float
     interval_width: float
     intervals: dict[str, ScoreInterval]
-    by_activity: list[RegressionSlice]
-    by_segment: list[RegressionSlice]
+    slices: dict[str, list[RegressionSlice]]
 
     def summary(self) -> dict[str, float]:
         """The scores and those of the baseline by name, the latter as ``baseline_`` and name."""

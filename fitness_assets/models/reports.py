@@ -61,6 +61,8 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     gates : list of CheckResult
     metrics : SegmentMetrics, ClassifierMetrics, RegressorMetrics or None
         None where no model was trained.
+    real_people : bool
+        Whether it was trained on records of real people, and not of the synthetic cohort.
     """
 
     window: list[str]
@@ -71,6 +73,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int | None = None
     gates: list[CheckResult]
     metrics: Metrics | None = None
+    real_people: bool = True
 
     @property
     def learned(self) -> bool:

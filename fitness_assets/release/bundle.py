@@ -25,7 +25,7 @@ MANIFEST = "manifest.json"
 #: File name of a release's metrics.
 METRICS = "metrics.json"
 #: Version of the content of a release. Readers refuse other versions.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 
 class MonthSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -150,12 +150,12 @@ def _evaluation(found: Evaluation, people: int) -> Evaluation:
 
 
 def _sizes(found: E, people: int) -> E:
+    slices = {kind: _shown(each, people) for kind, each in found.slices.items()}
     return replace(
         found,
         rows=rounded(found.rows, people),
         users=rounded(found.users, people),
-        by_activity=_shown(found.by_activity, people),
-        by_segment=_shown(found.by_segment, people),
+        slices={kind: shown for kind, shown in slices.items() if shown},
     )
 
 

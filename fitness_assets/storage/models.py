@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 #: Version of stored models. Increase it when a stored model names other modules or parameters, or
 #: when its metrics or tables change; months of another format are rematerialized, not upgraded.
 #: Format 1, of fitness_assets 0.1, was not recorded in the manifest. Models of format 2 have no
-#: linear part, no derived inputs and no calibrated probabilities.
-FORMAT = 3
+#: linear part, no derived inputs and no calibrated probabilities; the metrics of format 3 have no
+#: slices by sex, age and device.
+FORMAT = 4
 
 MODEL = "model.skops"
 METRICS = "metrics.json"

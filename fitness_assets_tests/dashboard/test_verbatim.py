@@ -1,4 +1,4 @@
-"""Text of a release in the dashboard's Markdown."""
+"""Text of a release in Markdown."""
 
 import re
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dashboard.text import verbatim
+from fitness_assets.text import verbatim
 
 HOSTILE = [
     "**bold** _a_ ~~b~~",

@@ -505,3 +505,67 @@ def test_a_refused_month_is_in_the_calendar(
     app = open_app(tmp_path / "origin", monkeypatch).run()
     assert not app.exception
     assert "2023-05 is refused" in text(app)
+
+
+def explained(view: AppTest, unit: str) -> Any:
+    """The table of what each input added, in a unit, by input."""
+    tables = [table for table in view.dataframe if "added" in table.value]
+    (found,) = [table for table in tables if f"Added ({unit})" in table.proto.columns]
+    return found.value.set_index("input")["added"]
+
+
+def alternatives(view: AppTest) -> list[str]:
+    """The alternative texts of the charts."""
+    return [str(chart.proto.alt) for chart in view.get("vega_lite_chart")]
+
+
+def test_what_each_input_added_sums_to_what_live_inference_shows(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("live_inference", releases(released), monkeypatch)
+    view.number_input(key="calories-steps").set_value(15_000.0).run()
+    view.number_input(key="activity-heart_rate_avg").set_value(110.0).run()
+    assert not view.exception
+    kcal, points = explained(view, "kcal"), explained(view, "percentage points")
+    for added in (kcal, points):
+        assert added["Estimate (sum)"] == pytest.approx(added.drop("Estimate (sum)").sum())
+    assert shown(view)["Estimated energy of the day"] == f"{kcal['Estimate (sum)']:,.0f} kcal"
+    assert f"({points['Estimate (sum)']:.0f}%)" in shown(view)["Most probable activity"]
+    assert kcal["Steps"] != 0
+    assert kcal["Age"] == 0, "its field is empty"
+    largest = [title for title in alternatives(view) if title.startswith("Largest change")]
+    assert len(largest) == 2
+
+
+def test_my_days_explains_the_estimate_of_a_day(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("my_days", releases(released), monkeypatch)
+    day = view.selectbox(key="explained-day")
+    first, last = explained(view, "kcal"), day.options[-1]
+    day.select(last).run()
+    assert not view.exception
+    other = explained(view, "kcal")
+    assert not other.equals(first)
+    for added in (first, other):
+        assert added["Estimate (sum)"] == pytest.approx(added.drop("Estimate (sum)").sum())
+
+
+def test_the_card_of_each_model_is_shown_and_can_be_downloaded(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = open_view("models", releases(released), monkeypatch)
+    of_release = release(released)
+    classifier = metrics_of(of_release, "activity_classifier", ClassifierMetrics)
+    regressor = metrics_of(of_release, "calorie_regressor", RegressorMetrics)
+    for name, score in (
+        ("Activity classifier", classifier.evaluation.scores.accuracy),
+        ("Calorie regressor", regressor.evaluation.scores.r2),
+    ):
+        view.segmented_control(key="model").select(name).run()
+        assert not view.exception
+        (card,) = [each.value for each in view.markdown if "## Refusals" in each.value]
+        assert f"| {score:.3f} |" in card
+        assert "### Sex" in card
+        (download,) = view.get("download_button")
+        assert "Download the model card" in str(download.proto)

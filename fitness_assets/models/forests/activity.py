@@ -10,7 +10,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import NotLearnedError
-from fitness_assets.models import evaluation
+from fitness_assets.models import evaluation, slices
 from fitness_assets.models.datasets import Split, known_features, split_by_user, without_rare
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.forest_metrics import (
@@ -48,10 +48,15 @@ GROUPS = {
     "history": ["steps_above_usual", "steps_mean_28d", "calories_burned_mean_28d"],
 }
 #: Columns of `daily_activity` that training reads.
-COLUMNS = [
-    *("user_id", "date", "worn", TARGET),
-    *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
-]
+COLUMNS = list(
+    dict.fromkeys(
+        [
+            *("user_id", "date", "worn", TARGET),
+            *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
+            *slices.COLUMNS,
+        ]
+    )
+)
 #: Inputs that the pipeline computes from the features. See `derived_inputs.DERIVED`.
 DERIVED = [
     *("metres_per_step", "steps_per_active_minute", "heart_rate_above_resting"),
@@ -283,8 +288,7 @@ def _evaluation(
         confusion_users=evaluation.confusion_users(
             test["user_id"][known], truth[known], predicted[known], labels
         ),
-        by_activity=evaluation.by_slice(test, "activity_type", score),
-        by_segment=evaluation.by_slice(test, "segment", score),
+        slices=slices.score_slices(test, score),
     )
 
 

@@ -9,7 +9,7 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.pipeline import Pipeline
 
-from fitness_assets.models import disclosure, evaluation
+from fitness_assets.models import disclosure, evaluation, slices
 from fitness_assets.models.datasets import Split, known_features, split_by_user, without_rare
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.forest_metrics import (
@@ -45,10 +45,15 @@ GROUPS = {
     "history": ["steps_above_usual", "steps_mean_28d", "calories_burned_mean_7d", OFFSET],
 }
 #: Columns of `daily_activity` that training reads.
-COLUMNS = [
-    *("user_id", "date", "worn", TARGET),
-    *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
-]
+COLUMNS = list(
+    dict.fromkeys(
+        [
+            *("user_id", "date", "worn", TARGET),
+            *(name for names in GROUPS.values() for name in names if name != "steps_above_usual"),
+            *slices.COLUMNS,
+        ]
+    )
+)
 #: Inputs that the pipeline computes from the features. See `derived_inputs.DERIVED`.
 DERIVED = [
     *("heart_rate_above_resting", "basal_kcal", "walking_kcal", "weight_active_minutes"),
@@ -335,6 +340,7 @@ def _evaluation(
             r2=scores.r2,
             mae=scores.mae,
             rmse=scores.rmse,
+            coverage=evaluation.coverage(truth[rows], low[rows], high[rows]),
         )
 
     return RegressorEvaluation(
@@ -347,8 +353,7 @@ def _evaluation(
         coverage=evaluation.coverage(truth, low, high),
         baseline_coverage=float(np.mean((constant.low <= truth) & (truth <= constant.high))),
         interval_width=float(np.mean(high - low)),
-        by_activity=evaluation.by_slice(test, "activity_type", score),
-        by_segment=evaluation.by_slice(test, "segment", score),
+        slices=slices.score_slices(test, score),
     )
 
 

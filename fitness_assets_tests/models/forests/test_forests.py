@@ -275,7 +275,7 @@ def test_scores_are_those_of_the_returned_model() -> None:
     )
     inside = test[calories.TARGET].between(low, high).mean()
     assert metrics.evaluation.coverage == pytest.approx(inside)
-    assert sum(part.rows for part in metrics.evaluation.by_activity) == len(test)
+    assert sum(part.rows for part in metrics.evaluation.slices["activity"]) == len(test)
 
 
 def test_a_slice_of_one_row_is_not_scored() -> None:
@@ -285,7 +285,7 @@ def test_a_slice_of_one_row_is_not_scored() -> None:
     days.loc[tested[0], "activity_type"] = "hiking"
     found = backtest.evaluate(BY_NAME["calorie_regressor"], model, metrics, days, APRIL.date())
     assert found.rows == len(tested)
-    assert {part.slice for part in found.by_activity} == {"running", "walking", "yoga"}
+    assert {part.slice for part in found.slices["activity"]} == {"running", "walking", "yoga"}
     documents.encode(found)
 
 

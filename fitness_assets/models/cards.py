@@ -1,0 +1,247 @@
+"""The card of a model, as Markdown: what it was trained on, how it scores, and its limits.
+
+A card shows what the report on a model has. For a release that does not publish rows of people the
+report is a protected one, and so is its card. The sections are those of Mitchell et al., Model
+Cards for Model Reporting (FAT* 2019).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.registry import ModelSpec
+from fitness_assets.models.reports import Metrics, ModelReport
+from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.models.slices import TITLES
+from fitness_assets.text import verbatim
+
+Forest = ClassifierMetrics | RegressorMetrics
+
+_SCORES = {
+    "accuracy": "Accuracy",
+    "balanced_accuracy": "Balanced accuracy",
+    "macro_f1": "Macro F1",
+    "log_loss": "Log loss",
+    "calibration_error": "Calibration error",
+    "recall": "Recall",
+    "r2": "R²",
+    "mae": "Mean absolute error (kcal)",
+    "rmse": "Root mean squared error (kcal)",
+    "coverage": "In the 90% interval",
+}
+_SHARES = ("recall", "coverage")
+_WHOLE = ("mae", "rmse")
+# From this value on, decimals are not shown.
+_WHOLE_FROM = 1_000
+
+
+def card(spec: ModelSpec, month: str, report: ModelReport) -> str:
+    """The card of the model of a month.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    month : str
+    report : ModelReport
+        Of the model of `month`.
+    """
+    metrics = report.metrics
+    sections = {"Data": _data(report)}
+    if isinstance(metrics, SegmentMetrics):
+        sections["Scores"] = _segments(metrics)
+    elif metrics is not None:
+        sections |= {
+            "Scores": _scores(metrics),
+            "Slices": _slices(metrics),
+            "Inputs": _inputs(metrics),
+        }
+    sections |= {"Refusals": _refusals(report), "Limits": _list(_limits(report))}
+    parts = [f"# {spec.title}, {month}", " ".join(spec.description.split())]
+    parts += [f"## {title}\n\n{text}" for title, text in sections.items()]
+    return "\n\n".join(parts) + "\n"
+
+
+def _data(report: ModelReport) -> str:
+    metrics = report.metrics
+    window = [_cell(month) for month in report.window]
+    rows = [
+        ("Source", "records of real people" if report.real_people else "the synthetic cohort"),
+        ("Window", f"{window[0]} to {window[-1]}" if window else "no month"),
+    ]
+    if isinstance(metrics, SegmentMetrics):
+        rows += [("Users", f"{metrics.users:,}"), ("Trained on", f"{metrics.train_users:,} users")]
+    elif metrics is not None:
+        found = metrics.evaluation
+        rows += [
+            ("Trained on", f"{metrics.train_rows:,} days of {metrics.train_users:,} users"),
+            ("Scored on", f"{found.rows:,} days of {_users(metrics)}"),
+        ]
+    if report.bytes is not None:
+        rows.append(("Size", f"{report.bytes:,} bytes"))
+    versions = ", ".join(f"{_cell(m)}: {_cell(v[:12])}" for m, v in report.learned_from.items())
+    rows.append(("Data versions", versions or "none"))
+    return _table(("What", "Value"), rows)
+
+
+def _users(metrics: Forest) -> str:
+    found = metrics.evaluation
+    if not found.repeats:
+        return f"{found.users:,} held-out users"
+    return (
+        f"{found.users:,} users, cross-validated by user {found.repeats} times; the model is "
+        "trained on all of them"
+    )
+
+
+def _scores(metrics: Forest) -> str:
+    found = metrics.evaluation
+    columns: dict[str, Mapping[str, float]] = {"Baseline": _plain(found.baseline)}
+    text = f"The baseline gives every day the shares of the activities ({_majority(metrics)})."
+    if isinstance(metrics, RegressorMetrics):
+        columns = {"Linear part": _plain(metrics.linear), **columns}
+        if metrics.cold_start:
+            columns = {"Without history": _plain(metrics.cold_start.scores), **columns}
+        evaluation = metrics.evaluation
+        text = (
+            "The baseline gives every day the mean of the training days. "
+            f"{evaluation.coverage:.1%} of the days lie inside the 90% prediction interval, which "
+            f"is {evaluation.interval_width:,.0f} kcal wide on average; "
+            f"{evaluation.baseline_coverage:.1%} lie inside that of the baseline."
+        )
+        if metrics.line_alone:
+            text += " A forest adds nothing, so the model is its linear part."
+    rows = []
+    for name, value in _plain(found.scores).items():
+        bounds = ""
+        if interval := found.intervals.get(name):
+            bounds = f"{_score(name, interval.low)} to {_score(name, interval.high)}"
+        others = [_score(name, scores[name]) for scores in columns.values()]
+        rows.append((_SCORES[name], _score(name, value), bounds, *others))
+    header = ("Score", "This model", "In 95 of 100 resamples of users", *columns)
+    return f"{_table(header, rows)}\n\n{text}"
+
+
+def _majority(metrics: Forest) -> str:
+    if not isinstance(metrics, ClassifierMetrics):
+        return ""
+    return f"most often {_cell(_label(metrics.majority_class))}"
+
+
+def _slices(metrics: Forest) -> str:
+    parts = [
+        "Not shown are slices of fewer than ten days and, in a protected release, of few people. "
+        "A device is known by the source of its records."
+    ]
+    for kind, title in TITLES.items():
+        found = metrics.evaluation.slices.get(kind)
+        if not found:
+            parts.append(f"### {title}\n\nNo slice.")
+            continue
+        names = [name for name in _SCORES if name in _plain(found[0])]
+        rows = [
+            (
+                _cell(_label(each.slice)),
+                f"{each.rows:,}",
+                *(_score(name, getattr(each, name)) for name in names),
+            )
+            for each in found
+        ]
+        header = (title, "Days", *(_SCORES[name] for name in names))
+        parts.append(f"### {title}\n\n{_table(header, rows)}")
+    return "\n\n".join(parts)
+
+
+def _inputs(metrics: Forest) -> str:
+    """The inputs, most important first, with the values of the training days."""
+    rows = []
+    importances = {name: metrics.importances.get(name, 0.0) for name in metrics.inputs.features}
+    for name, importance in sorted(importances.items(), key=lambda item: -item[1]):
+        known = metrics.inputs.ranges.get(name)
+        values = ", ".join(_cell(_label(each)) for each in metrics.inputs.categories.get(name, []))
+        if known:
+            low, middle, high = map(_number, (known.minimum, known.median, known.maximum))
+            values = f"{low} to {high}, median {middle}"
+        rows.append((_cell(_label(name)), values, f"{importance:.4f}"))
+    return _table(("Input", "Training days", "Importance"), rows)
+
+
+def _segments(metrics: SegmentMetrics) -> str:
+    rows = [(_cell(each.name), f"{each.users:,}") for each in metrics.profiles]
+    table = f"\n\n{_table(('Segment', 'Users'), rows)}" if rows else ""
+    return f"{segments_verdict(metrics)}{table}"
+
+
+def _refusals(report: ModelReport) -> str:
+    """Whether the model is released, and the gates that decide it."""
+    if not report.learned:
+        return f"Not trained: {_cell(report.reason or 'no reason')}."
+    text = "Released: it passed every gate."
+    if not report.released:
+        text = f"Not released: {_cell(report.reason or 'no reason')}."
+    rows = [
+        (_cell(_label(gate.name)), "passed" if gate.passed else "failed", _cell(gate.message))
+        for gate in report.gates
+    ]
+    return f"{text}\n\n{_table(('Gate', 'Result', 'Details'), rows)}" if rows else text
+
+
+def _limits(report: ModelReport) -> Iterable[str]:
+    metrics = report.metrics
+    if not report.real_people:
+        yield "It describes the synthetic cohort, and says nothing about real people."
+    yield "It describes users like those of its window, and not users of other devices or habits."
+    yield "It finds no causes, and is no medical advice."
+    if isinstance(metrics, SegmentMetrics) or metrics is None:
+        return
+    yield (
+        "Outside the values of the training days it extrapolates; the dashboard warns. It refuses "
+        "a category that it was not trained on. A missing input counts as the median."
+    )
+    if metrics.evaluation.repeats:
+        yield "Few users: the intervals of its scores are wide, and slices are of few users each."
+    yield from _limits_of(metrics)
+
+
+def _limits_of(metrics: Metrics) -> Iterable[str]:
+    if isinstance(metrics, ClassifierMetrics):
+        yield "It knows one activity a day, and only those in its training days."
+    if isinstance(metrics, RegressorMetrics):
+        yield "A prediction interval covers 90% of days in all, and not of each slice: see above."
+        if metrics.cold_start:
+            yield "Without a user's earlier days it uses a model of its own, which errs more."
+
+
+def _plain(scores: msgspec.Struct) -> Mapping[str, float]:
+    return {
+        name: value for name, value in msgspec.structs.asdict(scores).items() if name in _SCORES
+    }
+
+
+def _score(name: str, value: float) -> str:
+    if name in _SHARES:
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if name in _WHOLE else f"{value:.3f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= _WHOLE_FROM else f"{value:.4g}"
+
+
+def _label(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def _cell(text: str) -> str:
+    """Text of a source or a release as it is; a pipe would end the cell of a table."""
+    return verbatim(text.replace("|", "\N{BROKEN BAR}"))
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
