@@ -14,6 +14,8 @@ from fitness_assets.text import verbatim
 
 # Inputs with a bar of their own; the others share one.
 _MOST = 7
+# Smaller amounts, as they are shown, are rounded to 0.
+_LEAST = 0.5
 _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -26,7 +28,10 @@ class _Scale:
     total: str
 
     def change(self, amount: float) -> str:
-        return f"{amount * self.factor:+,.0f} {self.unit}".replace("-", "\N{MINUS SIGN}")
+        # Adding 0.0 turns a rounded -0 into 0.
+        rounded = round(amount * self.factor) + 0.0
+        unit = self.unit.removesuffix("s") if abs(rounded) == 1 else self.unit
+        return f"{rounded:+,.0f} {unit}".replace("-", "\N{MINUS SIGN}")
 
     def sum(self, amount: float) -> str:
         return f"{amount * self.factor:,.0f}{self.total}"
@@ -39,46 +44,38 @@ _PROBABILITY = _Scale(100.0, "points", "%")
 def draw(found: Explanation) -> None:
     """Draw `found` in the chosen units."""
     scale = _PROBABILITY if found.label else _KCAL
-    changes = {name: amount for name, amount in found.added.items() if amount}
-    shown = {_with_value(name, found): amount for name, amount in list(changes.items())[:_MOST]}
-    rest = sum(list(changes.values())[_MOST:])
-    if len(changes) > _MOST:
-        shown["All other inputs"] = rest
-    if found.calibration:
-        shown["Calibration"] = found.calibration
-    bars = {name: amount * scale.factor for name, amount in shown.items()}
-    page.chart(common.contribution_bars, bars, _title(found, scale), _axis(scale))
+    bars = _bars(found, scale)
+    if bars:
+        axis_title = f"Added to a typical day ({scale.unit})"
+        page.chart(common.contribution_bars, bars, _title(found, scale), axis_title)
     st.caption(_sum(found, scale))
     with st.expander("What each input added, as a table"):
         page.table(_rows(found, scale), _columns(scale), "What each input added to the estimate")
 
 
+def _bars(found: Explanation, scale: _Scale) -> dict[str, float]:
+    """The shown amounts by label; empty if every input's is rounded to 0."""
+    amounts = {name: amount * scale.factor for name, amount in found.added.items()}
+    most = [name for name, amount in amounts.items() if abs(amount) >= _LEAST][:_MOST]
+    if not most:
+        return {}
+    shown = {f"{feature_label(name)}: {_value(name, found)}": amounts[name] for name in most}
+    shown["All other inputs"] = sum(amounts.values()) - sum(shown.values())
+    return {name: amount for name, amount in shown.items() if abs(amount) >= _LEAST}
+
+
 def _title(found: Explanation, scale: _Scale) -> str:
-    """The finding: the input that changed the estimate most."""
-    name, amount = next(iter(found.added.items()), ("", 0.0))
-    if not amount:
-        return "No input differs from a typical day"
-    of = f" of {label(found.label).lower()}" if found.label else ""
-    return f"Largest change{of}: {feature_label(name).lower()}, {scale.change(amount)}"
-
-
-def _axis(scale: _Scale) -> str:
-    unit = "percentage points" if scale is _PROBABILITY else scale.unit
-    return f"Added to a typical day ({unit})"
+    """The finding: the input that changed the estimate most. Short enough for half of a page."""
+    name, amount = next(iter(found.added.items()))
+    return f"Most from {feature_label(name).partition(' (')[0].lower()}: {scale.change(amount)}"
 
 
 def _sum(found: Explanation, scale: _Scale) -> str:
     inputs = sum(found.added.values())
-    calibration = ""
-    if found.calibration:
-        calibration = (
-            f", and calibration, which makes the probabilities as often right as they say, by "
-            f"{scale.change(found.calibration)}"
-        )
     of = f" for {verbatim(label(found.label).lower())}" if found.label else ""
     return (
         f"A typical day, with the median of each number, has {scale.sum(found.typical)}{of}. The "
-        f"inputs change this by {scale.change(inputs)}{calibration}, to "
+        f"inputs change this by {scale.change(inputs)}, to "
         f"{scale.sum(found.estimate)}. What is not known adds nothing. This is how the model "
         "calculates, and not what causes what."
     )
@@ -91,27 +88,20 @@ def _rows(found: Explanation, scale: _Scale) -> list[dict[str, str | float]]:
     rows += [
         {"input": feature_label(name), "value": _value(name, found), "added": amount}
         for name, amount in found.added.items()
+        if found.values[name] is not None
     ]
-    if found.calibration:
-        rows.append({"input": "Calibration", "value": "", "added": found.calibration})
     rows.append({"input": "Estimate (sum)", "value": "", "added": found.estimate})
     return [row | {"added": float(row["added"]) * scale.factor} for row in rows]
 
 
 def _columns(scale: _Scale) -> dict[str, object]:
-    unit = "percentage points" if scale is _PROBABILITY else scale.unit
-    return {"input": "Input", "value": "Value", "added": page.number_column(f"Added ({unit})", 1)}
-
-
-def _with_value(name: str, found: Explanation) -> str:
-    return f"{feature_label(name)}: {_value(name, found)}"
+    added = page.number_column(f"Added ({scale.unit})", 1)
+    return {"input": "Input", "value": "Value", "added": added}
 
 
 def _value(name: str, found: Explanation) -> str:
-    """The value of an input as text, in the chosen units."""
-    value = found.values[name]
-    if value is None:
-        return "not known"
+    """The value of a known input as text, in the chosen units."""
+    value = found.values[name] or 0.0
     if isinstance(value, str):
         return label(value)
     if name == "day_of_week" and 1 <= value <= len(_WEEKDAYS):

@@ -1,5 +1,6 @@
 """Models: scores on held-out users, feature importance, backtest and release gates."""
 
+import re
 from typing import Any
 
 import msgspec
@@ -80,8 +81,8 @@ def _card(spec: ModelSpec, month: str, report: ModelReport) -> None:
     """The card of the model that the release carries, or of the month's own if it carries none."""
     content = card(spec, month, report)
     with st.expander("Model card: data, scores, slices, refusals and limits"):
-        # The view has a title of its own.
-        st.markdown(content.partition("\n")[2])
+        # The view has a title of its own, and its sections have headings of the third level.
+        st.markdown(re.sub("^#", "##", content.partition("\n")[2], flags=re.MULTILINE))
     downloads.markdown(content, "Download the model card", f"{spec.name}-{month}")
 
 

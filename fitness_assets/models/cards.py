@@ -31,6 +31,10 @@ _SCORES = {
     "rmse": "Root mean squared error (kcal)",
     "coverage": "In the 90% interval",
 }
+_NOT_SHOWN = (
+    "Not shown are slices of fewer than ten days and, in a protected release, of few people. A "
+    "device is known by the source of its records."
+)
 _SHARES = ("recall", "coverage")
 _WHOLE = ("mae", "rmse")
 # From this value on, decimals are not shown.
@@ -130,10 +134,7 @@ def _majority(metrics: Forest) -> str:
 
 
 def _slices(metrics: Forest) -> str:
-    parts = [
-        "Not shown are slices of fewer than ten days and, in a protected release, of few people. "
-        "A device is known by the source of its records."
-    ]
+    parts = [_NOT_SHOWN]
     for kind, title in TITLES.items():
         found = metrics.evaluation.slices.get(kind)
         if not found:

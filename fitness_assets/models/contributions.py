@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Explanation:
-    """An estimate: the sum of `typical`, of `added` and of `calibration`.
+    """An estimate: the sum of `typical` and of `added`.
 
     Attributes
     ----------
@@ -28,14 +28,11 @@ class Explanation:
     estimate : float
         In the unit of the target, or a probability.
     typical : float
-        The mean estimate for days with the median of each number and each known category.
+        The estimate for a typical day: the median of each number, and each known category.
     added : dict of str to float
         By input, the largest amount first. An input that is missing adds 0.
     values : dict of str to float, str or None
         Value of each input; None if it is missing.
-    calibration : float
-        What smoothing and calibration change the mean probability in the leaves of the trees by; 0
-        for a regressor.
     """
 
     label: str
@@ -43,7 +40,6 @@ class Explanation:
     typical: float
     added: Mapping[str, float]
     values: Mapping[str, float | str | None]
-    calibration: float = 0.0
 
 
 def explain_activity(model: "Pipeline", metrics: ClassifierMetrics, record: Record) -> Explanation:
@@ -52,8 +48,8 @@ def explain_activity(model: "Pipeline", metrics: ClassifierMetrics, record: Reco
     Parameters and errors are those of `prediction.predict_activity`.
     """
     row = feature_row(metrics.inputs, record)
-    label, shown, found = attribution.of_class(model, row)
-    return _explanation(found, row, label, shown - found.output)
+    label, found = attribution.of_class(model, row)
+    return _explanation(found, row, label)
 
 
 def explain_calories(model: "Pipeline", metrics: RegressorMetrics, record: Record) -> Explanation:
@@ -83,16 +79,13 @@ def explain_calories_of_day(
     return _explanation(attribution.of_regressor(model, row), row)
 
 
-def _explanation(
-    found: attribution.Attribution, row: pd.DataFrame, label: str = "", calibration: float = 0.0
-) -> Explanation:
+def _explanation(found: attribution.Attribution, row: pd.DataFrame, label: str = "") -> Explanation:
     added = dict(sorted(found.added.items(), key=lambda item: -abs(item[1])))
     own = row.iloc[0]
     return Explanation(
         label=label,
-        estimate=found.output + calibration,
+        estimate=found.output,
         typical=found.reference,
         added=added,
         values={name: None if pd.isna(own[name]) else own[name] for name in added},
-        calibration=calibration,
     )

@@ -102,11 +102,13 @@ def of_regressor(model: Pipeline, row: pd.DataFrame) -> Attribution:
     return _attribution(model, rows, names, *found)
 
 
-def of_class(model: Pipeline, row: pd.DataFrame) -> tuple[str, float, Attribution]:
-    """What the inputs of `row` add to the probability of the most probable class.
+def of_class(model: Pipeline, row: pd.DataFrame) -> tuple[str, Attribution]:
+    """What the inputs of `row` add to the calibrated probability of the most probable class.
 
-    It is the mean probability in the leaves of the trees: smoothing and calibration are functions
-    of all classes, and no sums.
+    Calibration is a smooth function of the mean shares of the classes in the leaves. What an input
+    adds to these, times the mean derivative of the calibrated probability on the line from the
+    reference to the row, is what it adds to the probability (Aumann and Shapley, Values of
+    Non-Atomic Games, 1974).
 
     Parameters
     ----------
@@ -118,16 +120,22 @@ def of_class(model: Pipeline, row: pd.DataFrame) -> tuple[str, float, Attributio
     -------
     str
         The class.
-    float
-        Its smoothed and calibrated probability.
     Attribution
     """
     classifier: CalibratedClassifier = model[-1]
     rows, encoded, names = _encode(model, row)
-    probabilities = classifier.predict_proba(encoded.row[None, :])[0]
-    place = int(probabilities.argmax())
-    found = _attribution(model, rows, names, *_of_forest(classifier.forest, encoded, place))
-    return str(classifier.classes_[place]), float(probabilities[place]), found
+    start, each = _of_forest(classifier.forest, encoded)
+    end = start + each.sum(axis=0)
+    reference, found = classifier.calibrate(np.stack([start, end]))
+    place = int(found.argmax())
+    added = each @ classifier.mean_gradient(place, start, end)
+    # What the quadrature leaves over is divided like the rest.
+    rest = found[place] - reference[place] - added.sum()
+    size = np.abs(added)
+    if size.any():
+        added += rest * size / size.sum()
+    label = str(classifier.classes_[place])
+    return label, _attribution(model, rows, names, float(reference[place]), added)
 
 
 def _encode(model: Pipeline, row: pd.DataFrame) -> tuple[pd.DataFrame, _Encoded, list[str]]:
@@ -222,30 +230,26 @@ def _of_residual_regressor(estimator: ResidualRegressor, encoded: _Encoded) -> t
     added = np.zeros(int(encoded.inputs.max()) + 1)
     added[: len(each)] = each
     if not np.isnan(offset):
-        typical = float(encoded.references[:, -1].mean())
-        reference += typical
-        added[encoded.inputs[-1]] += offset - typical
+        reference += float(encoded.references[:, -1].mean())
+        added[encoded.inputs[-1]] += (offset - encoded.references[:, -1]).mean()
     return reference, added
 
 
 def _of_linear_forest(model: LinearForest, encoded: _Encoded) -> tuple[float, Array]:
-    mean = encoded.references.mean(axis=0)
-    terms = np.ravel(model.line.coef_) * (encoded.row - mean)
+    # Exactly 0 for an input that is as in every reference.
+    difference = (encoded.row - encoded.references).mean(axis=0)
+    terms = np.ravel(model.line.coef_) * difference
     added: Array = np.bincount(encoded.inputs, terms).astype(float)
-    reference = float(model.line.predict(mean[None, :])[0])
+    reference = float(model.line.predict(encoded.references).mean())
     if model.forest is not None:
         of_forest, each = _of_forest(model.forest, encoded)
-        reference, added = reference + of_forest, added + each
+        reference, added = reference + float(of_forest[0]), added + each[:, 0]
     return reference, added
 
 
-def _of_forest(forest: PackedForest, encoded: _Encoded, output: int = 0) -> tuple[float, Array]:
+def _of_forest(forest: PackedForest, encoded: _Encoded) -> tuple[Array, Array]:
     return shapley.contributions(
-        forest.trees_,
-        forest.node_values(output),
-        encoded.row,
-        encoded.references,
-        encoded.inputs,
+        forest.trees_, forest.node_values(), encoded.row, encoded.references, encoded.inputs
     )
 
 

@@ -10,6 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 _SMOOTHING = 0.01
 # Rows that speak against a calibration, so that few rows change little.
 _PENALTY = 5.0
+# Points of a Gauss-Legendre quadrature.
+_POINTS = 64
 # Rows that a calibration is fitted to; more change nothing.
 _MAX_ROWS = 20_000
 
@@ -55,9 +57,40 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
         -------
         ndarray of shape (n, classes)
         """
-        found = self.forest.predict_proba(features)
-        smoothed = (1 - _SMOOTHING) * found + _SMOOTHING * self.frequencies
-        return softmax(self.scale * np.log(smoothed) + self.shift)
+        return self.calibrate(self.forest.predict_proba(features))
+
+    def calibrate(self, shares: np.ndarray) -> np.ndarray:
+        """Probabilities from the mean class shares in the leaves, both of shape (n, classes)."""
+        return softmax(self.scale * np.log(self._smoothed(shares)) + self.shift)
+
+    def mean_gradient(self, place: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
+        """The mean derivative of a calibrated probability on the line between two points.
+
+        Times ``end - start`` it is the difference of the probability.
+
+        Parameters
+        ----------
+        place : int
+            Position of the class.
+        start, end : ndarray of shape (classes,)
+            Mean class shares in the leaves.
+
+        Returns
+        -------
+        ndarray of shape (classes,)
+            By the share of each class.
+        """
+        at, weights = np.polynomial.legendre.leggauss(_POINTS)
+        shares = start + (at[:, np.newaxis] + 1) / 2 * (end - start)
+        found = self.calibrate(shares)
+        own = np.eye(len(start))[place] - found
+        slopes = self.scale * found[:, [place]] * own / self._smoothed(shares)
+        gradient: np.ndarray = (1 - _SMOOTHING) * (weights / 2) @ slopes
+        return gradient
+
+    def _smoothed(self, shares: np.ndarray) -> np.ndarray:
+        smoothed: np.ndarray = (1 - _SMOOTHING) * shares + _SMOOTHING * self.frequencies
+        return smoothed
 
     def predict(self, features: np.ndarray) -> np.ndarray:
         """The most probable class of each row. Parameters as of `predict_proba`."""

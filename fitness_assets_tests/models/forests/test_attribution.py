@@ -101,7 +101,7 @@ def record(number: int, without: tuple[str, ...] = ()) -> dict[str, Any]:
 
 
 def total(found: Explanation) -> float:
-    return found.typical + sum(found.added.values()) + found.calibration
+    return found.typical + sum(found.added.values())
 
 
 @pytest.mark.parametrize("without", [(), ("weight_kg", "sex"), tuple(HISTORY), ("steps",)])
@@ -113,7 +113,6 @@ def test_what_the_inputs_add_sums_to_the_estimate(without: tuple[str, ...]) -> N
         kcal = float(model.predict(feature_row(metrics.inputs, day))[0])
         assert total(found) == pytest.approx(kcal, abs=1e-6)
         assert found.estimate == pytest.approx(kcal, abs=1e-6)
-        assert found.calibration == 0
         assert {*found.added, "steps_above_usual"} == set(metrics.inputs.features)
         model, metrics = classifier()
         day = record(number, without) | {"calories_burned": 2_700.0}
@@ -121,11 +120,37 @@ def test_what_the_inputs_add_sums_to_the_estimate(without: tuple[str, ...]) -> N
         shown = predict_activity(model, metrics, day).probabilities
         assert total(found) == pytest.approx(shown[found.label])
         assert found.label == next(iter(shown))
-        encoded = model[:-1].transform(feature_row(metrics.inputs, day))
-        leaves = model[-1].forest.predict_proba(encoded)[0, model.classes_ == found.label]
-        assert found.estimate - found.calibration == pytest.approx(leaves[0])
         for name in without:
             assert found.added.get(name, 0) == 0, "what is missing adds nothing"
+
+
+def test_what_inputs_add_to_a_probability_is_what_they_add_to_the_shares_in_the_leaves() -> None:
+    """Without a calibration, and apart from smoothing, which is linear."""
+    calibrated, metrics = classifier()
+    plain = calibrated[-1].calibrated(1.0)
+    plain.scale, plain.shift = np.ones(1), np.zeros(3)
+    model = pipelines.with_estimator(calibrated[:-1], plain)
+    day = record(0) | {"calories_burned": 2_700.0}
+    row = feature_row(metrics.inputs, day)
+    label, found = attribution.of_class(model, row)
+    place = plain.classes_.tolist().index(label)
+    features = model[:-1].transform(row)
+    share = plain.forest.predict_proba(features)[0, place]
+    rest = 0.01 * plain.frequencies[place]
+    assert found.output == pytest.approx(0.99 * share + rest)
+    # The line between two points has one slope, so that the quadrature is exact.
+    slopes = plain.mean_gradient(place, np.array([0.5, 0.3, 0.2]), np.array([0.1, 0.1, 0.8]))
+    change = slopes @ np.array([-0.4, -0.2, 0.6])
+    assert change == pytest.approx(0.99 * [-0.4, -0.2, 0.6][place])
+
+
+def test_the_mean_gradient_gives_the_difference_of_a_calibrated_probability() -> None:
+    fitted = classifier()[0][-1]
+    start, end = np.array([0.9, 0.1, 0.0]), np.array([0.0, 0.2, 0.8])
+    before, after = fitted.calibrate(np.stack([start, end]))
+    for place in range(3):
+        change = fitted.mean_gradient(place, start, end) @ (end - start)
+        assert change == pytest.approx(after[place] - before[place], abs=1e-6)
 
 
 def test_the_linear_part_adds_its_coefficient_times_the_difference() -> None:

@@ -136,16 +136,6 @@ class PackedForest(BaseEstimator):  # type: ignore[misc]
             self.feature_names_in_ = np.array(content.names, dtype=object)
         self.trees_ = FlatTrees.of(content)
 
-    def node_values(self, output: int = 0) -> NDArray[np.float64]:
-        """The value of each leaf for one output of the forest; 0 for other nodes.
-
-        Parameters
-        ----------
-        output : int
-            For a classifier, the position of a class; its probability in the leaf is the value.
-        """
-        raise NotImplementedError
-
     def _fields_of_kind(self) -> dict[str, Any]:
         """The fields of `ForestContent` that only this kind of forest has."""
         raise NotImplementedError
@@ -214,10 +204,11 @@ class PackedRegressor(RegressorMixin, PackedForest):  # type: ignore[misc]
     def _fields_of_kind(self) -> dict[str, Any]:
         return {"value_error": self.value_error_}
 
-    def node_values(self, output: int = 0) -> NDArray[np.float64]:  # noqa: ARG002 - has one output
-        """The value of each leaf; 0 for other nodes."""
+    def node_values(self) -> NDArray[np.float64]:
+        """The value of each leaf, of shape (nodes, 1); 0 for other nodes."""
         trees = self.trees_
-        return np.where(trees.is_leaf(), trees.branches["threshold"], np.float64(0))
+        values = np.where(trees.is_leaf(), trees.branches["threshold"], np.float64(0))
+        return values[:, np.newaxis]
 
     def predict(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's
         """Mean prediction of the trees.
@@ -259,12 +250,13 @@ class PackedClassifier(ClassifierMixin, PackedForest):  # type: ignore[misc]
     def _fields_of_kind(self) -> dict[str, Any]:
         return {"classes": self.classes_, "weights": self._weights}
 
-    def node_values(self, output: int = 0) -> NDArray[np.float64]:
-        """The probability of the class at position `output` in each leaf; 0 for other nodes."""
-        trees, shares = self.trees_, self._weights[:, output] / self._totals
+    def node_values(self) -> NDArray[np.float64]:
+        """The class probabilities in each leaf, of shape (nodes, classes); 0 for other nodes."""
+        trees = self.trees_
         leaf = trees.is_leaf()
-        values = np.zeros(len(leaf))
-        values[leaf] = shares.take(trees.branches["threshold"][leaf].astype(np.intp))
+        rows = trees.branches["threshold"][leaf].astype(np.intp)
+        values = np.zeros((len(leaf), len(self.classes_)))
+        values[leaf] = (self._weights / self._totals[:, np.newaxis]).take(rows, axis=0)
         return values
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:  # noqa: N803 - scikit-learn's

@@ -50,15 +50,15 @@ def contributions(
     row: NDArray[np.float64],
     references: NDArray[np.float64],
     inputs: NDArray[np.intp],
-) -> tuple[float, NDArray[np.float64]]:
-    """The mean output for the reference rows, and what each input of `row` adds to it.
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The mean outputs for the reference rows, and what each input of `row` adds to them.
 
     Parameters
     ----------
     trees : FlatTrees
-    values : ndarray of shape (nodes,)
-        Output of each leaf; those of other nodes are not used. The output of a forest is the mean
-        of its trees.
+    values : ndarray of shape (nodes, outputs)
+        Outputs of each leaf; those of other nodes are not used. The outputs of a forest are the
+        means of its trees.
     row : ndarray of shape (m,)
     references : ndarray of shape (n, m)
     inputs : ndarray of int, shape (m,)
@@ -67,9 +67,9 @@ def contributions(
 
     Returns
     -------
-    float
-    ndarray of shape (inputs,)
-        Their sum and the mean output for `references` are the output for `row`.
+    ndarray of shape (outputs,)
+    ndarray of shape (inputs, outputs)
+        Their sum and the mean outputs for `references` are the outputs for `row`.
     """
     # A leaf uses one more column. See `FlatTrees.leaves`.
     own = np.append(np.asarray(row, np.float32), np.float32(np.nan))
@@ -81,8 +81,8 @@ def contributions(
     active, place = np.unique(number[:-1][differ.any(axis=0)]), np.zeros(len(own), np.intp)
     known = np.isin(number, active)
     place[known] = np.searchsorted(active, number[known])
-    added = np.zeros(int(inputs.max()) + 1)
-    mean = 0.0
+    added = np.zeros((int(inputs.max()) + 1, values.shape[1]))
+    mean = np.zeros(values.shape[1])
     count = len(trees.roots) * len(references)
     nobody = np.zeros((count, max(len(active), 1)), np.bool_)
     pending = [
@@ -110,8 +110,10 @@ def contributions(
     return mean / count, added / count
 
 
-def _of_leaves(paths: _Paths, values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """The sum of the outputs for the reference rows, and that of what each input adds.
+def _of_leaves(
+    paths: _Paths, values: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The sums of the outputs for the reference rows, and of what each input adds to them.
 
     A leaf is reached by the coalitions that have all of the a inputs `by_row` and none of the b
     inputs `by_reference`. Over the orders in which inputs join a coalition, an input of the former
@@ -119,10 +121,12 @@ def _of_leaves(paths: _Paths, values: NDArray[np.float64]) -> tuple[float, NDArr
     """
     value = values[paths.node]
     a, b = paths.by_row.sum(axis=1), paths.by_reference.sum(axis=1)
-    weighted = value / comb(a + b, a)
-    towards = np.where(a > 0, weighted / np.maximum(a, 1), 0.0)
-    away = np.where(b > 0, weighted / np.maximum(b, 1), 0.0)
-    return float(value[a == 0].sum()), towards @ paths.by_row - away @ paths.by_reference
+    towards = np.where(a > 0, 1 / (np.maximum(a, 1) * comb(a + b, a)), 0.0)
+    away = np.where(b > 0, 1 / (np.maximum(b, 1) * comb(a + b, b)), 0.0)
+    shares: NDArray[np.float64] = (
+        paths.by_row * towards[:, np.newaxis] - paths.by_reference * away[:, np.newaxis]
+    )
+    return value[a == 0].sum(axis=0), shares.T @ value
 
 
 def _children(
