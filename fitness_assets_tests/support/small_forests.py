@@ -87,8 +87,7 @@ def regressor(*, history: bool = True, trees: int = 6) -> tuple[Pipeline, Regres
         baseline_coverage=0.0,
         interval_width=0.0,
         intervals={},
-        by_activity=[],
-        by_segment=[],
+        slices={},
     )
     return pipelines.with_estimator(encoder, model), RegressorMetrics(
         train_rows=len(rows),
@@ -126,8 +125,7 @@ def classifier() -> tuple[Pipeline, ClassifierMetrics]:
         intervals={},
         labels=labels,
         confusion=[],
-        by_activity=[],
-        by_segment=[],
+        slices={},
     )
     return pipelines.with_estimator(encoder, model), ClassifierMetrics(
         train_rows=len(rows),
