@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,7 +126,8 @@ def main(path: Path) -> None:
     """Import `path` and print days, seconds and the peak of the process in bytes, as JSON."""
     began = time.perf_counter()
     options = ImportOptions(user="bench")
-    days = sum(batch.num_rows for batch in read_export(path, options, print))
+    report = partial(print, file=sys.stderr)
+    days = sum(batch.num_rows for batch in read_export(path, options, report))
     seconds = time.perf_counter() - began
     print(json.dumps({"days": days, "seconds": seconds, "peak": memory.peak()}))
 
