@@ -67,7 +67,9 @@ def _bars(found: Explanation, scale: _Scale) -> dict[str, float]:
 def _title(found: Explanation, scale: _Scale) -> str:
     """The finding: the input that changed the estimate most. Short enough for half of a page."""
     name, amount = next(iter(found.added.items()))
-    return f"Most from {feature_label(name).partition(' (')[0].lower()}: {scale.change(amount)}"
+    return (
+        f"Changed most by {feature_label(name).partition(' (')[0].lower()}: {scale.change(amount)}"
+    )
 
 
 def _sum(found: Explanation, scale: _Scale) -> str:

@@ -88,6 +88,9 @@ def test_a_rerun_reports_metadata_and_changes_no_file(
             v for v in materializations[name].metadata.values() if "data:image/png" in str(v.value)
         ]
         assert pictures, name
+    for spec in MODELS:
+        card = materializations[spec.name].metadata["model_card"]
+        assert str(card.value).startswith(f"# {spec.title}, 2023-04\n")
 
 
 def test_a_changed_month_changes_no_file_of_another(

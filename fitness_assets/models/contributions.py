@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
-from fitness_assets.models.forests import attribution, calories
-from fitness_assets.models.prediction import Record, feature_row
+from fitness_assets.models.forests import attribution
+from fitness_assets.models.prediction import Record, feature_row, feature_rows
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -74,8 +74,7 @@ def explain_calories_of_day(
     day : DataFrame
         One row with the columns of the lake.
     """
-    row = calories.frame(day).reindex(columns=metrics.inputs.features)
-    row = row.astype(dict.fromkeys(metrics.inputs.ranges, float))
+    row = feature_rows(metrics.inputs, day)
     return _explanation(attribution.of_regressor(model, row), row)
 
 

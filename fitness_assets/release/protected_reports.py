@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import TypeVar, cast
 
 import numpy as np
-from msgspec.structs import replace
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from fitness_assets.models.disclosure import rounded, significant, suppressed
 from fitness_assets.models.forest_metrics import (
@@ -160,13 +161,24 @@ def _sizes(found: E, people: int) -> E:
 
 
 def _shown(parts: Sequence[S], people: int) -> list[S]:
-    """The parts of enough people, with rounded counts."""
+    """The parts of enough people, with rounded counts and scores.
+
+    An exact share of rows is a fraction that reveals their number.
+    """
     hidden = suppressed([max(part.users, 1) for part in parts], people)
     return [
-        replace(part, rows=rounded(part.rows, people), users=0)
+        replace(part, rows=rounded(part.rows, people), users=0, **_scores(part))
         for part, hides in zip(parts, hidden, strict=True)
         if not hides
     ]
+
+
+def _scores(part: Struct) -> dict[str, float]:
+    return {
+        name: float(significant(value))
+        for name, value in asdict(part).items()
+        if isinstance(value, float)
+    }
 
 
 def _counts(counts: list[list[int]], users: list[list[int]], people: int) -> list[list[int]]:

@@ -533,7 +533,7 @@ def test_what_each_input_added_sums_to_what_live_inference_shows(
     assert f"({points['Estimate (sum)']:.0f}%)" in shown(view)["Most probable activity"]
     assert kcal["Steps"] != 0
     assert "Age" not in kcal, "its field is empty"
-    most = [title for title in alternatives(view) if title.startswith("Most from")]
+    most = [title for title in alternatives(view) if title.startswith("Changed most by")]
     assert len(most) == 2
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from fitness_assets.models import slices
 from fitness_assets.models.cards import card
@@ -144,3 +144,5 @@ def test_the_card_of_a_protected_release_has_no_slice_of_few_people(name: str) -
     parts = [each for part in shown.metrics.evaluation.slices.values() for each in part]
     assert parts
     assert not any(each.rows % PEOPLE or each.users for each in parts)
+    exact = [n for each in parts for n in asdict(each).values() if isinstance(n, float)]
+    assert exact == [float(f"{number:.3g}") for number in exact], "or a share reveals a count"
