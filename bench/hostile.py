@@ -6,6 +6,9 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 from rich.table import Table
@@ -45,25 +48,34 @@ def hostile() -> Iterator[Table]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        release = ReleaseStore(Path(home) / "releases").open(_MONTH)
-        files = {f.name: read_bytes(release.folder, f) for f in release.manifest.files}
-        for each in tries(files, release.info, Path(home) / "tries", range(_TRIES)):
-            kinds["all"].append(each)
-            kinds[_kind(each.changed)].append(each)
+        processes = os.cpu_count() or 1
+        with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+            shares = [range(first, _TRIES, processes) for first in range(processes)]
+            for found in pool.map(partial(_tries, Path(home)), shares):
+                for each in found:
+                    kinds["all"].append(each)
+                    kinds[_kind(each.changed)].append(each)
     first: float | None = None
-    for kind, found in kinds.items():
-        seconds = sorted(each.seconds for each in found)
+    for kind, of_kind in kinds.items():
+        seconds = sorted(each.seconds for each in of_kind)
         first = first or seconds[-1]
         table.add_row(
             kind,
-            f"{len(found):,}",
-            f"{sum(each.accepted for each in found):,}",
+            f"{len(of_kind):,}",
+            f"{sum(each.accepted for each in of_kind):,}",
             f"{seconds[len(seconds) // 2]:.2f}",
             f"{seconds[-1]:.2f}",
-            f"{max(each.megabytes for each in found):.1f}",
+            f"{max(each.megabytes for each in of_kind):.1f}",
             f"{seconds[-1] / first:.2f}",
         )
     yield table
+
+
+def _tries(home: Path, seeds: range) -> list[Try]:
+    """The tries of one process: their memory and time are those of this process."""
+    release = ReleaseStore(home / "releases").open(_MONTH)
+    files = {f.name: read_bytes(release.folder, f) for f in release.manifest.files}
+    return list(tries(files, release.info, home / f"tries-{seeds.start}", seeds))
 
 
 def _kind(changed: str) -> str:

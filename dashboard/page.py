@@ -121,7 +121,17 @@ def _spec(
     """Title, height and Vega-Lite specification: building it takes longer than all else."""
     drawn = themed(_draw(*args))
     with alt.data_transformers.disable_max_rows():
-        return str(drawn.title), int(drawn.height), drawn.to_dict(validate=False)
+        spec = _printable(drawn.to_dict(validate=False))
+    return printable(str(drawn.title)), int(drawn.height), spec
+
+
+def _printable(value: Any) -> Any:
+    """A specification whose texts, those of the data included, are printable."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, dict):
+        return {_printable(key): _printable(each) for key, each in value.items()}
+    return [_printable(each) for each in value] if isinstance(value, list) else value
 
 
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:

@@ -71,7 +71,7 @@ def show(release: Release) -> None:
         f"{first.r2:.3f} to {last.r2:.3f}."
     )
     names = [step.step for step in steps]
-    chosen = st.select_slider("Step", names, value=names[-1], key="step")
+    chosen = st.select_slider("Step", names, value=names[-1], format_func=verbatim, key="step")
     place = names.index(chosen)
     _step(steps[place], steps[place - 1] if place else None)
     left, right = st.columns([3, 2], gap="medium")

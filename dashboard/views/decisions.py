@@ -9,6 +9,7 @@ from dashboard import data, page
 from dashboard.text import size
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.release.bundle import DataReport, Release, ReleaseReport
+from fitness_assets.text import verbatim
 
 
 @page.view
@@ -113,7 +114,7 @@ def _loading(release: Release, report: ReleaseReport) -> None:
     largest = max(files, key=lambda file: file.bytes)
     numbers = {
         "Release": f"{len(files)} files, {size(release.manifest.bytes)}",
-        f"Largest file, {largest.name}": size(largest.bytes),
+        f"Largest file, {verbatim(largest.name)}": size(largest.bytes),
     }
     if loaded is not None:
         carried = [report.models[name].carried for name, model in loaded.models.items() if model]
@@ -150,7 +151,7 @@ def _reproducibility(release: Release, report: ReleaseReport) -> None:
         "are a shorter list, generated from the same lock file.",
         {
             "Same library versions as the build": f"{same} of {len(built_with)}",
-            "Built with Python": built_with["python"],
+            "Built with Python": verbatim(built_with.get("python", "unknown")),
             "Checks and gates passed": f"{passed} of {len(results)}",
             "Data version": release.manifest.data_version[:12],
         },

@@ -14,7 +14,7 @@ from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
-from fitness_assets.text import verbatim
+from fitness_assets.text import printable, verbatim
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -117,7 +117,7 @@ def _field(form: str, name: str, inputs: Inputs, *, filled: bool) -> float | str
             _label(name),
             inputs.categories[name],
             index=0 if filled else None,
-            format_func=label,
+            format_func=lambda name: printable(label(name)),
             key=key,
         )
         return chosen
@@ -141,7 +141,7 @@ def _field(form: str, name: str, inputs: Inputs, *, filled: bool) -> float | str
 def _label(name: str) -> str:
     if name in NUMBERS:
         return page.chosen_units().title(name)
-    return _LABELS.get(name) or feature_label(name)
+    return _LABELS.get(name) or verbatim(feature_label(name))
 
 
 def _factor(name: str) -> float:

@@ -16,7 +16,7 @@ from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
-from fitness_assets.text import verbatim
+from fitness_assets.text import printable, verbatim
 
 if TYPE_CHECKING:
     from dashboard.people import People
@@ -37,6 +37,7 @@ def show(release: Release) -> None:
         user = people.own or st.selectbox(
             "User",
             users,
+            format_func=printable,
             key="user",
             help="Ids as stored in the lake. Users of imported exports have pseudonyms.",
         )
@@ -150,7 +151,10 @@ def _segment(release: Release, people: "People", user: str) -> None:
     name = own["segment_name"].iloc[0]
     profile = next((profile for profile in metrics.profiles if profile.name == name), None)
     if profile is None:
-        st.info(f"You are in “{name}”, which this release does not describe: it has few users.")
+        st.info(
+            f"You are in “{verbatim(name)}”, which this release does not describe: it has few "
+            "users."
+        )
         return
     before = own["before"].iloc[0]
     text = f"You are in “{verbatim(profile.name)}” with {profile.users - 1:,} other users"

@@ -28,6 +28,8 @@ _FEATURES = {
 }
 # Features in the description of a direction.
 _DIRECTION_FEATURES = 3
+# Points of the map of users. With more, a fixed sample of users is drawn.
+_MOST_POINTS = 5_000
 
 
 @page.view
@@ -109,17 +111,19 @@ def _projection(people: "People", axes: Projection, metrics: SegmentMetrics) -> 
         notices.only_analysts("The map of users is shown")
     if people.own is not None or users is None:
         return
-    shown = users[["x", "y"]]
+    drawn = users.sample(min(len(users), _MOST_POINTS), random_state=0).sort_index()
+    shown = drawn[["x", "y"]]
     if metrics.stable:
-        shown = shown.assign(segment=users["segment_name"])
+        shown = shown.assign(segment=drawn["segment_name"])
     page.chart(segments.projection, shown, axes.explained)
     right, up = (
         _direction({name: loadings[axis] for name, loadings in axes.loadings.items()})
         for axis in (0, 1)
     )
+    sampled = f", of a fixed sample of {len(drawn):,}" if len(drawn) < len(users) else ""
     st.caption(
-        f"Each point is a user. Further right: {right}. Further up: {up}. Segments that overlap "
-        "here can be separate on the axes that are not drawn."
+        f"Each point is a user{sampled}. Further right: {right}. Further up: {up}. Segments that "
+        "overlap here can be separate on the axes that are not drawn."
     )
 
 

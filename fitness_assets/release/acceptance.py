@@ -49,9 +49,13 @@ _TABLES = {
         **dict.fromkeys(("minimum", "q1", "median", "q3", "maximum"), _NUMBER),
     },
 }
-#: Tables that a release may lack: those with rows of people, and those of segments.
+#: Tables that a release may lack: those with rows of people or in place of them, and of segments.
 _OPTIONAL_TABLES = {
     "sample": {"activity_type": _TEXT, **_NUMBERS},
+    "pairs": {
+        **dict.fromkeys(("x", "y"), _TEXT),
+        **dict.fromkeys(("x_low", "x_high", "y_low", "y_high", "days"), _NUMBER),
+    },
     "user_days": {
         "user_id": _TEXT,
         "date": _DATE,
@@ -68,6 +72,11 @@ _OPTIONAL_TABLES = {
     },
     "movement": {"before": _TEXT, "segment": _TEXT, "users": _NUMBER},
 }
+#: Tables with rows by user, of which views read one user or draw a sample.
+_BY_USER = {"user_days", "segments", "user_map"}
+#: Limits on each other table, which views draw as a whole. The largest, `pairs`, has up to 8,000
+#: rows and 200 kB of texts.
+_MAX_ROWS, _MAX_TEXT_BYTES = 20_000, 2_000_000
 
 
 def check_release(files: Mapping[str, bytes], month: str, *, load_models: bool) -> None:
@@ -93,6 +102,8 @@ def check_release(files: Mapping[str, bytes], month: str, *, load_models: bool) 
     for name in _TABLES:
         if f"{name}.parquet" not in files:
             raise ReleaseError(f"the release of {month} has no {name}.parquet")
+    if not files.keys() & {"sample.parquet", "pairs.parquet"}:
+        raise ReleaseError(f"the release of {month} has neither sample.parquet nor pairs.parquet")
     _check_tables(files, month)
     _check_models(files, month, report, load=load_models)
 
@@ -113,7 +124,12 @@ def _check_tables(files: Mapping[str, bytes], month: str) -> None:
         name, _, suffix = file.rpartition(".")
         if suffix != "parquet":
             continue
-        schema, rows = parquet_file.check(content, f"{month} {file}")
+        schema, rows, text_bytes = parquet_file.check(content, f"{month} {file}")
+        if name not in _BY_USER and (rows > _MAX_ROWS or text_bytes > _MAX_TEXT_BYTES):
+            raise ReleaseError(
+                f"{month} {file} has {rows:,} rows and {text_bytes:,} bytes of text; the limits "
+                f"are {_MAX_ROWS:,} and {_MAX_TEXT_BYTES:,}"
+            )
         kinds = {field.name: _kind(field.type) for field in schema}
         for column, kind in known.get(name, {}).items():
             # The columns of a table without rows are of any type.

@@ -92,18 +92,22 @@ def import_waiting(
     set of str
         The months whose records changed.
     """
+
+    def say(line: str) -> None:
+        log(printable(line))
+
     changed: set[str] = set()
     unexpected: Exception | None = None
     for export in exports:
         try:
-            changed |= _import(export, imports, zone, log)
+            changed |= _import(export, imports, zone, say)
         except (FitnessError, OSError) as error:
-            log(f"{export.name} stays in the inbox: {_reason(error)}")
+            say(f"{export.name} stays in the inbox: {_reason(error)}")
             # If the disk is full, this fails as well.
             with suppress(FitnessError, OSError):
                 imports.report_unreadable(export.name, _reason(error))
         except Exception as error:  # noqa: BLE001 - raised below
-            log(f"{export.name} stays in the inbox: {type(error).__name__}: {error}")
+            say(f"{export.name} stays in the inbox: {type(error).__name__}: {error}")
             unexpected = unexpected or error
     if unexpected is not None:
         raise unexpected

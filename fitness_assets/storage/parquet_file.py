@@ -7,7 +7,7 @@ page, before anything is decompressed.
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage.thrift import Reader
@@ -78,8 +78,16 @@ def read(
     return frame
 
 
-def check(content: bytes, name: str) -> tuple["pa.Schema", int]:
-    """Read all of a table once, and return its schema and its number of rows.
+class Checked(NamedTuple):
+    """A table that was read once: its columns, its rows, and the bytes of all of its texts."""
+
+    schema: "pa.Schema"
+    rows: int
+    text_bytes: int
+
+
+def check(content: bytes, name: str) -> Checked:
+    """Read all of a table once.
 
     Raises
     ------
@@ -89,13 +97,13 @@ def check(content: bytes, name: str) -> tuple["pa.Schema", int]:
     try:
         file = _open(content)
         schema = file.schema_arrow
-        _check_text(file, content)
+        text_bytes = _check_text(file, content)
         others = [field.name for field in schema if not _is_text(field)]
         if others:
             file.read(columns=others, use_threads=False).validate(full=True)
     except Exception as error:  # damaged bytes can make Arrow raise anything
         raise _refusal(name, error) from error
-    return schema, file.metadata.num_rows
+    return Checked(schema, file.metadata.num_rows, text_bytes)
 
 
 def _refusal(name: str, error: Exception) -> StorageError:
@@ -202,14 +210,14 @@ def _is_allowed(field: "pa.Field") -> bool:
     )
 
 
-def _check_text(file: "pq.ParquetFile", content: bytes) -> None:
-    """Read the columns of text as dictionaries, and check the size of their texts."""
+def _check_text(file: "pq.ParquetFile", content: bytes) -> int:
+    """Read the columns of text as dictionaries, and check the size of their texts, in bytes."""
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     names = [field.name for field in file.schema_arrow if _is_text(field)]
     if not names:
-        return
+        return 0
     texts = pq.ParquetFile(
         io.BytesIO(content), metadata=file.metadata, read_dictionary=names, pre_buffer=False
     )
@@ -221,3 +229,4 @@ def _check_text(file: "pq.ParquetFile", content: bytes) -> None:
             size += pc.sum(lengths.take(chunk.indices)).as_py() or 0
             if size > _MAX_TEXT_BYTES:
                 raise ValueError(f"its texts have more than {_MAX_TEXT_BYTES:,} bytes")
+    return int(size)

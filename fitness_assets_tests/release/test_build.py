@@ -5,8 +5,10 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +16,7 @@ from fitness_assets.errors import ReleaseError, StorageError
 from fitness_assets.models.registry import MODELS
 from fitness_assets.models.reports import BacktestReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.record.raw import TRAITS
 from fitness_assets.release import build, tables
 from fitness_assets.release.acceptance import check_people, check_release
 from fitness_assets.release.bundle import (
@@ -25,6 +28,8 @@ from fitness_assets.release.bundle import (
 from fitness_assets.release.people import PEOPLE_TABLES, Privacy, split
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.storage import documents
+from fitness_assets_tests.support.days import random_days
+from fitness_assets_tests.support.segments import learned
 
 DATA = DataReport(
     delivered=9,
@@ -132,6 +137,80 @@ def test_what_is_built_is_accepted_by_readers(privacy: Privacy, rows: int) -> No
     without = {name: content for name, content in public.items() if name != "days.parquet"}
     with pytest.raises(ReleaseError, match=r"no days\.parquet"):
         check_release(without, "2023-04", load_models=False)
+
+
+MODES = {
+    "public": PUBLIC,
+    "public, of real people": replace(PUBLIC, by_hand=True, real=True),
+    "private": PRIVATE,
+    "private, any cell": replace(PRIVATE, smallest_cell=1),
+    "none": replace(PRIVATE, people="none", smallest_cell=20),
+}
+#: What a source may lack.
+LACKING: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "labels": {"activity_type": None},
+    "measurements": dict.fromkeys(tables.NUMBERS, np.nan),
+    "traits": dict.fromkeys(TRAITS),
+    "worn days": {"worn": False},
+}
+
+
+def assembled(privacy: Privacy, users: int, lacking: str) -> tuple[dict[str, bytes], ...]:
+    """The two bundles of a month with segments and without models."""
+    days = random_days(users, seed=users, days=5).assign(**LACKING[lacking])
+    models = {
+        spec.name: build.Model(entry=ReleasedModel(report=report(released=False)), content=None)
+        for spec in MODELS
+    }
+    model, table, metrics = learned(24, groups=2)
+    segments = build.Segments(
+        model=model,
+        metrics=metrics,
+        table=table if users else table.assign(segment_name=None),
+        content=build._parquet(table),
+        previous_names=dict.fromkeys(table["user_id"][::2], "Other") if users else {},
+    )
+    made = replace(inputs(privacy), days=days, models=models, segments=segments)
+    return split(build.assemble(made)[0], privacy.people)
+
+
+@pytest.mark.parametrize(
+    ("mode", "users", "lacking"),
+    [
+        *((mode, users, "nothing") for mode in MODES for users in (0, 4, 24)),
+        *((mode, 24, lacking) for mode in ("public", "private") for lacking in [*LACKING][1:]),
+    ],
+)
+def test_tables_have_the_columns_that_readers_declare(mode: str, users: int, lacking: str) -> None:
+    """Of every privacy mode, with many users, few and none, and without whole columns."""
+    public, private = assembled(MODES[mode], users, lacking)
+    check_release(public, "2023-04", load_models=False)
+    check_people(private, "2023-04", load_models=False)
+    assert bool(private) == mode.startswith("private")
+
+
+@pytest.mark.parametrize("mode", ["public", "private"])
+def test_a_table_with_other_columns_is_refused(mode: str) -> None:
+    public, private = assembled(MODES[mode], 24, "nothing")
+    other = build._parquet(pd.DataFrame({"other": [1]}))
+    for files, check in ((public, check_release), (private, check_people)):
+        for name in files:
+            if name.endswith(".parquet"):
+                with pytest.raises(ReleaseError, match=f"{name} has no column"):
+                    check(files | {name: other}, "2023-04", load_models=False)
+    for wrong in (
+        pd.concat([pd.read_parquet(io.BytesIO(public["days.parquet"]))] * 20_000),
+        pd.read_parquet(io.BytesIO(public["days.parquet"])).assign(note="a" * 3_000_000),
+    ):
+        with pytest.raises(ReleaseError, match=r"rows and .* bytes of text; the limits are"):
+            check_release(
+                public | {"days.parquet": build._parquet(wrong)}, "2023-04", load_models=False
+            )
+    for name in ("sample.parquet", "pairs.parquet"):
+        public.pop(name, None)
+    with pytest.raises(ReleaseError, match="neither sample"):
+        check_release(public, "2023-04", load_models=False)
 
 
 def test_a_report_with_a_wrong_field_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The tables and metrics of a release whose rows of people are not public."""
 
-from datetime import date, timedelta
 from itertools import combinations
 
 import numpy as np
@@ -10,38 +9,15 @@ import pytest
 from fitness_assets.models.forest_metrics import ReliabilityBin
 from fitness_assets.record.raw import MEASUREMENTS, RANGES
 from fitness_assets.release import build, protected_reports, protected_tables, tables
+from fitness_assets_tests.support.days import random_days
 from fitness_assets_tests.support.published import find_people
 
 PEOPLE = 5
 
 
-def month(users: int, seed: int, days: int = 12) -> pd.DataFrame:
-    """Records of some days of some users, with values, activities and devices missing at random."""
-    generator = np.random.default_rng(seed)
-    share = generator.uniform(0.3, 1, (users, 1)) * generator.uniform(0.3, 1, days)
-    present = generator.random((users, days)) < share
-    keys = [
-        (f"p{user:020d}", date(2023, 4, 1) + timedelta(int(day)))
-        for user, day in np.argwhere(present)
-    ]
-    frame = pd.DataFrame(keys, columns=["user_id", "date"]).reindex(columns=tables.COLUMNS)
-    for name in frame.columns[frame.isna().all()]:
-        frame[name] = np.round(generator.gamma(4, 20, len(frame)), 1)
-        frame.loc[generator.random(len(frame)) < 0.2, name] = np.nan
-    return frame.assign(
-        day_of_week=[day.isoweekday() for _, day in keys],
-        worn=generator.random(len(frame)) < 0.8,
-        activity_type=np.array(["walking", "running", "rowing", None])[
-            generator.integers(4, size=len(frame))
-        ],
-        quality_flags=pd.Series([["steps_out_of_range"][: n % 9 == 0] for n in range(len(frame))]),
-        sex="female",
-    )
-
-
 @pytest.mark.parametrize(("users", "seed"), [(3, 0), (9, 1), (20, 2)])
 def test_no_published_cell_is_of_few_people(users: int, seed: int) -> None:
-    days = month(users, seed)
+    days = random_days(users, seed)
     made = protected_tables.data_tables(days, RANGES, PEOPLE)
     files = {f"{name}.parquet": build._parquet(table) for name, table in made.items()}
     assert find_people(files, days, set(days["user_id"]), PEOPLE) == []
@@ -57,7 +33,7 @@ def test_no_combination_of_published_means_is_of_few_people(seed: int) -> None:
     A combination of published sums concerns only the people T if it is 0 on the records of all
     others: if the rank of the cells decreases when the records of T are left out.
     """
-    days = month(9, seed)
+    days = random_days(9, seed)
     published = protected_tables.data_tables(days, RANGES, PEOPLE)["days"]
     users = pd.factorize(days["user_id"])[0]
     for name in MEASUREMENTS:
@@ -71,7 +47,7 @@ def test_no_combination_of_published_means_is_of_few_people(seed: int) -> None:
 
 
 def test_totals_are_calculated_from_published_cells_only() -> None:
-    days = month(30, 0)
+    days = random_days(30, 0)
     made = protected_tables.data_tables(days, RANGES, PEOPLE)
     summary = protected_tables.summary(days, made, PEOPLE)
     shown = made["days"]
@@ -84,7 +60,7 @@ def test_totals_are_calculated_from_published_cells_only() -> None:
 
 
 def test_large_months_lose_little() -> None:
-    days = month(300, 0)
+    days = random_days(300, 0)
     made = protected_tables.data_tables(days, RANGES, PEOPLE)
     exact = tables.by_day(days)
     assert len(made["days"]) == len(exact)

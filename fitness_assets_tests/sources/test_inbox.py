@@ -12,6 +12,7 @@ import pytest
 from fitness_assets.sources import inbox, originals
 from fitness_assets.sources.imports import Imports
 from fitness_assets.sources.pseudonyms import Pseudonyms
+from fitness_assets.text import printable
 from fitness_assets_tests.support.tidy import write_tidy
 
 ROW = "bert,2023-05-01,1,1800,70,7,walking"
@@ -296,12 +297,15 @@ def test_an_unexpected_error_is_raised_after_the_last_export(
 
     def failing(path: Path) -> str:
         if path.name == "a.csv":
-            raise ZeroDivisionError
+            raise ZeroDivisionError("\x1b[31m\nb.csv: all is well")
         return digest(path)
 
     monkeypatch.setattr(originals, "digest", failing)
     waiting = inbox.waiting_exports(folder, settle_seconds=0)
+    log: list[str] = []
     with pytest.raises(ZeroDivisionError):
-        inbox.import_waiting(waiting, imports, ZONE, lambda _: None)
+        inbox.import_waiting(waiting, imports, ZONE, log.append)
+    assert log[0].startswith("a.csv stays in the inbox: ZeroDivisionError: \\x1b[31m b.csv: all")
+    assert [printable(line) for line in log] == log
     assert [each.name for each in imports.all()] == ["b.csv"]
     assert (folder / "a.csv").exists()

@@ -1,9 +1,9 @@
-import subprocess
-import sys
+import os
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -12,14 +12,13 @@ import pytest
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.publication import CrashPoint
 from fitness_assets_tests.support import crash
+from fitness_assets_tests.support.crash import exit_status, start
+from fitness_assets_tests.support.platform import wait_for
 
 MONTH = "2023-04"
 SIGKILLED = -9
-
-
-def start(lake: Lake[TableInfo], content: int, point: str = "never") -> subprocess.Popen[bytes]:
-    module = "fitness_assets_tests.support.crash"
-    return subprocess.Popen([sys.executable, "-m", module, lake.root, MONTH, str(content), point])
+#: Kills of a process that publishes a month again and again; FITNESS_TEST_KILLS sets more.
+KILLS = int(os.environ.get("FITNESS_TEST_KILLS", "20"))
 
 
 def content(lake: Lake[TableInfo]) -> set[int]:
@@ -53,6 +52,11 @@ def polled(lake: Lake[TableInfo]) -> Iterator[list[set[int]]]:
     assert len(seen) > 10
 
 
+def changed(lake: Lake[TableInfo], before: set[int]) -> bool:
+    """Whether another content than `before` is published."""
+    return content(lake) != before
+
+
 def at_rest(lake: Lake[TableInfo]) -> set[str]:
     return {path.name for path in lake.folder(MONTH).iterdir() if path.name != "_lock"}
 
@@ -64,10 +68,10 @@ def test_readers_never_see_a_killed_writer_and_the_next_writer_repairs(
     lake = Lake(tmp_path, TableInfo)
     crash.publish(lake, MONTH, 1)
     with polled(lake) as seen:
-        assert start(lake, 2, point).wait(60) == SIGKILLED
+        assert exit_status(start(lake, MONTH, [2], point)) == SIGKILLED
         crashed = content(lake)
         time.sleep(0.1)
-        assert start(lake, 2).wait(60) == 0
+        assert exit_status(start(lake, MONTH, [2])) == 0
         time.sleep(0.1)
     replaced = point in {"manifest replaced", "old file deleted"}
     assert crashed == ({2} if replaced else {1})
@@ -81,10 +85,32 @@ def test_two_concurrent_writers_publish_one_complete_month(tmp_path: Path) -> No
     lake = Lake(tmp_path, TableInfo)
     crash.publish(lake, MONTH, 1)
     with polled(lake) as seen:
-        writers = [start(lake, number) for number in (2, 3)]
-        assert [writer.wait(60) for writer in writers] == [0, 0]
+        writers = [start(lake, MONTH, [number]) for number in (2, 3)]
+        assert [exit_status(writer) for writer in writers] == [0, 0]
     assert {frozenset(each) for each in seen} <= {frozenset({n}) for n in (1, 2, 3)}
     assert len(content(lake)) == 1
     assert content(lake) <= {2, 3}
     manifest = lake.published(MONTH)
     assert at_rest(lake) == {"_manifest.json", *(file.path for file in manifest.files)}
+
+
+def test_a_month_whose_content_changes_survives_kills_at_any_time(tmp_path: Path) -> None:
+    lake, undisturbed = Lake(tmp_path / "a", TableInfo), Lake(tmp_path / "b", TableInfo)
+    crash.publish(lake, MONTH, 0)
+    with polled(lake) as seen:
+        for number in range(KILLS):
+            before = content(lake)
+            first = 1_000 * (number + 1)
+            writer = start(lake, MONTH, list(range(first, first + 1_000)))
+            wait_for("a publication", partial(changed, lake, before), pause=0.005)
+            time.sleep(0.03 * number / KILLS)
+            writer.kill()
+            assert exit_status(writer) == SIGKILLED
+            (found,) = content(lake)
+            assert first <= found < first + 1_000
+    assert all(len(each) == 1 for each in seen)
+    last = 1_000 * (KILLS + 1)
+    assert exit_status(start(lake, MONTH, [last])) == 0
+    crash.publish(undisturbed, MONTH, last)
+    assert lake.published(MONTH) == undisturbed.published(MONTH)
+    assert at_rest(lake) == at_rest(undisturbed)

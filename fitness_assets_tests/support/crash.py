@@ -1,11 +1,9 @@
-"""A process that publishes a month and is killed at a crash point.
+"""Processes that publish a month, and are killed at a crash point or at any time."""
 
-Run as `python -m fitness_assets_tests.support.crash ROOT MONTH CONTENT POINT`.
-"""
-
+import multiprocessing
 import os
 import signal
-import sys
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,16 +29,29 @@ def publish(lake: Lake[TableInfo], month: str, content: int) -> None:
         writer.publish(describe(writer.staging))
 
 
-def main(root: str, month: str, content: str, fatal: str) -> None:
-    """Publish, and kill the process when it reaches `fatal`."""
+def start(
+    lake: Lake[TableInfo], month: str, contents: list[int], fatal: str = "never"
+) -> BaseProcess:
+    """Start a process that publishes each of `contents`, and is killed when it reaches `fatal`."""
+    # Its processes are copies of one that has imported this module.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=_publish_all, args=(lake.root, month, contents, fatal))
+    process.start()
+    return process
 
+
+def exit_status(process: BaseProcess) -> int | None:
+    """Wait for the end of `process`: 0, or the negative signal that killed it."""
+    process.join(60)
+    return process.exitcode
+
+
+def _publish_all(root: Path, month: str, contents: list[int], fatal: str) -> None:
     def die(point: publication.CrashPoint) -> None:
         if point == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
     publication.reached = die
-    publish(Lake(Path(root), TableInfo), month, int(content))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    for content in contents:
+        publish(Lake(root, TableInfo), month, content)

@@ -37,7 +37,9 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def wait_for(what: str, ready: Callable[[], bool], seconds: float = 600) -> None:
+def wait_for(
+    what: str, ready: Callable[[], bool], seconds: float = 600, pause: float = 0.5
+) -> None:
     """Wait until `ready` returns true; fail if it takes too long.
 
     Parameters
@@ -47,12 +49,14 @@ def wait_for(what: str, ready: Callable[[], bool], seconds: float = 600) -> None
     ready : callable
     seconds : float
         The limit. Generous, since the machine may be busy with other work.
+    pause : float
+        Seconds between two looks at the state.
     """
     deadline = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > deadline:
             pytest.fail(f"{what} took more than {seconds:.0f} s")
-        time.sleep(0.5)
+        time.sleep(pause)
 
 
 def original_lake() -> Path:

@@ -1,8 +1,22 @@
 """Renders docs/formats.md from the declarations of the export formats."""
 
+import csv
 from collections.abc import Iterable, Iterator
 
 from fitness_assets.record.raw import COLUMNS
+from fitness_assets.sources import parquet_limits
+from fitness_assets.sources.exports import (
+    aggregate,
+    archive,
+    archive_limits,
+    layout,
+    minute_amounts,
+    parsing,
+    reader,
+    tables,
+    xml_stream,
+)
+from fitness_assets.sources.exports.formats import apple_health, fitbit_web, tidy
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.registry import FORMATS
 
@@ -26,7 +40,7 @@ def render() -> str:
     """The document, in Markdown."""
     formats = sorted(FORMATS.values(), key=lambda each: each.name)
     sections = (line for each in formats for line in ("", *_section(each)))
-    return "\n".join([_INTRODUCTION, "", *_matrix(formats), *sections, ""])
+    return "\n".join([_INTRODUCTION, "", *_matrix(formats), "", *_limits(), *sections, ""])
 
 
 def _matrix(formats: list[Format]) -> Iterator[str]:
@@ -37,6 +51,48 @@ def _matrix(formats: list[Format]) -> Iterator[str]:
             cells = ("●" if column.name in each.columns else "" for each in formats)
             yield _row([f"`{column.name}`", *cells])
     yield _row(["user", *("own ids" if each.has_user_ids else "`--user`" for each in formats)])
+
+
+def _limits() -> Iterator[str]:
+    rows = {
+        "CSV": f"{tables.MAX_COLUMNS:,} columns; {tables.MAX_ROW_LENGTH:,} characters a row, "
+        f"{csv.field_size_limit():,} a value; {tidy.MAX_TEXT_LENGTH:,} characters a text that is "
+        "imported",
+        "Parquet": f"{parquet_limits.MAX_COLUMNS:,} columns, {parquet_limits.MAX_ROWS:,} rows, "
+        f"{_size(parquet_limits.MAX_METADATA_BYTES)} of metadata; in a row group "
+        f"{_size(parquet_limits.MAX_COLUMN_BYTES)} a column and "
+        f"{_size(parquet_limits.MAX_ROW_GROUP_BYTES)} in all, without compression",
+        "JSON": f"{_size(parsing.MAX_JSON_BYTES)}, and values that take about "
+        f"{_size(parsing.MAX_JSON_MEMORY)} of memory",
+        "Apple Health": f"{_size(xml_stream.MAX_ELEMENT_BYTES)} an element, "
+        f"{apple_health.MAX_ZONES} time zones, {_size(apple_health.MAX_VALUES_BYTES)} of values",
+        "sources of an export": f"{aggregate.MAX_SOURCES:,}",
+        "Google Takeout": f"{minute_amounts.MAX_READINGS:,} readings of an amount a file; "
+        f"{minute_amounts.MAX_DAYS:,} days of all sources together",
+        "Fitbit's web export": _size(fitbit_web.MAX_BYTES),
+        "zip, tar, gzip, bzip2, xz": f"{archive_limits.MAX_RATIO} times the compressed size, from "
+        f"{_size(archive_limits.RATIO_MIN_BYTES)} on, also in sum; {archive.MAX_MEMBERS:,} "
+        f"members; {_size(archive_limits.MAX_ZIP_BYTES)} of zip members in sum; "
+        f"{_size(archive.MAX_UNPACKED_BYTES)} unpacked to temporary files",
+        "`layout.toml`, `sources.toml`": _size(layout.MAX_TOML_BYTES),
+        "entries that are reported": f"{reader.MAX_REPORTED:,} of a file, "
+        f"{reader.MAX_REPORTED_IN_ALL:,} of an import, {reader.MAX_FILES:,} kinds of files; the "
+        "others are counted",
+    }
+    yield "## Limits"
+    yield ""
+    yield "A file over a limit is refused or quarantined, with the limit in the reason."
+    yield ""
+    yield _row(["what", "limit"])
+    yield _row(["---", "---"])
+    yield from (_row(row) for row in rows.items())
+
+
+def _size(count_bytes: int) -> str:
+    """A number of bytes in the unit that divides it."""
+    units = {"MB": 1_000_000, "GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "bytes": 1}
+    unit = next(unit for unit, size in units.items() if count_bytes % size == 0)
+    return f"{count_bytes // units[unit]} {unit}"
 
 
 def _section(each: Format) -> Iterator[str]:

@@ -31,7 +31,7 @@ _WITHOUT_CONTROLS = bytes(
 # The first chunk must hold the whole document type declaration.
 _FIRST_CHUNK_BYTES = 1 << 20
 _CHUNK_BYTES = 1 << 16
-_MAX_ELEMENT_BYTES = 1 << 20
+MAX_ELEMENT_BYTES = 1 << 20
 _MAX_DEPTH = 64
 _TOO_LARGE = "an element is too long or nested too deeply"
 
@@ -136,7 +136,7 @@ class XmlStream:
                 self._open_elements += len(self._elements) - started - len(self._closed)
                 self._closed.clear()
                 pending_bytes = self._bytes_fed - self._parser.CurrentByteIndex
-                if self._open_elements > _MAX_DEPTH or pending_bytes > _MAX_ELEMENT_BYTES:
+                if self._open_elements > _MAX_DEPTH or pending_bytes > MAX_ELEMENT_BYTES:
                     self._report(len(chunk), _TOO_LARGE)
                 break
 

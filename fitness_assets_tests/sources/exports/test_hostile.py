@@ -238,7 +238,7 @@ def test_the_members_of_zips_are_bounded_in_sum(
 def test_an_apple_export_within_its_limits_is_whole_and_the_rest_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apple_health, "_MAX_VALUES_BYTES", 3_000)
+    monkeypatch.setattr(apple_health, "MAX_VALUES_BYTES", 3_000)
     days = "".join(step(f"2023-04-{day:02}", sourceName="watch") for day in range(2, 9))
     path = write_files(tmp_path, {"export.xml": apple(days)}) / "export.xml"
     imported = import_path(path, zone=ZoneInfo("UTC"))
@@ -250,7 +250,7 @@ def test_an_apple_export_within_its_limits_is_whole_and_the_rest_is_reported(
 def test_time_zones_of_an_apple_export_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apple_health, "_MAX_ZONES", 2)
+    monkeypatch.setattr(apple_health, "MAX_ZONES", 2)
     zones = ("Europe/Berlin", "Asia/Tokyo", "America/New_York")
     records = "".join(
         step(f"2023-04-0{day}").replace("/>", "")

@@ -71,11 +71,12 @@ _DEVICE_NAME = re.compile(r"name:([^,>]+)")
 _MAX_AMOUNT = 1e6
 #: Memory of the values of one export, in bytes. 15 years of five amounts by three devices, with a
 #: heart rate in every hour, take 130 MB.
-_MAX_VALUES_BYTES = 200_000_000
+MAX_VALUES_BYTES = 200_000_000
 _DAY_BYTES, _HOUR_BYTES, _INTERVAL_BYTES, _SUMMARY_BYTES = 1_000, 160, 260, 500
 # Combinations of type, source and unit that are not read.
 _MAX_UNREAD = 10_000
-_MAX_ZONES = 64
+#: Time zones of one export.
+MAX_ZONES = 64
 # Hours that a time zone of few records keeps, instead of those of 15 years.
 _ZONE_HOURS = 1 << 13
 _DAY_MINUTES, _HOUR_MINUTES = 1440, 60
@@ -119,13 +120,13 @@ class _Budget:
     """The memory that the values of an export may still take, in bytes."""
 
     def __init__(self) -> None:
-        self._left = _MAX_VALUES_BYTES
+        self._left = MAX_VALUES_BYTES
 
     def take(self, size: int) -> None:
         """Take `size` bytes; ValueError if there are not so many left."""
         if size > self._left:
             raise ValueError(
-                f"the days of all sources would take more than {_MAX_VALUES_BYTES:,} bytes"
+                f"the days of all sources would take more than {MAX_VALUES_BYTES:,} bytes"
             )
         self._left -= size
 
@@ -288,8 +289,8 @@ class _Export:
         self._quarantine(self._name, f"line {line}", reason)
 
     def _new_clock(self, zone_name: str, element: Element) -> StampClock:
-        if len(self._clocks) >= _MAX_ZONES:
-            self._reject(element, f"more than {_MAX_ZONES} time zones: that of the import is used")
+        if len(self._clocks) >= MAX_ZONES:
+            self._reject(element, f"more than {MAX_ZONES} time zones: that of the import is used")
             return self._default_clock
         try:
             clock = StampClock(ZoneInfo(zone_name), _ZONE_HOURS)

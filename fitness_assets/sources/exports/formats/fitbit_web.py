@@ -36,7 +36,8 @@ _ACTIVITIES = (
     ("Minutes Fairly Active", "active_minutes", 1.0),
     ("Minutes Very Active", "active_minutes", 1.0),
 )
-_MAX_BYTES = 8 << 20
+#: Of one file.
+MAX_BYTES = 8 << 20
 _KM_PER_MILE = 1.609344
 _KG_PER_POUND = 0.45359237
 # Half-way between the mean length of a step in km and in miles.
@@ -87,9 +88,9 @@ def _read_member(
     member: Member, user: str, days: DayAggregator, nights: _Nights, quarantine: Quarantine
 ) -> None:
     # It is held in memory as a whole. An export has at most the days of a month.
-    if member.size > _MAX_BYTES:
+    if member.size > MAX_BYTES:
         raise SourceError(
-            f"{member.name} is {member.size:,} bytes; a web export over {_MAX_BYTES:,} is not read"
+            f"{member.name} is {member.size:,} bytes; a web export over {MAX_BYTES:,} is not read"
         )
     sections = _in_point_style(_sections(member, quarantine), member, quarantine)
     order = detect_date_order(

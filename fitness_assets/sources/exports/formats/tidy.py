@@ -27,7 +27,7 @@ _PARQUET_MAGIC = b"PAR1"
 _ROWS_PER_BATCH = 8192
 # Characters of the values of a batch.
 _MAX_BATCH_LENGTH = 8 << 20
-_MAX_TEXT_LENGTH = 1_000
+MAX_TEXT_LENGTH = 1_000
 _MAX_INT32 = 2**31 - 1
 _REQUIRED = {"user_id", "date"}
 _MEASURES = set(SCHEMA.names) - _REQUIRED
@@ -158,7 +158,7 @@ def _convert(name: str, factor: float, layout: Layout, value: Any) -> Any:
 
 
 def _to_text(value: Any, _date_format: str | None) -> str | None:
-    if isinstance(value, str | bytes) and len(value) > _MAX_TEXT_LENGTH:
+    if isinstance(value, str | bytes) and len(value) > MAX_TEXT_LENGTH:
         raise ValueError(f"{shorten(value)} has {len(value):,} characters")
     is_whole = isinstance(value, float) and value.is_integer()
     return str(int(value) if is_whole else value).strip() or None
@@ -177,7 +177,7 @@ def _to_day(value: Any, date_format: str | None) -> date:
     if isinstance(value, date):
         return check_day(value)
     text = str(value).strip()
-    if len(text) > _MAX_TEXT_LENGTH:
+    if len(text) > MAX_TEXT_LENGTH:
         raise ValueError(f"{shorten(text)} is not a date")
     return _parse_day(text, date_format)
 
