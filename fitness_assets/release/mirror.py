@@ -23,6 +23,7 @@ from fitness_assets.release.pointer import LATEST, Pointer
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import Origin
 from fitness_assets.storage.publication import (
+    encode_manifest,
     is_of,
     parse_manifest,
     read_bytes,
@@ -180,10 +181,10 @@ class Mirror:
                 "(FITNESS_RELEASE_DIGESTS)"
             )
         name = f"{month}/{MANIFEST}"
-        content = self._origin.read(name, pointer, _MAX_MANIFEST_BYTES)
-        if hashlib.sha256(content).hexdigest() != digest:
+        written = self._origin.read(name, pointer, _MAX_MANIFEST_BYTES)
+        if hashlib.sha256(written).hexdigest() != digest:
             raise ReleaseError(f"the SHA-256 of {name} is not the one in {LATEST}")
-        manifest = parse_manifest(content, name)
+        manifest = parse_manifest(written, name)
         read_info(manifest, month)
         if manifest.bytes > _MAX_RELEASE_BYTES:
             raise ReleaseError(
@@ -214,6 +215,9 @@ class Mirror:
         except Exception as error:
             _log.warning("the release of %s cannot be read", month, exc_info=True)
             raise ReleaseError(f"the release of {month} cannot be read: {error!r}") from error
+        # The copy is identified by the digest of its manifest, which is written again.
+        if encode_manifest(manifest) != written or len(files) != len(manifest.files):
+            raise ReleaseError(f"{name} is not written as releases are, so no copy would match it")
         self.store.write(month, files, manifest.info, manifest.inputs)
 
     def _bytes(self, month: str) -> int:

@@ -154,6 +154,11 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
     )
 
 
+def encode_manifest(manifest: Manifest) -> bytes:
+    """The content of the file of `manifest`."""
+    return documents.encode({"format": _FORMAT, **documents.plain(manifest)})
+
+
 def is_of(content: bytes, file: StoredFile) -> bool:
     """Whether `content` has the size and hash of `file`."""
     return len(content) == file.bytes and hashlib.sha256(content).hexdigest() == file.sha256
@@ -264,7 +269,7 @@ class Writer:
             for file in files
         )
         if not unchanged:
-            encoded = documents.encode({"format": _FORMAT, **documents.plain(manifest)})
+            encoded = encode_manifest(manifest)
             reached("files staged")
             for path, file in zip(staged, files, strict=True):
                 _sync(path)

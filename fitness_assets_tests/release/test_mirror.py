@@ -23,6 +23,7 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderOrigin
 from fitness_assets.storage import publication
 from fitness_assets.storage.models import load, verify
+from fitness_assets_tests.support.people_bundles import MONTH, publish_bundles
 from fitness_assets_tests.support.releases import any_content, release_info
 
 MONTHS = ("2023-04", "2023-05")
@@ -479,3 +480,22 @@ def test_a_full_disk_changes_nothing(
         n: d for n, d in kept.items() if n != LATEST
     }
     assert mirror.refresh().refused == {}
+
+
+def test_a_manifest_that_no_copy_would_match_is_refused(tmp_path: Path) -> None:
+    """Its content would be that of the pointer's digest only at the origin."""
+    publish_bundles(tmp_path)
+    root = tmp_path / "releases"
+    mirror = Mirror(FolderOrigin(root), tmp_path / "copy")
+    before = mirror.refresh()
+    path = root / MONTH / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text())))
+    pointer = json.loads((root / "latest.json").read_text())
+    pointer["releases"][MONTH] = hashlib.sha256(path.read_bytes()).hexdigest()
+    pointer["serial"] += 1
+    (root / "latest.json").write_text(json.dumps(pointer))
+    digest = mirror.store.digest(MONTH)
+    state = mirror.refresh()
+    assert state.months == before.months == (MONTH,)
+    assert "not written as releases are" in state.refused[MONTH]
+    assert mirror.store.digest(MONTH) == digest

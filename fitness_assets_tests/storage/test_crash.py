@@ -36,7 +36,7 @@ def polled(lake: Lake[TableInfo]) -> Iterator[list[set[int]]]:
 
     def poll() -> None:
         try:
-            while not done.is_set():
+            while not done.wait(0.005):
                 seen.append(content(lake))
         except Exception as error:  # noqa: BLE001 - raised in the test's thread
             errors.append(error)

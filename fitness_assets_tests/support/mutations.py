@@ -176,7 +176,7 @@ def write_changed(root: Path, release: Content, serial: int, seed: int) -> str:
     }
     if place == "manifest" and choice.random() < 0.5:
         document = _json_value(document, choice)
-    manifest = json.dumps(document).encode()
+    manifest = documents.encode(document)
     (folder / MANIFEST).write_bytes(manifest)
     pointer: Any = {
         "format": 1,
