@@ -56,8 +56,8 @@ COLUMNS = list(
 )
 #: Inputs that the pipeline computes from the features. See `derived_inputs.DERIVED`.
 DERIVED = [
-    *("heart_rate_above_resting", "basal_kcal", "walking_kcal", "weight_active_minutes"),
-    "kcal_at_usual_rate",
+    *("metres_per_step", "heart_rate_above_resting", "basal_kcal", "walking_kcal"),
+    *("weight_active_minutes", "kcal_active_minutes", "kcal_at_usual_rate"),
 ]
 #: R2 that may be lost for a smaller forest.
 TOLERANCE = 0.001

@@ -93,6 +93,11 @@ DERIVED = {
     "weight_active_minutes": DerivedInput(
         ("weight_kg", "active_minutes"), lambda of: of("weight_kg") * of("active_minutes")
     ),
+    # Where no weight is known, the usual kcal reflect the size of the body.
+    "kcal_active_minutes": DerivedInput(
+        ("calories_burned_mean_28d", "active_minutes"),
+        lambda of: of("calories_burned_mean_28d") * of("active_minutes"),
+    ),
     "kcal_at_usual_rate": DerivedInput(
         ("calories_burned_mean_28d", "steps", "steps_mean_28d"), _usual_rate
     ),
