@@ -54,7 +54,10 @@ def refresh_people() -> dict[str, str]:
         return {}
     refresh = _people_from_link if is_link(known.people_source) else _people
     return refresh(
-        known.people_source, known.people_cache, known.release_people_credentials
+        known.people_source,
+        known.people_cache,
+        known.release_people_credentials,
+        known.release_digests,
     ).refused
 
 
@@ -89,13 +92,16 @@ def _refreshed_from_link(source: str, cache: Path, digests: tuple[str, ...]) -> 
     return _refreshed(source, cache, digests)
 
 
-def _people(source: str, cache: Path, credentials: Path | None) -> State:
-    return Mirror(origin_of(source, credentials), cache, private=True, check=check_people).refresh()
+def _people(source: str, cache: Path, credentials: Path | None, digests: tuple[str, ...]) -> State:
+    origin = origin_of(source, credentials)
+    return Mirror(origin, cache, digests, private=True, check=check_people).refresh()
 
 
 @st.cache_data(ttl=_REMOTE_INTERVAL, max_entries=1, show_spinner="Checking for a new release")
-def _people_from_link(source: str, cache: Path, credentials: Path | None) -> State:
-    return _people(source, cache, credentials)
+def _people_from_link(
+    source: str, cache: Path, credentials: Path | None, digests: tuple[str, ...]
+) -> State:
+    return _people(source, cache, credentials, digests)
 
 
 def identity(release: Release) -> tuple[str, str]:

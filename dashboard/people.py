@@ -90,15 +90,19 @@ def _part(release: Release) -> Release | None:
     """The release that has the tables with rows of people of `release`.
 
     That is `release` itself if they are public, else the private bundle of the same month and
-    data; None if this dashboard has none.
+    data; None if this dashboard has none, or it is not among the pinned ones.
     """
     if release.has_people:
         return release
     known = data.settings()
     if known.people_source is None:
         return None
+    store = ReleaseStore(known.people_cache)
+    # The copy may be older than the pins.
+    if known.release_digests and store.digest(release.month) not in known.release_digests:
+        return None
     try:
-        part = ReleaseStore(known.people_cache).open(release.month)
+        part = store.open(release.month)
     except StorageError:
         return None
     return part if part.info.upstream == release.info.upstream else None

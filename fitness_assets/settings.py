@@ -207,8 +207,9 @@ class DashboardSettings:
     release_digests: tuple[str, ...] = _setting(
         "FITNESS_RELEASE_DIGESTS",
         "",
-        "The only releases that the dashboard may load: digests that `fitness release list` "
-        "prints, separated by commas. Without digests it loads what its source points to.",
+        "The only releases and private bundles that the dashboard may load: digests that "
+        "`fitness release list` prints, separated by commas. Without digests it loads what its "
+        "sources point to.",
         _digests,
     )
     release_cache: Path = _setting(

@@ -21,9 +21,10 @@ def release() -> None:
 
 @release.command("list")
 def list_releases() -> None:
-    """List the releases, with the digest that a consumer may pin.
+    """List the releases and their private bundles, with the digest that a consumer may pin.
 
-    The list marks the current release, which the dashboard shows first.
+    The list marks the current release, which the dashboard shows first, and private bundles, which
+    have the rows of people.
     """
     workspace = _workspace()
     pointer = workspace.releases.pointer()
@@ -41,6 +42,8 @@ def list_releases() -> None:
             missing = f"; PARTIAL, {text_until(info.partial_until)}{missing}"
         mark = "current" if month == pointer.month else ""
         say(f"{month}  {mark:<7}  {digest}{missing}")
+        if (private := workspace.people.digest(month)) is not None:
+            say(f"{month}  {'private':<7}  {private}")
 
 
 @release.command()

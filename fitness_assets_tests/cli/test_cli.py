@@ -221,6 +221,10 @@ def test_rollback_makes_an_older_release_current(tmp_path: Path) -> None:
     assert april.split()[:3] == ["2023-04", "current", f"{here.digest('2023-04')};"]
     assert "calorie_regressor not released" in april
     assert may.split()[:2] == ["2023-05", f"{here.digest('2023-05')};"]
+    private = ReleaseStore(tmp_path / "releases-people", private=True)
+    private.publish({"sample.parquet": b""}, release_info("2023-05"))
+    *_, last = fitness(tmp_path, "release", "list").stdout.splitlines()
+    assert last.split() == ["2023-05", "private", private.digest("2023-05")]
     run = fitness(tmp_path, "release", "rollback", "2023-06")
     assert run.returncode == 1
     assert run.stderr == "fitness: there is no release of 2023-06; there are 2023-04, 2023-05\n"

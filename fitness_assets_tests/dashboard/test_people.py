@@ -62,6 +62,27 @@ def test_without_an_access_no_table_is_read(home: Path) -> None:
                 data.table(of, name)
 
 
+def test_only_pinned_private_bundles_are_read(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(home / "pinned"))
+    stores = [ReleaseStore(home / name) for name in ("releases", "releases-people")]
+    public, private = (store.digest(MONTH) or "" for store in stores)
+    release = stores[0].open(MONTH)
+
+    def can_read() -> bool:
+        found = people.read(release, lambda: Access(everyone=True, reason=""))
+        return isinstance(found, People)
+
+    monkeypatch.setenv("FITNESS_RELEASE_DIGESTS", public)
+    assert "not pinned" in data.refresh_people()[MONTH]
+    assert not can_read()
+    monkeypatch.setenv("FITNESS_RELEASE_DIGESTS", f"{public},{private}")
+    assert data.refresh_people() == {}
+    assert can_read()
+    # A copy that was made before the pins changed is not read either.
+    monkeypatch.setenv("FITNESS_RELEASE_DIGESTS", public)
+    assert not can_read()
+
+
 def test_rows_of_a_public_release_need_no_access(home: Path) -> None:
     def never() -> Access:
         pytest.fail("asked for the access to public rows")
