@@ -56,7 +56,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """
         month = context.partition_key
         inputs = input_versions(workspace, "model_backtest", month)
-        before = shift(month, -1)
+        before, people = shift(month, -1), workspace.privacy.smallest_cell
         evaluations: dict[str, Evaluation] = {}
         not_scored: dict[str, str] = {}
         partial_until = workspace.daily.info(month).last_day_so_far
@@ -74,7 +74,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 continue
             model = load(content, f"{spec.name} of {before}")
             try:
-                evaluations[spec.name] = backtest.evaluate(spec, model, metrics, days, start(month))
+                test = backtest.held_out_days(spec, days, start(month), people)
+                evaluations[spec.name] = spec.forest().evaluate(model, metrics, test, people)
             except NotLearnedError as error:
                 not_scored[spec.name] = str(error)
         report = BacktestReport(model_month=before, evaluations=evaluations, not_scored=not_scored)

@@ -3,11 +3,10 @@
 from datetime import date
 
 import pandas as pd
-from sklearn.pipeline import Pipeline
 
 from fitness_assets.models.datasets import split_by_user
+from fitness_assets.models.disclosure import SMALLEST_CELL
 from fitness_assets.models.registry import FORESTS, ModelSpec
-from fitness_assets.models.reports import Evaluation, Metrics
 
 
 def columns() -> list[str]:
@@ -16,29 +15,26 @@ def columns() -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def evaluate(
-    spec: ModelSpec, model: Pipeline, metrics: Metrics, days: pd.DataFrame, since: date
-) -> Evaluation:
-    """Scores of a model on the days from `since` of held-out users.
+def held_out_days(
+    spec: ModelSpec, days: pd.DataFrame, since: date, people: int = SMALLEST_CELL
+) -> pd.DataFrame:
+    """Rows of the days from `since` of held-out users, to evaluate a model on.
 
     Parameters
     ----------
     spec : ModelSpec
         One of `registry.FORESTS`.
-    model : Pipeline
-    metrics : Metrics
-        Of the model.
     days : DataFrame
         `columns` of the window that ends with the month. Days before `since` are history.
     since : date
         The first day after those that the model was trained on.
+    people : int
+        Users needed, if more than ten.
 
     Raises
     ------
     NotLearnedError
         If there are too few users with such days.
     """
-    forest = spec.forest()
-    rows = forest.frame(days)
-    test = split_by_user(rows[rows["date"] >= pd.Timestamp(since)], [spec.target]).test
-    return forest.evaluate(model, metrics, test)
+    rows = spec.forest().frame(days)
+    return split_by_user(rows[rows["date"] >= pd.Timestamp(since)], [spec.target], people).test

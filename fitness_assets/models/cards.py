@@ -32,8 +32,8 @@ _SCORES = {
     "coverage": "In the 90% interval",
 }
 _NOT_SHOWN = (
-    "Not shown are slices of fewer than ten days and, in a protected release, of few people. A "
-    "device is known by the source of its records."
+    "Not shown are slices of fewer than ten days and, in a protected release, those from which the "
+    "score of few people follows. A device is known by the source of its records."
 )
 _SHARES = ("recall", "coverage")
 _WHOLE = ("mae", "rmse")

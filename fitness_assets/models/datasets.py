@@ -120,20 +120,22 @@ def folds(users: pd.Series, seed: int, count: int = _FOLDS) -> np.ndarray:
 
 
 def without_rare(rows: pd.DataFrame, columns: Sequence[str], people: int) -> pd.DataFrame:
-    """`rows` with the categories that fewer than `people` users have as missing values."""
-    rare = {
-        name: users.index[users < people]
-        for name in columns
-        if name in rows
-        for users in [rows.groupby(name)["user_id"].nunique()]
-    }
-    return rows.assign(
-        **{
-            name: rows[name].where(~rows[name].isin(values))
-            for name, values in rare.items()
-            if len(values)
-        }
-    )
+    """`rows` with the categories that fewer than `people` users have as missing values.
+
+    If there are fewer than `people` users with missing values then, they get the category that most
+    rows have: "missing" is a category of its own for a model.
+    """
+    found = {}
+    for name in columns:
+        if name not in rows:
+            continue
+        users = rows.groupby(name)["user_id"].nunique()
+        values = rows[name].where(~rows[name].isin(users.index[users < people]))
+        missing = values.isna()
+        if missing.any() and not missing.all() and rows["user_id"][missing].nunique() < people:
+            values = values.fillna(values.mode()[0])
+        found[name] = values
+    return rows.assign(**found)
 
 
 def validation_splits(train: pd.DataFrame, *, few: bool = False) -> Iterator[Split]:

@@ -22,20 +22,28 @@ class RegressionScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClassificationSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """Recall on the rows of one slice, of so many users."""
+    """Recall on the rows of one slice, of so many users.
+
+    `public` is whether a release that does not publish rows of people may have it: see `slices`.
+    """
 
     slice: str
     rows: int
     users: int = 0
+    public: bool = False
     recall: float
 
 
 class RegressionSlice(msgspec.Struct, frozen=True, kw_only=True):
-    """Scores on the rows of one slice, of so many users; `coverage` is that of the interval."""
+    """Scores on the rows of one slice, of so many users; `coverage` is that of the interval.
+
+    `public` is whether a release that does not publish rows of people may have it: see `slices`.
+    """
 
     slice: str
     rows: int
     users: int = 0
+    public: bool = False
     r2: float
     mae: float
     rmse: float

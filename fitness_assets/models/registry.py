@@ -70,7 +70,9 @@ class Forest(Implementation, Protocol):
         """The rows that features are taken from."""
         ...
 
-    def evaluate(self, model: "Pipeline", metrics: Any, test: "pd.DataFrame", /) -> Evaluation:
+    def evaluate(
+        self, model: "Pipeline", metrics: Any, test: "pd.DataFrame", people: int, /
+    ) -> Evaluation:
         """Scores of `model`, which has these metrics, on rows of `frame` of held-out users."""
         ...
 

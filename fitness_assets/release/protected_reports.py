@@ -1,11 +1,13 @@
 """The metrics of a release that does not publish rows of people.
 
 What rests on fewer people than the smallest cell is left out, counts are rounded to multiples of
-it, and texts that name files or count people are replaced. See `fitness_assets.models.disclosure`.
+it, and texts that name files or count people are replaced. Scores and shares are rounded to three
+digits: a share of few digits does not show the counts that it is the ratio of. See
+`fitness_assets.models.disclosure`.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 import numpy as np
@@ -15,11 +17,9 @@ from msgspec.structs import asdict, replace
 from fitness_assets.models.disclosure import rounded, significant, suppressed
 from fitness_assets.models.forest_metrics import (
     Agreement,
-    ClassificationSlice,
     ClassifierEvaluation,
     ClassifierMetrics,
     Interval,
-    RegressionSlice,
     RegressorEvaluation,
     RegressorMetrics,
     ReliabilityBin,
@@ -31,7 +31,7 @@ from fitness_assets.release.bundle import DataReport, Fallback, ReleasedModel
 
 E = TypeVar("E", ClassifierEvaluation, RegressorEvaluation)
 M = TypeVar("M", ClassifierMetrics, RegressorMetrics)
-S = TypeVar("S", ClassificationSlice, RegressionSlice, ReliabilityBin)
+S = TypeVar("S", bound=Struct)
 
 _NUMBER = re.compile(r"\d[\d,]*")
 
@@ -106,8 +106,11 @@ def _metrics(metrics: Metrics, people: int) -> Metrics:
     if isinstance(metrics, SegmentMetrics):
         return _segments(metrics, people)
     if isinstance(metrics, ClassifierMetrics):
-        shown = _shown(metrics.reliability, people)
-        return replace(_forest(metrics, people), reliability=shown)
+        return replace(
+            _forest(metrics, people),
+            reliability=_reliability(metrics.reliability, people),
+            class_shares=_scores(metrics.class_shares),
+        )
     constant, cold_start = metrics.constant, metrics.cold_start
     return replace(
         _forest(metrics, people),
@@ -117,8 +120,14 @@ def _metrics(metrics: Metrics, people: int) -> Metrics:
             low=float(significant(constant.low)),
             high=float(significant(constant.high)),
         ),
+        linear=_few_digits(metrics.linear),
         interval=_interval(metrics.interval),
-        cold_start=cold_start and replace(cold_start, interval=_interval(cold_start.interval)),
+        cold_start=cold_start
+        and replace(
+            cold_start,
+            scores=_few_digits(cold_start.scores),
+            interval=_interval(cold_start.interval),
+        ),
         agreement=_agreement(metrics.agreement, people),
     )
 
@@ -139,7 +148,11 @@ def _forest(metrics: M, people: int) -> M:
         train_users=rounded(metrics.train_users, people),
         evaluation=_evaluation(metrics.evaluation, people),
         inputs=replace(metrics.inputs, ranges=ranges),
-        trials=[replace(trial, rows=rounded(trial.rows, people)) for trial in metrics.trials],
+        trials=[
+            _few_digits(replace(trial, rows=rounded(trial.rows, people)))
+            for trial in metrics.trials
+        ],
+        importances=_scores(metrics.importances),
     )
 
 
@@ -151,34 +164,44 @@ def _evaluation(found: Evaluation, people: int) -> Evaluation:
 
 
 def _sizes(found: E, people: int) -> E:
-    slices = {kind: _shown(each, people) for kind, each in found.slices.items()}
+    slices = {
+        kind: [
+            _few_digits(replace(part, rows=rounded(part.rows, people), users=0))
+            for part in parts
+            if part.public
+        ]
+        for kind, parts in found.slices.items()
+    }
     return replace(
-        found,
+        _few_digits(found),
         rows=rounded(found.rows, people),
         users=rounded(found.users, people),
+        scores=_few_digits(found.scores),
+        baseline=_few_digits(found.baseline),
+        intervals={name: _few_digits(each) for name, each in found.intervals.items()},
         slices={kind: shown for kind, shown in slices.items() if shown},
     )
 
 
-def _shown(parts: Sequence[S], people: int) -> list[S]:
-    """The parts of enough people, with rounded counts and scores.
-
-    An exact share of rows is a fraction that reveals their number.
-    """
-    hidden = suppressed([max(part.users, 1) for part in parts], people)
+def _reliability(bins: Sequence[ReliabilityBin], people: int) -> list[ReliabilityBin]:
+    """The bins of enough people, with rounded counts."""
+    hidden = suppressed([max(each.users, 1) for each in bins], people)
     return [
-        replace(part, rows=rounded(part.rows, people), users=0, **_scores(part))
-        for part, hides in zip(parts, hidden, strict=True)
+        _few_digits(replace(each, rows=rounded(each.rows, people), users=0))
+        for each, hides in zip(bins, hidden, strict=True)
         if not hides
     ]
 
 
-def _scores(part: Struct) -> dict[str, float]:
-    return {
-        name: float(significant(value))
-        for name, value in asdict(part).items()
-        if isinstance(value, float)
-    }
+def _few_digits(document: S) -> S:
+    """`document` with its decimals rounded to three digits."""
+    fields = asdict(document)
+    decimals = {name: value for name, value in fields.items() if isinstance(value, float)}
+    return replace(document, **_scores(decimals))
+
+
+def _scores(values: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(significant(value)) for name, value in values.items()}
 
 
 def _counts(counts: list[list[int]], users: list[list[int]], people: int) -> list[list[int]]:

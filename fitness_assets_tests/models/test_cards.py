@@ -2,6 +2,7 @@
 
 import re
 from functools import cache
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,7 @@ def test_the_coverage_of_slices_is_that_of_their_rows() -> None:
 
 def test_a_slice_of_rows_without_a_value_or_of_few_rows_is_left_out() -> None:
     test = days().head(40).assign(age=[25.0] * 9 + [np.nan] * 11 + [60.0] * 20, sex=None)
-    found = slices.score_slices(test, lambda value, rows: (value, rows.tolist()))
+    found = slices.score_slices(test, lambda value, rows, _: (value, rows.tolist()))
     assert found["age"] == [("60 and over", list(range(20, 40)))]
     assert "sex" not in found
 
@@ -146,3 +147,56 @@ def test_the_card_of_a_protected_release_has_no_slice_of_few_people(name: str) -
     assert not any(each.rows % PEOPLE or each.users for each in parts)
     exact = [n for each in parts for n in asdict(each).values() if isinstance(n, float)]
     assert exact == [float(f"{number:.3g}") for number in exact], "or a share reveals a count"
+
+
+def public_slices(test: pd.DataFrame) -> set[tuple[str, str]]:
+    """Kind and value of each public slice."""
+    found = slices.score_slices(test, lambda value, _, public: (value, public), PEOPLE)
+    return {(kind, value) for kind, part in found.items() for value, public in part if public}
+
+
+def test_slices_leave_no_score_of_few_people() -> None:
+    """A difference of sums concerns few people if slices differ in, or leave, their rows only."""
+    base = days().assign(age=40.0, segment=None)
+    user = np.arange(len(base)) // 12
+    sex = pd.Series(np.where(user < 20, "female", "male"))
+    # The rest of both is one user, who has too few rows for a slice or no value at all.
+    for own in ("other", ""):
+        test = base.assign(sex=sex.where(user != 0, own).replace("", None), source=None)
+        for rows in (test, test.drop(index=test.index[1:12])):
+            public = public_slices(rows)
+            assert len({value for kind, value in public if kind == "sex"}) == 1
+            assert {kind for kind, _ in public} == {"activity", "age", "sex"}
+    # Devices that are those of the women, and of one man; and two that are together.
+    for devices in (["watch"], ["watch", "ring"]):
+        names = np.where(user <= 20, np.asarray(devices)[user % len(devices)], "phone")
+        public = public_slices(base.assign(sex=sex, source=names))
+        assert not {("sex", "female"), ("device", "phone")} <= public
+        assert {kind for kind, _ in public} >= {"activity", "age"}
+    same = public_slices(base.assign(sex=sex, source=np.where(user < 20, "watch", "phone")))
+    assert {("sex", "female"), ("sex", "male"), ("device", "phone")} <= same
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_combination_of_two_kinds_of_slices_is_of_few_people(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    base = days()
+    user = np.arange(len(base)) // 12
+    traits = {
+        "sex": generator.choice(np.array(["female", "male", None]), 40, p=[0.5, 0.4, 0.1]),
+        "segment": generator.choice(np.array(["A", "B", "C", None]), 40, p=[0.4, 0.3, 0.2, 0.1]),
+        "source": generator.choice(np.array(["watch", "phone"]), 40, p=[0.2, 0.8]),
+        "age": generator.integers(20, 80, 40).astype(float),
+    }
+    test = base.assign(**{name: values[user] for name, values in traits.items()})
+    found: dict[str, list[np.ndarray]] = {}
+    every = slices.score_slices(test, lambda _, rows, public: (rows, public), PEOPLE)
+    for kind, part in every.items():
+        found[kind] = [np.isin(np.arange(len(test)), rows) for rows, public in part if public]
+    for one, other in combinations(found.values(), 2):
+        cells = np.array([*one, *other], dtype=int).T
+        signs = np.array([*product((-1, 0, 1), repeat=cells.shape[1])]).T
+        # With and without all rows, whose score is public too.
+        for combined in (cells @ signs, 1 - cells @ signs):
+            users = np.logical_or.reduceat(combined != 0, np.arange(0, len(test), 12)).sum(axis=0)
+            assert not set(users) & set(range(1, PEOPLE))

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from fitness_assets.models import disclosure
+from fitness_assets.models.datasets import without_rare
 
 PEOPLE = 5
 
@@ -70,6 +71,19 @@ def test_values_are_rounded_to_significant_digits() -> None:
     found = disclosure.significant([12_345.6, 0.0012345, -7.891, 0, np.nan])
     assert found.tolist()[:4] == pytest.approx([12_300, 0.00123, -7.89, 0])
     assert np.isnan(found[4])
+
+
+@pytest.mark.parametrize(("rare", "missing"), [(0, 4), (4, 0), (2, 2), (3, 4), (0, 7), (0, 0)])
+def test_no_category_is_of_few_people_and_neither_are_missing_values(
+    rare: int, missing: int
+) -> None:
+    users = np.repeat(np.arange(30), 2)
+    sex = np.where(users < rare, "other", np.where(users % 2, "female", "male"))
+    known = pd.Series(sex).where(users < 30 - missing)
+    found = without_rare(pd.DataFrame({"user_id": users, "sex": known}), ["sex", "age"], PEOPLE)
+    counts = found.groupby(found["sex"].fillna("missing"))["user_id"].nunique()
+    assert counts.min() >= PEOPLE
+    assert ("missing" in counts) == (rare + missing >= PEOPLE)
 
 
 def test_a_model_keeps_nothing_of_single_rows() -> None:

@@ -86,9 +86,11 @@ def test_counts_in_texts_are_rounded(message: str | None, shown: str | None) -> 
 
 
 def test_parts_of_unknown_people_are_left_out() -> None:
-    parts = [
-        ReliabilityBin(rows=90, confidence=0.9, accuracy=0.9, users=users)
+    bins = [
+        ReliabilityBin(rows=91, confidence=0.9, accuracy=1 / 7, users=users)
         for users in (0, 4, 7, 30)
     ]
-    assert [part.users for part in protected_reports._shown(parts, PEOPLE)] == [0]
+    assert protected_reports._reliability(bins, PEOPLE) == [
+        ReliabilityBin(rows=90, confidence=0.9, accuracy=0.143)
+    ]
     assert protected_reports._counts([[90, 3], [7, 8]], [], PEOPLE) == [[0, 0], [0, 0]]

@@ -234,7 +234,7 @@ def _refine(search: Search, candidate: Candidate, classes: Sequence[str]) -> Can
 
 
 def evaluate(
-    model: Pipeline, metrics: ClassifierMetrics, test: pd.DataFrame
+    model: Pipeline, metrics: ClassifierMetrics, test: pd.DataFrame, people: int = SMALLEST_CELL
 ) -> ClassifierEvaluation:
     """Scores of a model on held-out users, compared with the class shares of its training rows.
 
@@ -245,6 +245,8 @@ def evaluate(
         Of the model.
     test : DataFrame
         Rows of `frame`.
+    people : int
+        See `slices.score_slices`.
     """
     # A ``past_`` feature is absent if no user of `test` has done that activity; it is then missing,
     # as it is on a user's first day.
@@ -252,26 +254,32 @@ def evaluate(
     labels = [str(label) for label in model.classes_]
     if OTHER in labels:
         test = pool(test, labels)
-    return _evaluation(labels, model.predict_proba(rows), metrics.class_shares, test)
+    return _evaluation(model.predict_proba(rows), metrics.class_shares, test, people)
 
 
 def _evaluation(
-    labels: list[str],
     probabilities: np.ndarray,
     class_shares: dict[str, float],
     test: pd.DataFrame,
+    people: int,
     repeats: int = 0,
 ) -> ClassifierEvaluation:
+    # In the order of the columns of `probabilities`.
+    labels = sorted(class_shares)
     truth = test[TARGET].to_numpy()
     constant = np.tile([class_shares[label] for label in labels], (len(truth), 1))
     predicted = np.asarray(labels, dtype=object)[probabilities.argmax(axis=1)]
     known = np.isin(truth, labels)
     times = max(repeats, 1)
 
-    def score(value: str, rows: np.ndarray) -> ClassificationSlice:
-        recall = float(np.mean(predicted[rows] == truth[rows]))
-        users = test["user_id"].iloc[rows].nunique()
-        return ClassificationSlice(slice=value, rows=len(rows) // times, users=users, recall=recall)
+    def score(value: str, rows: np.ndarray, public: bool) -> ClassificationSlice:
+        return ClassificationSlice(
+            slice=value,
+            rows=len(rows) // times,
+            users=test["user_id"].iloc[rows].nunique(),
+            public=public,
+            recall=float(np.mean(predicted[rows] == truth[rows])),
+        )
 
     confusion = confusion_matrix(truth[known], predicted[known], labels=labels)
     return ClassifierEvaluation(
@@ -288,7 +296,7 @@ def _evaluation(
         confusion_users=evaluation.confusion_users(
             test["user_id"][known], truth[known], predicted[known], labels
         ),
-        slices=slices.score_slices(test, score),
+        slices=slices.score_slices(test, score, people),
     )
 
 
@@ -321,13 +329,12 @@ def _metrics(split: Split, selection: Selection, model: Pipeline, people: int) -
     class_shares = {str(name): float(share) for name, share in shares.items()}
     test, probabilities = _score_rows(split, selection, model)
     correct = model.classes_[probabilities.argmax(axis=1)] == test[TARGET].to_numpy()
-    labels = [str(label) for label in model.classes_]
     # The chart counts each day once.
     once = len(split.test)
     return ClassifierMetrics(
         train_rows=len(split.train),
         train_users=int(split.train["user_id"].nunique()),
-        evaluation=_evaluation(labels, probabilities, class_shares, test, len(selection.repeats)),
+        evaluation=_evaluation(probabilities, class_shares, test, people, len(selection.repeats)),
         inputs=pipelines.inputs(split.train, features, people),
         class_shares=class_shares,
         majority_class=str(shares.idxmax()),

@@ -251,7 +251,9 @@ def learner(people: int) -> Learner:
     return Learner(TARGET, encoder, fit, _predict, _score, TOLERANCE, GRID, refine, people)
 
 
-def evaluate(model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame) -> RegressorEvaluation:
+def evaluate(
+    model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame, people: int = SMALLEST_CELL
+) -> RegressorEvaluation:
     """Scores of a model on held-out users, compared with the mean of its training rows.
 
     Parameters
@@ -261,11 +263,13 @@ def evaluate(model: Pipeline, metrics: RegressorMetrics, test: pd.DataFrame) -> 
         Of the model.
     test : DataFrame
         Rows of `frame`.
+    people : int
+        See `slices.score_slices`.
     """
     rows = test[metrics.inputs.features]
     predicted = model.predict(rows)
     low, high = bounds(metrics, rows, predicted)
-    return _evaluation(_Scored(test, predicted, low, high), metrics.constant)
+    return _evaluation(_Scored(test, predicted, low, high), metrics.constant, people)
 
 
 def bounds(
@@ -324,19 +328,20 @@ class _Scored:
 
 
 def _evaluation(
-    scored: _Scored, constant: ConstantBaseline, repeats: int = 0
+    scored: _Scored, constant: ConstantBaseline, people: int, repeats: int = 0
 ) -> RegressorEvaluation:
     test, predicted, low, high = scored.test, scored.predicted, scored.low, scored.high
     truth = test[TARGET].to_numpy()
     mean = np.full(len(truth), constant.mean)
 
-    def score(value: str, rows: np.ndarray) -> RegressionSlice:
+    def score(value: str, rows: np.ndarray, public: bool) -> RegressionSlice:
         scores = evaluation.regression(truth[rows], predicted[rows])
         days = len(rows) // max(repeats, 1)
         return RegressionSlice(
             slice=value,
             rows=days,
             users=test["user_id"].iloc[rows].nunique(),
+            public=public,
             r2=scores.r2,
             mae=scores.mae,
             rmse=scores.rmse,
@@ -353,7 +358,7 @@ def _evaluation(
         coverage=evaluation.coverage(truth, low, high),
         baseline_coverage=float(np.mean((constant.low <= truth) & (truth <= constant.high))),
         interval_width=float(np.mean(high - low)),
-        slices=slices.score_slices(test, score),
+        slices=slices.score_slices(test, score, people),
     )
 
 
@@ -412,7 +417,7 @@ def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetric
     return RegressorMetrics(
         train_rows=len(rows),
         train_users=int(rows["user_id"].nunique()),
-        evaluation=_evaluation(scored, constant, len(selection.repeats)),
+        evaluation=_evaluation(scored, constant, people, len(selection.repeats)),
         inputs=pipelines.inputs(rows, features, people),
         constant=constant,
         linear=evaluation.regression(truth, linear),

@@ -283,7 +283,8 @@ def test_a_slice_of_one_row_is_not_scored() -> None:
     model, metrics = calories.train(days, BUDGET)
     tested = days.index[held_out(days["user_id"])]
     days.loc[tested[0], "activity_type"] = "hiking"
-    found = backtest.evaluate(BY_NAME["calorie_regressor"], model, metrics, days, APRIL.date())
+    test = backtest.held_out_days(BY_NAME["calorie_regressor"], days, APRIL.date())
+    found = calories.evaluate(model, metrics, test)
     assert found.rows == len(tested)
     assert {part.slice for part in found.slices["activity"]} == {"running", "walking", "yoga"}
     documents.encode(found)
@@ -365,14 +366,17 @@ def test_a_backtest_uses_the_history_before_the_month() -> None:
     both = pd.concat([april, may], ignore_index=True)
     for name, model, metrics in trained:
         spec = BY_NAME[name]
-        found = backtest.evaluate(spec, model, metrics, both, may["date"].min().date())
+        test = backtest.held_out_days(spec, both, may["date"].min().date())
+        found = spec.forest().evaluate(model, metrics, test, 5)
         assert found.rows == len(split_by_user(may, [spec.target]).test), name
     assert isinstance(found, RegressorEvaluation)
     assert isinstance(metrics, RegressorMetrics)
     expected = pytest.approx(metrics.evaluation.scores.r2, abs=1e-6)
     assert found.scores.r2 == expected, "May has the rows of April"
     with pytest.raises(NotLearnedError, match="needs 10 users"):
-        backtest.evaluate(spec, model, metrics, april[:60], APRIL.date())
+        backtest.held_out_days(spec, april[:60], APRIL.date())
+    with pytest.raises(NotLearnedError, match="needs 1000 users"):
+        backtest.held_out_days(spec, both, APRIL.date(), people=1_000)
 
 
 def test_every_module_of_the_registry_provides_what_it_must() -> None:
