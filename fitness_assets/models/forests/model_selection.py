@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.utils.parallel import Parallel, delayed
 
 from fitness_assets.models.datasets import Split, folds, sample_users, validation_splits
 from fitness_assets.models.forest_metrics import Trial
@@ -265,7 +264,6 @@ class Search:
         self._splits = list(validation_splits(sample, few=few))
         self.validation = pd.concat([split.test for split in self._splits])
         self._encoded: dict[int, list[tuple[Encoded, Encoded, int]]] = {}
-        self._parallel = Parallel(n_jobs=-1, prefer="threads")
 
     def encoded(self, groups: Sequence[str]) -> list[tuple[Encoded, Encoded, int]]:
         """The encoded rows of each split, and the number of history columns."""
@@ -298,13 +296,12 @@ class Search:
 
         for groups, _ in choices:
             self.encoded(groups)
-        # Threads suffice: trees are grown without the interpreter's lock.
-        found = iter(
-            self._parallel(
-                delayed(fit)(groups, hyperparameters.limited(rows), split)
-                for groups, hyperparameters in choices
-                for split in range(len(self._splits))
-            )
+        # One after the other: scikit-learn grows the trees of a forest in threads, and forests that
+        # are fitted in threads of ours overwrite each other's warning filters.
+        found = (
+            fit(groups, hyperparameters.limited(rows), split)
+            for groups, hyperparameters in choices
+            for split in range(len(self._splits))
         )
         truth = self.validation[learner.target].to_numpy()
         candidates = []
@@ -409,14 +406,11 @@ def select_model(
 
 def _repeat(learner: Learner, train: pd.DataFrame, best: Candidate, seed: int) -> Repeat:
     fold_of = folds(train["user_id"], seed)
-    jobs = Parallel(n_jobs=-1, prefer="threads")
-
-    def predict(fold: int) -> np.ndarray:
+    parts = []
+    for fold in range(fold_of.max() + 1):
         split = Split(train[fold_of != fold], train[fold_of == fold])
         model = learner.train(split.train, best.features, best.hyperparameters)
-        return learner.predictions(model, split.test)
-
-    parts = jobs(delayed(predict)(fold) for fold in range(fold_of.max() + 1))
+        parts.append(learner.predictions(model, split.test))
     predicted = np.empty((len(train), *parts[0].shape[1:]))
     for fold, part in enumerate(parts):
         predicted[fold_of == fold] = part
