@@ -22,7 +22,11 @@ from fitness_assets.cli.terminal import say
 from fitness_assets.errors import FitnessError, SourceError, StorageError
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.propagation import busy_partitions, current_plan
-from fitness_assets.orchestration.run_records import other_logs, rewrite_records, search_servers
+from fitness_assets.orchestration.run_records import (
+    rewrite_records,
+    search_servers,
+    unreachable_records,
+)
 from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.regular_files import is_regular
 from fitness_assets.settings import Settings
@@ -75,9 +79,9 @@ def forget_user(settings: Settings, name: str) -> bool:
     with open_instance(settings) as instance:
         rewrite_records(instance, settings.dagster_home, traces)
         problems += list(search_servers(instance, traces))
-        logs = other_logs(instance)
+        unreachable = unreachable_records(instance)
     problems += [where for folder in _folders(settings) for where in search(folder, traces)]
-    _report(settings, traces, logs, problems)
+    _report(settings, traces, unreachable, problems)
     if not problems:
         pseudonyms.finish_forgetting(*user.ids)
     return not problems
@@ -312,8 +316,8 @@ def _remove_uploads(workspace: Workspace, not_uploaded: set[str]) -> list[str]:
     return problems
 
 
-def _report(settings: Settings, traces: Traces, logs: str | None, problems: list[str]) -> None:
-    """Print what is left, and what cannot be reached from here."""
+def _report(settings: Settings, traces: Traces, records: list[str], problems: list[str]) -> None:
+    """Print what is left, and what cannot be reached from here, such as `records` of Dagster."""
     for problem in problems:
         say(f"left: {problem}", err=True)
     unreachable = [
@@ -324,9 +328,7 @@ def _report(settings: Settings, traces: Traces, logs: str | None, problems: list
         unreachable.append("revisions that Google Drive keeps of files that were replaced")
     if settings.source == "folder":
         unreachable.append(f"the files in {settings.source_path}, whose records are skipped")
-    if logs is not None:
-        unreachable.append(f"the compute logs in {logs}")
-    for each in unreachable:
+    for each in (*unreachable, *records):
         say(f"not reached: {each}")
     for name in traces.unsearchable:
         say(f"not searched: {name!r} is too common in text; it was removed as a user id")

@@ -72,10 +72,17 @@ def search_servers(instance: dg.DagsterInstance, traces: Traces) -> Iterator[str
             engine.dispose()
 
 
-def other_logs(instance: dg.DagsterInstance) -> str | None:
-    """Where the instance keeps compute logs, if that is not below its home."""
+def unreachable_records(instance: dg.DagsterInstance) -> list[str]:
+    """What Dagster recorded and `rewrite_records` cannot reach."""
+    found = []
     manager = type(instance.compute_log_manager).__name__
-    return None if manager == "LocalComputeLogManager" else manager
+    if manager != "LocalComputeLogManager":
+        found.append(f"the compute logs in {manager}")
+    engines = _servers(instance)
+    for engine in engines:
+        found.append(f"the write-ahead log and the backups of the database {engine.url.database}")
+        engine.dispose()
+    return found
 
 
 def rewrite_database(engine: sa.Engine, traces: Traces) -> int:

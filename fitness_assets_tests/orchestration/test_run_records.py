@@ -7,9 +7,15 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from fitness_assets.orchestration.run_records import rewrite_database, rewrite_records
+from fitness_assets.orchestration.run_records import (
+    rewrite_database,
+    rewrite_records,
+    search_servers,
+    unreachable_records,
+)
 from fitness_assets.storage.trace_search import search
 from fitness_assets.storage.traces import REPLACEMENT, Traces
+from fitness_assets_tests.support.postgres import running_postgres
 
 PSEUDONYM = f"p{'0123456789' * 2}"
 TRACES = Traces([PSEUDONYM], ["corbin"])
@@ -41,6 +47,37 @@ def test_dagsters_records_name_the_user_no_more_and_keep_their_events(tmp_path: 
     assert log.read_text() == f"{REPLACEMENT}.zip: 3 records of anna\n"
     for path in tmp_path.rglob("*.db*"):
         assert not TRACES.may_be_in_pages(path.read_bytes()), "a deleted row is still in the file"
+
+
+def test_the_records_of_a_database_server_name_the_user_no_more(tmp_path: Path) -> None:
+    with running_postgres() as (url, folder):
+        storage = f"storage:\n  postgres:\n    postgres_url: {url}\n"
+        (tmp_path / "dagster.yaml").write_text(storage)
+        with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
+
+            @dg.op
+            def read(context: dg.OpExecutionContext) -> None:
+                context.log.info(f"read corbin.zip of {PSEUDONYM}")
+
+            @dg.job(tags={"user": "corbin"})
+            def job() -> None:
+                read()
+
+            assert job.execute_in_process(instance=instance).success
+            assert any("event_logs" in found for found in search_servers(instance, TRACES))
+            assert rewrite_records(instance, tmp_path, TRACES) > 0
+            assert list(search_servers(instance, TRACES)) == []
+            assert rewrite_records(instance, tmp_path, TRACES) == 0
+            assert unreachable_records(instance) == [
+                "the write-ahead log and the backups of the database postgres"
+            ]
+            assert [run.tags["user"] for run in instance.get_runs()] == [REPLACEMENT]
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+        with engine.connect() as connection:
+            connection.execute(sa.text("CHECKPOINT"))
+        for path in (folder / "base").rglob("*"):
+            if path.is_file():
+                assert not TRACES.may_be_in_pages(path.read_bytes()), path
 
 
 @pytest.mark.parametrize("key", ["id INTEGER PRIMARY KEY", "id INTEGER"])

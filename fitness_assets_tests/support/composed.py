@@ -111,7 +111,7 @@ class Composed:
                 # The image contains the sources in its working directory, too.
                 cwd=ROOT,
                 start_new_session=True,
-                user=_postgres_user() if name == "database" else None,
+                user=postgres_user() if name == "database" else None,
             )
         if _service(name).get("restart") == "no":
             assert self._processes[name].wait(_TIMEOUT_SECONDS) == 0, self.log(name)
@@ -186,7 +186,7 @@ class Composed:
 
     def _create_database(self) -> list[str]:
         environment = self.environment("database")
-        user, folder = _postgres_user(), Path(environment["PGDATA"])
+        user, folder = postgres_user(), Path(environment["PGDATA"])
         if user:
             shutil.chown(folder, user)
         password = self.folder / "password"
@@ -249,6 +249,6 @@ def _service(name: str) -> dict[str, Any]:
     return SERVICES[name.partition(".")[0]]
 
 
-def _postgres_user() -> str | None:
+def postgres_user() -> str | None:
     """The user of PostgreSQL, which refuses to run as root."""
     return "postgres" if os.geteuid() == 0 else None
