@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
@@ -19,12 +20,14 @@ from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.exports import shared_data
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 from fitness_assets_tests.support.published import find_people
-from fitness_assets_tests.support.tidy import write_tidy
+from fitness_assets_tests.support.tidy import HEADER
 
 pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.usefixtures("spark")]
 
 PEOPLE = 5
-NAMES = [f"person-{number:02}" for number in range(45)]
+# Models need 20 users.
+NAMES = [f"person-{number:02}" for number in range(24)]
+DAYS, RARE, OLDEST = 20, "rowing", 97
 
 
 @pytest.fixture
@@ -37,28 +40,40 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Iterator[DriveEmulator]:
 
 
 def few_people(folder: Path) -> Path:
-    """A month of 45 people, of whom three do what nobody else does."""
+    """Days of a few people more than the models need, of whom three do what nobody else does.
+
+    The first has a sex of their own, the second none, and the third is the oldest by far.
+    """
     generator = np.random.default_rng(0)
     rows = []
     for number, name in enumerate(NAMES):
         rare = number < PEOPLE - 2
         level = generator.normal(8000, 2000)
-        for day in range(30):
-            if not rare and day == 29:
+        sex = ("other", "", "male")[number] if rare else ("female", "male")[number % 2]
+        age = OLDEST if number == 2 else 25 + number
+        for day in range(DAYS):
+            if not rare and day == DAYS - 1:
                 continue  # the last day is that of the three
             steps = max(int(generator.normal(level, 1500)), 100) + 40_000 * rare
             kcal = int(1500 + 0.05 * steps + generator.normal(0, 50))
-            activity = "rowing" if rare else ("walking", "running")[int(generator.integers(2))]
+            activity = RARE if rare else ("walking", "running")[int(generator.integers(2))]
             sleep = "" if number == PEOPLE and day else f"{generator.normal(7, 1):.2f}"
             on = date(2023, 4, 1) + timedelta(days=day)
-            rows.append(
-                f"{name},{on},{steps},{kcal},{generator.normal(80, 9):.0f},{sleep},{activity}"
-            )
-    return write_tidy(folder / "anna-smith.csv", *rows)
+            heart_rate = generator.normal(80, 9)
+            row = f"{name},{on},{steps},{kcal},{heart_rate:.0f},{sleep},{activity},{sex},{age}"
+            rows.append(row)
+    path = folder / "anna-smith.csv"
+    path.parent.mkdir()
+    path.write_text("\n".join([f"{HEADER},sex,age", *rows]))
+    return path
 
 
 def upload(settings: Settings, path: Path, month: str) -> Workspace:
     """Import `path` and materialize every asset of `month`."""
+    # What the models are depends on the order of the pseudonyms.
+    key = settings.home / "people" / "pseudonyms.key"
+    key.parent.mkdir()
+    key.write_bytes(bytes(32))
     configured_imports(settings).add(path, ImportOptions())
     with dg.DagsterInstance.ephemeral() as instance:
         assert materialize(settings, month, instance).success
@@ -108,11 +123,14 @@ def test_nobody_is_in_the_files_that_anyone_may_read(
     workspace = upload(settings, few_people(tmp_path / "files"), month)
     check(drive, workspace, month, {*NAMES, "anna-smith"})
     release = workspace.releases.open(month)
-    assert "rowing" not in set(release.table("activities")["activity_type"])
-    assert pd.Timestamp("2023-04-30").date() not in set(release.table("days")["date"])
+    assert RARE not in set(release.table("activities")["activity_type"])
+    assert date(2023, 4, DAYS) not in set(release.table("days")["date"])
     metrics = release.report().models["calorie_regressor"].report.metrics
-    assert metrics is not None, "the models are part of the test"
-    assert "rowing" not in str(metrics)
+    assert isinstance(metrics, RegressorMetrics), "the models are part of the test"
+    assert release.model_file("calorie_regressor") is not None
+    assert metrics.inputs.ranges["age"].maximum < OLDEST
+    assert metrics.inputs.categories["sex"] == ["female", "male"]
+    assert set(metrics.evaluation.slices) >= {"sex", "device"}
 
     by_hand = make_settings(
         tmp_path, **environment(drive, tmp_path, month), FITNESS_RELEASE_PEOPLE="public"

@@ -148,7 +148,7 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
     }
     privacy, people = inputs.privacy, inputs.privacy.smallest_cell
     entries = {name: model.entry for name, model in inputs.models.items()}
-    data, backtest = inputs.data, inputs.backtest
+    data, backtest, compression = inputs.data, inputs.backtest, inputs.compression
     if privacy.protects:
         protected = protected_tables.data_tables(inputs.days, RANGES, people)
         files |= {f"{name}.parquet": _parquet(table) for name, table in protected.items()}
@@ -159,6 +159,7 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
         }
         data = protected_reports.data_report(data, people)
         backtest = backtest and protected_reports.backtest_report(backtest, people)
+        compression = compression and protected_reports.compression_report(compression, people)
     else:
         files |= _data_tables(inputs.days)
         summary = tables.summary(inputs.days)
@@ -171,7 +172,7 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
         models=entries,
         data=data,
         backtest=backtest,
-        compression=inputs.compression,
+        compression=compression,
         projection=projection,
         renamed_segments=renamed,
     )

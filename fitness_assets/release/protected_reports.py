@@ -24,7 +24,13 @@ from fitness_assets.models.forest_metrics import (
     RegressorMetrics,
     ReliabilityBin,
 )
-from fitness_assets.models.reports import BacktestReport, Evaluation, Metrics, ModelReport
+from fitness_assets.models.reports import (
+    BacktestReport,
+    CompressionReport,
+    Evaluation,
+    Metrics,
+    ModelReport,
+)
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release.bundle import DataReport, Fallback, ReleasedModel
@@ -88,6 +94,15 @@ def backtest_report(report: BacktestReport, people: int) -> BacktestReport:
         report,
         evaluations={name: _evaluation(each, people) for name, each in report.evaluations.items()},
         not_scored={name: text(why, people) or "" for name, why in report.not_scored.items()},
+    )
+
+
+def compression_report(report: CompressionReport, people: int) -> CompressionReport:
+    """The report on the compression of a model."""
+    return replace(
+        report,
+        reason=text(report.reason, people),
+        steps=[_few_digits(step) for step in report.steps],
     )
 
 

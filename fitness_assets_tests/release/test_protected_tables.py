@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fitness_assets.models.forest_metrics import ReliabilityBin
+from fitness_assets.models.reports import CompressionReport
 from fitness_assets.record.raw import MEASUREMENTS, RANGES
 from fitness_assets.release import build, protected_reports, protected_tables, tables
 from fitness_assets_tests.support.days import random_days
@@ -83,6 +84,12 @@ def test_large_months_lose_little() -> None:
 )
 def test_counts_in_texts_are_rounded(message: str | None, shown: str | None) -> None:
     assert protected_reports.text(message, PEOPLE) == shown
+
+
+def test_a_compression_report_shows_no_counts_of_people() -> None:
+    report = CompressionReport(steps=[], reason="needs 10 users; there are 3")
+    shown = protected_reports.compression_report(report, PEOPLE)
+    assert shown.reason == "needs 10 users; there are 5"
 
 
 def test_parts_of_unknown_people_are_left_out() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,6 +20,11 @@ COUNTS = {
     *("heldout_rows", "heldout_users", "judged_users", "smallest", "delivered", "worn", "days"),
     *("known", "out_of_range", "not_worn", "missing", "outliers", "residual_counts"),
     *("counts", "confusion", "activities"),
+}
+#: Keys of JSON documents with shares of rows, which show the counts if they are exact.
+SHARES = {
+    *("accuracy", "baseline_accuracy", "recall", "coverage", "baseline_coverage"),
+    *("class_shares", "confidence", "mae", "rmse", "r2"),
 }
 #: Keys of JSON documents with numbers of other things.
 _NOT_OF_PEOPLE = {"days"}
@@ -40,9 +46,22 @@ def find_people(
     people : int
     """
     found = []
+    rare = {
+        f"the {column} {value}": str(value)
+        for column in ("activity_type", "sex", "source")
+        if column in days
+        for value, users in days.groupby(column)["user_id"].nunique().items()
+        if users < people
+    }
+    # Whole numbers instead of ids, which are faster to count.
+    numbers = {name: days[name].astype(float) for name in MEASUREMENTS}
+    days = days.assign(user_id=pd.factorize(days["user_id"])[0], **numbers)
     for path, content in files.items():
         for part, text in _parts(path, content):
             found += [f"{part} holds the id {each}" for each in ids if each.encode() in text]
+            found += [
+                f"{part} holds {what}" for what, word in rare.items() if _has_word(text, word)
+            ]
         name = path.rpartition("/")[2].partition("-")[0].removesuffix(".json")
         if path.endswith(".parquet"):
             table = pd.read_parquet(io.BytesIO(content))
@@ -55,6 +74,10 @@ def find_people(
             document = json.loads(content)
             found += [f"{path}: {each}" for each in _document(document, "", people)]
     return found
+
+
+def _has_word(content: bytes, word: str) -> bool:
+    return re.search(rb"(?<!\w)" + re.escape(word.encode()) + rb"(?!\w)", content) is not None
 
 
 def _parts(path: str, content: bytes) -> Iterator[tuple[str, bytes]]:
@@ -143,10 +166,12 @@ def _model(model: Any, people: int) -> Iterator[str]:
 def _document(value: Any, key: str, people: int) -> Iterator[str]:
     if isinstance(value, dict):
         for name, each in value.items():
-            own = key if key == "activities" else name
+            own = key if key in {"activities", "class_shares"} else name
             yield from _document(each, own, people)
     elif isinstance(value, list):
         for each in value:
             yield from _document(each, key, people)
     elif isinstance(value, int) and key in COUNTS - _NOT_OF_PEOPLE and value % people:
         yield f"{key} is {value}"
+    elif isinstance(value, float) and key in SHARES and value != float(f"{value:.3g}"):
+        yield f"{key} is {value}, a ratio of counts"
