@@ -1,7 +1,11 @@
 """Export and removal of all data of one user, with real runs and an upload target."""
 
 import dataclasses
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import unicodedata
 import zipfile
 from collections.abc import Iterator
@@ -16,18 +20,19 @@ import pytest
 from fitness_assets.cli import erasure
 from fitness_assets.cli.erasure import forget_user
 from fitness_assets.cli.personal_data import export_user
-from fitness_assets.cli.runs import run_months, run_stale
+from fitness_assets.cli.runs import run_months, run_stale, select_assets
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.storage.trace_search import search
 from fitness_assets.storage.traces import Traces
-from fitness_assets.workspace import Workspace
+from fitness_assets.workspace import ASSETS, Workspace
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import write_tidy
@@ -38,12 +43,23 @@ MONTHS = ["2023-04", "2023-05", "2023-06"]
 ZOE = "Zoë Quill"
 ZOE_DECOMPOSED = unicodedata.normalize("NFD", ZOE)
 DELIVERED = datetime(2024, 1, 1, tzinfo=UTC)
+#: Forget a user, and die by SIGKILL before anything is rematerialized.
+KILLED = """
+import os, signal, sys
+from fitness_assets.cli import erasure
+from fitness_assets.release.targets.folder import FolderTarget
+from fitness_assets.settings import Settings
+erasure.run_and_report = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+erasure.forget_user(Settings.from_env(), sys.argv[1])
+"""
 
 
-def settings_of(make_settings: MakeSettings, home: Path, **environ: str) -> Settings:
-    # So few users rarely deliver a complete month.
-    fixed = {"FITNESS_SOURCE": "exports", "FITNESS_LEAST_COMPLETE": "0"}
-    return make_settings(home, **{**fixed, "FITNESS_LAST_MONTH": MONTHS[-1], **environ})
+# So few users rarely deliver a complete month.
+ENVIRONMENT = {
+    "FITNESS_SOURCE": "exports",
+    "FITNESS_LEAST_COMPLETE": "0",
+    "FITNESS_LAST_MONTH": MONTHS[-1],
+}
 
 
 def days(user: str, first: str, count: int, steps: int) -> list[str]:
@@ -54,19 +70,25 @@ def days(user: str, first: str, count: int, steps: int) -> list[str]:
     ]
 
 
+#: What `versions` lists, without private bundles.
+RELEASED = [
+    *("raw_telemetry", "daily_activity", *MODEL_NAMES, "model_backtest", "dashboard_release")
+]
 ANNA = days("anna", "2023-05-01", 9, 4000)
 BERT = days("bert", "2023-05-03", 40, 6000)
 
 
 def versions(settings: Settings) -> dict[str, str]:
-    """Data versions of the lake and the models, by asset and month."""
+    """Data versions of what is stored, by asset and month; of releases, also private bundles."""
     workspace = Workspace.of(settings)
-    return {
-        f"{asset}/{month}": stored.data_version
-        for asset in ("raw_telemetry", "daily_activity", *MODEL_NAMES)
+    found = {
+        f"{asset}/{month}": workspace.manifest(asset, month)
+        for asset in ASSETS
+        if asset != "drive_upload"
         for month in MONTHS
-        if (stored := workspace.manifest(asset, month))
     }
+    found |= {f"people/{month}": workspace.people.manifest(month) for month in MONTHS}
+    return {name: stored.data_version for name, stored in found.items() if stored}
 
 
 @dataclass(frozen=True)
@@ -74,6 +96,7 @@ class Home:
     """A home with imports of four users, of whom two are to be forgotten, and its upload target."""
 
     settings: Settings
+    environ: dict[str, str]
     drive: DriveEmulator
     traces: Traces
 
@@ -99,13 +122,12 @@ def home(
     zoe = write_tidy(exports / "zoe.csv", *days(f"{ZOE_DECOMPOSED}\u200b", "2023-04-20", 20, 2000))
     with DriveEmulator() as drive:
         drive.patch(monkeypatch)
-        settings = settings_of(
-            make_settings,
-            tmp_path / "home",
-            FITNESS_DRIVE_FOLDER=drive.folder,
-            FITNESS_DRIVE_CREDENTIALS=str(drive.credentials(tmp_path, "authorized_user")),
-            FITNESS_DRIVE_READERS="reader@example.org",
-        )
+        environ = ENVIRONMENT | {
+            "FITNESS_DRIVE_FOLDER": drive.folder,
+            "FITNESS_DRIVE_CREDENTIALS": str(drive.credentials(tmp_path, "authorized_user")),
+            "FITNESS_DRIVE_READERS": "reader@example.org",
+        }
+        settings = make_settings(tmp_path / "home", **environ)
         for path in (mixed, zoe):
             configured_imports(settings).add(path, ImportOptions(delivered=DELIVERED))
         # The names of the files reach Dagster's log.
@@ -124,7 +146,7 @@ def home(
         assert [outcome.error for outcome in run_stale(settings, lambda *_: None)] == [None] * 3
         pseudonyms = configured_pseudonyms(settings)
         ids = {pseudonyms.pseudonym(name) for name in (ZOE, "corbin")}
-        yield Home(settings, drive, Traces(ids, [ZOE, "corbin"], own_paths=[tmp_path]))
+        yield Home(settings, environ, drive, Traces(ids, [ZOE, "corbin"], own_paths=[tmp_path]))
 
 
 def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target(
@@ -139,14 +161,23 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     assert home.traces_in_target(tmp_path / "before")
 
     narrow = dataclasses.replace(settings, first_month="2023-05", last_month="2023-05")
-    assert forget_user(narrow, ZOE_DECOMPOSED)
+    narrowed = home.environ | {"FITNESS_HOME": str(settings.home)}
+    narrowed |= {"FITNESS_FIRST_MONTH": "2023-05", "FITNESS_LAST_MONTH": "2023-05"}
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED, ZOE_DECOMPOSED], env=os.environ | narrowed, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    # Whatever is stale is rematerialized, also what the killed command did not get to.
     assert forget_user(narrow, corbin)
+    assert forget_user(narrow, ZOE_DECOMPOSED)
 
     assert list(search(settings.home, home.traces)) == []
     assert home.traces_in_target(tmp_path / "after") == []
     assert not [path for path in home.drive.paths() if "2023-04" in path]
     after = versions(settings)
-    assert all(after[each] != before[each] for each in after)
+    # Nothing is scored in a month after one without models, whoever is there.
+    same = {each for each in after if after[each] == before[each]}
+    assert same <= {"model_backtest/2023-05", "model_backtest/2023-06"}
     assert {each.rpartition("/")[2] for each in after} == {"2023-05", "2023-06"}
     assert run_stale(settings, lambda *_: None) == []
     with pytest.raises(SourceError, match="only data of users who were forgotten"):
@@ -155,14 +186,14 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
         with pytest.raises(SourceError, match=f"there is no data of a user called '{nobody}'"):
             forget_user(narrow, nobody)
 
-    others = settings_of(make_settings, tmp_path / "others")
+    others = make_settings(tmp_path / "others", **ENVIRONMENT)
     shutil.copytree(settings.home / "people", others.home / "people")
     only = write_tidy(tmp_path / "exports" / "others.csv", *ANNA, *BERT)
     configured_imports(others).add(only, ImportOptions(delivered=DELIVERED))
-    lakes = [dg.AssetKey("raw_telemetry"), dg.AssetKey("daily_activity")]
-    run_months(others, dict.fromkeys(MONTHS[1:], lakes), lambda *_: None)
-    assert versions(others).items() <= after.items()
-    assert len(versions(others)) == 4
+    assets = [dg.AssetKey(name) for name in RELEASED]
+    run_months(others, {"2023-05": assets, "2023-06": assets}, lambda *_: None)
+    assert versions(others) == after
+    assert len(after) == 2 * (len(RELEASED) + 1)
 
 
 def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
@@ -176,9 +207,11 @@ def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
         FITNESS_COHORT_USERS="3",
         FITNESS_LAST_MONTH="2023-04",
         FITNESS_LOGINS=str(logins),
+        FITNESS_UPLOAD_FOLDER=str(tmp_path / "uploads"),
     )
-    lakes = [dg.AssetKey("raw_telemetry"), dg.AssetKey("daily_activity")]
-    run_months(settings, {"2023-04": lakes}, lambda *_: None)
+    run_months(settings, {"2023-04": select_assets(settings, None)}, lambda *_: None)
+    uploads, traces = tmp_path / "uploads", Traces(["u0000002"])
+    assert any("user_days" in found for found in search(uploads, traces))
     tables = export_user(settings, "u0000002", tmp_path / "user.zip")
     assert tables == {"raw_telemetry": 30, "daily_activity": 30, "segments": 0}
     with zipfile.ZipFile(tmp_path / "user.zip") as archive:
@@ -202,6 +235,8 @@ def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
     monkeypatch.undo()
     assert forget_user(settings, "u0000002")
     assert logins.read_text() == others
+    assert list(search(uploads, traces)) == []
+    assert FolderTarget(uploads).manifest("2023-04") is not None, "the upload is replaced"
     for lake in (Workspace.of(settings).raw, Workspace.of(settings).daily):
         users = lake.scan(["2023-04"], ["user_id"]).table["user_id"]
         assert set(users.to_pylist()) == {"u0000001", "u0000003"}
