@@ -27,7 +27,11 @@ _COPIES_BYTES, _MAX_COPIES = 20_000_000, 30
 def start() -> Iterator[Probe]:
     """Start a process that imports once, and measures each forest in a fork of itself."""
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        # Modules in the working folder are not imported.
+        [sys.executable, "-P", "-m", __name__],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     requests, answers = cast("IO[str]", process.stdin), cast("IO[str]", process.stdout)
 

@@ -121,7 +121,8 @@ def measurement(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
         with the last line of the process's output if the release cannot be loaded.
     """
     process = subprocess.Popen(
-        [sys.executable, "-m", __name__, str(budget)],
+        # Modules in the working folder are not imported.
+        [sys.executable, "-P", "-m", __name__, str(budget)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -42,6 +42,8 @@ class SparkResource(LazyPySparkResource):
             jvm = {
                 "JAVA_HOME": str(java.home),
                 "PYSPARK_PYTHON": sys.executable,
+                # Workers run `python -m`: a module in the working folder must not hide another.
+                "PYTHONSAFEPATH": "1",
             }
             if self.spark_config["spark.master"].startswith("local"):
                 # Without it Spark resolves the host name, which fails in some containers.

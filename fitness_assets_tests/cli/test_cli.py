@@ -124,15 +124,24 @@ def test_a_month_that_fails_is_one_line_and_the_others_continue(tmp_path: Path) 
     assert "month=04" in landed[0].as_posix()
 
 
-def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
-    run = fitness(tmp_path, "backfill", "2023-04")
+def test_backfill_then_status(
+    tmp_path: Path, released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, folder = tmp_path / "Zürich", tmp_path / "work"
+    folder.mkdir()
+    # Modules in the working folder that would hide those of child processes.
+    for module in ("json", "numpy", "pyarrow", "platform"):
+        (folder / f"{module}.py").write_text("raise ImportError('imported by mistake')")
+    monkeypatch.chdir(folder)
+    # The locale of cron and systemd.
+    run = fitness(home, "backfill", "2023-04", LC_ALL="C")
     assert run.returncode == 0, run.stderr
     assert "1 of 1 months" in run.stdout
     assert "GB with the JVM" in run.stdout
     (row,) = [line for line in run.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", f"{USERS * 30:,}"]
 
-    run = fitness(tmp_path, "status", "--json")
+    run = fitness(home, "status", "--json")
     assert run.returncode == 0, run.stderr
     assets = json.loads(run.stdout)["assets"]
     assert list(assets)[:2] == ["raw_telemetry", "daily_activity"]
@@ -151,7 +160,7 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     assert assets["daily_activity"]["2023-04"]["rows"] == USERS * 30
     assert 0 < assets["activity_classifier"]["2023-04"]["metrics"]["accuracy"] <= 1
 
-    ours, theirs = (files_of("2023-04", home) for home in (tmp_path, released.home))
+    ours, theirs = (files_of("2023-04", each) for each in (home, released.home))
     assert ours.keys() == theirs.keys(), "the same files, written by another process"
     assert [path for path in ours if ours[path] != theirs[path]] == []
     stages = {
@@ -165,9 +174,9 @@ def test_backfill_then_status(tmp_path: Path, released: Settings) -> None:
     assert stages <= {part for path in ours for part in path.parts}
 
     # A record without the stored files does not count as materialized.
-    for manifest in (tmp_path / "lake" / "daily_activity").rglob("_manifest.json"):
+    for manifest in (home / "lake" / "daily_activity").rglob("_manifest.json"):
         manifest.unlink()
-    table = fitness(tmp_path, "status")
+    table = fitness(home, "status")
     (row,) = [line for line in table.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
 
