@@ -20,7 +20,7 @@ from fitness_assets.cli.ownership import kill_processes, served_home
 from fitness_assets.cli.service import Service
 from fitness_assets.errors import FitnessError
 from fitness_assets.orchestration.instance import launcher_hint, open_instance
-from fitness_assets.orchestration.liveness import cancel_runs, end_dead_runs
+from fitness_assets.orchestration.liveness import cancel_runs, end_dead_runs, interrupt_runs
 from fitness_assets.settings import SERVE_VARIABLE, Settings
 
 # A limit for a machine under heavy load; it is not waited for otherwise.
@@ -30,6 +30,7 @@ _LIVENESS_SECONDS = 15.0
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - compared with, not bound
 _DEFINITIONS = "fitness_assets.definitions"
 _SOCKET = "code.sock"
+_STOPPED = "fitness serve was stopped during this run"
 
 #: Host and port, or the path of a socket.
 Address = tuple[str, int] | Path
@@ -68,9 +69,14 @@ def run_services(settings: Settings, log: Callable[[str], None]) -> int:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="fitness-")))
         environment = settings.environment() | {SERVE_VARIABLE: serve}
         services = {
-            name: stack.enter_context(Service(name, command, environment))
+            name: Service(name, command, environment)
             for name, command in _commands(settings, folder).items()
         }
+        stack.enter_context(services["code server"])
+        # It waits for its runs. They are interrupted when the daemon can launch no other.
+        stack.callback(_interrupt_runs, instance, serve, log)
+        for name in ("webserver", "daemon", "dashboard"):
+            stack.enter_context(services[name])
 
         def ended() -> bool:
             return stopped() or any(service.has_ended() for service in services.values())
@@ -130,10 +136,19 @@ def _end_dead_runs(instance: dg.DagsterInstance, serve: str, log: Callable[[str]
         log(line)
 
 
+def _interrupt_runs(instance: dg.DagsterInstance, serve: str, log: Callable[[str], None]) -> None:
+    try:
+        lines = interrupt_runs(instance, serve, _STOPPED)
+    except SQLAlchemyError as error:
+        lines = [f"the runs could not be canceled, and will be killed: {error}"]
+    for line in lines:
+        log(line)
+
+
 def _cancel_runs(instance: dg.DagsterInstance, serve: str, log: Callable[[str], None]) -> None:
     """End what the services left behind, then mark its runs. Queued runs stay queued."""
     kill_processes(serve)
-    for line in cancel_runs(instance, serve, "fitness serve was stopped during this run"):
+    for line in cancel_runs(instance, serve, _STOPPED):
         log(line)
 
 

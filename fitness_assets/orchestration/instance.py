@@ -16,6 +16,7 @@ _EARLIER = frozenset(
     {
         "3e9bc696e21a6b3f12b38cd8da4cc06bee06b74ca57c332542398ce82af19f6b",
         "2e6cdcd79faa537b43814b2fefab59900b4076d78b4ec0a16cdcfb0fdb36cabf",
+        "35276deddbe180d007796063769767ce8537fd6ad0fbf467d4b7d029492c25f5",
     }
 )
 

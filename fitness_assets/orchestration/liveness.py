@@ -94,6 +94,30 @@ def end_dead_runs(instance: dg.DagsterInstance, *, serve: str | None = None) -> 
     return [line for line in lines if line is not None]
 
 
+def interrupt_runs(instance: dg.DagsterInstance, serve: str, reason: str) -> list[str]:
+    """Cancel the unfinished runs that the `fitness serve` with this id started.
+
+    Their processes are interrupted, and not waited for.
+
+    Returns
+    -------
+    list of str
+        A line for each run that is being canceled.
+    """
+    lines = []
+    for path in sorted(_folder(instance).glob("*.lock")):
+        holder = holder_of(instance, path.stem)
+        run = instance.get_run_by_id(path.stem)
+        if holder is None or holder.serve != serve or run is None or run.is_finished:
+            continue
+        if run.status != dg.DagsterRunStatus.CANCELING:
+            # Before the process ends: it records a run that was being canceled as canceled.
+            instance.report_run_canceling(run, reason)
+        if interrupt(holder):
+            lines.append(f"canceling  {describe_run(run)}, run {run.run_id}")
+    return lines
+
+
 def cancel_runs(instance: dg.DagsterInstance, serve: str, reason: str) -> list[str]:
     """Mark the unfinished runs that the `fitness serve` with this id started as canceled.
 

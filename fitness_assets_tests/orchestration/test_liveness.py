@@ -5,7 +5,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -252,6 +252,26 @@ def test_a_serve_cancels_only_runs_that_it_started(
         Status.STARTED,
         Status.STARTED,
     ]
+
+
+def test_a_serve_interrupts_only_runs_that_it_started(
+    instance: dg.DagsterInstance, make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, others, launched = (make_run(Status.STARTED) for _ in range(3))
+    write_record(instance, launched, Holder.current("home#1", started=False))
+    with ExitStack() as stack:
+        processes = []
+        for serve, run_id in (("home#1", ours), ("home#2", others)):
+            monkeypatch.setenv(SERVE_VARIABLE, serve)
+            processes.append(stack.enter_context(holder(instance, run_id)))
+        (line,) = liveness.interrupt_runs(instance, "home#1", "stopped")
+        assert line == f"canceling  monthly_pipeline 2023-04, run {ours}"
+        assert processes[0].wait(60) != 0
+        assert processes[1].poll() is None
+    statuses = [status_of(instance, run_id)[0] for run_id in (ours, others, launched)]
+    assert statuses == [Status.CANCELING, Status.STARTED, Status.STARTED]
+    (line,) = liveness.cancel_runs(instance, "home#1", "stopped")
+    assert launched in line, "its process had not started"
 
 
 def test_a_run_in_this_process_leaves_a_lock_file_only_if_it_was_interrupted(
