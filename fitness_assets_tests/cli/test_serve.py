@@ -24,7 +24,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.browser import chromium, expect, expect_finished, screenshot
 from fitness_assets_tests.support.foreign_page import attack, other_site
-from fitness_assets_tests.support.platform import free_port, wait_for
+from fitness_assets_tests.support.platform import free_port, quick_daemon, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, WebSocket
@@ -105,6 +105,7 @@ def serving(home: Path) -> Iterator[Served]:
             cwd=home.parent,
             env={
                 **kept,
+                **quick_daemon(kept),
                 **{name: str(port) for name, port in ports.items()},
                 "FITNESS_HOME": str(home),
                 "FITNESS_COHORT_USERS": str(USERS),

@@ -20,6 +20,8 @@ import psutil
 import pytest
 import yaml
 
+from fitness_assets_tests.support.platform import quick_daemon
+
 #: Limit for a service to become healthy or to exit. Generous: the machine may be busy.
 _TIMEOUT_SECONDS = 600
 _STOP_TIMEOUT_SECONDS = 60
@@ -164,6 +166,7 @@ class Composed:
         }
         return {
             **{variable: os.environ[variable] for variable in kept & os.environ.keys()},
+            **quick_daemon(os.environ),
             "PATH": os.pathsep.join([*path, os.environ["PATH"]]),
             # A container has only one address; here Spark must know which to use.
             "SPARK_LOCAL_IP": self.address[name],

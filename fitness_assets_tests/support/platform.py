@@ -1,9 +1,9 @@
-"""A small cohort, runs of the monthly job, free ports, and waiting for a state."""
+"""A small cohort, runs of the monthly job, free ports, a quick daemon, and waiting for a state."""
 
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -35,6 +35,18 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def quick_daemon(environ: Mapping[str, str]) -> dict[str, str]:
+    """With it Dagster's daemon looks for backfills every 2 seconds, and not every 30.
+
+    Parameters
+    ----------
+    environ : mapping
+        The environment of the daemon.
+    """
+    path = [str(Path(__file__).with_name("quick_daemon")), environ.get("PYTHONPATH", "")]
+    return {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
 
 def wait_for(
