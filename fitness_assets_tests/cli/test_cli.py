@@ -13,10 +13,13 @@ import psutil
 import pytest
 
 from fitness_assets.models.registry import MODEL_NAMES
+from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.liveness import holder_of
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake, RawInfo
+from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import USERS, wait_for
 from fitness_assets_tests.support.releases import release_info
 
@@ -212,6 +215,32 @@ def test_a_signal_ends_the_month_and_is_reported(tmp_path: Path) -> None:
     raw = Lake(tmp_path / "lake" / "raw_telemetry", RawInfo)
     assert raw.manifest("2023-04") is not None, "a completed stage stays published"
     assert not list(tmp_path.rglob("_staging-*"))
+
+
+def test_a_backfill_that_is_canceled_in_the_dagster_ui_ends(tmp_path: Path) -> None:
+    settings = Settings.from_env({"FITNESS_HOME": str(tmp_path)})
+    # The run cannot end while the test holds the lock of its month.
+    with Workspace.of(settings).raw.writer("2023-04"), open_instance(settings) as instance:
+        process = subprocess.Popen(
+            [FITNESS, "backfill", "2023-04", "--select", "raw_telemetry"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment(tmp_path),
+        )
+
+        def run_ids() -> list[str]:
+            return [each.run_id for each in instance.get_runs()]
+
+        wait_for("the run", lambda: any(holder_of(instance, each) for each in run_ids()))
+        (run_id,) = run_ids()
+        assert instance.run_launcher.terminate(run_id)
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 130
+        assert output.startswith("2023-04  FAILED  raw_telemetry was interrupted\n")
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        assert run.status == dg.DagsterRunStatus.CANCELED
 
 
 def test_rollback_makes_an_older_release_current(tmp_path: Path) -> None:
