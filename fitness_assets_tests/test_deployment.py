@@ -37,7 +37,7 @@ from fitness_assets_tests.support.composed import (
 )
 from fitness_assets_tests.support.platform import USERS, free_port, wait_for
 
-MONTHS = between("2023-04", "2023-09")
+MONTHS = between("2023-04", "2023-08")
 PARENT = "dagster/parent_run_id"
 #: The services that run once and exit.
 ENDING = ("state", "pools")

@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 def quick_daemon(environ: Mapping[str, str]) -> dict[str, str]:
-    """With it Dagster's daemon looks for backfills every 2 seconds, and not every 30.
+    """With it Dagster's daemon looks for backfills every 5 seconds, and not every 30.
 
     Parameters
     ----------

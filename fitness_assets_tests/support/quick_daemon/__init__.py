@@ -1,1 +1,1 @@
-"""On the ``PYTHONPATH`` of services: Dagster's daemon looks for backfills every 2 seconds."""
+"""On the ``PYTHONPATH`` of services: Dagster's daemon looks for backfills every 5 seconds."""

@@ -9,4 +9,4 @@ import sys
 if any(each == "dagster._daemon" or each.endswith("/dagster-daemon") for each in sys.orig_argv):
     from dagster._daemon import controller
 
-    controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
+    controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 5
