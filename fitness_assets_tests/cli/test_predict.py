@@ -112,7 +112,7 @@ def test_columns_that_are_not_used_are_copied_and_safe_in_a_spreadsheet(tmp_path
     scored(content, tmp_path)
     written = pd.read_csv(tmp_path / "o.csv", dtype=str, keep_default_na=False)
     assert written["id"].tolist() == ["007", "-5", "1.50"]
-    assert written["'=x"].tolist() == ["'=1+1", "'@a", "+1"]
+    assert written["'=x"].tolist() == ["'=1+1", "'@a", "'+1"]
     assert written["steps"].tolist() == ["8000", "-7", "9"]
     assert written["note"].tolist() == ['a, "b"\nc', "", "é"]
     parquet, _ = scored(content, tmp_path, "o.parquet")
