@@ -1,9 +1,9 @@
 """Membership inference: whether the loss of a forest says whether it was trained on a user.
 
 The attack of Yeom et al. (Privacy risk in machine learning, IEEE CSF 2018) guesses that a row with
-a small loss was trained on. Its AUC over all thresholds is 0.5 if members and non-members cannot be
-told apart. Also attacked are users, by the mean loss of their rows, and the confidence of the
-classifier, for which the attacker needs no label.
+a small loss was trained on. Its AUC over all thresholds is 0.5 if the losses of members and
+non-members do not differ. Users are attacked as well, by the mean loss of their rows, and the
+confidence of the classifier, for which the attacker needs no label.
 """
 
 import time

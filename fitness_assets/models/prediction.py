@@ -111,9 +111,7 @@ def predict_calories(
     ValueError
         If a category is not one that the model was trained on.
     """
-    row = feature_row(metrics.inputs, record)
-    predicted = model.predict(row)
-    low, high = calories.bounds(metrics, row, predicted)
+    predicted, low, high = _calories(model, metrics, feature_row(metrics.inputs, record))
     outside = _out_of_range(metrics.inputs, record)
     return CaloriesPrediction(float(predicted[0]), float(low[0]), float(high[0]), outside)
 
@@ -159,10 +157,16 @@ def predict_calories_of_days(
         ``expected`` kcal, and ``low`` and ``high``, the interval that covers `evaluation.COVERAGE`
         of such days; indexed as `days`.
     """
-    rows = feature_rows(metrics.inputs, days)
-    predicted = model.predict(rows)
-    low, high = calories.bounds(metrics, rows, predicted)
+    predicted, low, high = _calories(model, metrics, feature_rows(metrics.inputs, days))
     return pd.DataFrame({"expected": predicted, "low": low, "high": high}, index=days.index)
+
+
+def _calories(
+    model: "Pipeline", metrics: RegressorMetrics, rows: pd.DataFrame
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The predicted kcal of rows of features, and the bounds of their intervals."""
+    predicted = model.predict(rows)
+    return predicted, *calories.bounds(metrics, rows, predicted)
 
 
 def feature_row(inputs: Inputs, record: Record) -> pd.DataFrame:

@@ -35,7 +35,7 @@ class _Forgotten(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     unfinished : list of str
-        Those of whom not everything has been removed yet.
+        Those whose data has not all been removed yet.
     """
 
     salt: str

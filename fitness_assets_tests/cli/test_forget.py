@@ -93,7 +93,7 @@ def versions(settings: Settings) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Home:
-    """A home with imports of four users, of whom two are to be forgotten, and its upload target."""
+    """A home with imports of four users, two of them to be forgotten, and its upload target."""
 
     settings: Settings
     environ: dict[str, str]

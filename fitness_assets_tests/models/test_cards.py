@@ -25,7 +25,7 @@ CLASSIFIER, REGRESSOR = "activity_classifier", "calorie_regressor"
 
 @cache
 def days() -> pd.DataFrame:
-    """A month of 40 users, of whom three use the device "watch | band"."""
+    """A month of 40 users; three of them use the device "watch | band"."""
     generator = np.random.default_rng(0)
     dates = pd.date_range("2023-04-01", periods=12)
     frame = pd.DataFrame(
