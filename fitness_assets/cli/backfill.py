@@ -32,13 +32,13 @@ def backfill(
     if stale:
         if first or selection or report:
             raise click.UsageError("--stale takes neither months nor --select nor --report")
-        from fitness_assets.cli.report import run_stale_and_report
+        from fitness_assets.cli.run_report import run_stale_and_report
 
         run_stale_and_report(settings)
         return
     months = month_range(settings, first, last)
     # Imported after the months are validated, because the import takes seconds.
-    from fitness_assets.cli.report import run_and_report
+    from fitness_assets.cli.run_report import run_and_report
     from fitness_assets.cli.runs import select_assets
     from fitness_assets.sources.configured import configured_source
 

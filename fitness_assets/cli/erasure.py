@@ -15,7 +15,7 @@ import click
 from filelock import FileLock, Timeout
 
 from fitness_assets import clock, months
-from fitness_assets.cli.report import run_and_report, run_stale_and_report
+from fitness_assets.cli.run_report import run_and_report, run_stale_and_report
 from fitness_assets.cli.runs import select_assets
 from fitness_assets.cli.subject import Subject, find_user, users_of
 from fitness_assets.cli.terminal import say

@@ -148,6 +148,6 @@ def _rebuild(settings: Settings, changed: set[str]) -> None:
         say(note)
     if changed.isdisjoint(settings.months()):
         return
-    from fitness_assets.cli.report import run_stale_and_report
+    from fitness_assets.cli.run_report import run_stale_and_report
 
     run_stale_and_report(settings)

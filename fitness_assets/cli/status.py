@@ -16,7 +16,7 @@ def status(as_json: bool) -> None:
     settings = Settings.from_env()
     from fitness_assets import clock
     from fitness_assets.cli.inventory import outdated_months, partial_months, take_inventory
-    from fitness_assets.cli.report import (
+    from fitness_assets.cli.run_report import (
         print_inventory,
         print_missing,
         print_overdue,
