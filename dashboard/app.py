@@ -13,8 +13,8 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 
 from dashboard import data, notices, visitor
 from dashboard.text import label
-from dashboard.units import IMPERIAL, METRIC
 from fitness_assets.errors import FitnessError
+from fitness_assets.record.units import IMPERIAL, METRIC
 
 #: The views by section of the navigation: the module below `dashboard.views`, and its icon.
 VIEWS = {

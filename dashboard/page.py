@@ -14,9 +14,9 @@ from dashboard import people as rows_of_people
 from dashboard.charts.theme import themed
 from dashboard.people import People
 from dashboard.text import label
-from dashboard.units import METRIC, Units
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.record.units import METRIC, Units
 from fitness_assets.release.bundle import Release, ReleasedModel
 from fitness_assets.release.model_loader import Loaded
 from fitness_assets.storage.spreadsheet import harmless

@@ -1,57 +1,11 @@
-"""The units that numbers are shown in, and the labels of features.
-
-Labels, stored units and decimals are those of the record's declaration.
-"""
-
-from dataclasses import dataclass
-
-import pandas as pd
+"""The labels of features."""
 
 from dashboard.text import label
 from fitness_assets.record.raw import NUMBERS
 
-METRIC, IMPERIAL = "Metric", "Imperial"
-#: The imperial unit for a stored one, and the factor between them.
-_IMPERIAL_UNITS = {"km": ("mi", 0.621371), "cm": ("in", 0.393701), "kg": ("lb", 2.204623)}
 # Prefix of the share of a user's past days with an activity. `activity.PAST` is not imported, since
 # its module imports scikit-learn.
 _PAST_SHARE = "past_"
-
-
-@dataclass(frozen=True)
-class Units:
-    """The system of units that the user of the dashboard has chosen."""
-
-    system: str = METRIC
-
-    def unit(self, name: str) -> str:
-        """The unit in which `name`, a key of `NUMBERS`, is shown; empty for a count."""
-        stored = NUMBERS[name].unit
-        return _IMPERIAL_UNITS[stored][0] if self._converts(stored) else stored
-
-    def factor(self, name: str) -> float:
-        """The factor from the stored unit of `name` to the shown one."""
-        stored = NUMBERS[name].unit
-        return _IMPERIAL_UNITS[stored][1] if self._converts(stored) else 1.0
-
-    def _converts(self, stored: str) -> bool:
-        return self.system == IMPERIAL and stored in _IMPERIAL_UNITS
-
-    def title(self, name: str) -> str:
-        """Label and unit of `name`: "Distance (km)"."""
-        unit = self.unit(name)
-        return f"{NUMBERS[name].label} ({unit})" if unit else NUMBERS[name].label
-
-    def text(self, name: str, value: float) -> str:
-        """`value`, in the stored unit of `name`, as text in the shown unit: "220.5 lb"."""
-        shown = f"{value * self.factor(name):,.{NUMBERS[name].decimals}f}"
-        return f"{shown} {self.unit(name)}".rstrip()
-
-    def convert(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """`frame` with its numbers converted from stored units to the shown ones."""
-        return frame.assign(
-            **{name: frame[name] * self.factor(name) for name in NUMBERS if name in frame}
-        )
 
 
 def feature_label(name: str) -> str:

@@ -19,8 +19,8 @@ from dashboard.charts.theme import (
     tip,
 )
 from dashboard.text import label
-from dashboard.units import Units
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.units import Units
 
 
 def daily_means(days: pd.DataFrame, name: str, units: Units) -> alt.Chart:

@@ -16,8 +16,8 @@ from dashboard.charts.theme import (
     tip,
 )
 from dashboard.text import label
-from dashboard.units import Units
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
+from fitness_assets.record.units import Units
 
 _FRIDAY = 5
 #: Percentiles of `spread_by_activity`, and their titles.

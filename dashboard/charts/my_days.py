@@ -18,8 +18,8 @@ from dashboard.charts.theme import (
     text_color,
     tip,
 )
-from dashboard.units import Units
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.units import Units
 
 #: Where a recorded day lies, and its colour.
 PLACES = {"inside the interval": INK, "outside the interval": BAD}

@@ -5,7 +5,7 @@ import pandas as pd
 
 from dashboard.charts.my_days import calendar_heatmap
 from dashboard.charts.theme import rows_height, themed
-from dashboard.units import Units
+from fitness_assets.record.units import Units
 
 
 def days(steps: list[float]) -> pd.DataFrame:

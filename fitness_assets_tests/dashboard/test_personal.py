@@ -9,8 +9,9 @@ import pytest
 
 from dashboard import personal
 from dashboard.text import count, size
-from dashboard.units import IMPERIAL, Units, feature_label
+from dashboard.units import feature_label
 from fitness_assets.models.forests import activity
+from fitness_assets.record.units import IMPERIAL, Units
 from fitness_assets.storage.spreadsheet import safe_csv
 
 

@@ -14,12 +14,12 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import data
 from dashboard.text import label, without_paths
-from dashboard.units import Units
 from fitness_assets.etl.quality import DAILY_CHECKS
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests.pipelines import packed
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
