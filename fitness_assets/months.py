@@ -1,6 +1,7 @@
 """Month keys such as ``2023-04``, as all parts of the platform write them. No Dagster here."""
 
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import date, timedelta
 
@@ -80,6 +81,20 @@ def between(first: str, last: str) -> list[str]:
         months.append(month)
         month = shift(month, 1)
     return months
+
+
+def spans(months: Iterable[str]) -> str:
+    """Return `months` as text, with three or more successive ones as ``2019-01 to 2019-05``."""
+    runs: list[list[str]] = []
+    for month in sorted(months):
+        if runs and shift(runs[-1][-1], 1) == month:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(
+        f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(run)  # noqa: PLR2004
+        for run in runs
+    )
 
 
 def trailing(month: str, length: int) -> list[str]:

@@ -30,6 +30,20 @@ def test_trailing_windows_and_ranges() -> None:
     assert months.last_complete(date(2024, 1, 31)) == "2023-12"
 
 
+@pytest.mark.parametrize(
+    ("months_given", "text"),
+    [
+        ([], ""),
+        (["2023-04"], "2023-04"),
+        (["2023-05", "2023-04"], "2023-04, 2023-05"),
+        (["2022-11", "2022-12", "2023-01"], "2022-11 to 2023-01"),
+        (["2023-05", "2022-11", "2022-12", "2023-01"], "2022-11 to 2023-01, 2023-05"),
+    ],
+)
+def test_successive_months_are_one_span(months_given: list[str], text: str) -> None:
+    assert months.spans(months_given) == text
+
+
 @pytest.mark.parametrize("text", ["2023-13", "2023-1", "23-01", "2023-00", "2023-01-01", "0000-01"])
 def test_the_error_names_an_invalid_month(text: str) -> None:
     with pytest.raises(ValueError, match=text):

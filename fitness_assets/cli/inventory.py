@@ -70,10 +70,16 @@ def take_inventory(settings: Settings, months: Sequence[str]) -> Inventory:
     graph = build_defs(settings).resolve_asset_graph()
     stale = stale_partitions(read_state(workspace, settings.months()), months)
     with open_instance(settings) as instance:
+        # One query an asset, and one for each of its months that is recorded.
+        recorded = {
+            key: instance.get_materialized_partitions(key) for key in graph.toposorted_asset_keys
+        }
         return {
             key.to_user_string(): {
                 month: dataclasses.replace(
-                    _month_status(instance, workspace, key, month),
+                    _month_status(instance, workspace, key, month)
+                    if month in recorded[key]
+                    else MonthStatus(metrics={}),
                     stale=stale.get(Partition(key.to_user_string(), month)),
                 )
                 for month in months

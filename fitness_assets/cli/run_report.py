@@ -27,14 +27,21 @@ from fitness_assets.cli.runs import (
     run_stale,
 )
 from fitness_assets.cli.terminal import cell, say
-from fitness_assets.months import text_until
+from fitness_assets.months import spans, text_until
 from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.lineage import ON_DEMAND
 from fitness_assets.orchestration.propagation import current_plan, unrequested_months
 from fitness_assets.orchestration.state import OLDER_VERSION
 from fitness_assets.settings import Settings
 
 #: Width of a table that is not printed to a terminal, in characters.
 _WIDTH = 200
+#: Width of the columns asset and metric, and of the column of a month, in characters.
+_NAMES_WIDTH, _MONTH_WIDTH = 42, 13
+#: Runs whose outcome is printed in full.
+_OUTCOMES = 12
+#: The state of a month in which nothing is missing or stale.
+_COMPLETE = "complete"
 
 
 def run_and_report(settings: Settings, plan: Plan) -> None:
@@ -80,11 +87,7 @@ def _report(
     if not outcomes:
         say("every stale month is being materialized by another run")
         return
-    for outcome in outcomes:
-        result = outcome.error or f"{len(outcome.assets)} assets in {outcome.seconds:.1f} s"
-        say(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {result}")
-        for warning in outcome.warnings:
-            say(f"{outcome.month}  {'warns':<6}  {warning}")
+    _print_outcomes(outcomes)
     materialized = {asset for outcome in outcomes for asset in outcome.assets}
     inventory = take_inventory(settings, months)
     print_inventory({name: cells for name, cells in inventory.items() if name in materialized})
@@ -103,8 +106,31 @@ def _report(
         raise click.exceptions.Exit(1)
 
 
-def print_stale(settings: Settings) -> None:
-    """Print which months are stale, why, and whether they are requested again."""
+def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
+    """Print how each run ended; of many runs, only the newest and those that failed."""
+    earlier = [each for each in outcomes[:-_OUTCOMES] if each.error is None]
+    if earlier:
+        seconds = sum(each.seconds for each in earlier)
+        say(
+            f"{spans({each.month for each in earlier})}  ok  "
+            f"{sum(len(each.assets) for each in earlier)} assets in {seconds:.1f} s"
+            + _warned([each.month for each in earlier if each.warnings])
+        )
+    for outcome in outcomes:
+        if any(outcome is each for each in earlier):
+            continue
+        result = outcome.error or f"{len(outcome.assets)} assets in {outcome.seconds:.1f} s"
+        say(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {result}")
+        for warning in outcome.warnings:
+            say(f"{outcome.month}  {'warns':<6}  {warning}")
+
+
+def _warned(months: Collection[str]) -> str:
+    return f"; warnings of checks in {spans(set(months))}" if months else ""
+
+
+def print_stale(settings: Settings, months: Collection[str]) -> None:
+    """Print which of `months` are stale, why, and whether they are requested again."""
     with open_instance(settings) as instance:
         found = current_plan(settings, instance)
         given_up = unrequested_months(settings, instance, found)
@@ -114,6 +140,8 @@ def print_stale(settings: Settings) -> None:
             continue  # `fitness status` has a line of its own for these
         by_month.setdefault(partition.month, []).append((partition.asset, reason))
     for month, stale in sorted(by_month.items()):
+        if month not in months:
+            continue
         asset, reason = stale[0]
         others = f", and {len(stale) - 1} more assets" if len(stale) > 1 else ""
         state = "; its runs failed, see `fitness serve`" if month in given_up else ""
@@ -122,9 +150,9 @@ def print_stale(settings: Settings) -> None:
         say("`fitness backfill --stale` rematerializes what is stale, as does a daemon")
 
 
-def print_missing(inventory: Inventory) -> None:
-    """Print what is recorded as materialized but is not stored."""
-    for month in next(iter(inventory.values())):
+def print_missing(inventory: Inventory, months: Sequence[str]) -> None:
+    """Print what is recorded as materialized for `months` but is not stored."""
+    for month in months:
         assets = [asset for asset, cells in inventory.items() if cells[month].missing]
         if assets:
             say(
@@ -153,7 +181,7 @@ def print_hint(settings: Settings, failed: Collection[str]) -> None:
         stale = {each.month for each in current_plan(settings, instance).stale} - set(failed)
     if stale:
         updates = "`fitness serve`" if is_served(settings) else "`fitness backfill --stale`"
-        say(f"{', '.join(sorted(stale))} became stale; {updates} updates them")
+        say(f"{spans(stale)} became stale; {updates} updates them")
 
 
 def print_partial(settings: Settings, months: Sequence[str]) -> None:
@@ -162,18 +190,86 @@ def print_partial(settings: Settings, months: Sequence[str]) -> None:
         say(f"{month}  PARTIAL {text_until(last)}; its models learned from the months before")
 
 
-def print_inventory(inventory: Inventory) -> None:
-    """Print the headline metric of each asset and month."""
+def print_inventory(inventory: Inventory) -> list[str]:
+    """Print the headline metric of each asset for the newest months, and a summary of the others.
+
+    Returns
+    -------
+    list of str
+        The months of the table.
+    """
+    months = list(next(iter(inventory.values())))
+    shown = months[-_columns() :]
+    _print_table(inventory, shown)
+    if earlier := months[: len(months) - len(shown)]:
+        say(_summary(inventory, earlier))
+    return shown
+
+
+def print_whole_inventory(inventory: Inventory) -> list[str]:
+    """Print the headline metric of each asset and month, in as many tables as fit the width.
+
+    Returns
+    -------
+    list of str
+        The months of the tables: all.
+    """
+    months, columns = list(next(iter(inventory.values()))), _columns()
+    for first in range(0, len(months), columns):
+        if first:
+            say("")
+        _print_table(inventory, months[first : first + columns])
+    return months
+
+
+def _columns() -> int:
+    """The number of months that fit the width of a table, at least 1."""
+    return max(1, (_width() - _NAMES_WIDTH) // _MONTH_WIDTH)
+
+
+def _width() -> int:
+    return Console().width if sys.stdout.isatty() else _WIDTH
+
+
+def _print_table(inventory: Inventory, months: Sequence[str]) -> None:
     table = Table(box=None, pad_edge=False)
     table.add_column("asset")
     table.add_column("metric")
-    for month in next(iter(inventory.values())):
+    for month in months:
         table.add_column(month, justify="right")
-    for name, months in inventory.items():
+    for name, by_month in inventory.items():
         metric = HEADLINE.get(name, "rows")
-        table.add_row(*map(cell, (name, metric, *_headlines(months, metric))))
-    width = None if sys.stdout.isatty() else _WIDTH
-    Console(width=width).print(table)
+        statuses = {month: by_month[month] for month in months}
+        table.add_row(*map(cell, (name, metric, *_headlines(statuses, metric))))
+    Console(width=_width()).print(table)
+
+
+def _summary(inventory: Inventory, months: Sequence[str]) -> str:
+    """One line about `months`: how many there are, and which have problems."""
+    groups: dict[str, list[str]] = {}
+    for month in months:
+        found = {name: by_month[month] for name, by_month in inventory.items()}
+        groups.setdefault(_state(found), []).append(month)
+    states = [
+        f"{len(each)} {state}" + ("" if state == _COMPLETE else f" ({spans(each)})")
+        for state, each in groups.items()
+    ]
+    return (
+        f"{len(months)} earlier months, {spans(months)}: {', '.join(states)}; "
+        "`fitness status --all` lists them"
+    )
+
+
+def _state(assets: Mapping[str, MonthStatus]) -> str:
+    """The state of the assets of one month, in a word or two."""
+    if any(status.missing for status in assets.values()):
+        return "missing"
+    if any(status.stale for status in assets.values()):
+        return "stale"
+    materialized = [status.materialized for name, status in assets.items() if name not in ON_DEMAND]
+    if all(materialized):
+        return _COMPLETE
+    return "incomplete" if any(materialized) else "not materialized"
 
 
 def _headlines(months: Mapping[str, MonthStatus], metric: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ def outside_note(settings: Settings, changed: Collection[str]) -> str | None:
         return None
     note = (
         f"not in the range FITNESS_FIRST_MONTH={settings.first_month} to "
-        f"FITNESS_LAST_MONTH={settings.last_month}, not materialized: {', '.join(outside)}"
+        f"FITNESS_LAST_MONTH={settings.last_month}, not materialized: {months.spans(outside)}"
     )
     hints = range_hints(settings, outside)
     return f"{note}; to include {'it' if len(outside) == 1 else 'them'}, {hints}" if hints else note

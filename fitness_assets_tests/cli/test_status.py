@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from fitness_assets import clock
 from fitness_assets.cli.main import cli
 from fitness_assets.cli.ownership import served_home
+from fitness_assets.months import between
 from fitness_assets.orchestration.freshness import due_month
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.record.raw import SCHEMA
@@ -127,3 +128,34 @@ def test_a_month_that_is_due_and_was_never_made_is_overdue(
     assert len(document[due]) == 8
     monkeypatch.setenv("FITNESS_LAST_MONTH", "2023-06")
     assert "OVERDUE" not in status()
+
+
+def test_of_many_months_the_newest_are_shown_in_full_and_the_others_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path))
+    monkeypatch.setenv("FITNESS_FIRST_MONTH", "2020-01")
+    monkeypatch.setenv("FITNESS_LAST_MONTH", "2026-10")
+    for year, month in ((2021, "03"), (2026, "05")):
+        folder = tmp_path / "lake" / "raw_telemetry" / f"year={year}" / f"month={month}"
+        with Writer(folder) as writer:
+            writer.publish({"rows": 0, "columns": {}}, inputs={})
+    text = status()
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 200
+    assert "\u2026" not in text
+    assert lines[0].split()[2:] == between("2025-11", "2026-10")
+    assert [line.split()[0] for line in lines if "  stale  " in line] == ["2026-05"]
+    assert (
+        "70 earlier months, 2020-01 to 2025-10: "
+        "69 not materialized (2020-01 to 2021-02, 2021-04 to 2025-10), 1 stale (2021-03); "
+        "`fitness status --all` lists them"
+    ) in lines
+
+    lines = status("--all").splitlines()
+    headers = [line for line in lines if line.startswith("asset ")]
+    shown = [month for line in headers for month in line.split()[2:]]
+    assert shown == between("2020-01", "2026-10")
+    stale = [line.split()[0] for line in lines if "  stale  " in line]
+    assert stale == ["2021-03", "2026-05"]
+    assert len(json.loads(status("--json"))["assets"]["daily_activity"]) == 82
