@@ -25,6 +25,9 @@ from fitness_assets.web.access import Access
 
 log = logging.getLogger(__name__)
 
+#: The mark of a check's result.
+_MARKS = {"passed": "✓", "failed": "✗", "not judged": "\N{EN DASH}"}
+
 
 def view(draw: Callable[[Release], None]) -> Callable[[], None]:
     """Make the `show` function of a view from a function that draws a release.
@@ -179,9 +182,7 @@ def checks_table(results: Sequence[CheckResult]) -> None:
     rows = [
         {
             "Check": verbatim(label(result.name)),
-            "Result": (
-                "✓\N{NO-BREAK SPACE}passed" if result.passed else "✗\N{NO-BREAK SPACE}failed"
-            ),
+            "Result": f"{_MARKS[result.state]} {result.state}".replace(" ", "\N{NO-BREAK SPACE}"),
             "Details": verbatim(result.message),
         }
         for result in results

@@ -6,7 +6,7 @@ import pandas as pd
 from dashboard.charts.theme import BAD, FAIR, GOOD, INK, bottom_legend, layered, rows_height, tip
 
 #: Parts that the records of a measurement fall into, and their colours.
-PARTS = {"Known": GOOD, "Out of range": BAD, "Missing": FAIR, "Not worn": INK}
+PARTS = {"Known": GOOD, "Set to missing": BAD, "Missing": FAIR, "Not worn": INK}
 
 
 def completeness(parts: pd.DataFrame) -> alt.Chart:
@@ -46,17 +46,18 @@ def completeness(parts: pd.DataFrame) -> alt.Chart:
     return chart
 
 
-def drift_bars(indices: pd.DataFrame, threshold: float) -> alt.LayerChart:
+def drift_bars(indices: pd.DataFrame, limit: float | None) -> alt.LayerChart:
     """Population stability index by measurement.
 
     Parameters
     ----------
     indices : DataFrame
         ``measurement`` and ``index``.
-    threshold : float
-        The index from which a distribution counts as shifted.
+    limit : float or None
+        The index above which the check fails, if it is known.
     """
-    line = alt.Chart(pd.DataFrame({"value": [threshold], "label": ["shifted"]}))
+    limits = [] if limit is None else [limit]
+    line = alt.Chart(pd.DataFrame({"value": limits, "label": ["limit"] * len(limits)}))
     return layered(
         alt.Chart(indices)
         .mark_bar(cornerRadiusEnd=3)

@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import data, page
 from dashboard.charts import common, data_quality
+from fitness_assets.record.distribution import DRIFT_LIMIT
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import DataReport, Release
 from fitness_assets.text import verbatim
@@ -12,7 +13,7 @@ from fitness_assets.text import verbatim
 #: Columns of the table ``quality`` by the part of `data_quality.PARTS` that they count.
 _PARTS = {
     "Known": "known",
-    "Out of range": "out_of_range",
+    "Set to missing": "out_of_range",
     "Missing": "missing",
     "Not worn": "not_worn",
 }
@@ -29,14 +30,13 @@ def show(release: Release) -> None:
             "Records delivered": f"{report.delivered:,}",
             "Duplicates removed": f"{report.delivered - report.rows:,}",
             "Records kept": f"{report.rows:,}",
-            "Values out of range": f"{int(table['out_of_range'].sum()):,}",
+            "Values set to missing": f"{int(table['out_of_range'].sum()):,}",
             "Days not worn": f"{summary.records - summary.worn_records:,}",
             "Files quarantined": f"{len(report.unread):,}",
         },
         {
             "Duplicates removed": "The last delivered record of a user and day is kept.",
-            "Values out of range": "The value is removed and flagged. The rest of the record is "
-            "kept.",
+            "Values set to missing": "They were out of range. The rest of the record is kept.",
         },
     )
     st.subheader("Data checks")
@@ -71,17 +71,21 @@ def _parts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _drift(report: DataReport) -> None:
-    values = {check.name: check.values for check in report.checks}.get("no_drift")  # noqa: PD011 - not a frame's
+    check = {check.name: check for check in report.checks}.get("no_drift")
+    values = check.values if check else {}  # noqa: PD011 - not a frame's
     if not values:
-        st.info("There is no month before to compare with.", icon=":material/info:")
+        reason = check.message if check else "the check did not run"
+        st.info(f"Drift is not judged: {verbatim(reason)}.", icon=":material/info:")
         return
     indices = [
-        {"measurement": NUMBERS[name].label, "index": index} for name, index in values.items()
+        {"measurement": NUMBERS[name].label, "index": index}
+        for name, index in values.items()
+        if name in NUMBERS
     ]
-    page.chart(data_quality.drift_bars, pd.DataFrame(indices), report.drift_threshold)
+    page.chart(data_quality.drift_bars, pd.DataFrame(indices), values.get(DRIFT_LIMIT))
     st.caption(
-        "0: the same distribution as in the month before. The threshold of the check is higher for "
-        "months with few records, which vary by chance."
+        "0: the same distribution as in the month before. Beyond the limit, the check fails. The "
+        "limit is higher for months with few records, which vary by chance."
     )
 
 
@@ -108,7 +112,7 @@ def _ranges(table: pd.DataFrame) -> None:
             "known": page.number_column("Known"),
             "missing": page.number_column("Missing"),
             "not_worn": page.number_column("Not worn"),
-            "out_of_range": page.number_column("Out of range"),
+            "out_of_range": page.number_column("Set to missing"),
             "outliers": page.number_column("Outliers"),
             **{
                 mark: st.column_config.NumberColumn(header, format="%,.4g")

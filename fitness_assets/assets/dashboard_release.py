@@ -9,7 +9,6 @@ from fitness_assets.assets.daily_activity import judged_data
 from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, partial_metadata, result
 from fitness_assets.errors import StorageError
-from fitness_assets.etl.quality import DRIFT_THRESHOLD
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -106,7 +105,6 @@ def _inputs(workspace: Workspace, month: str, min_completeness: float) -> releas
             delivered=raw.rows,
             unread=raw.unread,
             checks=_check_results(workspace, month, manifest, min_completeness),
-            drift_threshold=DRIFT_THRESHOLD,
             rows=daily.rows,
             bytes=manifest.bytes,
             bytes_read=scan.bytes_read,

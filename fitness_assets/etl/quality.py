@@ -18,7 +18,7 @@ from fitness_assets import months
 from fitness_assets.record import population
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.daily import SCHEMA
-from fitness_assets.record.distribution import Distribution
+from fitness_assets.record.distribution import DRIFT_LIMIT, Distribution
 from fitness_assets.record.raw import MEASUREMENTS, RANGES
 
 #: Reads columns of the rows of a month.
@@ -101,6 +101,12 @@ class Outcome(NamedTuple):
     passed: bool
     message: str
     values: Mapping[str, int | float] = {}
+    judged: bool = True
+
+
+def _not_judged(message: str, values: Mapping[str, int | float] | None = None) -> Outcome:
+    """The outcome of a check without anything to judge or to compare with."""
+    return Outcome(True, message, values or {}, judged=False)
 
 
 T = TypeVar("T")
@@ -133,8 +139,10 @@ class DataCheck(Generic[T]):
 
     def run(self, data: T) -> CheckResult:
         """Run the check on `data`."""
-        passed, message, values = self.function(data)
-        return CheckResult(self.name, passed, message, dict(values))
+        outcome = self.function(data)
+        return CheckResult(
+            self.name, outcome.passed, outcome.message, dict(outcome.values), outcome.judged
+        )
 
 
 def days_so_far(month: str, partial_until: date | None) -> int:
@@ -203,7 +211,7 @@ def values_in_range(data: CheckedMonth) -> Outcome:
         outside[name] = len(values) - values.null_count - (pc.sum(inside).as_py() or 0)
     wrong = {name: count for name, count in outside.items() if count}
     message = ", ".join(f"{count:,} of {name}" for name, count in wrong.items())
-    return Outcome(not wrong, message or "no value out of range", wrong)
+    return Outcome(not wrong, message or "every known value is in its range", wrong)
 
 
 def complete(data: CheckedMonth) -> Outcome:
@@ -219,10 +227,10 @@ def complete(data: CheckedMonth) -> Outcome:
     """
     previous = data.previous
     if previous is None:
-        return Outcome(True, "no month before to take a roster from")
+        return _not_judged("no month before to take a roster from")
     then, now = _days_by_user(previous.read), _days_by_user(data.read)
     if len(then) < len(now) and not population.similar_sizes(len(then), len(now)):
-        return Outcome(True, _different_sizes(then, now, previous.month))
+        return _not_judged(_different_sizes(then, now, previous.month))
     again = then.keys() & now.keys()
     is_partial = data.partial_until is not None
     only_again = data.imported or is_partial or len(then) < population.MIN_USERS
@@ -233,7 +241,7 @@ def complete(data: CheckedMonth) -> Outcome:
     values = {"completeness": share, "roster": len(roster)}
     if len(roster) < population.MIN_USERS and then.keys() != now.keys():
         message = f"{len(roster):,} users of {previous.month} to compare with are too few"
-        return Outcome(True, message, values)
+        return _not_judged(message, values)
     return Outcome(
         share >= data.min_completeness,
         f"{share:.0%} of the expected days of the {len(roster):,} users of {previous.month} "
@@ -247,40 +255,42 @@ def no_drift(data: CheckedMonth) -> Outcome:
 
     The index is the sum of (p - q) ln(p / q) over the deciles of the month before, plus a bin for
     missing values. For two samples of one population, of n and m rows, it is distributed about as a
-    chi-squared variable times (1/n + 1/m), which bounds the drift by chance in small months.
+    chi-squared variable times (1/n + 1/m), which bounds the drift by chance in small months. The
+    limit of a month, of all its measurements, is that bound or `DRIFT_THRESHOLD` if it is greater.
 
     Months whose numbers of users are very different, or with fewer than `MIN_USERS` users who are
     not the same, are not compared: what differs is who the users are.
     """
     previous = data.previous
     if previous is None:
-        return Outcome(True, "no month before to compare with")
+        return _not_judged("no month before to compare with")
     if data.days < _MIN_DAYS_COMPARED:
-        return Outcome(True, f"compared from day {_MIN_DAYS_COMPARED} of a partial month")
+        return _not_judged(f"compared from day {_MIN_DAYS_COMPARED} of a partial month")
     then_users, now_users = _days_by_user(previous.read), _days_by_user(data.read)
     if not population.similar_sizes(len(then_users), len(now_users)):
-        return Outcome(True, _different_sizes(then_users, now_users, previous.month))
+        return _not_judged(_different_sizes(then_users, now_users, previous.month))
     fewer = min(len(then_users), len(now_users))
     if fewer < population.MIN_USERS and then_users.keys() != now_users.keys():
         message = f"{previous.month} has other users, and {fewer:,} are too few to compare"
-        return Outcome(True, message)
+        return _not_judged(message)
+    now_rows, then_rows = max(data.rows, 1), max(previous.rows, 1)
+    chance = chdtri(len(_DECILES) + 1, _SIGNIFICANCE) * (1 / now_rows + 1 / then_rows)
+    limit = max(DRIFT_THRESHOLD, float(chance))
     indices, drifted = {}, []
     for name in MEASUREMENTS:
         then = previous.distributions.get(name)
         if then is None:
             continue  # the month before is of a version without this column
         values = _numbers(data.read, name)
-        now_rows, then_rows = max(len(values), 1), max(previous.rows, 1)
         # An empty bin counts as half a row, or the index would be infinite.
         p = np.maximum(_shares(values, np.array(then.edges)), 0.5 / now_rows)
         q = np.maximum(then.shares, 0.5 / then_rows)
         index = float(np.sum((p - q) * np.log(p / q)))
         indices[name] = index
-        chance = chdtri(len(p) - 1, _SIGNIFICANCE) * (1 / now_rows + 1 / then_rows)
-        if index > max(DRIFT_THRESHOLD, chance):
+        if index > limit:
             drifted.append(f"{name} {index:.2f}")
     message = f"drift since {previous.month}: {', '.join(drifted)}" if drifted else "no drift"
-    return Outcome(not drifted, message, indices)
+    return Outcome(not drifted, message, {**indices, DRIFT_LIMIT: limit})
 
 
 #: The checks of `raw_telemetry`, which are given the unreadable files with the reasons.

@@ -181,10 +181,7 @@ def _refusals(report: ModelReport) -> str:
     text = "Released: it passed every gate."
     if not report.released:
         text = f"Not released: {_cell(report.reason or 'no reason')}."
-    rows = [
-        (_cell(_label(gate.name)), "passed" if gate.passed else "failed", _cell(gate.message))
-        for gate in report.gates
-    ]
+    rows = [(_cell(_label(gate.name)), gate.state, _cell(gate.message)) for gate in report.gates]
     return f"{text}\n\n{_table(('Gate', 'Result', 'Details'), rows)}" if rows else text
 
 

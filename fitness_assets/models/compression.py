@@ -112,6 +112,7 @@ def measure_released(
         predict_seconds=predict_seconds,
         r2=metrics.evaluation.scores.r2,
         rmse=metrics.evaluation.scores.rmse,
+        same_inputs=False,
     )
 
 

@@ -27,8 +27,10 @@ def of(spec: ModelSpec) -> list[str]:
 
 
 def not_learned(spec: ModelSpec, reason: str) -> list[CheckResult]:
-    """Results of the gates of a model that was not trained: passed, with the reason."""
-    return [CheckResult(gate, True, f"no model to check: {reason}") for gate in of(spec)]
+    """Results of the gates of a model that was not trained: not judged, with the reason."""
+    return [
+        CheckResult(gate, True, f"no model to check: {reason}", judged=False) for gate in of(spec)
+    ]
 
 
 def run_gates(
@@ -91,7 +93,8 @@ def no_worse_than_before(
     """
     name = "no_worse_than_before"
     if before is None:
-        return CheckResult(name, True, "no model of the month before to compare with")
+        reason = "no model of the month before to compare with"
+        return CheckResult(name, True, reason, judged=False)
     users_now = headline.scores["heldout_users"]
     users_then = before.scores.get("heldout_users", users_now)
     if not similar_sizes(int(users_now), int(users_then)):
@@ -100,6 +103,7 @@ def no_worse_than_before(
             True,
             f"the score on {users_now:,} held-out users cannot be compared with that of the month "
             f"before on {users_then:,}",
+            judged=False,
         )
     now, then = headline.scores[compared.score], before.scores[compared.score]
     uncertain = math.hypot(_half_width(compared, headline), _half_width(compared, before))

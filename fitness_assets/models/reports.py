@@ -143,6 +143,8 @@ class CompressionStep(msgspec.Struct, frozen=True, kw_only=True):
         Of one core, to predict `compression.ROWS` rows at once.
     r2, rmse : float
         On held-out users, the latter in kcal.
+    same_inputs : bool
+        Whether it predicts from the inputs of the first step. The released model has more.
     """
 
     step: str
@@ -155,17 +157,24 @@ class CompressionStep(msgspec.Struct, frozen=True, kw_only=True):
     predict_seconds: float
     r2: float
     rmse: float
+    same_inputs: bool = True
 
 
 class CompressionHeadline(msgspec.Struct, frozen=True, kw_only=True):
-    """What the manifest of a compression report says: the last step compared with the first."""
+    """What the manifest of a compression report says.
+
+    The unbounded forest and the packed one have the same inputs, so their sizes and scores are
+    compared. The released model has more inputs.
+    """
 
     reason: str | None = None
-    bytes: int | None = None
-    r2: float | None = None
     unbounded_bytes: int | None = None
     unbounded_r2: float | None = None
+    packed_bytes: int | None = None
+    packed_r2: float | None = None
     times_smaller: float | None = None
+    released_bytes: int | None = None
+    released_r2: float | None = None
 
 
 class CompressionReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -182,15 +191,27 @@ class CompressionReport(msgspec.Struct, frozen=True, kw_only=True):
     steps: list[CompressionStep]
     reason: str | None = None
 
+    @property
+    def compressed(self) -> list[CompressionStep]:
+        """The steps with the same inputs, from scikit-learn's default forest to the packed one."""
+        return [step for step in self.steps if step.same_inputs]
+
+    @property
+    def released(self) -> CompressionStep | None:
+        """The released model, whose inputs are others."""
+        return next((step for step in self.steps if not step.same_inputs), None)
+
     def headline(self) -> CompressionHeadline:
         """What the manifest says of it."""
-        if not self.steps:
+        if not self.compressed:
             return CompressionHeadline(reason=self.reason)
-        first, last = self.steps[0], self.steps[-1]
+        first, last, released = self.compressed[0], self.compressed[-1], self.released
         return CompressionHeadline(
-            bytes=last.bytes,
-            r2=last.r2,
             unbounded_bytes=first.bytes,
             unbounded_r2=first.r2,
+            packed_bytes=last.bytes,
+            packed_r2=last.r2,
             times_smaller=first.bytes / last.bytes,
+            released_bytes=released.bytes if released else None,
+            released_r2=released.r2 if released else None,
         )

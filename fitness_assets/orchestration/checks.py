@@ -107,7 +107,7 @@ def report(results: Iterable[CheckResult]) -> Iterator[dg.AssetCheckResult]:
             check_name=result.name,
             passed=result.passed,
             severity=dg.AssetCheckSeverity.ERROR if is_error else dg.AssetCheckSeverity.WARN,
-            description=result.message,
+            description=result.message if result.judged else f"not judged: {result.message}",
             metadata=result.values,
         )
 

@@ -2,6 +2,9 @@
 
 import msgspec
 
+#: The value of the check `no_drift` that holds the index above which the month has drifted.
+DRIFT_LIMIT = "limit"
+
 
 class Distribution(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of the rows of a column by bin.

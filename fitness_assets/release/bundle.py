@@ -102,8 +102,6 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
         Why a file of the source could not be read, by file name.
     checks : list of CheckResult
         Results of the data checks.
-    drift_threshold : float
-        Population stability index above which the check `no_drift` fails.
     rows, bytes, columns : int
         Size of the month in the lake.
     bytes_read, columns_read : int
@@ -113,7 +111,6 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     delivered: int
     unread: dict[str, str]
     checks: list[CheckResult]
-    drift_threshold: float
     rows: int
     bytes: int
     bytes_read: int

@@ -48,11 +48,12 @@ def data_report(report: DataReport, people: int) -> DataReport:
         CheckResult(
             check.name,
             check.passed,
-            "passed" if check.passed else "failed",
+            check.state,
             # Population stability indices, which are means over the bins of everyone.
             {key: float(significant(value, 2)) for key, value in check.values.items()}
             if check.name == "no_drift"
             else {},
+            check.judged,
         )
         for check in report.checks
     ]
@@ -81,7 +82,9 @@ def model_report(report: ModelReport, people: int) -> ModelReport:
         report,
         reason=text(report.reason, people),
         gates=[
-            CheckResult(gate.name, gate.passed, text(gate.message, people) or "")
+            CheckResult(
+                gate.name, gate.passed, text(gate.message, people) or "", judged=gate.judged
+            )
             for gate in report.gates
         ],
         metrics=report.metrics and _metrics(report.metrics, people),

@@ -328,7 +328,7 @@ def test_data_quality_shows_the_lake(released: Settings, monkeypatch: pytest.Mon
     assert repeated > 0
     assert metrics["Duplicates removed"] == f"{repeated:,}"
     flags = days["quality_flags"].map(len).sum()
-    assert metrics["Values out of range"] == f"{flags:,}"
+    assert metrics["Values set to missing"] == f"{flags:,}"
     assert metrics["Days not worn"] == f"{(~days['worn']).sum():,}"
     table = frame(view, "allowed_low").set_index("name")
     columns = {Units().title(name): name for name in NUMBERS}
@@ -409,14 +409,15 @@ def test_compression_says_how_to_materialize_a_report_and_then_shows_it(
     )
     view = open_view("compression", source, monkeypatch)
     assert not view.exception
-    assert "49,839 times smaller" in text(view)
-    assert shown(view)["On disk"] == "24.6 kB"
+    assert "101,975 times smaller" in text(view)
+    assert shown(view)["On disk"] == "12 kB"
+    assert view.subheader[0].value == "Better inputs, not compression"
     view.select_slider(key="step").set_value("scikit-learn's default").run()
     assert not view.exception
     assert shown(view)["On disk"] == "1.23 GB"
     assert "5 of its 100 trees were trained" in text(view)
     decisions = open_view("decisions", source, monkeypatch)
-    assert shown(decisions)["Times smaller"] == "49,839"
+    assert shown(decisions)["Times smaller"] == "101,975"
 
 
 def test_the_scores_of_the_models_are_those_of_the_release(

@@ -11,7 +11,7 @@ import pytest
 from fitness_assets.etl import quality
 from fitness_assets.etl.quality import DAILY_CHECKS, CheckedMonth, PreviousMonth, Read
 from fitness_assets.record.daily import SCHEMA
-from fitness_assets.record.distribution import Distribution
+from fitness_assets.record.distribution import DRIFT_LIMIT, Distribution
 
 APRIL = 30
 
@@ -209,6 +209,7 @@ def test_drift_is_that_of_the_same_or_of_many_users(
 ) -> None:
     outcome = quality.no_drift(april(now, previous(then)))
     assert bool(outcome.values) == is_compared
+    assert outcome.judged == is_compared
     assert outcome.passed or is_compared
 
 
@@ -220,6 +221,26 @@ def test_a_number_that_the_month_before_lacks_has_not_drifted() -> None:
     outcome = quality.no_drift(april(month(steps=[0] * 40 * APRIL), before))
     assert outcome.passed
     assert "steps" not in outcome.values
+
+
+@pytest.mark.parametrize("rows", [1, 40 * APRIL])
+def test_a_month_has_drifted_beyond_the_limit_that_is_reported(rows: int) -> None:
+    before = previous(month().slice(0, rows))
+    now = month(steps=month()["steps"].to_numpy() * 3 // 4).slice(0, rows)
+    outcome = quality.no_drift(april(now, before))
+    limit = outcome.values[DRIFT_LIMIT]
+    assert outcome.passed == all(
+        index <= limit for name, index in outcome.values.items() if name != DRIFT_LIMIT
+    )
+    assert (limit > quality.DRIFT_THRESHOLD) == (rows == 1), "chance bounds a small month"
+
+
+def test_checks_without_a_month_before_are_not_judged() -> None:
+    results = {each.name: each for each in quality.run_checks(DAILY_CHECKS, april(month()))}
+    assert {name for name, each in results.items() if not each.judged} == {"complete", "no_drift"}
+    assert all(each.passed for each in results.values())
+    assert results["no_drift"].state == "not judged"
+    assert results["not_empty"].state == "passed"
 
 
 def test_drift_of_one_number_is_reported() -> None:

@@ -35,7 +35,6 @@ DATA = DataReport(
     delivered=9,
     unread={"days.csv": "row 3, steps: 'many'"},
     checks=[CheckResult("no_drift", True, "no number drifted", {"largest": 0.01})],
-    drift_threshold=0.2,
     rows=8,
     bytes=100,
     bytes_read=50,
