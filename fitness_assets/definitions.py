@@ -13,6 +13,7 @@ from fitness_assets.assets import (
     drive_upload,
     model,
     model_backtest,
+    person_history,
     raw_telemetry,
 )
 from fitness_assets.models.registry import MODELS
@@ -75,6 +76,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
             model.build(spec, months, getattr(settings, spec.budget), settings.model_memory)
             for spec in MODELS
         ),
+        person_history.build(months),
         model_backtest.build(months),
         compression_report.build(months),
         dashboard_release.build(months, settings.memory, settings.least_complete),

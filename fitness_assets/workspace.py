@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fitness_assets import clock, months
+from fitness_assets.history.schema import HistoryReport
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.release.people import Privacy
@@ -26,8 +27,8 @@ from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
 
-#: Assets that measure stored models.
-REPORTS = ("model_backtest", "compression_report")
+#: Assets that store a report, and no model.
+REPORTS = ("person_history", "model_backtest", "compression_report")
 #: The assets that are stored below the home, upstream assets first.
 ASSETS = (
     *("raw_telemetry", "daily_activity", *MODEL_NAMES, *REPORTS),
@@ -50,8 +51,8 @@ class Workspace:
         Of the data checks of `daily_activity`.
     models : dict of str to ModelStore
         By name of the model.
-    backtest, compression : ModelStore
-        Of `model_backtest` and `compression_report`.
+    history, backtest, compression : ModelStore
+        Of `person_history`, `model_backtest` and `compression_report`.
     releases : ReleaseStore
         What anyone may read once it is uploaded.
     people : ReleaseStore
@@ -70,6 +71,7 @@ class Workspace:
     daily: Lake[DailyInfo]
     check_results: CheckResultStore
     models: dict[str, ModelStore[ModelReport]]
+    history: ModelStore[HistoryReport]
     backtest: ModelStore[BacktestReport]
     compression: ModelStore[CompressionReport]
     releases: ReleaseStore
@@ -91,6 +93,7 @@ class Workspace:
             daily=Lake(home / "lake" / "daily_activity", DailyInfo),
             check_results=CheckResultStore(home / "reports" / "daily_activity"),
             models={name: ModelStore(home / "models" / name, ModelReport) for name in MODEL_NAMES},
+            history=ModelStore(home / "reports" / "person_history", HistoryReport),
             backtest=ModelStore(home / "reports" / "model_backtest", BacktestReport),
             compression=ModelStore(home / "reports" / "compression_report", CompressionReport),
             releases=ReleaseStore(home / "releases"),
@@ -108,9 +111,18 @@ class Workspace:
         )
 
     @property
-    def reports(self) -> "dict[str, ModelStore[BacktestReport] | ModelStore[CompressionReport]]":
+    def reports(
+        self,
+    ) -> (
+        "dict[str, ModelStore[HistoryReport] | ModelStore[BacktestReport]"
+        " | ModelStore[CompressionReport]]"
+    ):
         """The stores of `REPORTS`, by name of the asset."""
-        return {"model_backtest": self.backtest, "compression_report": self.compression}
+        return {
+            "person_history": self.history,
+            "model_backtest": self.backtest,
+            "compression_report": self.compression,
+        }
 
     def months(self) -> list[str]:
         """The months that have a folder in any store, in order, also outside the range."""

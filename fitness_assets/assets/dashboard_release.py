@@ -4,11 +4,13 @@ from contextlib import suppress
 from dataclasses import asdict
 
 import dagster as dg
+import pyarrow as pa
 
 from fitness_assets.assets.daily_activity import judged_data
 from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, partial_metadata, result
 from fitness_assets.errors import StorageError
+from fitness_assets.history.schema import HISTORY_TABLES
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -122,7 +124,17 @@ def _inputs(workspace: Workspace, month: str, min_completeness: float) -> releas
         compression=workspace.compression.report(month) if has_compression else None,
         partial_until=daily.last_day_so_far,
         privacy=workspace.privacy,
+        history=_history(workspace, month),
     )
+
+
+def _history(workspace: Workspace, month: str) -> dict[str, pa.Table]:
+    """The tables of `person_history`; none if the month has not been materialized."""
+    store = workspace.history
+    if store.manifest(month) is None:
+        return {}
+    tables = {name: store.arrow_table(month, name) for name in HISTORY_TABLES}
+    return {name: table for name, table in tables.items() if table is not None}
 
 
 def _check_results(

@@ -6,6 +6,7 @@ Partition mappings derive from the inputs.
 from dataclasses import dataclass
 
 from fitness_assets import months
+from fitness_assets.history.schema import MAX_MONTHS
 from fitness_assets.models.registry import FORESTS, MODELS
 from fitness_assets.release.people import Privacy
 
@@ -35,6 +36,7 @@ MONTH = Window(0)
 MONTH_AND_PREVIOUS = Window(-1)
 PREVIOUS_MONTH = Window(-1, -1)
 TRAILING = Window(1 - TRAILING_WINDOW)
+HISTORY = Window(1 - MAX_MONTHS)
 
 #: Windows of the inputs of each asset, upstream assets first.
 INPUTS: dict[str, dict[str, Window]] = {
@@ -45,6 +47,7 @@ INPUTS: dict[str, dict[str, Window]] = {
         spec.name: {"daily_activity": TRAILING, **dict.fromkeys(spec.dependencies, MONTH)}
         for spec in MODELS
     },
+    "person_history": {"daily_activity": HISTORY},
     # The models of the month before were not trained on this one.
     "model_backtest": {
         "daily_activity": TRAILING,
@@ -56,6 +59,7 @@ INPUTS: dict[str, dict[str, Window]] = {
         # The release shows how many records were delivered, and which files could not be read.
         "raw_telemetry": MONTH,
         "daily_activity": MONTH_AND_PREVIOUS,
+        "person_history": MONTH,
         "segment_model": MONTH_AND_PREVIOUS,
         **{spec.name: MONTH for spec in FORESTS},
         "model_backtest": MONTH,
@@ -63,6 +67,10 @@ INPUTS: dict[str, dict[str, Window]] = {
     },
     "drive_upload": {"dashboard_release": MONTH},
 }
+
+#: Smaller windows of the inputs of an asset, if its content says that it read no other months: a
+#: month of a large home has no findings of its users' years.
+SUMMARIES_ONLY = {"person_history": {"daily_activity": MONTH_AND_PREVIOUS}}
 
 #: The setting that decides where releases have rows of people.
 RELEASE_PEOPLE = "FITNESS_RELEASE_PEOPLE"

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from fitness_assets.orchestration.lineage import INPUTS, SOURCE
+from fitness_assets.orchestration.lineage import INPUTS, SOURCE, SUMMARIES_ONLY
 
 
 class Partition(NamedTuple):
@@ -39,11 +39,14 @@ class Stored:
         Data versions of the partitions that it was materialized from.
     problem : str or None
         Why it must be rematerialized even if its inputs did not change.
+    summaries_only : bool
+        Whether it read only the windows of `lineage.SUMMARIES_ONLY`.
     """
 
     version: str
     inputs: Mapping[Partition, str]
     problem: str | None = None
+    summaries_only: bool = False
 
 
 #: What is stored, by partition. Partitions that were never materialized are absent.
@@ -70,11 +73,19 @@ class Plan:
     ready: dict[str, list[str]]
 
 
-def inputs_of(partition: Partition) -> list[Partition]:
-    """The partitions that `partition` reads, whether they are stored or not."""
+def inputs_of(partition: Partition, *, summaries_only: bool = False) -> list[Partition]:
+    """The partitions that `partition` reads, whether they are stored or not.
+
+    Parameters
+    ----------
+    partition : Partition
+    summaries_only : bool
+        Whether it reads only the windows of `lineage.SUMMARIES_ONLY`.
+    """
+    windows = SUMMARIES_ONLY if summaries_only else INPUTS
     return [
         Partition(asset, month)
-        for asset, window in INPUTS[partition.asset].items()
+        for asset, window in windows[partition.asset].items()
         for month in window.of(partition.month)
     ]
 
@@ -183,7 +194,9 @@ def _order(partition: Partition) -> tuple[int, str]:
 def _edges(partition: Partition, state: State) -> set[Partition]:
     """What `partition` reads, and what else it was made from, such as a fallback model."""
     stored = state.get(partition)
-    return {*inputs_of(partition), *(stored.inputs if stored else ())}
+    if stored is None:
+        return set(inputs_of(partition))
+    return {*inputs_of(partition, summaries_only=stored.summaries_only), *stored.inputs}
 
 
 def _reason(partition: Partition, state: State) -> str | None:

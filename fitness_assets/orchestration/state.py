@@ -5,7 +5,9 @@ from datetime import date
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
+from fitness_assets.history.schema import HistoryReport
 from fitness_assets.orchestration.lineage import (
+    HISTORY,
     INPUTS,
     SETTINGS,
     SOURCE,
@@ -14,6 +16,7 @@ from fitness_assets.orchestration.lineage import (
 )
 from fitness_assets.orchestration.staleness import Partition, Stored, changed_settings, inputs_of
 from fitness_assets.record import daily, raw
+from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
 
@@ -32,14 +35,19 @@ def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partiti
     if not month_range:
         return {}
     first = months.shift(month_range[0], 1 - TRAILING_WINDOW)
-    state = {}
-    for month in months.between(first, month_range[-1]):
-        for asset in (SOURCE, *INPUTS):
-            partition = Partition(asset, month)
-            stored = _stored(workspace, partition)
-            if stored is not None:
-                state[partition] = stored
-    return state
+    partitions = [
+        Partition(asset, month)
+        for month in months.between(first, month_range[-1])
+        for asset in (SOURCE, *INPUTS)
+    ]
+    # Only `person_history` reads months before these.
+    earlier = set(HISTORY.of(month_range[0])) & set(workspace.daily.months())
+    partitions += [Partition("daily_activity", month) for month in sorted(earlier) if month < first]
+    return {
+        partition: stored
+        for partition in partitions
+        if (stored := _stored(workspace, partition)) is not None
+    }
 
 
 def input_versions(workspace: Workspace, asset: str, month: str) -> dict[str, str]:
@@ -78,7 +86,18 @@ def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
         for name, version in (manifest.inputs or {}).items()
         if name not in SETTINGS
     }
-    return Stored(manifest.data_version, inputs, problem=_problem(workspace, partition, manifest))
+    return Stored(
+        manifest.data_version,
+        inputs,
+        problem=_problem(workspace, partition, manifest),
+        summaries_only=asset == "person_history" and not _reads_history(manifest),
+    )
+
+
+def _reads_history(manifest: Manifest) -> bool:
+    """Whether a month of `person_history` was computed from all months up to it."""
+    name = "the manifest of person_history"
+    return documents.convert(manifest.info, HistoryReport, name).reads_history
 
 
 def _manifest(workspace: Workspace, partition: Partition) -> Manifest | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import months
 from fitness_assets.errors import PackedForestError, ReleaseError, StorageError
+from fitness_assets.history.schema import FINDINGS, SUMMARIES
 from fitness_assets.models.registry import MODELS
 from fitness_assets.record.raw import TRAITS
 from fitness_assets.release.bundle import METRICS, ReleaseReport, read_report
@@ -22,9 +23,30 @@ if TYPE_CHECKING:
 
 #: Columns of each table that readers use, by kind. A column without any value has no type.
 _NUMBER, _TEXT, _DATE, _FLAG = "number", "text", "date", "flag"
+
+
+def _kind(kind: "pa.DataType") -> str | None:
+    from pyarrow import types
+
+    if types.is_null(kind):
+        return None
+    if types.is_boolean(kind):
+        return _FLAG
+    if types.is_date(kind):
+        return _DATE
+    if types.is_integer(kind) or types.is_floating(kind):
+        return _NUMBER
+    return _TEXT
+
+
+def _columns(schema: "pa.Schema") -> dict[str, str]:
+    """The columns of a table of `person_history` by kind."""
+    return {field.name: _kind(field.type) or _TEXT for field in schema}
+
+
 _NUMBERS = dict.fromkeys(NUMBERS, _NUMBER)
 _COUNTS = {"records": _NUMBER, "worn": _NUMBER}
-_TABLES = {
+_TABLES: dict[str, dict[str, str]] = {
     "days": {"date": _DATE, **_COUNTS, **_NUMBERS},
     "weekdays": {"day_of_week": _NUMBER, **_COUNTS, **_NUMBERS},
     "activities": {"activity_type": _TEXT, "days": _NUMBER, "users": _NUMBER, **_NUMBERS},
@@ -50,7 +72,7 @@ _TABLES = {
     },
 }
 #: Tables that a release may lack: those with rows of people or in place of them, and of segments.
-_OPTIONAL_TABLES = {
+_OPTIONAL_TABLES: dict[str, dict[str, str]] = {
     "sample": {"activity_type": _TEXT, **_NUMBERS},
     "pairs": {
         **dict.fromkeys(("x", "y"), _TEXT),
@@ -71,9 +93,11 @@ _OPTIONAL_TABLES = {
         **dict.fromkeys(("x", "y", "segment"), _NUMBER),
     },
     "movement": {"before": _TEXT, "segment": _TEXT, "users": _NUMBER},
+    "summaries": _columns(SUMMARIES),
+    "findings": _columns(FINDINGS),
 }
 #: Tables with rows by user, of which views read one user or draw a sample.
-_BY_USER = {"user_days", "segments", "user_map"}
+_BY_USER = {"user_days", "segments", "user_map", "summaries"}
 #: Limits on each other table, which views draw as a whole. The largest, `pairs`, has up to 8,000
 #: rows and 200 kB of texts.
 _MAX_ROWS, _MAX_TEXT_BYTES = 20_000, 2_000_000
@@ -178,17 +202,3 @@ def _check_model(content: bytes, name: str) -> None:
             FlatTrees.of(decode(forest))
     except PackedForestError as error:
         raise StorageError(f"{name} is not a model that may be loaded: {error}") from error
-
-
-def _kind(kind: "pa.DataType") -> str | None:
-    from pyarrow import types
-
-    if types.is_null(kind):
-        return None
-    if types.is_boolean(kind):
-        return _FLAG
-    if types.is_date(kind):
-        return _DATE
-    if types.is_integer(kind) or types.is_floating(kind):
-        return _NUMBER
-    return _TEXT

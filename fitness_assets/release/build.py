@@ -4,12 +4,13 @@ import io
 import json
 import platform
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 _LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
-# Rows per row group of `user_days`. Reading one user decodes at least one row group.
+# Rows per row group of `user_days` and of the tables of `person_history`. Reading one user decodes
+# at least one row group.
 _ROW_GROUP = 4_096
 
 
@@ -94,6 +96,8 @@ class Inputs:
     backtest : BacktestReport or None
     compression : CompressionReport or None
     privacy : Privacy
+    history : dict of str to Table
+        The tables of the month's `person_history`, by name.
     partial_until : date or None
         The last day so far if the month had not ended.
     """
@@ -107,6 +111,7 @@ class Inputs:
     backtest: BacktestReport | None
     compression: CompressionReport | None
     privacy: Privacy
+    history: dict[str, pa.Table] = field(default_factory=dict)
     partial_until: date | None = None
 
 
@@ -132,7 +137,23 @@ def with_release_ids(inputs: Inputs, release_id: Callable[[str], str]) -> Inputs
             content=_parquet(table),
             previous_names=dict(sorted(before.items())),
         )
-    return replace(inputs, days=days.assign(user_id=days["user_id"].map(ids)), segments=segments)
+    return replace(
+        inputs,
+        days=days.assign(user_id=days["user_id"].map(ids)),
+        segments=segments,
+        history={name: _renamed(table, release_id) for name, table in inputs.history.items()},
+    )
+
+
+def _renamed(table: pa.Table, release_id: Callable[[str], str]) -> pa.Table:
+    """`table` with other user ids, and rows in the order of these."""
+    ids = table["user_id"].combine_chunks().dictionary_encode()
+    names = pa.array([release_id(user) for user in ids.dictionary.to_pylist()], pa.string())
+    users = names.take(ids.indices)
+    position = table.schema.get_field_index("user_id")
+    table = table.set_column(position, table.schema.field(position), users)
+    order = np.argsort(users.to_numpy(zero_copy_only=False), kind="stable")
+    return table.take(pa.array(order))
 
 
 def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
@@ -163,6 +184,9 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
     else:
         files |= _data_tables(inputs.days)
         summary = tables.summary(inputs.days)
+    files |= {
+        f"{name}.parquet": _parquet(table, _ROW_GROUP) for name, table in inputs.history.items()
+    }
     projection: Projection | None = None
     renamed: dict[str, str] = {}
     if inputs.segments:
@@ -253,8 +277,9 @@ def _segment_tables(
     return files, projection, renamed
 
 
-def _parquet(table: pd.DataFrame, row_group: int | None = None) -> bytes:
+def _parquet(table: pd.DataFrame | pa.Table, row_group: int | None = None) -> bytes:
     buffer = io.BytesIO()
-    arrow = pa.Table.from_pandas(table, preserve_index=False)
-    pq.write_table(arrow, buffer, compression="zstd", row_group_size=row_group)
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(table, buffer, compression="zstd", row_group_size=row_group)
     return buffer.getvalue()

@@ -10,7 +10,7 @@ from fitness_assets.errors import ReleaseError
 #: readers get (private), or in the release that anyone may read (public).
 PeopleMode = Literal["none", "private", "public"]
 #: The tables with rows of people. All other tables are about everyone.
-PEOPLE_TABLES = ("user_days", "segments", "user_map", "sample")
+PEOPLE_TABLES = ("user_days", "segments", "user_map", "sample", "summaries", "findings")
 
 _FILES = {f"{name}.parquet" for name in PEOPLE_TABLES}
 

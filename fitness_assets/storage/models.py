@@ -204,7 +204,7 @@ class ModelStore(Generic[R]):
         month: str,
         model: bytes | None,
         report: R,
-        tables: Mapping[str, pd.DataFrame] | None = None,
+        tables: Mapping[str, pd.DataFrame | pa.Table] | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Publish `month`: the result of `dump`, or None without a model, the report, the tables.
@@ -249,8 +249,13 @@ class ModelStore(Generic[R]):
 
     def table(self, month: str, name: str) -> pd.DataFrame | None:
         """Table `name` of `month`, verified; None if the month has no such table."""
+        table = self.arrow_table(month, name)
+        return None if table is None else table.to_pandas()
+
+    def arrow_table(self, month: str, name: str) -> pa.Table | None:
+        """As `table`, without a conversion to pandas."""
         content = self.read(month, f"{name}.parquet")
-        return None if content is None else pq.read_table(io.BytesIO(content)).to_pandas()
+        return None if content is None else pq.read_table(io.BytesIO(content))
 
     def report(self, month: str) -> R:
         """The report of `month`."""
@@ -266,7 +271,8 @@ def _format_of(manifest: Manifest) -> int:
     return found if isinstance(found, int) else 1
 
 
-def write_table(path: Path, table: pd.DataFrame) -> None:
+def write_table(path: Path, table: pd.DataFrame | pa.Table) -> None:
     """Write `table` as Parquet, without the metadata of pandas."""
-    arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
-    pq.write_table(arrow, path, compression="zstd")
+    if isinstance(table, pd.DataFrame):
+        table = pa.Table.from_pandas(table, preserve_index=False)
+    pq.write_table(table.replace_schema_metadata(None), path, compression="zstd")

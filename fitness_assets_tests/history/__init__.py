@@ -1,0 +1,1 @@
+"""Tests of the summaries and findings of years of one user."""
