@@ -22,7 +22,13 @@ from fitness_assets.definitions import MONTHLY_JOB
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.browser import chromium, expect, expect_finished, screenshot
+from fitness_assets_tests.support.browser import (
+    chromium,
+    expect,
+    expect_finished,
+    open_list,
+    screenshot,
+)
 from fitness_assets_tests.support.foreign_page import attack, other_site
 from fitness_assets_tests.support.platform import free_port, quick_daemon, wait_for
 
@@ -210,9 +216,7 @@ def materialize(page: "Page", place: str, months: str, button: str) -> None:
 def months_offered(page: "Page", served: Served) -> list[str]:
     """Reload the dashboard and read its list of months."""
     page.goto(served.dashboard)
-    page.get_by_role("combobox", name="Month").click()
-    options = page.get_by_role("option")
-    expect(options.first).to_be_visible()
+    options = open_list(page.get_by_role("combobox", name="Month"))
     offered = options.all_inner_texts()
     page.keyboard.press("Escape")
     expect_finished(page)

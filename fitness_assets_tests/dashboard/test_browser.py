@@ -12,11 +12,13 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets_tests.support.browser import (
+    choose_option,
     chromium,
     expect,
     expect_drawn,
     expect_finished,
     next_frame,
+    open_list,
     screenshot,
 )
 from fitness_assets_tests.support.dashboard_server import serving
@@ -61,28 +63,17 @@ def open_page(
     return page, errors
 
 
-def open_list(page: "Page", title: str, number: int = 0) -> None:
-    """Open the list with this title, or the one of them with this number."""
-    box = page.get_by_role("combobox", name=title, exact=True).nth(number)
-    # A click scrolls to the box, and the event of that scroll would close the list.
-    box.scroll_into_view_if_needed()
-    next_frame(page)
-    box.click()
-
-
 def choose(page: "Page", title: str, option: str, number: int = 0) -> None:
-    """Choose an option of a list that takes one."""
-    open_list(page, title, number)
-    page.get_by_role("option", name=option, exact=True).click()
+    """Choose an option of a list that takes one, of those with this title the one at `number`."""
     box = page.get_by_role("combobox", name=title, exact=True).nth(number)
+    choose_option(box, option)
     expect(box).to_have_value(option)
     expect_finished(page)
 
 
 def add(page: "Page", title: str, option: str) -> None:
     """Choose an option of a list that takes several."""
-    open_list(page, title)
-    page.get_by_role("option", name=option, exact=True).click()
+    choose_option(page.get_by_role("combobox", name=title, exact=True), option)
     page.keyboard.press("Escape")
     expect(page.get_by_test_id("stMultiSelect").get_by_text(option, exact=True)).to_be_visible()
     expect_finished(page)
@@ -228,8 +219,7 @@ def test_an_open_list_stays_open_while_charts_are_drawn(source: Path, tmp_path: 
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(0)
         box = page.get_by_role("combobox", name="Main activity", exact=True)
         box.evaluate("box => box.scrollIntoView({block: 'start'})")
-        next_frame(page)
-        box.click()
+        open_list(box)
         option = page.get_by_role("option", name="Running", exact=True)
         expect(option).to_be_visible()
         for route in held:

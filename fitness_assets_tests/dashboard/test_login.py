@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
-from fitness_assets_tests.support.browser import chromium, expect, expect_finished
+from fitness_assets_tests.support.browser import choose_option, chromium, expect, expect_finished
 from fitness_assets_tests.support.dashboard_server import login_provider, serving
 from fitness_assets_tests.support.people_bundles import ANNA, BEN, MONTH, USERS, publish_bundles
 
@@ -133,9 +133,7 @@ def test_a_login_shows_ones_own_days_and_an_analyst_those_of_all(home: Path) -> 
         open_my_days(page, address)
         for user in (BEN, USERS[2]):
             box = page.get_by_role("combobox", name="User", exact=True)
-            box.scroll_into_view_if_needed()
-            box.click()
-            page.get_by_role("option", name=user, exact=True).click()
+            choose_option(box, user)
             expect(box).to_have_value(user)
             # The choice starts a rerun, which changes what the button downloads.
             assert any(download(page)[0] == {user} for _ in range(20))

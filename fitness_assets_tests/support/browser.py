@@ -12,18 +12,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+    from playwright.sync_api import Browser, Locator, Page, Playwright, expect, sync_playwright
 else:
     # The image that tests itself has no Playwright.
     playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
     expect = playwright.expect
     sync_playwright = playwright.sync_playwright
 
-__all__ = ["chromium", "expect", "expect_drawn", "expect_finished", "next_frame", "screenshot"]
+__all__ = [
+    "choose_option",
+    "chromium",
+    "expect",
+    "expect_drawn",
+    "expect_finished",
+    "next_frame",
+    "open_list",
+    "screenshot",
+]
 
 #: Milliseconds to wait for a state. Generous, since the machine may be busy with other work.
 _TIMEOUT = 120_000
 expect.set_options(timeout=_TIMEOUT)
+
+#: Milliseconds after which a list that shows no option is opened again, and how often.
+_OPENING_TIMEOUT = 10_000
+_MAX_OPENINGS = 12
 
 #: CI keeps them as artifacts; git ignores them.
 SCREENSHOTS = Path(__file__).parents[2] / "artifacts" / "screenshots"
@@ -45,6 +58,19 @@ _IS_DRAWN = """
 """
 _NEXT_FRAME = """
     () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
+"""
+#: Resolves when an element has been at one place for some frames.
+_IS_STILL = """
+    element => new Promise(done => {
+        let last = null, frames = 0;
+        const look = () => {
+            const {x, y} = element.getBoundingClientRect();
+            frames = `${x} ${y}` === last ? frames + 1 : 0;
+            last = `${x} ${y}`;
+            if (frames === 6) done(); else requestAnimationFrame(look);
+        };
+        look();
+    })
 """
 
 
@@ -91,6 +117,40 @@ def expect_drawn(page: "Page", at_least: int = 0) -> None:
 def next_frame(page: "Page") -> None:
     """Wait until the browser has drawn a frame, and so has sent the events of earlier scrolling."""
     page.evaluate(_NEXT_FRAME)
+
+
+def open_list(box: "Locator") -> "Locator":
+    """Open the list of a combobox of Streamlit; return its options.
+
+    An event of scrolling closes an open list, and so does a rerun of the script. On a busy machine
+    they happen some time after their cause. So the list is opened again until it stays open while
+    nothing moves.
+    """
+    options = box.page.get_by_role("option")
+    for _ in range(_MAX_OPENINGS):
+        box.scroll_into_view_if_needed()
+        expect_finished(box.page)
+        box.evaluate(_IS_STILL)
+        if not _is_open(box):
+            box.click()
+        try:
+            expect(options.first).to_be_visible(timeout=_OPENING_TIMEOUT)
+        except AssertionError:
+            continue
+        box.evaluate(_IS_STILL)
+        if _is_open(box):
+            return options
+    pytest.fail(f"the list of {box} does not stay open")
+
+
+def choose_option(box: "Locator", option: str) -> None:
+    """Open the list of a combobox of Streamlit, and click the option with exactly this text."""
+    open_list(box)
+    box.page.get_by_role("option", name=option, exact=True).click()
+
+
+def _is_open(box: "Locator") -> bool:
+    return box.get_attribute("aria-expanded") == "true"
 
 
 def _executable(playwright: "Playwright") -> str | None:
