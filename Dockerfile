@@ -6,7 +6,9 @@
 # docker build --target dashboard --tag fitness-dashboard .
 # builds only the dashboard, for a small host; FITNESS_RELEASE_SOURCE is where it reads releases.
 
-FROM debian:bookworm-slim AS base
+# deploy/compose.yaml, `make image` and CI pass this image with its digest.
+ARG BASE_IMAGE=debian:bookworm-slim
+FROM ${BASE_IMAGE} AS base
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 tini \
  && apt-get clean && rm -rf /var/lib/apt/lists/* \

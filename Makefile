@@ -6,6 +6,8 @@ UV_VERSION := 0.13.9
 # The uv on the PATH, or else one that is installed in .uv.
 UV := $(shell command -v uv || echo .uv/bin/uv)
 BIN := .venv/bin
+# With its digest.
+BASE_IMAGE = $(shell sed -n 's/^ *BASE_IMAGE: //p' deploy/compose.yaml)
 FIRST ?= 2023-04
 LAST ?= 2023-09
 # Six small months are too short for the JVM's optimizing compiler to save time.
@@ -63,8 +65,9 @@ bench: setup ## Run the benchmarks; PART=name runs one of them
 	$(UV) sync --locked --all-extras --group bench --compile-bytecode --python $(PYTHON)
 	$(BIN)/python -m bench $(PART)
 
-image: ## Build the container image fitness-assets
-	docker build --tag fitness-assets .
+image: ## Build the container image fitness-assets; TARGET=dashboard builds fitness-dashboard
+	docker build $(if $(TARGET),--target $(TARGET)) --build-arg BASE_IMAGE=$(BASE_IMAGE) \
+		--tag fitness-$(or $(TARGET),assets) .
 
 clean: ## Remove the environment and the files of tools; keeps .fitness
 	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts
