@@ -49,6 +49,9 @@ def main() -> None:
     )
     # On every rerun, so that a new release appears without a restart.
     try:
+        if visitor.is_on_foreign_page():
+            notices.foreign_page()
+            st.stop()
         state = data.state()
     except FitnessError as error:
         notices.invalid_settings(error)

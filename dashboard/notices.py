@@ -21,6 +21,15 @@ def invalid_settings(error: FitnessError) -> None:
     st.error(_reason(error), icon=":material/settings:")
 
 
+def foreign_page() -> None:
+    """The page was opened under a name that is not this server's."""
+    st.error(
+        "This dashboard is not served under this name. Run `streamlit run dashboard/server.py`, or "
+        "behind a proxy set `FITNESS_SITE` to the address of the site.",
+        icon=":material/block:",
+    )
+
+
 def nothing_released() -> None:
     """There is no release to show."""
     st.info(

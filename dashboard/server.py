@@ -1,6 +1,7 @@
 """The dashboard's server: `app.py` behind the gate that refuses pages of other sites.
 
-A host such as Streamlit Community Cloud runs `app.py`, behind its own proxy.
+A host such as Streamlit Community Cloud runs `app.py`, behind its own proxy. Then only the
+websockets are checked, which carry all data (`visitor.is_on_foreign_page`).
 """
 
 import sys

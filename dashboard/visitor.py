@@ -11,9 +11,22 @@ from fitness_assets.errors import SettingsError
 from fitness_assets.settings import DashboardSettings
 from fitness_assets.text import verbatim
 from fitness_assets.web.access import Access, Connection, Identity, decide
+from fitness_assets.web.gate import is_page_of_server
 from fitness_assets.web.login_map import LoginMap, read_login_map
 
 _log = logging.getLogger(__name__)
+
+
+def is_on_foreign_page() -> bool:
+    """Whether a page of another site opened this session, by DNS rebinding.
+
+    `server.py` has refused such a session before. Streamlit itself accepts every name that leads
+    to this machine.
+    """
+    headers = st.context.headers
+    (host, *_) = [*headers.get_all("Host"), ""]
+    site = data.settings().site
+    return not all(is_page_of_server(each, host, site) for each in headers.get_all("Origin"))
 
 
 def access() -> Access:

@@ -178,6 +178,28 @@ def parse_origin(text: str) -> tuple[str, str, int] | None:
     return parts.scheme, host, port or _PORTS[parts.scheme]
 
 
+def is_page_of_server(origin: str, host: str, site: str | None) -> bool:
+    """Whether a browser opened a websocket from a page of the server itself.
+
+    With DNS rebinding another site's name leads to this server, and `origin` and `host` are equal.
+    So of the names only ``localhost``, IP addresses and `site` count.
+
+    Parameters
+    ----------
+    origin, host : str
+        The headers ``Origin`` and ``Host`` of the websocket.
+    site : str or None
+        Origin of the proxy in front of the server.
+    """
+    found = parse_origin(origin)
+    if found is None:
+        return False
+    if site is not None and found == parse_origin(site):
+        return True
+    scheme, name, _ = found
+    return found == parse_origin(f"{scheme}://{host}") and (name == "localhost" or _is_ip(name))
+
+
 def _is_served(scope: Scope, origin: tuple[str, str, int]) -> bool:
     """Whether `origin` is this machine, at the port that the connection was made to."""
     address, port = scope.get("server") or ("", None)
@@ -191,6 +213,14 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _media_types(headers: Headers) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.runtime.context import ContextProxy, StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 
 from dashboard import data
@@ -239,3 +240,24 @@ def test_a_new_release_appears_without_a_restart(
     store.upload(source.open("2023-05"))
     app.run()
     assert app.sidebar.selectbox[0].options == ["2023-05", "2023-04"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "site", "is_shown"),
+    [
+        ("http://localhost:8501", "", True),
+        ("http://rebound.example:8501", "", False),
+        ("https://mine.streamlit.app", "", False),
+        ("https://mine.streamlit.app", "https://mine.streamlit.app", True),
+    ],
+)
+def test_the_app_without_the_gate_refuses_sessions_of_other_names(
+    released: Settings, monkeypatch: pytest.MonkeyPatch, origin: str, site: str, *, is_shown: bool
+) -> None:
+    headers = StreamlitHeaders([("Origin", origin), ("Host", origin.partition("://")[2])])
+    monkeypatch.setattr(ContextProxy, "headers", headers)
+    monkeypatch.setenv("FITNESS_SITE", site)
+    app = open_app(releases(released), monkeypatch).run()
+    assert bool(app.metric) == is_shown
+    assert ["dashboard/server.py" in error.value for error in app.error] == [True] * (not is_shown)
+    assert bool(app.sidebar.selectbox) == is_shown

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp
 from fitness_assets.errors import SettingsError
 from fitness_assets.settings import DashboardSettings
 from fitness_assets.web.dagster_ui import DATA_PATHS, create_gated_app
-from fitness_assets.web.gate import OriginGate, parse_origin
+from fitness_assets.web.gate import OriginGate, is_page_of_server, parse_origin
 from fitness_assets_tests.support.asgi import OWN, connect, request
 
 PORT = 3000
@@ -249,3 +249,30 @@ def test_the_websocket_of_the_own_page_is_accepted(dagster: ASGIApp) -> None:
     answer = connect(dagster, "/dagster/graphql", own, json.dumps({"type": "connection_init"}))
     assert answer.status == 101
     assert json.loads(answer.sent[1]["text"]) == {"type": "connection_ack"}
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "is_own"),
+    [
+        ("http://localhost:8501", "localhost:8501", True),
+        ("http://127.0.0.1:8501", "127.0.0.1:8501", True),
+        ("http://[::1]:8501", "[::1]:8501", True),
+        ("http://192.168.1.7:8501", "192.168.1.7:8501", True),
+        ("http://localhost", "localhost", True),
+        (SITE, "fitness.example.org", True),
+        (SITE, "10.0.0.1:8501", True),
+        ("http://evil.example:8501", "evil.example:8501", False),
+        ("http://localhost.evil.example:8501", "localhost.evil.example:8501", False),
+        ("http://evil.localhost:8501", "evil.localhost:8501", False),
+        ("http://localhost:3000", "localhost:8501", False),
+        ("http://evil.example", "localhost:8501", False),
+        ("http://fitness.example.org", "fitness.example.org", False),
+        ("null", "localhost:8501", False),
+        ("", "", False),
+    ],
+)
+def test_a_page_of_the_server_is_known_without_the_gate(
+    origin: str, host: str, *, is_own: bool
+) -> None:
+    assert is_page_of_server(origin, host, SITE) == is_own
+    assert is_page_of_server(origin, host, None) == (is_own and origin != SITE)
