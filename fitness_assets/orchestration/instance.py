@@ -7,7 +7,7 @@ import dagster as dg
 import yaml
 
 from fitness_assets.settings import Settings
-from fitness_assets.storage.publication import write_atomically
+from fitness_assets.storage.publication import locked, write_atomically
 
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 _LAUNCHER = "fitness_assets.orchestration.launcher"
@@ -49,5 +49,10 @@ def launcher_hint(settings: Settings) -> str | None:
 
 
 def open_instance(settings: Settings) -> dg.DagsterInstance:
-    """The instance that the webserver, the daemon and the commands share."""
-    return dg.DagsterInstance.from_config(str(prepare_home(settings)))
+    """The instance that the webserver, the daemon and the commands share.
+
+    One process at a time: if two create Dagster's databases at once, each marks its tables with a
+    version, and Dagster refuses databases with two.
+    """
+    with locked(settings.dagster_home):
+        return dg.DagsterInstance.from_config(str(prepare_home(settings)))

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
+import pytest
 
 from fitness_assets.storage.lake import Lake, RawInfo
 from fitness_assets.workspace import Workspace
@@ -22,22 +23,19 @@ from fitness_assets_tests.support.platform import (
 )
 
 SIGKILLED = -9
+#: Too few users to train models.
+FEW_USERS = "3"
 #: Rounds of two backfills; FITNESS_TEST_BACKFILL_KILLS sets more.
 KILLS = int(os.environ.get("FITNESS_TEST_BACKFILL_KILLS", "1"))
 
 
-def backfill(home: Path, seed: str) -> subprocess.Popen[str]:
-    """A process that rematerializes the records of both months, of the cohort `seed`."""
+def backfill(home: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
+    """A process of `fitness backfill` for both months, with these options and settings."""
     fitness = Path(sys.executable).with_name("fitness")
+    settings = {"FITNESS_HOME": str(home), "FITNESS_LAST_MONTH": MONTHS[-1], **environ}
     return subprocess.Popen(
-        [fitness, "backfill", *MONTHS, "--select", "raw_telemetry"],
-        env=os.environ
-        | {
-            "FITNESS_HOME": str(home),
-            "FITNESS_COHORT_USERS": str(USERS),
-            "FITNESS_COHORT_SEED": seed,
-            "FITNESS_LAST_MONTH": MONTHS[-1],
-        },
+        [fitness, "backfill", *MONTHS, *arguments],
+        env=os.environ | settings,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -92,7 +90,14 @@ def test_killed_and_concurrent_backfills_leave_whole_months(
         for number in range(KILLS):
             seed = str(2 - number % 2)
             wanted = versions[seed][MONTHS[0]]
-            killed, other = backfill(home, seed), backfill(home, seed)
+            records = partial(
+                backfill,
+                home,
+                *("--select", "raw_telemetry"),
+                FITNESS_COHORT_USERS=str(USERS),
+                FITNESS_COHORT_SEED=seed,
+            )
+            killed, other = records(), records()
             wait_for(
                 "the first month",
                 partial(is_published, lake, wanted, killed),
@@ -112,3 +117,33 @@ def test_killed_and_concurrent_backfills_leave_whole_months(
         assert lake.published(month) == undisturbed.published(month)
         names = {path.name for path in lake.folder(month).iterdir()}
         assert names == {path.name for path in undisturbed.folder(month).iterdir()}
+
+
+def published(home: Path) -> dict[str, bytes]:
+    """Every published file of a home, by its path: all but locks and Dagster's records."""
+    return {
+        str(path.relative_to(home)): path.read_bytes()
+        for path in home.rglob("*")
+        if path.is_file()
+        and path.name != "_lock"
+        and path.relative_to(home).parts[0] not in {"dagster", "spark"}
+    }
+
+
+@pytest.mark.spark
+@pytest.mark.usefixtures("spark")
+def test_concurrent_backfills_that_both_end_equal_an_undisturbed_home(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    """Two backfills of the same months with every asset, at once in one home."""
+    quiet = make_settings(tmp_path / "quiet", FITNESS_COHORT_USERS=FEW_USERS)
+    both = [backfill(tmp_path / "home", FITNESS_COHORT_USERS=FEW_USERS) for _ in range(2)]
+    with dg.DagsterInstance.ephemeral() as instance:
+        for month in MONTHS:
+            assert materialize(quiet, month, instance).success
+    for process in both:
+        output = process.communicate(timeout=900)[0]
+        assert process.returncode == 0, output
+    expected = published(quiet.home)
+    assert {path.partition("/")[0] for path in expected} >= {"lake", "models", "releases", "drive"}
+    assert published(tmp_path / "home") == expected
