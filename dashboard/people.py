@@ -108,12 +108,13 @@ def _part(release: Release) -> Release | None:
     return part if part.info.upstream == release.info.upstream else None
 
 
-@st.cache_data(max_entries=2, show_spinner=False, hash_funcs=_HASH)
+@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
 def _users(part: Release) -> list[str]:
     return list(part.table("user_days", ["user_id"])["user_id"].unique())
 
 
-@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
+# Some years of one user.
+@st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_HASH)
 def _days(part: Release, user: str) -> pd.DataFrame:
     return part.table("user_days", user=user)
 

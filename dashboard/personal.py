@@ -1,5 +1,6 @@
 """Calculations on one user's days: weeks, changes and streaks. Pure functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,8 @@ USUAL: dict[str, Literal["normal", "inverse", "off"]] = {
     "resting_heart_rate": "inverse",
 }
 _WEEK = 7
+#: The days before a week whose mean is the usual value, and the fewest of them with a value.
+_USUAL_DAYS, _LEAST_USUAL = 28, 7
 # Smaller changes, as a share of the usual value, are not named.
 _NOTABLE = 0.05
 
@@ -29,6 +32,34 @@ class Change:
     def share(self) -> float:
         """The change as a share of the usual value."""
         return self.mean / self.usual - 1
+
+
+def week_compared(days: pd.DataFrame, names: Sequence[str]) -> list[Change]:
+    """The means of the last seven days, and of the 28 days before them.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date``, ``worn`` and the measurements `names`, of several months.
+    names : sequence of str
+
+    Returns
+    -------
+    list of Change
+        Of the measurements that have a value in the week and at least `_LEAST_USUAL` before it.
+    """
+    dates = days["date"]
+    worn = days[days["worn"].astype(bool)]
+    end = dates.max()
+    start = end - pd.Timedelta(days=_WEEK)
+    week = worn[worn["date"] > start]
+    before = worn[(worn["date"] <= start) & (worn["date"] > start - pd.Timedelta(days=_USUAL_DAYS))]
+    changes = []
+    for name in names:
+        known, usual = week[name].dropna(), before[name].dropna()
+        if len(known) and len(usual) >= _LEAST_USUAL:
+            changes.append(Change(name, float(known.mean()), float(usual.mean())))
+    return changes
 
 
 def week_ends(days: pd.DataFrame) -> list[pd.Timestamp]:

@@ -39,3 +39,21 @@ def size(count_bytes: float) -> str:
         if count_bytes >= scale:
             return f"{count_bytes / scale:,.3g} {unit}"
     return f"{count_bytes:,.0f} bytes"
+
+
+def signed(value: float, decimals: int = 0) -> str:
+    """A difference with a plus or a minus sign, such as "+1,200"; "±0" if it rounds to 0."""
+    text = f"{abs(value):,.{decimals}f}"
+    if not any(digit in text for digit in "123456789"):
+        return "±0"
+    return f"+{text}" if value > 0 else f"\N{MINUS SIGN}{text}"
+
+
+def days_text(number: int) -> str:
+    """A number of days: "1 day", "1,200 days"."""
+    return "1 day" if number == 1 else f"{number:,} days"
+
+
+def date_text(day: date) -> str:
+    """A date: "3 May 2022"."""
+    return f"{day:%-d %b %Y}"

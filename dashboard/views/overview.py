@@ -4,7 +4,7 @@ import html
 
 import streamlit as st
 
-from dashboard import data, notices, page
+from dashboard import data, notices, overview_of_one, page, person
 from dashboard.charts import common, overview
 from dashboard.month_states import month_states
 from dashboard.text import count, label, size
@@ -48,11 +48,28 @@ _STYLE = """
 @page.view
 def show(release: Release) -> None:
     """Draw the view."""
+    who = person.only(release)
+    if who is None:
+        _overview_of_all(release)
+        return
+    overview_of_one.show(release, who)
+    with st.expander("Months and pipeline", icon=":material/account_tree:"):
+        _release_caption(release)
+        _months()
+        _stages(release, data.report(release))
+
+
+def _release_caption(release: Release) -> None:
     st.caption(
         f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
         f"{size(release.manifest.bytes)}. "
         "Each file is checked against the release's manifest when it is read."
     )
+
+
+def _overview_of_all(release: Release) -> None:
+    """The overview of all users of the release."""
+    _release_caption(release)
     summary = release.info.summary
     page.metric_row(
         {
@@ -84,8 +101,7 @@ def show(release: Release) -> None:
     st.subheader("Months")
     _months()
     st.subheader("Pipeline")
-    st.caption("Each stage, its output for this month, and the start of its data version.")
-    st.html(_STYLE + _pipeline(release, report))
+    _stages(release, report)
     st.subheader("Models")
     st.caption("Scores on held-out users, compared with a baseline.")
     for column, spec in zip(st.columns(len(MODELS)), MODELS, strict=True):
@@ -95,6 +111,11 @@ def show(release: Release) -> None:
             notices.fallback(model)
             if model.carried and model.carried.metrics:
                 _model(spec, model.carried.metrics)
+
+
+def _stages(release: Release, report: ReleaseReport) -> None:
+    st.caption("Each stage, its output for this month, and the start of its data version.")
+    st.html(_STYLE + _pipeline(release, report))
 
 
 def _months() -> None:

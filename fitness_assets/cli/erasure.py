@@ -31,7 +31,12 @@ from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.regular_files import is_regular
 from fitness_assets.settings import Settings
 from fitness_assets.sources import originals
-from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
+from fitness_assets.sources.configured import (
+    configured_imports,
+    configured_names,
+    configured_notes,
+    configured_pseudonyms,
+)
 from fitness_assets.storage.publication import write_atomically
 from fitness_assets.storage.trace_search import search, search_file
 from fitness_assets.storage.traces import Traces, is_searchable
@@ -172,6 +177,8 @@ def _remove_deliveries(settings: Settings, user: Subject, traces: Traces) -> Non
     if rejected := imports.forget_rejected(user.ids, traces):
         say(f"removed {rejected} rejected files, which may hold data of the user")
     imports.forget(*user.ids, traces=traces)
+    configured_names(settings).forget(user.ids)
+    configured_notes(settings).forget(user.ids, traces)
     # The dashboard downloads its copy of the releases again.
     for copy in (settings.release_cache, settings.people_cache):
         shutil.rmtree(copy, ignore_errors=True)

@@ -4,6 +4,7 @@ import zipfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from fitness_assets.cli.subject import find_user
 from fitness_assets.errors import SourceError
 from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_notes
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.spreadsheet import safe_csv
 from fitness_assets.workspace import Workspace
@@ -45,6 +47,7 @@ def export_user(settings: Settings, name: str, path: Path) -> dict[str, int]:
         "raw_telemetry": _rows(workspace.raw, users),
         "daily_activity": _rows(workspace.daily, users),
         "segments": _segments(workspace, users),
+        "notes": _notes(settings, users),
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for table, rows in tables.items():
@@ -61,6 +64,13 @@ def _rows(lake: Lake[TableInfo], users: Collection[str]) -> pd.DataFrame:
 
     tables = list(selected())
     return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame()
+
+
+def _notes(settings: Settings, users: Collection[str]) -> pd.DataFrame:
+    store = configured_notes(settings)
+    notes = [note for user in sorted(users) for note in store.of(user)]
+    columns = ["user", "kind", "first", "last", "text"]
+    return pd.DataFrame([msgspec.structs.asdict(note) for note in notes], columns=columns)
 
 
 def _segments(workspace: Workspace, users: Collection[str]) -> pd.DataFrame:

@@ -10,7 +10,11 @@ from fitness_assets.errors import SourceError, StorageError
 from fitness_assets.record.user_ids import normalize_user_id
 from fitness_assets.regular_files import is_folder
 from fitness_assets.settings import Settings
-from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
+from fitness_assets.sources.configured import (
+    configured_imports,
+    configured_names,
+    configured_pseudonyms,
+)
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.workspace import Workspace
 
@@ -47,6 +51,10 @@ def find_user(settings: Settings, workspace: Workspace, name: str) -> Subject:
     """
     pseudonyms = configured_pseudonyms(settings)
     ids = set(pseudonyms.possible_ids(name))
+    # Known by pseudonym only, the user gets the imported name as well.
+    imported = configured_names(settings).all()
+    for written in [imported[each] for each in sorted(ids & set(imported))]:
+        ids |= set(pseudonyms.possible_ids(written))
     folders = []
     for folder in sorted((settings.home / "inbox").glob("*")):
         with suppress(SourceError):

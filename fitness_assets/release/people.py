@@ -1,5 +1,6 @@
 """The tables with rows of people: which part of a release holds them, and who may read it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -67,6 +68,11 @@ class Privacy:
                 "after the upload: rematerialize dashboard_release, or set "
                 "FITNESS_RELEASE_PEOPLE=public"
             )
+
+
+def is_release_id(user: str) -> bool:
+    """Whether `user` is an id of one release only (`Privacy.new_ids`)."""
+    return re.fullmatch(r"r[0-9a-f]{20}", user) is not None
 
 
 def split(

@@ -14,6 +14,8 @@ from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.sources.folder import Folder
 from fitness_assets.sources.imports import Imports
 from fitness_assets.sources.pseudonyms import Pseudonyms
+from fitness_assets.storage.imported_names import ImportedNames
+from fitness_assets.storage.notes import NoteStore
 
 
 class Source(Protocol):
@@ -91,9 +93,21 @@ def configured_pseudonyms(settings: Settings) -> Pseudonyms:
     return Pseudonyms(settings.home / "people")
 
 
+def configured_names(settings: Settings) -> ImportedNames:
+    """The names under which users were imported into the home that `settings` name."""
+    return ImportedNames(settings.home / "people")
+
+
+def configured_notes(settings: Settings) -> NoteStore:
+    """The notes in the home that `settings` name."""
+    return NoteStore(settings.home / "people")
+
+
 def configured_imports(settings: Settings) -> Imports:
     """The imports in the home that `settings` name."""
-    return Imports(settings.home / "imports", configured_pseudonyms(settings))
+    return Imports(
+        settings.home / "imports", configured_pseudonyms(settings), configured_names(settings)
+    )
 
 
 def configured_source(settings: Settings) -> Source:

@@ -39,6 +39,7 @@ from fitness_assets.sources.import_store import (
 from fitness_assets.sources.import_writer import write_records
 from fitness_assets.sources.merge import VALUES, origin_of
 from fitness_assets.sources.pseudonyms import Pseudonyms
+from fitness_assets.storage.imported_names import MAX_NAMES, ImportedNames
 from fitness_assets.storage.publication import Writer, read_manifest
 from fitness_assets.storage.traces import Traces
 from fitness_assets.text import printable
@@ -77,11 +78,16 @@ class Imports:
     root : Path
         A folder with one folder per import.
     pseudonyms : Pseudonyms
+    names : ImportedNames, optional
+        Where to store the names of the users; by default nowhere.
     """
 
-    def __init__(self, root: Path, pseudonyms: Pseudonyms) -> None:
+    def __init__(
+        self, root: Path, pseudonyms: Pseudonyms, names: ImportedNames | None = None
+    ) -> None:
         self._root = root
         self._pseudonyms = pseudonyms
+        self._names = names
 
     def add(
         self, path: Path, options: ImportOptions, progress: Progress = lambda _done, _total: None
@@ -129,6 +135,9 @@ class Imports:
         older_reader = None
         if before is not None and before.info.options == stored_options:
             if before.info.reader >= READER_VERSION:
+                # A version that stored no names may have imported it.
+                if options.user is not None:
+                    self._add_names({options.user: self._pseudonyms.pseudonym(options.user)})
                 return before.info, set()
             # The same delivery, read again: it must not win over what was delivered since.
             delivered, older_reader = before.info.delivered, before.info.reader
@@ -175,7 +184,16 @@ class Imports:
                 info = without_user(info, self._traces_of_forgotten(names))
             check_size(info)
             writer.publish(msgspec.to_builtins(info))
+        self._add_names(names)
         return info, _changed_months(others, stored_imports(self._root))
+
+    def _add_names(self, names: Mapping[str, str]) -> None:
+        """Store the names, whose values are the pseudonyms, of users who are not forgotten."""
+        if self._names is None or len(names) > MAX_NAMES:
+            return
+        is_forgotten = self._pseudonyms.forgotten()
+        kept = {user: name for name, user in names.items() if not is_forgotten(user)}
+        self._names.add(kept)
 
     def all(self) -> list[ImportInfo]:
         """All imports, by name."""

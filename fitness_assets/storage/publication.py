@@ -295,15 +295,23 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Replace the content of `path`; a reader finds either the old content or the new."""
+def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Replace the content of `path`; a reader finds either the old content or the new.
+
+    Parameters
+    ----------
+    path : Path
+    content : bytes
+    mode : int
+        Permissions of the file. By default it is readable by all, as published files are.
+    """
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_STAGING, delete=False) as file:
         try:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            # A temporary file is readable by its owner only; published files are readable by all.
-            Path(file.name).chmod(0o644)
+            # A temporary file is readable by its owner only.
+            Path(file.name).chmod(mode)
             reached("content written")
             Path(file.name).replace(path)
         except BaseException:

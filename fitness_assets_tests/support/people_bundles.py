@@ -1,5 +1,6 @@
 """The two bundles of a month of imported data: without Spark, and without models."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +24,18 @@ ANNA, BEN = USERS[:2]
 
 def publish_bundles(home: Path) -> None:
     """Publish the release of `MONTH` in `home`, and its rows of people in a private bundle."""
+    publish_month(home, MONTH, days_of(USERS))
+
+
+def publish_month(
+    home: Path, month: str, days: pd.DataFrame, partial_until: date | None = None
+) -> None:
+    """Publish the two bundles of `month` with the records `days`."""
     entry = ReleasedModel(
         report=ModelReport(
             window=[], learned_from={}, released=False, reason="needs 20 users", gates=[]
         )
     )
-    days = days_of(USERS)
     report = DataReport(
         delivered=len(days),
         unread={},
@@ -41,7 +48,7 @@ def publish_bundles(home: Path) -> None:
     )
     files, info = build.assemble(
         build.Inputs(
-            month=MONTH,
+            month=month,
             days=days,
             data=report,
             upstream={"daily_activity": "0" * 64},
@@ -50,6 +57,7 @@ def publish_bundles(home: Path) -> None:
             backtest=None,
             compression=None,
             privacy=Privacy(people="private", by_hand=False, real=True, smallest_cell=5),
+            partial_until=partial_until,
         )
     )
     for folder, part in zip(("releases", "releases-people"), split(files, "private"), strict=True):

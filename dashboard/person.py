@@ -1,0 +1,61 @@
+"""The one person whose rows a dashboard shows, and their days of several months."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import data, notes, page
+from fitness_assets.release.bundle import Release
+from fitness_assets.release.people import is_release_id
+
+# A release about few people has at most this count of users: counts are rounded to multiples.
+_FEW = 5
+
+
+@dataclass(frozen=True)
+class Person:
+    """A user whose own days the dashboard is about.
+
+    Attributes
+    ----------
+    user : str
+    name : str or None
+        The name under which the user was imported, if this machine has it.
+    """
+
+    user: str
+    name: str | None
+
+
+def only(release: Release) -> Person | None:
+    """The person, if the visitor may see one user only, or the release holds one only."""
+    people = page.people(release, notice=False)
+    if people is None:
+        return None
+    user = people.own
+    if user is None:
+        # Without reading the ids of a large cohort.
+        users = people.users() if release.info.summary.users <= _FEW else []
+        user = users[0] if len(users) == 1 else None
+    return None if user is None else Person(user, notes.imported_name(user))
+
+
+def days(user: str, release: Release, months: int) -> pd.DataFrame:
+    """The days of `user` in the month of `release` and in the `months` - 1 released before it."""
+    known = [month for month in st.session_state.get("months", ()) if month <= release.month]
+    opened, _ = data.releases(known[-months:] or [release.month])
+    parts = []
+    for each in opened:
+        people = page.people(each, notice=False)
+        if people is None:
+            continue
+        # Where each release has ids of its own, months are joined if each has one user.
+        same = people.users()[0] if is_release_id(user) and len(people.users()) == 1 else user
+        own = people.days(same)
+        if not own.empty:
+            parts.append(own)
+    if not parts:
+        return pd.DataFrame()
+    found = pd.concat(parts, ignore_index=True)
+    return found.assign(date=pd.to_datetime(found["date"]))
