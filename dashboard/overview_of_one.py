@@ -11,9 +11,9 @@ from dashboard.charts import person as charts
 from dashboard.person import Person
 from dashboard.personal import Change
 from dashboard.text import date_text, days_text, signed
-from dashboard.units import Units
 from fitness_assets import clock
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release
 from fitness_assets.text import verbatim
 
@@ -107,7 +107,7 @@ def _tiles(changes: Sequence[Change], units: Units) -> None:
 
 
 def _when(last: date, today: date) -> str:
-    """ "This week" if the week that ends on `last` is the present one, else its dates."""
+    """What the sentence calls the week that ends on `last`: its dates, or the present week."""
     return "This week" if 0 <= (today - last).days < _DAYS_OF_WEEK else f"Week of {_week(last)}"
 
 

@@ -19,6 +19,7 @@ from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.units import METRIC, Units
 from fitness_assets.release.bundle import Release, ReleasedModel
 from fitness_assets.release.model_loader import Loaded
+from fitness_assets.storage.notes import Note
 from fitness_assets.storage.spreadsheet import harmless
 from fitness_assets.text import printable, verbatim
 from fitness_assets.web.access import Access
@@ -115,7 +116,11 @@ def chart(draw: Callable[..., Any], *args: Any) -> None:
     st.vega_lite_chart(spec, alt=title, height=height)
 
 
-@st.cache_data(max_entries=96, show_spinner=False, hash_funcs={Units: lambda units: units.system})
+@st.cache_data(
+    max_entries=96,
+    show_spinner=False,
+    hash_funcs={Units: lambda units: units.system, Note: repr},
+)
 def _spec(
     name: str,  # noqa: ARG001 - the cache key of the function
     args: Any,

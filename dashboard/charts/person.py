@@ -8,8 +8,8 @@ import pandas as pd
 
 from dashboard.charts.notes import with_notes, within
 from dashboard.charts.theme import BLUE, HEIGHT, INK, date_tip, layered, tip
-from dashboard.units import Units
 from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
 
 #: Days of the mean that is drawn as a line, and the fewest of them with a value.

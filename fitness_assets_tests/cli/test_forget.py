@@ -28,8 +28,14 @@ from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
-from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
+from fitness_assets.sources.configured import (
+    configured_imports,
+    configured_names,
+    configured_notes,
+    configured_pseudonyms,
+)
 from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.storage.notes import Note
 from fitness_assets.storage.trace_search import search
 from fitness_assets.storage.traces import Traces
 from fitness_assets.workspace import ASSETS, Workspace
@@ -68,6 +74,11 @@ def days(user: str, first: str, count: int, steps: int) -> list[str]:
         f"{user},{start + timedelta(days=day)},{steps + 10 * day},1900,66,7,walking"
         for day in range(count)
     ]
+
+
+def note(user: str, text: str) -> Note:
+    day = date(2023, 5, 3)
+    return Note(id=user, user=user, kind="illness", first=day, last=day, text=text)
 
 
 #: What `versions` lists, without private bundles.
@@ -145,6 +156,8 @@ def home(
         (settings.home / "models" / "segment_model" / "2023-05" / "_staging-x").mkdir(parents=True)
         assert [outcome.error for outcome in run_stale(settings, lambda *_: None)] == [None] * 3
         pseudonyms = configured_pseudonyms(settings)
+        for name, text in (("corbin", "flu"), ("anna", f"dinner with {ZOE}")):
+            configured_notes(settings).put(note(pseudonyms.pseudonym(name), text))
         ids = {pseudonyms.pseudonym(name) for name in (ZOE, "corbin")}
         yield Home(settings, environ, drive, Traces(ids, [ZOE, "corbin"], own_paths=[tmp_path]))
 
@@ -156,7 +169,8 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     corbin = configured_pseudonyms(settings).pseudonym("corbin")
     before = versions(settings)
     found = "\n".join(search(settings.home, home.traces))
-    for place in ("runs", "imports", "lake", "inbox", "_refused", "compute_logs", "user_days"):
+    places = ["runs", "imports", "lake", "inbox", "_refused", "compute_logs", "user_days"]
+    for place in (*places, "notes.json", "names.json"):
         assert place in found, place
     assert home.traces_in_target(tmp_path / "before")
 
@@ -172,6 +186,11 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     assert forget_user(narrow, ZOE_DECOMPOSED)
 
     assert list(search(settings.home, home.traces)) == []
+    assert sorted(configured_names(settings).all().values()) == ["anna", "bert"]
+    anna = configured_pseudonyms(settings).pseudonym("anna")
+    assert [each.text for each in configured_notes(settings).of(anna)] == [
+        "dinner with forgotten-user"
+    ]
     assert home.traces_in_target(tmp_path / "after") == []
     assert not [path for path in home.drive.paths() if "2023-04" in path]
     after = versions(settings)
@@ -213,7 +232,7 @@ def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
     uploads, traces = tmp_path / "uploads", Traces(["u0000002"])
     assert any("user_days" in found for found in search(uploads, traces))
     tables = export_user(settings, "u0000002", tmp_path / "user.zip")
-    assert tables == {"raw_telemetry": 30, "daily_activity": 30, "segments": 0}
+    assert tables == {"raw_telemetry": 30, "daily_activity": 30, "segments": 0, "notes": 0}
     with zipfile.ZipFile(tmp_path / "user.zip") as archive:
         assert set(pd.read_csv(archive.open("daily_activity.csv"))["user_id"]) == {"u0000002"}
     (tmp_path / "user.zip").unlink()

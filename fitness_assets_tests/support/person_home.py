@@ -21,7 +21,7 @@ def days_of_life(first: str, last: str, seed: int = 1) -> pd.DataFrame:
     dates = pd.date_range(first, last)
     draws = np.random.default_rng(seed)
     season = np.sin(2 * np.pi * (dates.dayofyear.to_numpy() - 100) / 365.25)
-    steps = 7_500 + 1_200 * season + 1_900 * np.asarray(dates >= "2022-05-03")
+    steps = 7_500 + 1_200 * season + 1_900 * np.asarray(dates >= pd.Timestamp("2022-05-03"))
     steps = np.round(steps + draws.normal(0, 1_500, len(dates))).clip(500)
     values: dict[str, object] = dict.fromkeys((*NUMBERS, *TRAITS), np.nan)
     values |= {
