@@ -93,7 +93,7 @@ def pipeline() -> Iterator[Table]:
 
 def etl() -> Iterator[Table]:
     """One month of raw telemetry through Spark, after a cold start and in a warm session."""
-    from fitness_assets.etl import clean
+    from fitness_assets.etl import distributed
 
     table = Table("one month of 1,959 users", "seconds", "ratio", title="etl")
     with tempfile.TemporaryDirectory() as folder:
@@ -106,10 +106,10 @@ def etl() -> Iterator[Table]:
 
         def job(name: str) -> float:
             began = time.perf_counter()
-            raw = clean.read_raw(resource.spark_session, lake.files("2023-04"))
+            raw = distributed.read_raw(resource.spark_session, lake.files("2023-04"))
             out = Path(folder) / name
             out.mkdir()
-            clean.write_files(clean.daily_activity(raw), out, write_rows)
+            distributed.write_files(raw, None, 1, out, write_rows)
             return time.perf_counter() - began
 
         def session() -> float:

@@ -234,7 +234,8 @@ def _days(folder: Path) -> "pa.Table":
 
 def _spark() -> Clean:
     """The ETL of the asset `daily_activity`, without Dagster and the steps after Spark."""
-    from fitness_assets.etl import clean as etl
+    from fitness_assets.assets.daily_activity import ROWS_PER_FILE
+    from fitness_assets.etl import distributed as etl
     from fitness_assets.settings import Settings
     from fitness_assets.spark.session import spark_resource
     from fitness_assets.storage.lake import Lake, TableInfo, part, write_rows
@@ -248,11 +249,11 @@ def _spark() -> Clean:
         if month.earlier:
             pinned = lake.pin(months.shift(month.key, -1), folder / "raw")
             earlier = etl.history(etl.read_raw(session, pinned))
-        files = 1 + lake.info(month.key).rows // etl.ROWS_PER_FILE
+        files = 1 + lake.info(month.key).rows // ROWS_PER_FILE
         scratch = folder / "spark"
         scratch.mkdir()
-        days = etl.daily_activity(records, earlier, files)
-        for number, path in enumerate(etl.write_files(days, scratch, write_rows)):
+        written = etl.write_files(records, earlier, files, scratch, write_rows)
+        for number, path in enumerate(written):
             path.rename(folder / part(number))
 
     return clean

@@ -121,7 +121,6 @@ def released(
     settings = make_settings(folder / "released")
     with FileLock(folder / "released.lock"):
         if not (folder / "released.complete").exists():
-            request.getfixturevalue("spark")  # so that both runs share the session
             with dg.DagsterInstance.ephemeral() as instance:
                 for month in MONTHS:
                     assert materialize(settings, month, instance).success

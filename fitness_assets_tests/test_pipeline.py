@@ -1,4 +1,4 @@
-"""Runs of the monthly job on an ephemeral instance, with a real Spark and real files."""
+"""Runs of the monthly job on an ephemeral instance, with real files."""
 
 import dataclasses
 import shutil
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from fitness_assets.assets import daily_activity
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
 from fitness_assets.models.explanations import not_released
@@ -30,8 +31,6 @@ from fitness_assets_tests.support.platform import (
 )
 from fitness_assets_tests.support.releases import model_features
 
-pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
-
 
 def files_below(folder: Path) -> dict[Path, tuple[bytes, int]]:
     """Content and modification time of each file, except locks."""
@@ -42,7 +41,7 @@ def files_below(folder: Path) -> dict[Path, tuple[bytes, int]]:
     }
 
 
-def test_a_full_spark_job_produces_the_partition_structure(released: Settings) -> None:
+def test_the_lake_has_the_partition_structure(released: Settings) -> None:
     lake = released.home / "lake" / "daily_activity"
     folders = {path.parent.relative_to(lake).as_posix() for path in lake.rglob("*.parquet")}
     assert folders == {"year=2023/month=04", "year=2023/month=05"}
@@ -51,6 +50,28 @@ def test_a_full_spark_job_produces_the_partition_structure(released: Settings) -
     assert not days.duplicated(["user_id", "date"]).any()
     assert (days["date"].astype("datetime64[ns]").dt.month == days["month"].astype(int)).all()
     assert (days["sleep_hours"].dropna() <= 24).all()
+
+
+@pytest.mark.spark
+@pytest.mark.usefixtures("spark")
+def test_a_month_cleaned_on_spark_has_the_files_of_one_cleaned_without(
+    make_settings: MakeSettings,
+    tmp_path: Path,
+    released: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = make_settings(tmp_path)
+    shutil.copytree(released.home / "lake" / "raw_telemetry", tmp_path / "lake" / "raw_telemetry")
+    monkeypatch.setattr(daily_activity, "ROWS_WITHOUT_SPARK", 0)
+    without, on_spark = Workspace.of(released).daily, Workspace.of(settings).daily
+    with dg.DagsterInstance.ephemeral() as instance:
+        for month in MONTHS:
+            assert materialize(settings, month, instance, ["daily_activity"]).success
+            assert on_spark.published(month).data_version == without.published(month).data_version
+            contents = [
+                [path.read_bytes() for path in lake.files(month)] for lake in (without, on_spark)
+            ]
+            assert contents[0] == contents[1]
 
 
 def test_a_rerun_reports_metadata_and_changes_no_file(

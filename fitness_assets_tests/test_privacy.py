@@ -22,7 +22,7 @@ from fitness_assets_tests.support.platform import MakeSettings, materialize
 from fitness_assets_tests.support.published import find_people
 from fitness_assets_tests.support.tidy import HEADER
 
-pytestmark = [pytest.mark.spark, pytest.mark.slow, pytest.mark.usefixtures("spark")]
+pytestmark = pytest.mark.slow
 
 PEOPLE = 5
 # Models need 20 users.

@@ -1,6 +1,6 @@
-"""Stage 2: the Spark ETL, which makes one clean record per user and day."""
+"""Stage 2: the ETL, which makes one clean record per user and day; on Spark unless it is small."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ import dagster as dg
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from fitness_assets.assets.presentation import (
     BLUE,
@@ -21,11 +22,13 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
-from fitness_assets.etl import quality
+from fitness_assets.etl import clean, quality
 from fitness_assets.months import shift
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
+from fitness_assets.record.daily import SCHEMA
+from fitness_assets.record.raw import SCHEMA as RAW_SCHEMA
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.check_results import Judged
 from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
@@ -34,6 +37,14 @@ from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+#: Records of the month per file of the lake. A task cleans as many records, with the days before
+#: them, in 1 GB of memory.
+ROWS_PER_FILE = 250_000
+#: Records of a month up to which it is cleaned in the process of the run if Spark is local. That
+#: takes less time than planning a Spark job, and ten years of it less than starting the JVM.
+ROWS_WITHOUT_SPARK = 10_000
 
 
 def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.AssetsDefinition:
@@ -125,22 +136,35 @@ def judged_data(workspace: Workspace, month: str, manifest: Manifest) -> Judged:
 
 def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:
     """Clean the raw records of `month` into files in `staging`."""
+    raw, previous = workspace.raw, shift(month, -1)
+    # Of the month, and of the month before it if it is stored.
+    pinned = [raw.pin(each, staging / "raw") for each in (month, previous) if raw.manifest(each)]
+    rows = [raw.info(each).rows for each in (month, previous) if raw.manifest(each)]
+    if max(rows) <= ROWS_WITHOUT_SPARK and spark.is_local:
+        records = clean.with_history(*map(_read, pinned))
+        write_rows(staging / part(0), clean.daily_activity(records).to_batches(), SCHEMA)
+        return
     # Only a run that needs Spark imports it, not every process that loads the assets.
-    from fitness_assets.etl import clean
+    from fitness_assets.etl import distributed
 
-    previous = shift(month, -1)
-    session = spark.spark_session
-    raw = clean.read_raw(session, workspace.raw.pin(month, staging / "raw"))
-    earlier = None
-    if workspace.raw.manifest(previous):
-        pinned = workspace.raw.pin(previous, staging / "raw")
-        earlier = clean.history(clean.read_raw(session, pinned))
-    rows = workspace.raw.info(month).rows
-    cleaned = clean.daily_activity(raw, earlier, files=1 + rows // clean.ROWS_PER_FILE)
+    frame, *earlier = [distributed.read_raw(spark.spark_session, files) for files in pinned]
     scratch = staging / "spark"
     scratch.mkdir()
-    for number, path in enumerate(clean.write_files(cleaned, scratch, write_rows)):
+    written = distributed.write_files(
+        frame,
+        distributed.history(earlier[0]) if earlier else None,
+        1 + rows[0] // ROWS_PER_FILE,
+        scratch,
+        write_rows,
+    )
+    for number, path in enumerate(written):
         path.rename(staging / part(number))
+
+
+def _read(files: Sequence[Path]) -> pa.Table:
+    return pa.concat_tables(
+        pq.read_table(path, schema=RAW_SCHEMA, partitioning=None) for path in files
+    )
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":

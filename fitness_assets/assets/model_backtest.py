@@ -90,7 +90,11 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             model_month=before,
             **scores,
             **({"not_scored": dg.MetadataValue.json(not_scored)} if not_scored else {}),
-            scores_by_month=picture(_scores_by_month(workspace.backtest, month)),
+            **(
+                {"scores_by_month": picture(_scores_by_month(workspace.backtest, month))}
+                if evaluations
+                else {}
+            ),
             path=dg.MetadataValue.path(workspace.backtest.folder(month)),
         )
 

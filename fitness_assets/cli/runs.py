@@ -13,6 +13,7 @@ from fitness_assets import errors, memory
 from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.orchestration import freshness
+from fitness_assets.orchestration.connections import kept_connections
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.liveness import end_dead_runs, holding
 from fitness_assets.orchestration.propagation import current_plan
@@ -141,7 +142,7 @@ def _run_each(
     for month, assets in batches:
         began = time.monotonic()
         run_id = str(uuid.uuid4())
-        with holding(instance, run_id):
+        with holding(instance, run_id), kept_connections(instance):
             run = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,

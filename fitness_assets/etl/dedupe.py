@@ -1,33 +1,10 @@
-"""Vectorized last step of the ETL, on sorted Arrow batches: deduplication, baselines, labels."""
-
-from collections.abc import Iterable, Iterator
+"""Deduplication of sorted Arrow tables, and the canonical names of activities."""
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.record.activities import activity
-
-# Rows per table, so that the cost of a call to Arrow or NumPy does not matter.
-_ROWS = 131_072
-
-
-def finish(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Keep one record per user and day, add the baselines, and drop the rows of the history.
-
-    Parameters
-    ----------
-    batches : iterable of RecordBatch
-        Sorted by user and day; of the records of one day, the one to keep first. The column
-        ``_history`` marks the rows that are input to the baselines only.
-    schema : Schema
-        Of the rows returned.
-    """
-    for table in _whole_users(batches):
-        days = with_baselines(first_record_per_day(table))
-        days = days.filter(pc.invert(days["_history"]))
-        yield from with_activities(days).select(schema.names).cast(schema).to_batches()
 
 
 def first_record_per_day(records: pa.Table) -> pa.Table:
@@ -53,17 +30,3 @@ def with_activities(days: pa.Table) -> pa.Table:
     names = [activity(name) for name in encoded.dictionary.to_pylist()]
     column = pa.array(names, pa.string()).take(encoded.indices)
     return days.set_column(days.schema.get_field_index("activity_type"), "activity_type", column)
-
-
-def _whole_users(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Combine `batches` into tables that hold all days of their users."""
-    waiting: list[pa.RecordBatch] = []
-    for batch in batches:
-        waiting.append(batch)
-        if sum(each.num_rows for each in waiting) >= _ROWS:
-            table = pa.Table.from_batches(waiting)
-            last = pc.index(table["user_id"], table["user_id"][-1]).as_py()
-            yield table.slice(0, last)
-            waiting = table.slice(last).to_batches()
-    if waiting:
-        yield pa.Table.from_batches(waiting)

@@ -11,6 +11,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 
 from fitness_assets.orchestration import liveness
+from fitness_assets.orchestration.connections import kept_connections
 from fitness_assets.orchestration.instance import prepare_home
 from fitness_assets.settings import Settings
 
@@ -35,7 +36,8 @@ class _Executor(InProcessExecutor):
                 f"This run is recorded in {recorded} and not in {home}, where `fitness status` and "
                 f"`fitness serve` look for it. Set DAGSTER_HOME={home}"
             )
-        yield from super().execute(plan_context, execution_plan)
+        with kept_connections(plan_context.instance):
+            yield from super().execute(plan_context, execution_plan)
 
 
 def run_executor(settings: Settings) -> dg.ExecutorDefinition:

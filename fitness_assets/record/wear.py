@@ -26,7 +26,7 @@ _MINUTES_PER_DAY = 1440
 _MISSING = -1
 _ACTIVE = "active"
 
-# A column of records: a number, a NumPy array or a Spark column. Missing values are -1, so that no
+# A column of records: a number or a NumPy array. Missing values are -1, so that no
 # operator needs to know about nulls.
 _Value = Any
 
@@ -38,7 +38,7 @@ def is_worn(column: Callable[[str], _Value], active_kcal: _Value) -> _Value:
     ----------
     column : callable
         Gives the values of a column of the canonical record by its name, with -1 for missing ones.
-    active_kcal : number, array or Spark column
+    active_kcal : number or array
         ``calories_burned`` where it is active energy, else -1.
     """
     moved = (
@@ -82,8 +82,10 @@ def movement_is_kept(record: Mapping[str, Any]) -> bool:
     return bool(keeps_movement(column, column("calories_burned") if is_active else _MISSING))
 
 
-def not_worn(records: pa.Table | pa.RecordBatch) -> npt.NDArray[np.bool_]:
-    """Whether each of `records` is of a day not worn, whose movement is not kept.
+def worn_and_kept(
+    records: pa.Table | pa.RecordBatch,
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """`is_worn` and `keeps_movement` of each of `records`.
 
     A column of the canonical record that `records` lack counts as missing.
     """
@@ -98,5 +100,10 @@ def not_worn(records: pa.Table | pa.RecordBatch) -> npt.NDArray[np.bool_]:
     if "calories_kind" in names:
         is_active = pc.equal(records.column("calories_kind"), _ACTIVE).fill_null(False)
         energy = np.where(np.asarray(is_active), column("calories_burned"), _MISSING)
-    kept: npt.NDArray[np.bool_] = keeps_movement(column, energy)
+    return is_worn(column, energy), keeps_movement(column, energy)
+
+
+def not_worn(records: pa.Table | pa.RecordBatch) -> npt.NDArray[np.bool_]:
+    """Whether each of `records` is of a day not worn, whose movement is not kept."""
+    _, kept = worn_and_kept(records)
     return ~kept

@@ -3,7 +3,7 @@
 import tempfile
 from pathlib import Path
 
-from fitness_assets.etl import clean
+from fitness_assets.etl import distributed
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
@@ -29,10 +29,10 @@ def build() -> Path:
         for month in ("2023-04", "2023-05"):
             raw = Path(folder) / f"{month}.parquet"
             write_rows(raw, Cohort(users=20, seed=1).read(month), SCHEMA)
-            frames.append(clean.read_raw(session, [raw]))
+            frames.append(distributed.read_raw(session, [raw]))
         month_before, raw_days = frames
-        days = clean.daily_activity(raw_days, clean.history(month_before))
-        clean.write_files(days, Path(folder), write_rows)
+        earlier = distributed.history(month_before)
+        distributed.write_files(raw_days, earlier, 1, Path(folder), write_rows)
         # PySpark has no public handle of the JVM process.
         jvm = session.sparkContext._gateway.proc  # noqa: SLF001
         session.stop()

@@ -29,6 +29,11 @@ class SparkResource(LazyPySparkResource):
     declared_java_home: str | None
     state: str
 
+    @property
+    def is_local(self) -> bool:
+        """Whether Spark runs in the process of the run, and not on a cluster."""
+        return str(self.spark_config["spark.master"]).startswith("local")
+
     def java(self) -> Java:
         """The Java that the session runs on."""
         declared = Path(self.declared_java_home) if self.declared_java_home else None
@@ -45,7 +50,7 @@ class SparkResource(LazyPySparkResource):
                 # Workers run `python -m`: a module in the working folder must not hide another.
                 "PYTHONSAFEPATH": "1",
             }
-            if self.spark_config["spark.master"].startswith("local"):
+            if self.is_local:
                 # Without it Spark resolves the host name, which fails in some containers.
                 jvm["SPARK_LOCAL_HOSTNAME"] = "localhost"
             if not _is_utf8(os.environ):  # noqa: TID251 - the script inherits it

@@ -19,8 +19,6 @@ from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
-pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
-
 LAKE = ["raw_telemetry", "daily_activity"]
 
 

@@ -190,7 +190,8 @@ def test_a_signal_ends_the_month_and_is_reported(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=environment(tmp_path),
+        # Enough records for Spark.
+        env=environment(tmp_path, FITNESS_COHORT_USERS="500"),
     )
 
     def started() -> list[psutil.Process]:

@@ -43,8 +43,6 @@ from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import write_tidy
 
-pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
-
 MONTHS = ["2023-04", "2023-05", "2023-06"]
 ZOE = "Zoë Quill"
 ZOE_DECOMPOSED = unicodedata.normalize("NFD", ZOE)

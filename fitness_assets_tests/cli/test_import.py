@@ -21,8 +21,6 @@ from fitness_assets_tests.support.fixed_clock import set_time
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import two_users, write_tidy
 
-pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
-
 
 def settings_of(make_settings: MakeSettings, home: Path, last: str = "2023-06") -> Settings:
     # So few users rarely deliver a complete month.

@@ -51,8 +51,6 @@ def materialized_since(instance: dg.DagsterInstance, event: int) -> Months:
     return dict(months)
 
 
-@pytest.mark.spark
-@pytest.mark.usefixtures("spark")
 def test_a_changed_month_is_rematerialized_with_the_months_that_depend_on_it(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:

@@ -30,8 +30,6 @@ from fitness_assets_tests.support.interleaving import FIRST, Home, Interleaving,
 from fitness_assets_tests.support.memoized import memoize
 from fitness_assets_tests.support.platform import MakeSettings
 
-pytestmark = [pytest.mark.spark, pytest.mark.usefixtures("spark")]
-
 _FIRST_SEED, _, _END = os.environ.get("FITNESS_INTERLEAVINGS", "2").rpartition(":")
 SEEDS = range(int(_FIRST_SEED or 0), int(_END))
 

@@ -1,0 +1,93 @@
+"""Keep the connections to Dagster's SQLite databases open while a run is executed.
+
+Dagster opens a connection for each query and closes it afterwards, so that SQLite moves its
+write-ahead log into the database each time, and SQLAlchemy compiles each statement again. A run of
+a small month stores about 100 events, which then take longer than the month itself.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import dagster as dg
+import sqlalchemy as sa
+from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+
+
+@contextmanager
+def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
+    """Keep connections open until the end of the context. Other databases than SQLite are left."""
+    with ExitStack() as stack:
+        events, runs = instance.event_log_storage, instance.run_storage
+        if isinstance(events, SqliteEventLogStorage):
+            stack.enter_context(_kept_events(events))
+        if isinstance(runs, SqliteRunStorage):
+            stack.enter_context(_kept_runs(runs))
+        yield
+
+
+@contextmanager
+def _kept_events(storage: SqliteEventLogStorage) -> Iterator[None]:
+    """Replace `_connect`, which all queries use, by one that keeps an engine for each database."""
+    engines: dict[str, sa.Engine] = {}
+
+    @contextmanager
+    def connect(shard: str) -> Iterator[sa.Connection]:
+        with storage._db_lock:  # noqa: SLF001
+            if shard not in engines:
+                engines[shard] = _engine(storage.conn_string_for_shard(shard))
+                if shard not in storage._initialized_dbs:  # noqa: SLF001
+                    storage._initdb(engines[shard])  # noqa: SLF001
+                    storage._initialized_dbs.add(shard)  # noqa: SLF001
+            with engines[shard].connect() as connection, connection.begin():
+                yield connection
+
+    try:
+        with _replaced(storage, "_connect", connect):
+            yield
+    finally:
+        for engine in engines.values():
+            engine.dispose()
+
+
+@contextmanager
+def _kept_runs(storage: SqliteRunStorage) -> Iterator[None]:
+    engine = _engine(storage._conn_string)  # noqa: SLF001
+
+    @contextmanager
+    def connect() -> Iterator[sa.Connection]:
+        with engine.connect() as connection, connection.begin():
+            yield connection
+
+    try:
+        with _replaced(storage, "connect", connect):
+            yield
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def _replaced(storage: object, name: str, function: Any) -> Iterator[None]:
+    """Replace a method of one object. Nested, the connections that are already kept are used."""
+    if name in vars(storage):
+        yield
+        return
+    setattr(storage, name, function)
+    try:
+        yield
+    finally:
+        delattr(storage, name)
+
+
+def _engine(url: str) -> sa.Engine:
+    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+
+    @sa.event.listens_for(engine, "connect")
+    def _(connection: Any, _: object) -> None:
+        # With a write-ahead log a commit is not lost when a process is killed. When the machine
+        # loses power, the last events may be; what is stored of a month does not depend on them.
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    return engine

@@ -1,0 +1,96 @@
+"""The ETL of a month on Spark: the same rows as on Arrow tables, in files of whole users."""
+
+import errno
+import os
+from collections.abc import Iterable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from fitness_assets.errors import EtlError
+from fitness_assets.etl import clean, distributed
+from fitness_assets.record import daily
+from fitness_assets.record.raw import SCHEMA
+from fitness_assets.sources.cohort.source import Cohort
+from fitness_assets.storage.lake import write_rows
+
+pytestmark = pytest.mark.spark
+
+
+def test_spark_reads_the_canonical_schema() -> None:
+    assert distributed.RAW_SCHEMA.names == SCHEMA.names
+    assert all(field.nullable for field in distributed.RAW_SCHEMA)
+    types = {field.name: field.dataType.simpleString() for field in distributed.RAW_SCHEMA}
+    assert types["date"] == "date"
+    assert types["steps"] == "int"
+    assert types["distance_km"] == "double"
+    assert types["ingested_at"] == "timestamp"
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> dict[str, Path]:
+    """Raw records of two months, with spaces around some of the user ids."""
+    source, files = Cohort(users=30, seed=1), {}
+    for month in ("2023-04", "2023-05"):
+        table = pa.Table.from_batches(source.read(month))
+        ids = [f" {user} " if day.day % 2 else user for user, day in _keys(table)]
+        files[month] = tmp_path / f"{month}.parquet"
+        table = table.set_column(0, SCHEMA.field("user_id"), pa.array(ids))
+        write_rows(files[month], table.to_batches(max_chunksize=100), SCHEMA)
+    return files
+
+
+def _keys(table: pa.Table) -> list[tuple[str, date]]:
+    return list(zip(table["user_id"].to_pylist(), table["date"].to_pylist(), strict=True))
+
+
+def cleaned(
+    spark: SparkSession, raw: dict[str, Path], files: int, folder: Path
+) -> Sequence[pa.Table]:
+    def read(month: str) -> DataFrame:
+        return distributed.read_raw(spark, [raw[month]])
+
+    folder.mkdir()
+    earlier = distributed.history(read("2023-04"))
+    paths = distributed.write_files(read("2023-05"), earlier, files, folder, write_rows)
+    return [pq.read_table(path) for path in paths]
+
+
+def test_spark_writes_the_bytes_of_the_month_cleaned_as_one_table(
+    spark: SparkSession, raw: dict[str, Path], tmp_path: Path
+) -> None:
+    tables = {month: pq.read_table(path, schema=SCHEMA) for month, path in raw.items()}
+    records = clean.with_history(tables["2023-05"], tables["2023-04"])
+    expected = clean.daily_activity(records)
+    (table,) = cleaned(spark, raw, 1, tmp_path / "one")
+    assert table.equals(expected)
+    write_rows(tmp_path / "expected.parquet", expected.to_batches(), daily.SCHEMA)
+    (path,) = (tmp_path / "one").glob("*.parquet")
+    assert path.read_bytes() == (tmp_path / "expected.parquet").read_bytes()
+
+    parts = cleaned(spark, raw, 3, tmp_path / "three")
+    assert all(_keys(part) == sorted(_keys(part)) for part in parts)
+    users = [set(part["user_id"].to_pylist()) for part in parts]
+    assert sum(map(len, users)) == len(set.union(*users)) == 30
+    together = pa.concat_tables(parts).sort_by([("user_id", "ascending"), ("date", "ascending")])
+    assert together.equals(expected.combine_chunks())
+
+
+def test_a_full_disk_of_an_executor_is_reported_in_one_line(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def write(path: Path, _: Iterable[pa.RecordBatch], __: pa.Schema) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    records: list[Any] = [("a", date(2023, 4, 1), *[None] * (len(SCHEMA) - 2))]
+    frame = spark.createDataFrame(records, distributed.RAW_SCHEMA)
+    with pytest.raises(EtlError) as error:
+        distributed.write_files(frame, None, 1, tmp_path, write)
+    assert str(error.value).startswith("Spark: OSError: [Errno 28] No space left on device")
+    assert str(tmp_path) in str(error.value)
+    assert "\n" not in str(error.value)
