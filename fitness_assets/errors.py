@@ -52,6 +52,10 @@ class QualityError(FitnessError):
     """A month failed a blocking data check and is not published."""
 
 
+class QuestionError(FitnessError):
+    """A question names an unknown user, measure or period, or exceeds a limit."""
+
+
 class NotLearnedError(FitnessError):
     """The data do not suffice to train a model; the message is the reason shown to users."""
 

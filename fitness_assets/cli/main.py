@@ -10,10 +10,12 @@ from fitness_assets.cli.backfill import backfill
 from fitness_assets.cli.export import export
 from fitness_assets.cli.forget import forget
 from fitness_assets.cli.imports import import_
+from fitness_assets.cli.mcp import mcp
 from fitness_assets.cli.origins import imports
 from fitness_assets.cli.predict import predict
 from fitness_assets.cli.quarantine import quarantine
 from fitness_assets.cli.release import release
+from fitness_assets.cli.report import report
 from fitness_assets.cli.serve import serve
 from fitness_assets.cli.spark import spark
 from fitness_assets.cli.status import status
@@ -65,9 +67,11 @@ for command in (
     forget,
     import_,
     imports,
+    mcp,
     predict,
     quarantine,
     release,
+    report,
     serve,
     spark,
     status,

@@ -4,7 +4,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,4 +41,6 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise FitnessError(f"{path} cannot be written: {cause_of(error)}") from error
     finally:
-        staged.unlink(missing_ok=True)
+        # Where it could not be created, it cannot be removed either.
+        with suppress(OSError):
+            staged.unlink()

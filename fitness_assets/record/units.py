@@ -40,6 +40,10 @@ class Units:
         unit = self.unit(name)
         return f"{NUMBERS[name].label} ({unit})" if unit else NUMBERS[name].label
 
+    def shown(self, name: str, value: float) -> float:
+        """`value`, in the stored unit of `name`, in the shown unit with the shown decimals."""
+        return round(value * self.factor(name), NUMBERS[name].decimals)
+
     def text(self, name: str, value: float) -> str:
         """`value`, in the stored unit of `name`, as text in the shown unit: "220.5 lb"."""
         shown = f"{value * self.factor(name):,.{NUMBERS[name].decimals}f}"

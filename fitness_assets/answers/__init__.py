@@ -1,0 +1,1 @@
+"""Questions about one person, answered from the lake: for `fitness report` and `fitness mcp`."""

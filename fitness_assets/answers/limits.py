@@ -1,0 +1,162 @@
+"""Answers as JSON of limited size, which say what they leave out."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from fitness_assets.answers.records import VERSION_DIGITS, Days, Sources
+from fitness_assets.text import printable
+
+#: Limit on the bytes of an answer, so that it takes little of an assistant's context.
+MAX_BYTES = 2_000
+#: Limit on the months whose data versions an answer lists one by one.
+LISTED_MONTHS = 12
+# Characters of a text of an export, such as the name of a device.
+_MAX_TEXT = 60
+# Characters of the message of a data check, and of the reason of a model.
+_MAX_MESSAGE = 200
+# Characters of an argument, such as the name of a user.
+_MAX_ARGUMENT = 200
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the numbers of an answer come from.
+
+    Attributes
+    ----------
+    months : str
+    data_versions : dict of str to str
+        By month, shortened. Of more than `LISTED_MONTHS` months there is a digest of all of them.
+    digest : str
+        See `records.Sources.digest`.
+    months_absent : str
+        The months of the period that the lake does not have.
+    partial_until : str
+        The last day so far of a month that had not ended.
+    days_missing : int or None
+        Days without a record.
+    days_not_worn : int or None
+        Days with a record on which the device was not worn. They are in no number.
+    """
+
+    months: str
+    data_versions: dict[str, str] = {}
+    digest: str = ""
+    months_absent: str = ""
+    partial_until: str = ""
+    days_missing: int | None = None
+    days_not_worn: int | None = None
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An answer: its numbers as `rows`, and what they are.
+
+    Attributes
+    ----------
+    about : str
+        What the rows are.
+    user : str
+    columns : list of str
+        What the places of a row are, where rows are lists.
+    rows : list
+    notes : list of str
+    origin : list of Origin
+    truncated : str
+        How many rows are left out, and how to ask for them.
+    """
+
+    about: str
+    user: str = ""
+    columns: list[str] = []
+    rows: list[object] = []
+    notes: list[str] = []
+    origin: list[Origin] = []
+    truncated: str = ""
+
+
+def origin_of(days: Days) -> Origin:
+    """The origin of numbers of `days`."""
+    return _origin(
+        days.sources,
+        months_absent=_span(days.absent),
+        partial_until=str(days.partial_until or ""),
+        days_missing=len(days.missing()),
+        days_not_worn=int((~days.worn).sum()),
+    )
+
+
+def origin_of_months(sources: Sources) -> Origin:
+    """The origin of what is about whole months."""
+    return _origin(sources)
+
+
+def _origin(sources: Sources, **found: str | int) -> Origin:
+    listed = len(sources.versions) <= LISTED_MONTHS
+    versions = {month: version[:VERSION_DIGITS] for month, version in sources.versions.items()}
+    origin = Origin(
+        months=_span(list(versions)) or "none",
+        data_versions=versions if listed else {},
+        digest="" if listed else sources.digest,
+    )
+    return msgspec.structs.replace(origin, **found)
+
+
+def _span(months: list[str]) -> str:
+    if not months:
+        return ""
+    return months[0] if len(months) == 1 else f"{months[0]}..{months[-1]} ({len(months)})"
+
+
+def encode(answer: Answer) -> bytes:
+    """`answer` as compact JSON, whatever its size."""
+    return msgspec.json.encode(answer)
+
+
+def fit(answer: Answer, rest: Callable[[int], str]) -> bytes:
+    """`answer` as JSON of at most `MAX_BYTES`, with as many rows as fit, from the first.
+
+    Parameters
+    ----------
+    answer : Answer
+    rest : callable
+        Says how to ask for the rows after the first n.
+
+    Raises
+    ------
+    ValueError
+        If the answer is too large without any row.
+    """
+    whole = encode(answer)
+    if len(whole) <= MAX_BYTES:
+        return whole
+    fits, exceeds = -1, len(answer.rows)
+    while exceeds - fits > 1:
+        shown = (fits + exceeds) // 2
+        if len(_cut(answer, shown, rest)) <= MAX_BYTES:
+            fits = shown
+        else:
+            exceeds = shown
+    if fits < 0:
+        raise ValueError(f"the answer about {answer.about} has {len(whole):,} bytes without rows")
+    return _cut(answer, fits, rest)
+
+
+def _cut(answer: Answer, shown: int, rest: Callable[[int], str]) -> bytes:
+    note = f"{shown:,} of {len(answer.rows):,} rows are shown; {rest(shown)}"
+    return encode(msgspec.structs.replace(answer, rows=answer.rows[:shown], truncated=note))
+
+
+def clip(text: object) -> str:
+    """A text of an export, printable and short."""
+    shown = printable(str(text))
+    return shown if len(shown) <= _MAX_TEXT else f"{shown[:_MAX_TEXT]}…"
+
+
+def is_short(text: str) -> bool:
+    """Whether `text`, an argument, has few characters, all of which can be encoded."""
+    return len(text) <= _MAX_ARGUMENT and text.encode(errors="replace").decode() == text
+
+
+def shorten_message(text: str) -> str:
+    """A message or a reason, cut if it is long."""
+    return text if len(text) <= _MAX_MESSAGE else f"{text[:_MAX_MESSAGE]}…"

@@ -1,0 +1,1 @@
+"""Reports as pages: their parts, and one module per format."""

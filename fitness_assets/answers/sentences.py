@@ -1,0 +1,130 @@
+"""Findings and numbers as sentences."""
+
+from collections.abc import Iterable
+from datetime import date
+
+from fitness_assets.answers.findings import Finding
+from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.units import Units
+from fitness_assets.text import shorten
+
+_MINUS = "\N{MINUS SIGN}"
+# Measures whose changes are given in percent as well.
+_PERCENT = {"steps", "distance_km", "calories_burned", "active_minutes", "sedentary_minutes"}
+
+
+def day_text(day: date) -> str:
+    """`day` such as "3 May 2022"."""
+    return f"{day.day} {day:%B %Y}"
+
+
+def span_text(first: date, last: date) -> str:
+    """Days such as "3 to 9 May 2022"."""
+    if first == last:
+        return day_text(first)
+    if (first.year, first.month) == (last.year, last.month):
+        return f"{first.day} to {day_text(last)}"
+    return f"{day_text(first)} to {day_text(last)}"
+
+
+def change_text(measure: str, before: float, after: float, units: Units) -> str:
+    """The change between two values as they are shown, such as "+181 (+2 %)".
+
+    It is that of the rounded values, so that a reader who subtracts them gets the same.
+    """
+    decimals = NUMBERS[measure].decimals
+    old, new = units.shown(measure, before), units.shown(measure, after)
+    text = _signed(new - old, decimals)
+    percent = percent_text(measure, old, new)
+    return f"{text} ({percent})" if percent else text
+
+
+def percent_text(measure: str, before: float, after: float) -> str:
+    """The change in percent such as "+6 %"; empty for measures whose percentages mean nothing."""
+    if measure not in _PERCENT or before == 0:
+        return ""
+    return f"{_signed(100 * (after - before) / before, 0)} %"
+
+
+def _signed(change: float, decimals: int) -> str:
+    rounded = round(change, decimals)
+    sign = "+" if rounded > 0 else _MINUS if rounded < 0 else "±"
+    return f"{sign}{abs(rounded):,.{decimals}f}"
+
+
+def label(measure: str) -> str:
+    """The title of `measure` within a sentence."""
+    return NUMBERS[measure].label.lower()
+
+
+def change_point(found: Finding, units: Units) -> str:
+    """A lasting change."""
+    measure, value = _known(found.measure), _number(found.value)
+    more = "more" if value > 0 else "less"
+    text = (
+        f"From {day_text(_day(found.start))}: {units.text(measure, abs(value))} {more} "
+        f"{label(measure)} a day, {units.text(measure, _number(found.after))} after "
+        f"{units.text(measure, _number(found.before))} (95 % interval of the change "
+        f"{_interval(measure, found, units)}; {found.n:,} days)."
+    )
+    if found.device is not None:
+        text += f" The device {shorten(found.device)} begins then: the readings may have changed."
+    return text
+
+
+def _interval(measure: str, found: Finding, units: Units) -> str:
+    decimals = NUMBERS[measure].decimals
+    low, high = (units.shown(measure, _number(each)) for each in (found.low, found.high))
+    return f"{_signed(low, decimals)} to {_signed(high, decimals)}"
+
+
+def association(found: Finding) -> str:
+    """What goes with what."""
+    more = "more" if _number(found.value) > 0 else "less"
+    when = {0: "on the same day", 1: "one day later"}.get(found.lag or 0, f"{found.lag} days later")
+    return (
+        f"More {label(_known(found.measure))} goes with {more} {label(_known(found.other))} "
+        f"{when}: "
+        f"rank correlation {_number(found.value):.2f} (95 % interval {_number(found.low):.2f} to "
+        f"{_number(found.high):.2f}), {found.n:,} days, p {_number(found.p):.2g} adjusted for all "
+        "that was tried."
+    )
+
+
+def streak(found: Finding, units: Units) -> str:
+    """Consecutive days that reach a goal, or that were worn."""
+    span = span_text(_day(found.start), _day(found.end))
+    if found.measure is None or found.goal is None:
+        what = "on which the device was worn"
+    else:
+        at = "at most" if NUMBERS[found.measure].name in _LESS_IS_BETTER else "at least"
+        what = f"with {label(found.measure)} of {at} {units.text(found.measure, found.goal)}"
+    current = ", and still counting" if found.is_current else ""
+    return f"{found.n:,} days in a row {what}: {span}{current}."
+
+
+_LESS_IS_BETTER = {"resting_heart_rate", "sedentary_minutes"}
+
+
+def device_era(found: Finding) -> str:
+    """The days of a device."""
+    span = span_text(_day(found.start), _day(found.end))
+    return f"Device {shorten(found.device or '')}: {span}, {found.n:,} days."
+
+
+def joined(texts: Iterable[str]) -> str:
+    """`texts` as a list within a sentence."""
+    found = list(texts)
+    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+
+
+def _known(text: str | None) -> str:
+    return text or ""
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _day(day: date | None) -> date:
+    return day or date.min

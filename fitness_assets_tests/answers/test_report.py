@@ -1,0 +1,175 @@
+"""Pages about a month or a year of one user."""
+
+import dataclasses
+import re
+from datetime import date
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from fitness_assets.answers.home import Home
+from fitness_assets.answers.material import read_material
+from fitness_assets.answers.pages import html, markdown, pdf
+from fitness_assets.answers.pages.document import Charts, Document, Table
+from fitness_assets.answers.pages.plots import draw
+from fitness_assets.answers.periods import parse_period
+from fitness_assets.answers.report import Report
+from fitness_assets.errors import QuestionError
+from fitness_assets.record.units import IMPERIAL, METRIC, Units
+from fitness_assets.settings import Settings
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.questions import HOSTILE, MONTH, USER, days_of
+
+
+def page(home: Home, period: str = MONTH, *, units: str = METRIC, name: str = USER) -> Document:
+    material = read_material(home, USER, parse_period(period))
+    return Report(material, name, Units(units), "fitness report").document()
+
+
+def text_of(document: Document) -> str:
+    """The text, without charts, which take long to draw."""
+    parts = [part for part in document.parts if not isinstance(part, Charts)]
+    return markdown.render(dataclasses.replace(document, parts=parts)).decode().replace("\\", "")
+
+
+def tables(document: Document) -> list[Table]:
+    return [part for part in document.parts if isinstance(part, Table)]
+
+
+def test_a_month_is_compared_with_the_month_and_the_year_before(asked: Home) -> None:
+    changes = tables(page(asked))[0]
+    days = days_of()
+    worn = days[days["worn"]]["steps"].round()
+    now, before, year = (
+        round(np.median(worn.loc[month])) for month in (MONTH, "2023-01", "2022-02")
+    )
+    row = dict(zip(changes.columns[:6], changes.rows[0], strict=False))
+    assert row["Median"] == f"{now:,}"
+    assert row["Month before"] == f"{before:,}"
+    assert changes.rows[0][6] == f"{year:,}"
+    sign = "+" if now > before else "\N{MINUS SIGN}"
+    assert row["Change"].startswith(f"{sign}{abs(now - before):,} (")
+    assert changes.rows[0][-1] == "A, B, C"
+
+
+def test_a_year_is_compared_with_the_same_months(asked: Home) -> None:
+    document = page(asked, "2023")
+    assert "since the same 3 months of 2022" in text_of(document)
+    days = days_of()
+    worn = days[days["worn"]]["steps"].round()
+    before = round(np.median(worn.loc["2022-01":"2022-03"]))
+    assert tables(document)[0].rows[0][4] == f"{before:,}"
+
+
+def test_every_number_names_its_months_and_versions(asked: Home, asked_settings: Settings) -> None:
+    document = page(asked)
+    text = text_of(document)
+    letters = set(re.findall(r"\b[A-Z]\b", " ".join(re.findall(r"\[([A-Z, ]+)\]", text))))
+    letters |= {
+        letter
+        for table in tables(document)[:-1]
+        for row in table.rows
+        for letter in row[-1].split(", ")
+    }
+    sources = {row[0]: row[1] for row in tables(document)[-1].rows}
+    assert letters == set(sources)
+    version = Workspace.of(asked_settings).daily.published(MONTH).data_version
+    assert sources["A"] == f"{MONTH} @{version[:12]}"
+    assert any(text.startswith(f"person_history {MONTH} @") for text in sources.values())
+
+
+def test_findings_are_sentences(asked: Home) -> None:
+    text = text_of(page(asked))
+    assert "From 1 February 2023: 0.5 h less sleep a day, 6.8 h after 7.3 h" in text
+    assert "the readings may have changed" in text
+    assert "More active time goes with more sleep one day later: rank correlation 0.31" in text
+    assert "22 days in a row on which the device was worn: 20 January 2023 to 10 February" in text
+    assert "| 16,000 | 2022-05-03 |" in text
+
+
+def test_what_is_missing_is_said(asked: Home) -> None:
+    text = text_of(page(asked, "2022-03"))
+    assert "Lasting changes are not known: person_history has no month up to 2022-03" in text
+    assert "There is nothing to compare it with" in text_of(page(asked, "2022-01"))
+    with pytest.raises(QuestionError, match="nothing of 2021; it has 2022-01 to 2023-03"):
+        page(asked, "2021")
+    with pytest.raises(QuestionError, match="nobody has no record in 2022-03"):
+        read_material(asked, "nobody", parse_period("2022-03"))
+
+
+def test_a_partial_month_is_marked(asked: Home) -> None:
+    document = page(asked, "2023-03")
+    assert "PARTIAL: days 1 to 12 of 2023-03 so far" in document.subtitle
+    assert document.dated == date(2023, 3, 12)
+    assert "The lake lacks 9 of its months" in page(asked, "2023").subtitle
+    assert "PARTIAL" not in page(asked).subtitle
+
+
+def test_imperial_units(asked: Home) -> None:
+    metric, imperial = (
+        {row[0]: row[1] for row in tables(page(asked, units=units))[0].rows}
+        for units in (METRIC, IMPERIAL)
+    )
+    assert metric["Weight (kg)"] == "74.0"
+    assert imperial["Weight (lb)"] == "163.1"
+    assert imperial["Sleep (h)"] == metric["Sleep (h)"]
+
+
+class _Parser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value or "")
+            if name in ("href", "src", "xlink:href") or name.startswith("on"):
+                self.links.append(value or "")
+
+
+def test_text_of_exports_is_harmless_in_html(asked: Home) -> None:
+    parser = _Parser()
+    content = html.render(page(asked, name=HOSTILE)).decode()
+    parser.feed(content)
+    charts = [part for part in page(asked).parts if isinstance(part, Charts)]
+    assert parser.tags.count("svg") == len(charts[0].charts) == 5
+    assert not {"script", "iframe", "img", "object", "link"} & set(parser.tags)
+    assert len(parser.ids) == len(set(parser.ids))
+    assert all(link.startswith("#") for link in parser.links)
+    assert "\x1b" not in content
+    assert "&lt;script&gt;" in content
+
+
+def test_text_of_exports_is_harmless_in_markdown(asked: Home) -> None:
+    content = markdown.render(page(asked, name=HOSTILE)).decode()
+    assert r"\<script\>" in content
+    assert r"\| \[x\]" in content
+    assert "\x1b" not in content
+    widths = {
+        line.replace(r"\|", "").count("|")
+        for line in content.partition("## Bests")[0].splitlines()
+        if line.startswith("|")
+    }
+    assert len(widths) == 1
+    for name in re.findall(r"!\[[^\]]*\]\[(\w+)\]", content):
+        assert f"\n[{name}]: data:image/png;base64," in content
+
+
+def test_a_pdf_has_no_time_and_shows_any_name(asked: Home) -> None:
+    content = pdf.render(page(asked, name="Zoë Ωμέγα 李 🏃 \u202e"))
+    assert content.startswith(b"%PDF-")
+    assert b"CreationDate (D:20230228" in content
+    assert b"JavaScript" not in content
+
+
+def test_charts_are_images(asked: Home) -> None:
+    (charts,) = (part for part in page(asked).parts if isinstance(part, Charts))
+    chart = charts.charts[0]
+    assert draw(chart, "png").startswith(b"\x89PNG")
+    assert chart.usual is not None
+    assert chart.text.startswith("Steps: 2")
