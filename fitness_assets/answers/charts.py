@@ -1,6 +1,8 @@
 """The charts of a report."""
 
-from datetime import timedelta
+import dataclasses
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -19,7 +21,14 @@ _MID_WEEK = timedelta(3)
 _DAY, _WEEK = 0.8, 5.5
 
 
-def charts_of(days: Days, usual: Days, units: Units, *, by_day: bool) -> list[Chart]:
+def charts_of(
+    days: Days,
+    usual: Days,
+    units: Units,
+    spans: Sequence[tuple[date, date]] = (),
+    *,
+    by_day: bool,
+) -> list[Chart]:
     """The charts of `DRAWN`.
 
     Parameters
@@ -29,10 +38,13 @@ def charts_of(days: Days, usual: Days, units: Units, *, by_day: bool) -> list[Ch
     usual : Days
         The days before, whose 10th and 90th percentile are drawn as a band behind days.
     units : Units
+    spans : sequence of (date, date)
+        First and last day of what is marked.
     by_day : bool
     """
     charts = [_chart(days, usual, measure, units, by_day=by_day) for measure in DRAWN]
-    return [chart for chart in charts if chart.dates]
+    shown = [(max(first, days.period.first), min(last, days.period.last)) for first, last in spans]
+    return [dataclasses.replace(chart, spans=shown) for chart in charts if chart.dates]
 
 
 def _chart(days: Days, usual: Days, measure: str, units: Units, *, by_day: bool) -> Chart:

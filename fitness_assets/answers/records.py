@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -195,12 +195,15 @@ class Records:
         Says whether a user id must not be shown, because its data is being removed.
     only : str or None
         The one user that questions may be about; None for all.
+    names : mapping of str to str
+        Imported names by id that messages may show; empty where they must not.
     """
 
     daily: Lake[DailyInfo]
     possible_ids: Callable[[str], Sequence[str]]
     is_forgotten: Callable[[str], bool]
     only: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> "Records":
         """The records of the user called `name` only; errors are those of `find_user`."""
@@ -237,11 +240,9 @@ class Records:
                 if each in users:
                     return each
             seen |= users
-        close = difflib.get_close_matches(name, sorted(seen), _LISTED, cutoff=0.6)
-        if close:
-            hint = f"did you mean {_listed(close)}?"
-        else:
-            hint = f"the lake has {_listed(sorted(seen))}"
+        called = self._called(seen)
+        close = difflib.get_close_matches(name, called, _LISTED, cutoff=0.6)
+        hint = f"did you mean {_listed(close)}?" if close else f"the lake has {_listed(called)}"
         raise QuestionError(f"there is no user called {shorten(name)}; {hint}")
 
     def _only_user(self) -> str:
@@ -250,11 +251,14 @@ class Records:
             seen |= self._users(month)
             if len(seen) > 1:
                 raise QuestionError(
-                    f"the lake has several users; name one of them: {_listed(sorted(seen))}"
+                    f"the lake has several users; name one of them: {_listed(self._called(seen))}"
                 )
         if not seen:
             raise QuestionError("the lake has no user")
         return seen.pop()
+
+    def _called(self, users: Collection[str]) -> list[str]:
+        return sorted(self.names.get(user, user) for user in users)
 
     def people(self) -> tuple[list[Person], Sources]:
         """Every person of the lake, sorted by id, and the months that were read."""

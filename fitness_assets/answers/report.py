@@ -4,7 +4,7 @@ Every number names the months and data versions that it comes from by a letter, 
 Sources explains.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -30,6 +30,7 @@ from fitness_assets.answers.statistics import LEAST_DAYS, Summary, summary_of
 from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.months import text_until
 from fitness_assets.record.units import Units
+from fitness_assets.storage.notes import Note
 
 # Hours of sleep that adults need at least (Watson et al., Sleep 38:843, 2015).
 _SLEEP_HOURS = 7
@@ -66,12 +67,15 @@ class Report:
     units : Units
     command : str
         The command that makes the report.
+    notes : sequence of Note
+        Dated notes of the person.
     """
 
     material: Material
     name: str
     units: Units
     command: str
+    notes: Sequence[Note] = ()
     _references: _References = field(default_factory=_References)
 
     def document(self) -> Document:
@@ -208,7 +212,13 @@ class Report:
 
     def _charts(self) -> Iterator[Part]:
         made = self.material
-        charts = charts_of(made.now, made.usual, self.units, by_day=made.is_month)
+        notes = [
+            note
+            for note in sorted(self.notes, key=lambda note: (note.first, note.last, note.id))
+            if note.first <= made.period.last and made.period.first <= note.last
+        ]
+        spans = [(note.first, note.last) for note in notes]
+        charts = charts_of(made.now, made.usual, self.units, spans, by_day=made.is_month)
         letters = self._references.of(made.now.sources)
         if not made.is_month:
             text = "Charts: the median of each week; the band is 10 % to 90 % of its days"
@@ -220,6 +230,9 @@ class Report:
         if charts:
             yield Paragraph(f"{text} [{letters}].")
             yield Charts(charts)
+        if notes:
+            yield Paragraph("Notes of the person, grey in the charts:")
+            yield Points([sentences.note(note) for note in notes])
 
     def _bests(self) -> Iterator[Part]:
         made = self.material

@@ -1,11 +1,11 @@
 """Findings and numbers as sentences."""
 
-from collections.abc import Iterable
 from datetime import date
 
 from fitness_assets.answers.findings import Finding
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
+from fitness_assets.storage.notes import Note
 from fitness_assets.text import shorten
 
 _MINUS = "\N{MINUS SIGN}"
@@ -112,10 +112,10 @@ def device_era(found: Finding) -> str:
     return f"Device {shorten(found.device or '')}: {span}, {found.n:,} days."
 
 
-def joined(texts: Iterable[str]) -> str:
-    """`texts` as a list within a sentence."""
-    found = list(texts)
-    return " and ".join([", ".join(found[:-1]), found[-1]] if len(found) > 1 else found)
+def note(found: Note) -> str:
+    """A dated note of the person."""
+    text = f"{found.kind.capitalize()}, {span_text(found.first, found.last)}"
+    return f"{text}: {found.text}" if found.text else f"{text}."
 
 
 def _known(text: str | None) -> str:

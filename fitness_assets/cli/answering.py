@@ -8,11 +8,12 @@ from fitness_assets.answers.records import Records
 from fitness_assets.months import shift
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_names
 from fitness_assets.storage.check_results import Judged
 from fitness_assets.workspace import Workspace
 
 
-def open_home(settings: Settings, only: str | None = None) -> Home:
+def open_home(settings: Settings, only: str | None = None, *, named: bool = False) -> Home:
     """The home of `settings`, for reading.
 
     Parameters
@@ -20,6 +21,8 @@ def open_home(settings: Settings, only: str | None = None) -> Home:
     settings : Settings
     only : str, optional
         Name or id of the one user that may be shown.
+    named : bool
+        Whether messages may show the names under which users were imported.
 
     Raises
     ------
@@ -31,6 +34,7 @@ def open_home(settings: Settings, only: str | None = None) -> Home:
         daily=workspace.daily,
         possible_ids=workspace.pseudonyms.possible_ids,
         is_forgotten=workspace.pseudonyms.forgotten(),
+        names=configured_names(settings).all() if named else {},
     )
     if only is not None:
         records = records.of(only)

@@ -40,9 +40,9 @@ _FORMATS = {".md": "markdown", ".html": "html", ".pdf": "pdf"}
 def report(user: str | None, month: str | None, year: str | None, to: Path, units: str) -> None:
     """Write a page about a user's month or year: changes, bests, sleep, load and gaps, with plots.
 
-    Each number names the months and data versions that it comes from. The same months give the
-    same bytes. Nothing of the home is changed. The optional asset compression_report, which
-    `fitness backfill --report` materializes, is something else.
+    Each number names the months and data versions that it comes from. The same months and notes
+    give the same bytes. Nothing of the home is changed. The optional asset compression_report,
+    which `fitness backfill --report` materializes, is something else.
     """
     settings = Settings.from_env()
     from fitness_assets.answers.material import read_material
@@ -50,17 +50,19 @@ def report(user: str | None, month: str | None, year: str | None, to: Path, unit
     from fitness_assets.cli.answering import open_home
     from fitness_assets.cli.output_file import replacing
     from fitness_assets.record.units import IMPERIAL, METRIC, Units
+    from fitness_assets.sources.configured import configured_notes
 
     render = _renderer(to)
     if month is not None and year is not None:
         raise click.UsageError("--month and --year exclude each other")
-    home = open_home(settings)
+    home = open_home(settings, named=True)
     with replacing(to) as file:
         found = home.records.find_user(user)
         period = _period(home.records, found, month, year)
         made = Report(
             material=read_material(home, found, period),
-            name=found if user is None or user == found else f"{user} ({found})",
+            name=_name(found, user or home.records.names.get(found, found)),
+            notes=configured_notes(settings).of(found),
             units=Units(IMPERIAL if units == "imperial" else METRIC),
             command=_command(user, period, to.suffix, units),
         )
@@ -90,6 +92,10 @@ def _period(records: "Records", user: str, month: str | None, year: str | None) 
     if not is_month(month or ""):
         raise QuestionError(f"--month {month} is not a month; write it as YYYY-MM")
     return parse_period(month or "")
+
+
+def _name(user: str, called: str) -> str:
+    return user if called == user else f"{called} ({user})"
 
 
 def _command(user: str | None, period: "Period", suffix: str, units: str) -> str:

@@ -18,6 +18,7 @@ from fitness_assets.answers.report import Report
 from fitness_assets.errors import QuestionError
 from fitness_assets.record.units import IMPERIAL, METRIC, Units
 from fitness_assets.settings import Settings
+from fitness_assets.storage.notes import Note
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.questions import HOSTILE, MONTH, USER, days_of
 
@@ -31,6 +32,23 @@ def text_of(document: Document) -> str:
     """The text, without charts, which take long to draw."""
     parts = [part for part in document.parts if not isinstance(part, Charts)]
     return markdown.render(dataclasses.replace(document, parts=parts)).decode().replace("\\", "")
+
+
+def test_notes_of_the_period_are_listed_and_marked(asked: Home) -> None:
+    def note(first: date, last: date) -> Note:
+        return Note(id="1", user=USER, kind="illness", first=first, last=last, text=HOSTILE)
+
+    notes = [note(date(2023, 1, 30), date(2023, 2, 3)), note(date(2022, 1, 1), date(2022, 1, 2))]
+    material = read_material(asked, USER, parse_period(MONTH))
+    document = Report(material, USER, Units(), "fitness report", notes).document()
+    text = text_of(document)
+    assert "Illness, 30 January 2023 to 3 February 2023: <script>" in text
+    assert text.count("Illness") == 1
+    (charts,) = (part for part in document.parts if isinstance(part, Charts))
+    assert charts.charts[0].spans == [(date(2023, 2, 1), date(2023, 2, 3))]
+    assert draw(charts.charts[0], "png") != draw(
+        dataclasses.replace(charts.charts[0], spans=()), "png"
+    )
 
 
 def tables(document: Document) -> list[Table]:

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from fitness_assets.cli.report import report
 from fitness_assets.errors import FitnessError
+from fitness_assets.storage.imported_names import ImportedNames
 from fitness_assets_tests.support.questions import MONTH, USER, build_home
 
 
@@ -69,6 +70,17 @@ def test_the_page_names_the_command_that_makes_it(run: _Run) -> None:
 )
 def test_what_is_refused(run: _Run, arguments: list[str], message: str) -> None:
     assert message in run.refusal(*arguments)
+
+
+def test_the_page_names_the_user_as_imported(
+    run: _Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ImportedNames, "all", lambda _self: {USER: "Änne"})
+    run("--month", "2022-01", "--to", "a.html")
+    assert f"<p>Änne ({USER}).</p>" in Path("a.html").read_text()
+    message = run.refusal("--to", "a.md", "--user", "Anne")
+    assert "there is no user called 'Anne'; did you mean Änne?" in message
+    assert not (home / "people").exists()
 
 
 @pytest.mark.usefixtures("run")

@@ -71,6 +71,8 @@ class Chart:
         A constant band of usual values instead.
     width : float
         Width of bars in days; 0 for points joined by a line.
+    spans : sequence of (date, date)
+        First and last day of what is marked in grey.
     """
 
     name: str
@@ -82,6 +84,7 @@ class Chart:
     high: Sequence[float] = ()
     usual: tuple[float, float] | None = None
     width: float = 0
+    spans: Sequence[tuple[date, date]] = ()
 
 
 @dataclass(frozen=True)

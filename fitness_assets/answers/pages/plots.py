@@ -14,7 +14,7 @@ _WIDTH, _HEIGHT = 3.7, 1.55
 RATIO = _HEIGHT / _WIDTH
 _DPI = 200
 # Of Okabe and Ito's palette, which people with colour-blindness can distinguish.
-_LINE, _BAND, _TEXT = "#0072b2", "#56b4e9", "#333333"
+_LINE, _BAND, _TEXT, _MARK = "#0072b2", "#56b4e9", "#333333", "#dddddd"
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 7,
@@ -43,6 +43,12 @@ def draw(chart: Chart, form: Literal["png", "svg"]) -> bytes:
         dates: Any = np.array(chart.dates, "datetime64[D]")
         if chart.usual is not None:
             axes.axhspan(*chart.usual, color=_BAND, alpha=0.25, linewidth=0)
+        for first, last in chart.spans:
+            # From the start of the first day to the end of the last.
+            half = np.timedelta64(12, "h")
+            axes.axvspan(
+                np.datetime64(first) - half, np.datetime64(last) + half, color=_MARK, linewidth=0
+            )
         if chart.low:
             axes.fill_between(dates, chart.low, chart.high, color=_BAND, alpha=0.3, linewidth=0)
         if chart.width:
