@@ -24,6 +24,7 @@ from bench.event_log import event_log
 from bench.exports import exports
 from bench.forest_formats import forest_formats
 from bench.hostile import hostile
+from bench.person import person
 from bench.privacy import privacy
 from bench.real_users import real_users
 from bench.scale import scale
@@ -331,6 +332,7 @@ def loading() -> Iterator[Table]:
 
 PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "pipeline": pipeline,
+    "person": person,
     "etl": etl,
     "cohort": cohort,
     "models": models,

@@ -84,7 +84,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
     ]
     import_inbox = inbox.import_job(settings)
     return dg.Definitions(
-        assets=assets,
+        assets=[asset.with_attributes(backfill_policy=_policy(settings)) for asset in assets],
         asset_checks=freshness_checks(settings),
         jobs=[job, import_inbox],
         schedules=[automation.monthly_schedule(settings, MONTHLY_JOB)],
@@ -98,6 +98,18 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
         loggers=loggers,
         executor=run_executor(settings),
     )
+
+
+def _policy(settings: Settings) -> dg.BackfillPolicy:
+    """How a backfill divides months into runs.
+
+    Exports are of few people and many months. A process for each month and asset takes longer than
+    the month, so that one run takes them all; the executor still runs each month alone. Months of
+    the other sources may be large: each is a run, and a deployment executes several at once.
+    """
+    if settings.source == "exports":
+        return dg.BackfillPolicy.single_run()
+    return dg.BackfillPolicy.multi_run(1)
 
 
 defs = build_defs(Settings.from_env())

@@ -9,7 +9,6 @@ import msgspec
 from fitness_assets.assets.model import days_of
 from fitness_assets.assets.presentation import (
     BLUE,
-    ONE_RUN_A_MONTH,
     OWNERS,
     metric_table,
     picture,
@@ -40,7 +39,6 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=months,
         deps=dependencies("compression_report"),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
         kinds={"scikitlearn", "randomforest"},
         owners=OWNERS,

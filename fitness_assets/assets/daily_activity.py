@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 
 from fitness_assets.assets.presentation import (
     BLUE,
-    ONE_RUN_A_MONTH,
     OWNERS,
     SPARK_POOL,
     column_schema,
@@ -61,7 +60,6 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         partitions_def=months,
         deps=dependencies("daily_activity"),
         check_specs=checks.daily_activity_specs(months),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="lake",
         kinds={"spark", "parquet"},
         pool=SPARK_POOL,

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from fitness_assets.assets.daily_activity import judged_data
 from fitness_assets.assets.model import segment_names
-from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, partial_metadata, result
+from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.errors import StorageError
 from fitness_assets.history.schema import HISTORY_TABLES
 from fitness_assets.models.registry import MODEL_NAMES
@@ -48,7 +48,6 @@ def build(
     @dg.asset(
         partitions_def=months,
         deps=dependencies("dashboard_release"),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="release",
         kinds={"python", "parquet"},
         owners=OWNERS,

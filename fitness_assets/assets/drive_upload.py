@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.assets.presentation import OWNERS, result
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.release.registry import is_link
@@ -15,7 +15,6 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=months,
         deps=dependencies("drive_upload"),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="release",
         kinds={"python", "file"},
         owners=OWNERS,

@@ -6,7 +6,7 @@ import dagster as dg
 import pandas as pd
 
 from fitness_assets.assets import model_figures
-from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, result
+from fitness_assets.assets.presentation import OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
 from fitness_assets.models.cards import card
@@ -45,7 +45,6 @@ def build(
         partitions_def=months,
         deps=dependencies(spec.name),
         check_specs=checks.model_specs(spec, months),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
         kinds={"scikitlearn", spec.kind},
         owners=OWNERS,

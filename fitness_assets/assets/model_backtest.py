@@ -10,7 +10,6 @@ from fitness_assets.assets.presentation import (
     BLUE,
     GREEN,
     GREY,
-    ONE_RUN_A_MONTH,
     ORANGE,
     OWNERS,
     picture,
@@ -41,7 +40,6 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=months,
         deps=dependencies("model_backtest"),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="models",
         kinds={"scikitlearn"},
         owners=OWNERS,

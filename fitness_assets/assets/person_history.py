@@ -4,7 +4,7 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fitness_assets.assets.presentation import ONE_RUN_A_MONTH, OWNERS, partial_metadata, result
+from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.history import summaries
 from fitness_assets.history.grid import COLUMNS
 from fitness_assets.history.schema import FINDINGS, MAX_USERS, HistoryReport
@@ -21,7 +21,6 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=months,
         deps=dependencies("person_history"),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="lake",
         kinds={"python", "parquet"},
         owners=OWNERS,

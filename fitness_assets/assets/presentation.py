@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 OWNERS = ["team:fitness_assets"]
 BLUE, ORANGE, GREEN, GREY = "#4C78A8", "#F58518", "#54A24B", "#9AA5B1"
 
-#: One run per month: a failure affects its month only, and each month has its own data version.
-ONE_RUN_A_MONTH = dg.BackfillPolicy.multi_run(1)
-
 #: Pool of the assets that use all cores or the cluster; a deployment limits its concurrent runs.
 SPARK_POOL = "spark"
 

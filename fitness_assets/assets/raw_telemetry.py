@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from fitness_assets import clock
 from fitness_assets.assets.presentation import (
-    ONE_RUN_A_MONTH,
     OWNERS,
     column_schema,
     partial_metadata,
@@ -31,7 +30,6 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     @dg.asset(
         partitions_def=months,
         check_specs=checks.raw_telemetry_specs(months),
-        backfill_policy=ONE_RUN_A_MONTH,
         group_name="telemetry",
         kinds={"python", "parquet"},
         owners=OWNERS,

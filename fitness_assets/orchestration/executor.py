@@ -1,4 +1,9 @@
-"""The executor of all jobs: one Python and one JVM a run, alive as long as its lock is held."""
+"""The executor of all jobs: one Python and one JVM a run, alive as long as its lock is held.
+
+A run of a range of months executes its steps for each month, in order, as a run of that month
+would: each month has its own checks, data versions and materializations, and one that fails does
+not stop the others. The run fails if a month failed.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +14,12 @@ from dagster._core.execution.context.system import PlanOrchestrationContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
+from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from fitness_assets.orchestration import liveness
 from fitness_assets.orchestration.connections import kept_connections
 from fitness_assets.orchestration.instance import prepare_home
+from fitness_assets.orchestration.run_tags import months_of_run, tags_of_month
 from fitness_assets.settings import Settings
 
 
@@ -37,7 +44,29 @@ class _Executor(InProcessExecutor):
                 f"`fitness serve` look for it. Set DAGSTER_HOME={home}"
             )
         with kept_connections(plan_context.instance):
-            yield from super().execute(plan_context, execution_plan)
+            for context in _by_month(plan_context):
+                yield from super().execute(context, execution_plan)
+
+
+def _by_month(context: PlanOrchestrationContext) -> Iterator[PlanOrchestrationContext]:
+    """The context of each month of a run, or that of the run if it has one month or none."""
+    run = context.dagster_run
+    months = months_of_run(run)
+    if len(months) <= 1:
+        yield context
+        return
+    # A step that succeeded for one month may have failed, or not begun, for another.
+    context.instance.add_run_tags(run.run_id, {RETRY_STRATEGY_TAG: "ALL_STEPS"})
+    for month in months:
+        context.log.info(f"{month}, of {months[0]} to {months[-1]}")
+        of_month = run.with_tags(tags_of_month(run, month))
+        yield PlanOrchestrationContext(
+            plan_data=context.plan_data._replace(dagster_run=of_month),
+            log_manager=context.log,
+            executor=context.executor,
+            output_capture=None,
+            resume_from_failure=context.resume_from_failure,
+        )
 
 
 def run_executor(settings: Settings) -> dg.ExecutorDefinition:

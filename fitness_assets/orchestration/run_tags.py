@@ -25,7 +25,13 @@ def months_of_run(run: dg.DagsterRun) -> list[str]:
     return months.between(first, last) if first and last else []
 
 
+def tags_of_month(run: dg.DagsterRun, month: str) -> dict[str, str]:
+    """The tags of a run of several months, as a run of `month` alone would have them."""
+    others = {name: tag for name, tag in run.tags.items() if name not in (_RANGE_START, _RANGE_END)}
+    return {**others, _PARTITION: month}
+
+
 def describe_run(run: dg.DagsterRun) -> str:
     """What a message calls a run: its job and its months."""
     job = "selected assets" if run.job_name.startswith("__") else run.job_name
-    return " ".join([job, ", ".join(months_of_run(run)) or "without a month"])
+    return " ".join([job, months.spans(months_of_run(run)) or "without a month"])

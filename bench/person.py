@@ -1,0 +1,179 @@
+"""The export of one person: an import with every asset, and a backfill in Dagster's UI."""
+
+import http.client
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from rich.table import Table
+
+from fitness_assets import months
+from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND
+from fitness_assets_tests.support.platform import free_port, quick_daemon, wait_for
+
+_LENGTHS = (36, 120)
+_BACKFILL = 36
+_LIMIT_SECONDS = 3_600
+# The command, with a Spark job for every month, which is how months of any size were cleaned before.
+_ON_SPARK = """
+from fitness_assets.assets import daily_activity
+daily_activity.ROWS_WITHOUT_SPARK = 0
+from fitness_assets.cli.main import main
+main()
+"""
+_COMMAND = "from fitness_assets.cli.main import main; main()"
+
+
+def person() -> Iterator[Table]:
+    """Years of one person, the current month to date: seconds of an import with every asset."""
+    table = Table("one person", "seconds", "seconds a month", "ratio", title="person")
+    for length in _LENGTHS:
+        with tempfile.TemporaryDirectory() as folder:
+            export = _write_days(Path(folder) / "days.csv", length)
+            first: float | None = None
+            for name, code in (
+                ("in the process of the run", _COMMAND),
+                ("one Spark job a month", _ON_SPARK),
+            ):
+                home = Path(folder) / name.replace(" ", "-")
+                seconds = _import(home, export, length, code)
+                first = first or seconds
+                _add(table, f"{length} months, {name}", seconds, length, first)
+            if length == _BACKFILL:
+                seconds = _backfill(Path(folder) / "in-the-process-of-the-run", length)
+                _add(table, f"{length} months, backfill in the UI", seconds, length, first or 1)
+    yield table
+
+
+def _add(table: Table, name: str, seconds: float, length: int, first: float) -> None:
+    table.add_row(name, f"{seconds:.0f}", f"{seconds / length:.2f}", f"{seconds / first:.2f}")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+def _range(length: int) -> list[str]:
+    """The months of an export of `length` months: the last is the current one."""
+    return months.trailing(months.key(_today()), length)
+
+
+def _write_days(path: Path, length: int) -> Path:
+    draw = random.Random(1)
+    lines = [
+        "date,steps,calories_burned,distance_km,heart_rate_avg,resting_heart_rate,sleep_hours,"
+        "active_minutes"
+    ]
+    day = months.start(_range(length)[0])
+    while day < _today():
+        steps = max(0, int(draw.gauss(8000, 2500)))
+        kcal = 1600 + steps * 0.05 + draw.gauss(0, 60)
+        rates = f"{draw.gauss(70, 4):.0f},{draw.gauss(58, 2):.0f}"
+        rest = f"{max(3, draw.gauss(7, 1)):.1f},{max(0, int(steps / 120 + draw.gauss(0, 5)))}"
+        lines.append(f"{day},{steps},{kcal:.0f},{steps * 0.00075:.2f},{rates},{rest}")
+        day += timedelta(1)
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _environment(home: Path, length: int, **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
+    return {
+        **kept,
+        "FITNESS_HOME": str(home),
+        "FITNESS_SOURCE": "exports",
+        "FITNESS_FIRST_MONTH": _range(length)[0],
+        "FITNESS_LAST_MONTH": "now",
+        **more,
+    }
+
+
+def _import(home: Path, export: Path, length: int, code: str) -> float:
+    """Seconds of an import, from the start of its process to its end."""
+    began = time.perf_counter()
+    subprocess.run(
+        [sys.executable, "-c", code, "import", str(export), "--user", "me"],
+        check=True,
+        env=_environment(home, length),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    return time.perf_counter() - began
+
+
+def _backfill(home: Path, length: int) -> float:
+    """Seconds from the launch of a backfill in a running `fitness serve` to its end."""
+    assets = ", ".join(f'{{path: ["{asset}"]}}' for asset in INPUTS if asset not in ON_DEMAND)
+    with _serving(home, length) as port:
+        began = time.perf_counter()
+        launched = _ask(
+            port,
+            f"mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: [{assets}], "
+            f"partitionNames: {json.dumps(_range(length))}}}) "
+            "{ ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }",
+        )
+        backfill = launched["launchPartitionBackfill"]["backfillId"]
+        status = ""
+
+        def has_ended() -> bool:
+            nonlocal status
+            query = f'{{ partitionBackfillOrError(backfillId: "{backfill}") '
+            found = _ask(port, query + "{ ... on PartitionBackfill { status } } }")
+            status = found["partitionBackfillOrError"]["status"]
+            return status not in {"REQUESTED", "CANCELING", "FAILING"}
+
+        wait_for("the backfill", has_ended, _LIMIT_SECONDS, pause=1)
+        if status != "COMPLETED_SUCCESS":
+            raise RuntimeError(f"the backfill ended with {status}")
+        return time.perf_counter() - began
+
+
+@contextmanager
+def _serving(home: Path, length: int) -> Iterator[int]:
+    """Start `fitness serve`, and yield the port of Dagster's web server when it answers."""
+    ports = {"FITNESS_DAGSTER_PORT": free_port(), "FITNESS_DASHBOARD_PORT": free_port()}
+    environment = _environment(home, length, **{name: str(port) for name, port in ports.items()})
+    process = subprocess.Popen(
+        [sys.executable, "-c", _COMMAND, "serve"],
+        env={**environment, **quick_daemon(environment)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    port = ports["FITNESS_DAGSTER_PORT"]
+
+    def answers() -> bool:
+        try:
+            return bool(_ask(port, "{ version }"))
+        except OSError:
+            return False
+
+    try:
+        wait_for("Dagster's web server", answers, _LIMIT_SECONDS)
+        yield port
+    finally:
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.terminate()
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        for child in children:
+            if child.is_running():
+                child.kill()
+
+
+def _ask(port: int, query: str) -> Any:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
+    return json.load(connection.getresponse())["data"]
