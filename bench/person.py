@@ -3,7 +3,6 @@
 import http.client
 import json
 import os
-import random
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from rich.table import Table
 
@@ -24,13 +24,17 @@ from fitness_assets_tests.support.platform import free_port, quick_daemon, wait_
 _LENGTHS = (36, 120)
 _BACKFILL = 36
 _LIMIT_SECONDS = 3_600
-# The command, with a Spark job for every month, which is how months of any size were cleaned before.
+# The command, with a Spark job for every month: months of any size were cleaned so before.
 _ON_SPARK = """
 from fitness_assets.assets import daily_activity
 daily_activity.ROWS_WITHOUT_SPARK = 0
 from fitness_assets.cli.main import main
 main()
 """
+_HEADER = (
+    "date,steps,calories_burned,distance_km,heart_rate_avg,resting_heart_rate,sleep_hours,"
+    "active_minutes"
+)
 _COMMAND = "from fitness_assets.cli.main import main; main()"
 
 
@@ -69,17 +73,14 @@ def _range(length: int) -> list[str]:
 
 
 def _write_days(path: Path, length: int) -> Path:
-    draw = random.Random(1)
-    lines = [
-        "date,steps,calories_burned,distance_km,heart_rate_avg,resting_heart_rate,sleep_hours,"
-        "active_minutes"
-    ]
+    draw = np.random.default_rng(1)
+    lines = [_HEADER]
     day = months.start(_range(length)[0])
     while day < _today():
-        steps = max(0, int(draw.gauss(8000, 2500)))
-        kcal = 1600 + steps * 0.05 + draw.gauss(0, 60)
-        rates = f"{draw.gauss(70, 4):.0f},{draw.gauss(58, 2):.0f}"
-        rest = f"{max(3, draw.gauss(7, 1)):.1f},{max(0, int(steps / 120 + draw.gauss(0, 5)))}"
+        steps = max(0, int(draw.normal(8000, 2500)))
+        kcal = 1600 + steps * 0.05 + draw.normal(0, 60)
+        rates = f"{draw.normal(70, 4):.0f},{draw.normal(58, 2):.0f}"
+        rest = f"{max(3, draw.normal(7, 1)):.1f},{max(0, int(steps / 120 + draw.normal(0, 5)))}"
         lines.append(f"{day},{steps},{kcal:.0f},{steps * 0.00075:.2f},{rates},{rest}")
         day += timedelta(1)
     path.write_text("\n".join(lines) + "\n")
