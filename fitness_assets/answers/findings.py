@@ -13,6 +13,9 @@ from fitness_assets.answers.records import VERSION_DIGITS
 from fitness_assets.history.schema import HistoryReport
 from fitness_assets.storage.models import ModelStore
 
+# The kinds that a row of the kind "search" counts what was tried of, and its `other`.
+_SEARCHES = {"change_point": "change_points", "association": "associations"}
+
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One row of the table `findings`; `history.schema.FINDINGS` explains the columns."""
@@ -24,6 +27,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     period: str | None = None
     start: date | None = None
     end: date | None = None
+    earliest: date | None = None
+    latest: date | None = None
     lag: int | None = None
     value: float | None = None
     before: float | None = None
@@ -61,6 +66,11 @@ class Findings:
     def of(self, *kinds: str) -> list[Finding]:
         """Those of `kinds`, in the order of the table."""
         return [each for each in self.found if each.kind in kinds]
+
+    def has_searched(self, kind: str) -> bool:
+        """Whether there were enough days to look for findings of `kind`."""
+        searches = {each.other: each.n for each in self.of("search")}
+        return kind not in _SEARCHES or searches.get(_SEARCHES[kind], 0) > 0
 
     def __str__(self) -> str:
         return f"person_history {self.month} @{self.version}" if self.month else "no month"

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from fitness_assets.answers.records import VERSION_DIGITS, Days, Sources
+from fitness_assets.months import shift
 from fitness_assets.text import printable
 
 #: Limit on the bytes of an answer, so that it takes little of an assistant's context.
@@ -17,6 +18,8 @@ _MAX_TEXT = 60
 _MAX_MESSAGE = 200
 # Characters of an argument, such as the name of a user.
 _MAX_ARGUMENT = 200
+# Runs of consecutive months that an answer lists.
+_MAX_RUNS = 6
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,7 +107,15 @@ def _origin(sources: Sources, **found: str | int) -> Origin:
 def _span(months: list[str]) -> str:
     if not months:
         return ""
-    return months[0] if len(months) == 1 else f"{months[0]}..{months[-1]} ({len(months)})"
+    runs: list[list[str]] = []
+    for month in months:
+        if runs and shift(runs[-1][-1], 1) == month:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    texts = [run[0] if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs]
+    more = f" and {len(texts) - _MAX_RUNS} more" if len(texts) > _MAX_RUNS else ""
+    return ", ".join(texts[:_MAX_RUNS]) + more
 
 
 def encode(answer: Answer) -> bytes:

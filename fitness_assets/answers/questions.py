@@ -223,7 +223,8 @@ def _findings(home: Home, asked: FindingsArguments, kinds: list[str], about: str
     if found.reason:
         notes.append(shorten_message(found.reason))
     elif not found.of(*kinds):
-        notes.append("nothing found, which is common")
+        searched = found.has_searched(kinds[0])
+        notes.append("nothing found, which is common" if searched else "too few days to look")
     if "association" in kinds and found.of(*kinds):
         notes.append("what goes together need not be a cause; p is adjusted for all pairs tried")
     answer = Answer(
@@ -324,8 +325,8 @@ def _number(measure: str, value: float | None) -> float | int | None:
 
 def _change(measure: str, first: Summary, second: Summary) -> float:
     """The difference of the rounded medians."""
-    decimals = NUMBERS[measure].decimals
-    return round(round(second.median, decimals) - round(first.median, decimals), decimals)
+    rounded = [_number(measure, each.median) or 0 for each in (first, second)]
+    return round(rounded[1] - rounded[0], NUMBERS[measure].decimals or None)
 
 
 def _unit(measure: str) -> str:

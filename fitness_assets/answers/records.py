@@ -249,10 +249,10 @@ class Records:
         seen: set[str] = set()
         for month in reversed(self._bounded(self.months())):
             seen |= self._users(month)
-            if len(seen) > 1:
-                raise QuestionError(
-                    f"the lake has several users; name one of them: {_listed(self._called(seen))}"
-                )
+        if len(seen) > 1:
+            raise QuestionError(
+                f"the lake has several users; name one of them: {_listed(self._called(seen))}"
+            )
         if not seen:
             raise QuestionError("the lake has no user")
         return seen.pop()

@@ -201,8 +201,10 @@ class Report:
         letter = self._references.of(found)
         if changes:
             yield Paragraph(f"Lasting changes that are not by chance [{letter}]:")
-        else:
+        elif found.has_searched("change_point"):
             yield Paragraph(f"No lasting change began in this {self.material.kind} [{letter}].")
+        else:
+            yield Paragraph(f"There are too few days to look for lasting changes [{letter}].")
         if texts:
             yield Points(texts[:_LISTED])
 
@@ -237,10 +239,10 @@ class Report:
     def _bests(self) -> Iterator[Part]:
         made = self.material
         found = made.findings
-        known = found.reason is None and found.month is not None
         bests = {
             each.measure: each for each in found.of("best") if each.period == "day" and each.start
         }
+        known = bool(bests)
         rows = []
         for measure, direction in DIRECTIONS.items():
             now = summary_of(made.now, measure)
@@ -340,7 +342,9 @@ class Report:
         letter = self._references.of(found)
         pairs = [sentences.association(each) for each in found.of("association")]
         if not pairs:
-            yield Paragraph(f"Nothing found, which is common [{letter}].")
+            searched = found.has_searched("association")
+            text = "Nothing found, which is common" if searched else "Too few days to look"
+            yield Paragraph(f"{text} [{letter}].")
             return
         yield Paragraph(
             f"Over all days up to {found.month} [{letter}]. What goes together need not be a cause."

@@ -3,6 +3,7 @@
 from datetime import date
 
 from fitness_assets.answers.findings import Finding
+from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
@@ -59,17 +60,25 @@ def label(measure: str) -> str:
 
 def change_point(found: Finding, units: Units) -> str:
     """A lasting change."""
-    measure, value = _known(found.measure), _number(found.value)
-    more = "more" if value > 0 else "less"
+    measure = _known(found.measure)
+    before, after = _number(found.before), _number(found.after)
+    change = _signed(
+        units.shown(measure, after) - units.shown(measure, before), NUMBERS[measure].decimals
+    )
     text = (
-        f"From {day_text(_day(found.start))}: {units.text(measure, abs(value))} {more} "
-        f"{label(measure)} a day, {units.text(measure, _number(found.after))} after "
-        f"{units.text(measure, _number(found.before))} (95 % interval of the change "
-        f"{_interval(measure, found, units)}; {found.n:,} days)."
+        f"From {day_text(_day(found.start))}{_between(found)}: {label(measure)} "
+        f"{units.text(measure, after)} instead of {units.text(measure, before)}, a change of "
+        f"{change} (95 % interval {_interval(measure, found, units)}; {found.n:,} days)."
     )
     if found.device is not None:
         text += f" The device {shorten(found.device)} begins then: the readings may have changed."
     return text
+
+
+def _between(found: Finding) -> str:
+    if found.earliest is None or found.latest is None or found.earliest == found.latest:
+        return ""
+    return f" (between {day_text(found.earliest)} and {day_text(found.latest)})"
 
 
 def _interval(measure: str, found: Finding, units: Units) -> str:
@@ -97,13 +106,10 @@ def streak(found: Finding, units: Units) -> str:
     if found.measure is None or found.goal is None:
         what = "on which the device was worn"
     else:
-        at = "at most" if NUMBERS[found.measure].name in _LESS_IS_BETTER else "at least"
+        at = "at least" if DIRECTIONS.get(found.measure, 1) > 0 else "at most"
         what = f"with {label(found.measure)} of {at} {units.text(found.measure, found.goal)}"
     current = ", and still counting" if found.is_current else ""
     return f"{found.n:,} days in a row {what}: {span}{current}."
-
-
-_LESS_IS_BETTER = {"resting_heart_rate", "sedentary_minutes"}
 
 
 def device_era(found: Finding) -> str:

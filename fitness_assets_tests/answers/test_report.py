@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from fitness_assets.answers.findings import Finding
 from fitness_assets.answers.home import Home
 from fitness_assets.answers.material import read_material
 from fitness_assets.answers.pages import html, markdown, pdf
@@ -99,11 +100,32 @@ def test_every_number_names_its_months_and_versions(asked: Home, asked_settings:
 
 def test_findings_are_sentences(asked: Home) -> None:
     text = text_of(page(asked))
-    assert "From 1 February 2023: 0.5 h less sleep a day, 6.8 h after 7.3 h" in text
+    minus = "\N{MINUS SIGN}"
+    change = f"sleep 6.8 h instead of 7.3 h, a change of {minus}0.5 (95 % interval {minus}0.7 to"
+    assert f"From 1 February 2023: {change}" in text
     assert "the readings may have changed" in text
     assert "More active time goes with more sleep one day later: rank correlation 0.31" in text
     assert "22 days in a row on which the device was worn: 20 January 2023 to 10 February" in text
     assert "| 16,000 | 2022-05-03 |" in text
+
+
+def test_too_few_days_are_distinguished_from_nothing_found(asked: Home) -> None:
+    material = read_material(asked, USER, parse_period(MONTH))
+    for n, message in ((0, "Too few days to look ["), (30, "Nothing found, which is common [")):
+        searched = [Finding(kind="search", n=n, other="associations")]
+        found = dataclasses.replace(material.findings, found=searched)
+        made = dataclasses.replace(material, findings=found)
+        assert message in text_of(Report(made, USER, Units(), "fitness report").document())
+
+
+def test_a_line_is_interrupted_where_days_are_missing(asked: Home) -> None:
+    (charts,) = (part for part in page(asked, "2022-02").parts if isinstance(part, Charts))
+    sleep = next(chart for chart in charts.charts if chart.name == "sleep_hours")
+    days = days_of().loc["2022-02"]
+    shown = dict(zip(sleep.dates, sleep.values, strict=True))
+    worn = {day.date() for day in days.index[days["worn"]]}
+    assert {day for day, value in shown.items() if not np.isnan(value)} == worn
+    assert len(shown) > len(worn)
 
 
 def test_what_is_missing_is_said(asked: Home) -> None:

@@ -40,6 +40,8 @@ def findings() -> list[dict[str, object]]:
         {"kind": "change_point", "measure": "sleep_hours", "start": date(2023, 2, 1), "n": 120}
         | {"value": -0.5, "before": 7.3, "after": 6.8, "low": -0.7, "high": -0.3, "p": 0.01}
         | {"device": HOSTILE},
+        {"kind": "search", "other": "change_points", "n": 8},
+        {"kind": "search", "other": "associations", "n": 30},
         {"kind": "association", "measure": "active_minutes", "other": "sleep_hours", "lag": 1}
         | {"value": 0.31, "low": 0.2, "high": 0.41, "slope": 0.01, "p": 0.004, "n": 300},
     ]

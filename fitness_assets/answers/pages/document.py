@@ -64,13 +64,15 @@ class Chart:
     dates : sequence of date
         Middle of each bar, or the day of each point.
     values : sequence of float
-        In the unit of the title.
+        In the unit of the title; NaN where the line has a gap.
     low, high : sequence of float
         The band around the values; empty for none.
     usual : tuple of float, optional
         A constant band of usual values instead.
     width : float
         Width of bars in days; 0 for points joined by a line.
+    limits : (date, date), optional
+        First and last day of the axis.
     spans : sequence of (date, date)
         First and last day of what is marked in grey.
     """
@@ -84,6 +86,7 @@ class Chart:
     high: Sequence[float] = ()
     usual: tuple[float, float] | None = None
     width: float = 0
+    limits: tuple[date, date] | None = None
     spans: Sequence[tuple[date, date]] = ()
 
 

@@ -55,6 +55,8 @@ def draw(chart: Chart, form: Literal["png", "svg"]) -> bytes:
             axes.bar(dates, chart.values, width=chart.width, color=_LINE)
         else:
             axes.plot(dates, chart.values, color=_LINE, linewidth=1, marker="o", markersize=1.8)
+        if chart.limits is not None:
+            axes.set_xlim(*(np.datetime64(day) for day in chart.limits))
         axes.set_title(chart.title, loc="left", fontsize=8, color=_TEXT)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(axis="y", linewidth=0.3, alpha=0.6)
