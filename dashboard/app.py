@@ -23,6 +23,7 @@ VIEWS = {
         "explore": "query_stats",
         "segments": "groups",
         "my_days": "calendar_month",
+        "my_years": "timeline",
     },
     "Models": {
         "live_inference": "bolt",

@@ -128,8 +128,8 @@ def _arrival(release: Release, last: date, today: date) -> None:
         st.caption(f"Last day shown: {date_text(last)}. Later months are in the list of months.")
     elif ago >= _LATE:
         st.warning(
-            f"Data last arrived for {date_text(last)}, {days_text(ago)} ago. Import a newer export "
-            "to see the days since.",
+            f"Data last arrived for {date_text(last)}, {days_text(ago)} ago. A newer export adds "
+            "the days since.",
             icon=":material/schedule:",
         )
     else:

@@ -142,6 +142,29 @@ def _printable(value: Any) -> Any:
     return [_printable(each) for each in value] if isinstance(value, list) else value
 
 
+def bound_choice(
+    title: str,
+    options: Sequence[str],
+    key: str,
+    format_func: Callable[[str], str] = str,
+    default: str | None = None,
+) -> str:
+    """A list whose choice is in the address under `key`, so that a reload restores it.
+
+    If the address asks for something else than an option, a message says so.
+    """
+    wanted = st.query_params.get(key)
+    first = options.index(default) if default in options else 0
+    if wanted and wanted not in {format_func(option) for option in options}:
+        st.info(
+            f"The address asks for {verbatim(wanted)}, which is not in the list “{title}”.",
+            icon=":material/link_off:",
+        )
+    return st.selectbox(
+        title, options, index=first, format_func=format_func, key=key, bind="query-params"
+    )
+
+
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:
     """Metrics with their labels, side by side if there is room."""
     with st.container(horizontal=True):

@@ -1,6 +1,6 @@
 """The tables with rows of people. They are read only with an `Access`, and only what it allows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
@@ -33,6 +33,15 @@ class People:
         self._access = access
 
     @property
+    def part(self) -> Release:
+        """The release that has the tables."""
+        return self._part
+
+    def allows(self, user: str) -> bool:
+        """Whether the rows of `user` may be read."""
+        return self._access.allows(user)
+
+    @property
     def own(self) -> str | None:
         """The one user whose rows the visitor may read; None if all."""
         return None if self._access.everyone else self._access.user
@@ -53,6 +62,19 @@ class People:
             raise PermissionError("these are the days of another user")
         return _days(self._part, user)
 
+    def findings(self, user: str) -> pd.DataFrame | None:
+        """What the user's years up to the month show; None if the release has no such table.
+
+        Raises
+        ------
+        PermissionError
+            As `days`.
+        """
+        if not self._access.allows(user):
+            raise PermissionError("these are the findings of another user")
+        has_table = self._part.has_table("findings")
+        return _summaries([self._part], user, "findings") if has_table else None
+
     def user_map(self) -> pd.DataFrame | None:
         """One row a user: place on the map of users, and segment; None if there is no map."""
         if not self._part.has_table("user_map"):
@@ -63,6 +85,20 @@ class People:
     def sample(self) -> pd.DataFrame | None:
         """A sample of days without user ids; None if the visitor may not read all users' rows."""
         return _table(self._part, "sample") if self._access.everyone else None
+
+
+def summaries(months: Sequence[People], user: str) -> pd.DataFrame:
+    """The summaries of the weeks and months of one user, of all `months` that have them.
+
+    Raises
+    ------
+    PermissionError
+        If the visitor may not read them.
+    """
+    if not all(people.allows(user) for people in months):
+        raise PermissionError("these are the summaries of another user")
+    parts = [people.part for people in months if people.part.has_table("summaries")]
+    return _summaries(parts, user, "summaries") if parts else pd.DataFrame()
 
 
 def read(release: Release, access: Callable[[], Access]) -> People | Access | None:
@@ -117,6 +153,12 @@ def _users(part: Release) -> list[str]:
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_HASH)
 def _days(part: Release, user: str) -> pd.DataFrame:
     return part.table("user_days", user=user)
+
+
+# Of each month, only the row groups of the user are decoded.
+@st.cache_data(max_entries=4, show_spinner="Reading your years", hash_funcs=_HASH)
+def _summaries(parts: list[Release], user: str, name: str) -> pd.DataFrame:
+    return pd.concat([part.table(name, user=user) for part in parts], ignore_index=True)
 
 
 @st.cache_data(max_entries=8, show_spinner=False, hash_funcs=_HASH)

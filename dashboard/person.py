@@ -6,6 +6,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import data, notes, page
+from dashboard import people as rows_of_people
+from dashboard.people import People
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.people import is_release_id
 
@@ -43,13 +45,8 @@ def only(release: Release) -> Person | None:
 
 def days(user: str, release: Release, months: int) -> pd.DataFrame:
     """The days of `user` in the month of `release` and in the `months` - 1 released before it."""
-    known = [month for month in st.session_state.get("months", ()) if month <= release.month]
-    opened, _ = data.releases(known[-months:] or [release.month])
     parts = []
-    for each in opened:
-        people = page.people(each, notice=False)
-        if people is None:
-            continue
+    for people in _until(release, months):
         # Where each release has ids of its own, months are joined if each has one user.
         same = people.users()[0] if is_release_id(user) and len(people.users()) == 1 else user
         own = people.days(same)
@@ -59,3 +56,29 @@ def days(user: str, release: Release, months: int) -> pd.DataFrame:
         return pd.DataFrame()
     found = pd.concat(parts, ignore_index=True)
     return found.assign(date=pd.to_datetime(found["date"]))
+
+
+def summaries(user: str, release: Release) -> pd.DataFrame:
+    """The summaries of the user's weeks and months up to the month of `release`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `history.schema.SUMMARIES`, sorted by ``start``, which is a timestamp.
+        Empty if no release has them.
+    """
+    found = rows_of_people.summaries(_until(release), user)
+    if found.empty:
+        return found
+    return found.assign(start=pd.to_datetime(found["start"])).sort_values(
+        "start", kind="stable", ignore_index=True
+    )
+
+
+def _until(release: Release, months: int | None = None) -> list[People]:
+    """The rows of people of the month of `release` and of those released before it."""
+    known = [month for month in st.session_state.get("months", ()) if month <= release.month]
+    known = known if months is None else known[-months:]
+    opened, _ = data.releases(known or [release.month])
+    found = (page.people(each, notice=False) for each in opened)
+    return [people for people in found if people is not None]

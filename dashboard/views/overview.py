@@ -53,10 +53,15 @@ def show(release: Release) -> None:
         _overview_of_all(release)
         return
     overview_of_one.show(release, who)
-    with st.expander("Months and pipeline", icon=":material/account_tree:"):
-        _release_caption(release)
-        _months()
-        _stages(release, data.report(release))
+    # Drawn once it is open: it is about the platform, and not what the person came for.
+    details = st.expander(
+        "Months and pipeline", icon=":material/account_tree:", key="details", on_change="rerun"
+    )
+    if details.open:
+        with details:
+            _release_caption(release)
+            _months()
+            _stages(release, data.report(release))
 
 
 def _release_caption(release: Release) -> None:

@@ -86,11 +86,16 @@ def _view(name: str, months: list[str]) -> None:
     importlib.import_module(f"dashboard.views.{name}").show()
 
 
-def open_view(name: str, source: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
-    """One view on the releases in `source`, which are read in place and not copied."""
+def open_view(name: str, source: Path, monkeypatch: pytest.MonkeyPatch, **address: str) -> AppTest:
+    """One view on the releases in `source`, which are read in place and not copied.
+
+    `address` has the parameters of the address.
+    """
     monkeypatch.setenv("FITNESS_RELEASE_CACHE", str(source))
     months = ReleaseStore(source).months()
     view = AppTest.from_function(_view, args=(name, months), default_timeout=60)
+    for key, value in address.items():
+        view.query_params[key] = value
     return view.run()
 
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from fitness_assets.models.registry import MODELS
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.raw import NUMBERS, RANGES, TRAITS
 from fitness_assets.release import build, tables
-from fitness_assets.release.bundle import DataReport, ReleasedModel
+from fitness_assets.release.bundle import DataReport, ReleasedModel, ReleaseInfo
 from fitness_assets.release.people import Privacy, split
 from fitness_assets.release.store import ReleaseStore
 
@@ -28,9 +29,20 @@ def publish_bundles(home: Path) -> None:
 
 
 def publish_month(
-    home: Path, month: str, days: pd.DataFrame, partial_until: date | None = None
-) -> None:
-    """Publish the two bundles of `month` with the records `days`."""
+    home: Path,
+    month: str,
+    days: pd.DataFrame,
+    partial_until: date | None = None,
+    history: dict[str, pa.Table] | None = None,
+) -> tuple[dict[str, bytes], ReleaseInfo]:
+    """Publish the two bundles of `month` with the records `days` and the tables `history`.
+
+    Returns
+    -------
+    dict
+        Content by file name, of both bundles.
+    ReleaseInfo
+    """
     entry = ReleasedModel(
         report=ModelReport(
             window=[], learned_from={}, released=False, reason="needs 20 users", gates=[]
@@ -58,8 +70,15 @@ def publish_month(
             compression=None,
             privacy=Privacy(people="private", by_hand=False, real=True, smallest_cell=5),
             partial_until=partial_until,
+            history=history or {},
         )
     )
+    publish_files(home, files, info)
+    return files, info
+
+
+def publish_files(home: Path, files: dict[str, bytes], info: ReleaseInfo) -> None:
+    """Publish the two bundles of a month that hold `files`."""
     for folder, part in zip(("releases", "releases-people"), split(files, "private"), strict=True):
         ReleaseStore(home / folder, private=folder != "releases").publish(part, info)
 

@@ -1,14 +1,21 @@
 """A home with releases of one person over years, published without running the pipeline."""
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from msgspec.structs import replace
 
+from fitness_assets.history.grid import COLUMNS
+from fitness_assets.history.schema import FINDINGS as FINDINGS_SCHEMA
+from fitness_assets.history.summaries import summarize
 from fitness_assets.record.raw import NUMBERS, TRAITS
 from fitness_assets.release import tables
-from fitness_assets_tests.support.people_bundles import publish_month
+from fitness_assets_tests.support.people_bundles import publish_files, publish_month
 
 USER = "p0123456789abcdef0123"
 
@@ -53,7 +60,85 @@ def days_of_life(first: str, last: str, seed: int = 1) -> pd.DataFrame:
     return days[[*tables.COLUMNS]]
 
 
-def publish_person(home: Path, days: pd.DataFrame, partial_until: date | None = None) -> list[str]:
+#: Findings of the whole life that is planted in `days_of_life`.
+FINDINGS: list[dict[str, object]] = [
+    *(
+        {"kind": "best", "measure": measure, "period": period, "value": value, "n": n, **dates}
+        for measure, value, year in (("steps", 9_600.0, 2023), ("sleep_hours", 7.4, 2021))
+        for period, n, dates in (
+            ("day", 1, {"start": date(year, 7, 2), "end": date(year, 7, 2)}),
+            ("year", 355, {"start": date(year, 1, 1), "end": date(year, 12, 31)}),
+        )
+    ),
+    {"kind": "streak", "start": date(2022, 1, 1), "end": date(2022, 2, 8), "n": 39},
+    {
+        "kind": "streak",
+        "measure": "steps",
+        "goal": 8_000.0,
+        "is_current": True,
+        "start": date(2023, 5, 1),
+        "end": date(2023, 5, 20),
+        "n": 20,
+    },
+    {"kind": "gap", "start": date(2021, 8, 3), "end": date(2021, 8, 14), "n": 12},
+    {"kind": "device_era", "device": "garmin", "start": date(2021, 1, 1), "n": 600},
+    {"kind": "device_era", "device": "fitbit <b>2</b>", "start": date(2022, 10, 1), "n": 230},
+    {
+        "kind": "change_point",
+        "measure": "steps",
+        "start": date(2022, 5, 3),
+        "n": 860,
+        "value": 1_904.0,
+        "before": 7_490.0,
+        "after": 9_394.0,
+        "low": 1_610.0,
+        "high": 2_188.0,
+        "p": 0.001,
+    },
+    {
+        "kind": "change_point",
+        "measure": "resting_heart_rate",
+        "start": date(2022, 10, 2),
+        "value": -2.1,
+        "before": 58.2,
+        "after": 56.1,
+        "low": -2.8,
+        "high": -1.4,
+        "n": 610,
+        "p": 0.004,
+        "device": "fitbit <b>2</b>",
+    },
+    {"kind": "search", "other": "change_points", "n": 8},
+    {"kind": "search", "other": "associations", "n": 42},
+]
+ASSOCIATION: dict[str, object] = {
+    "kind": "association",
+    "measure": "steps",
+    "other": "sleep_hours",
+    "lag": 1,
+    "n": 812,
+    "value": 0.24,
+    "low": 0.15,
+    "high": 0.33,
+    "slope": 0.0001,
+    "p": 0.01,
+}
+
+
+def findings_of(rows: Iterable[Mapping[str, object]]) -> pa.Table:
+    """A table of findings of `USER`, with null in the columns that a row lacks."""
+    filled = [{"user_id": USER, "is_current": False, **row} for row in rows]
+    for row in filled:
+        row["end"] = row.get("end", date(2023, 5, 20))
+    return pa.Table.from_pylist(filled, FINDINGS_SCHEMA)
+
+
+def publish_person(
+    home: Path,
+    days: pd.DataFrame,
+    partial_until: date | None = None,
+    findings: Iterable[Mapping[str, object]] = FINDINGS,
+) -> list[str]:
     """Publish the bundles of each month of `days`; return the months.
 
     Parameters
@@ -63,10 +148,26 @@ def publish_person(home: Path, days: pd.DataFrame, partial_until: date | None = 
         As `days_of_life` returns.
     partial_until : date, optional
         The last day so far of the last month.
+    findings : iterable of mapping
+        The findings of each month.
     """
     by_month = dict(list(days.groupby(pd.to_datetime(days["date"]).dt.strftime("%Y-%m"))))
-    months = sorted(by_month)
-    for month in months:
-        until = partial_until if month == months[-1] else None
-        publish_month(home, month, by_month[month].reset_index(drop=True), until)
-    return months
+    *earlier, newest = sorted(by_month)
+    records = pa.Table.from_pandas(days[[*COLUMNS]], preserve_index=False)
+
+    def history(month: str) -> dict[str, pa.Table]:
+        last = max(by_month[month]["date"])
+        return {"summaries": summarize(records, month, last), "findings": table}
+
+    table = findings_of(findings)
+    own = by_month[newest].reset_index(drop=True)
+    files, info = publish_month(home, newest, own, partial_until, history(newest))
+    # Of the earlier months only the rows of the person are read: the other files are the same.
+    for month in earlier:
+        own_files = {"user_days.parquet": tables.user_days(by_month[month]).to_parquet(index=False)}
+        for name, part in history(month).items():
+            buffer = pa.BufferOutputStream()
+            pq.write_table(part, buffer)
+            own_files[f"{name}.parquet"] = buffer.getvalue().to_pybytes()
+        publish_files(home, files | own_files, replace(info, month=month, partial_until=None))
+    return [*earlier, newest]
