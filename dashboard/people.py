@@ -1,16 +1,23 @@
 """The tables with rows of people. They are read only with an `Access`, and only what it allows."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from dashboard import data
 from fitness_assets.errors import StorageError
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
+from fitness_assets.models.reports import ModelReport
 from fitness_assets.release.bundle import Release
+from fitness_assets.release.personal import PersonalReport
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.web.access import PUBLIC, Access
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
 
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {Release: data.identity}
 
@@ -82,6 +89,38 @@ class People:
         table = _table(self._part, "user_map")
         return table[[self._access.allows(user) for user in table["user_id"]]]
 
+    def personal(self) -> PersonalReport | None:
+        """The reports on the personal models of the month; None if there are none.
+
+        A visitor who may read one user's rows gets the kinds of days of that user, and a model of
+        that user alone.
+        """
+        found = _personal(self._part)
+        if found is None or self._access.everyone:
+            return found
+        own = {
+            name: report
+            for name, model in found.models.items()
+            if (report := self._own_report(model)) is not None
+        }
+        return PersonalReport(models=own)
+
+    def personal_model(self, name: str) -> "Pipeline | None":
+        """The personal model `name`, if `personal` has a report on it and it was released."""
+        reports = self.personal()
+        if reports is None or name not in reports.models:
+            return None
+        return _personal_model(self._part, name)
+
+    def _own_report(self, report: ModelReport) -> ModelReport | None:
+        metrics = report.metrics
+        if isinstance(metrics, DayKindMetrics):
+            own = [found for found in metrics.users if self._access.allows(found.user)]
+            return replace(report, metrics=DayKindMetrics(users=own))
+        alone = all(self._access.allows(user) for user in _users(self._part))
+        trained_alone = metrics is None or getattr(metrics, "train_users", 0) == 1
+        return report if alone and trained_alone else None
+
     def sample(self) -> pd.DataFrame | None:
         """A sample of days without user ids; None if the visitor may not read all users' rows."""
         return _table(self._part, "sample") if self._access.everyone else None
@@ -147,6 +186,16 @@ def _part(release: Release) -> Release | None:
 @st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
 def _users(part: Release) -> list[str]:
     return list(part.table("user_days", ["user_id"])["user_id"].unique())
+
+
+@st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=_HASH)
+def _personal(part: Release) -> PersonalReport | None:
+    return part.personal()
+
+
+@st.cache_resource(max_entries=2, show_spinner="Loading the models", hash_funcs=_HASH)
+def _personal_model(part: Release, name: str) -> "Pipeline | None":
+    return part.personal_model(name)
 
 
 # Some years of one user.

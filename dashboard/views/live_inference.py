@@ -13,7 +13,8 @@ from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, Regr
 from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
 from fitness_assets.record.raw import NUMBERS
-from fitness_assets.release.bundle import Release
+from fitness_assets.release.bundle import Release, ReleasedModel
+from fitness_assets.release.model_loader import Loaded
 from fitness_assets.text import printable, verbatim
 
 if TYPE_CHECKING:
@@ -47,8 +48,7 @@ def show(release: Release) -> None:
             _activity(model, classifier)
     with right:
         st.subheader("How much energy was used?")
-        regressor = page.carried_metrics(models["calorie_regressor"], RegressorMetrics)
-        model = loaded.models["calorie_regressor"]
+        regressor, model = _regressor(release, models["calorie_regressor"], loaded)
         if regressor and model is not None:
             _energy(model, regressor)
     with st.expander("Memory used to load the models"):
@@ -64,6 +64,20 @@ def show(release: Release) -> None:
             {"step": "Step", "megabytes": page.number_column("Memory (MB)", 1)},
             "Memory after each step of loading",
         )
+
+
+def _regressor(
+    release: Release, entry: ReleasedModel, loaded: Loaded
+) -> "tuple[RegressorMetrics | None, Pipeline | None]":
+    """The personal model, to visitors who may use it; else the model of the release."""
+    if entry.report.scope == "personal" and (people := page.people(release, notice=False)):
+        reports = people.personal()
+        report = reports.models.get("calorie_regressor") if reports else None
+        model = people.personal_model("calorie_regressor")
+        if report and model is not None and isinstance(report.metrics, RegressorMetrics):
+            st.caption("With the personal model of this month: trained on your own days.")
+            return report.metrics, model
+    return page.carried_metrics(entry, RegressorMetrics), loaded.models["calorie_regressor"]
 
 
 def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
@@ -88,7 +102,8 @@ def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
     interval = f"90% of such days lie between {answer.low:,.0f} and {answer.high:,.0f} kcal"
     if any(answers[name] is None for name in answers.keys() - calories.GROUPS["history"]):
         interval += ", if the empty fields are near their imputed medians"
-    st.caption(f"{interval}. Mean absolute error on held-out users: {scores.mae:.0f} kcal.")
+    judged = "later days" if metrics.personal else "held-out users"
+    st.caption(f"{interval}. Mean absolute error on {judged}: {scores.mae:.0f} kcal.")
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
     contributions.draw(explain_calories(model, metrics, answers))
 

@@ -12,10 +12,12 @@ from dashboard.charts import common, models
 from dashboard.text import label
 from dashboard.units import feature_label
 from fitness_assets.models.cards import card
+from fitness_assets.models.explanations import not_released
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
     ClassifierEvaluation,
     ClassifierMetrics,
+    PersonalScores,
     RegressionScores,
     RegressorEvaluation,
     RegressorMetrics,
@@ -51,7 +53,11 @@ def show(release: Release) -> None:
     spec = specs[title]
     model = data.report(release).models[spec.name]
     notices.fallback(model)
+    if model.report.scope == "personal":
+        _personal(release, spec)
     carried = model.carried
+    if carried is None and model.report.scope == "personal":
+        return
     month = model.fallback.month if model.fallback and not model.report.released else release.month
     _card(spec, month, carried or model.report)
     if carried is None or not isinstance(carried.metrics, ClassifierMetrics | RegressorMetrics):
@@ -75,6 +81,57 @@ def show(release: Release) -> None:
         _slices(metrics, spec)
     _backtest(release, spec)
     _gates(carried)
+
+
+def _personal(release: Release, spec: ModelSpec) -> None:
+    """The personal model of the month, to visitors who may read the rows of its users."""
+    people = page.people(release)
+    reports = people.personal() if people else None
+    report = reports.models.get(spec.name) if reports else None
+    if report is None:
+        if people is not None:
+            notices.only_analysts("The personal model is shown")
+        return
+    st.subheader("Personal model")
+    _card(spec, release.month, report)
+    if report.reason:
+        st.info(f"{verbatim(not_released(report))}", icon=":material/info:")
+    if isinstance(report.metrics, RegressorMetrics) and report.metrics.personal:
+        _personal_scores(report.metrics, report.metrics.personal, NUMBERS[spec.target])
+    _gates(report)
+
+
+def _personal_scores(
+    metrics: RegressorMetrics, personal: PersonalScores, target: ColumnSpec
+) -> None:
+    found = metrics.evaluation
+    users = f"{found.users:,} {'user' if found.users == 1 else 'users'}"
+    st.caption(
+        f"A linear model of the own days of {users}, trained on {metrics.train_rows:,} days. All "
+        f"scores are on {found.rows:,} later days, in {', '.join(personal.months)}: each month is "
+        "predicted by a model of the months before it."
+    )
+    _scores(
+        {
+            "This model": found.scores,
+            "Own mean of earlier days": found.baseline,
+            "Mean of the week before": personal.last_week,
+        },
+        {
+            "r2": page.number_column("R²", 3),
+            "mae": page.number_column(f"Mean absolute error ({target.unit})", target.decimals),
+            "rmse": page.number_column(f"Root mean squared error ({target.unit})", target.decimals),
+        },
+        "Scores on later days, compared with two means",
+    )
+    gain, week = found.intervals["r2_gain"], found.intervals["week_r2_gain"]
+    st.caption(
+        f"R² above that of the own mean by {gain.low:,.3f} to {gain.high:,.3f}, and of the week "
+        f"before by {week.low:,.3f} to {week.high:,.3f}, in 95 of 100 bootstrap resamples of the "
+        f"weeks. {found.coverage:.1%} of the days lie inside the 90% prediction interval, which is "
+        f"{found.interval_width:,.{target.decimals}f} {target.unit} wide on average."
+    )
+    _importance(metrics.importances, "R²")
 
 
 def _card(spec: ModelSpec, month: str, report: ModelReport) -> None:
@@ -168,14 +225,16 @@ def _uncertainty(found: ClassifierEvaluation | RegressorEvaluation, names: dict[
 
 
 def _scores(
-    models: dict[str, ClassificationScores] | dict[str, RegressionScores], columns: dict[str, Any]
+    models: dict[str, ClassificationScores] | dict[str, RegressionScores],
+    columns: dict[str, Any],
+    description: str = "Scores on held-out users, compared with baselines",
 ) -> None:
     """A table of scores by model; `columns` by name of the score."""
     rows = [{"model": model, **msgspec.structs.asdict(scores)} for model, scores in models.items()]
     page.table(
         rows,
         {"model": "Model", **columns},
-        "Scores on held-out users, compared with baselines",
+        description,
     )
 
 

@@ -9,7 +9,7 @@ from dashboard.charts import common, overview
 from dashboard.month_states import month_states
 from dashboard.text import count, label, size
 from fitness_assets.models.explanations import segments_verdict
-from fitness_assets.models.forest_metrics import ClassifierMetrics
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODELS, ModelSpec
 from fitness_assets.models.reports import Metrics
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -193,7 +193,7 @@ def _model(spec: ModelSpec, metrics: Metrics) -> None:
             f"{found.baseline.accuracy:.3f}. Macro F1: {found.scores.macro_f1:.2f}, baseline "
             f"{found.baseline.macro_f1:.2f}. Measured on {found.users:,} held-out users."
         )
-    else:
+    elif isinstance(metrics, RegressorMetrics):
         test, target = metrics.evaluation, NUMBERS[spec.target]
         error, linear_error = (
             f"{scores.mae:,.{target.decimals}f} {target.unit}"

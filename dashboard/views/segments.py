@@ -8,7 +8,13 @@ import streamlit as st
 from dashboard import data, notices, page
 from dashboard.charts import common, segments
 from dashboard.text import label
-from fitness_assets.models.explanations import habit_advice, segments_verdict
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
+from fitness_assets.models.explanations import (
+    day_kinds_verdict,
+    habit_advice,
+    not_released,
+    segments_verdict,
+)
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SMALL, WORDS
 from fitness_assets.models.segments.criteria import LENIENT_PARTS, STABILITY_PARTS, STABLE
@@ -37,6 +43,10 @@ def show(release: Release) -> None:
     """Draw the view."""
     report = data.report(release)
     model = report.models["segment_model"]
+    if model.report.scope == "personal":
+        _day_kinds(release)
+        if model.carried is None:
+            return
     metrics = page.carried_metrics(model, SegmentMetrics)
     if metrics is None:
         return
@@ -65,6 +75,55 @@ def show(release: Release) -> None:
         )
     if own:
         _movement(release, report.renamed_segments)
+
+
+def _day_kinds(release: Release) -> None:
+    """The kinds of days of each user whose rows the visitor may read."""
+    st.subheader("Kinds of days")
+    st.caption(
+        "There are too few users for groups of users. These are groups of the days of one user, "
+        "tested in the same way: with other days and in other months the groups must be the same, "
+        "and there must be gaps between them."
+    )
+    people = page.people(release)
+    reports = people.personal() if people else None
+    report = reports.models.get("segment_model") if reports else None
+    if report is None:
+        return
+    if not isinstance(report.metrics, DayKindMetrics):
+        st.info(verbatim(not_released(report)), icon=":material/info:")
+        return
+    several = len(report.metrics.users) > 1
+    for found in report.metrics.users:
+        if several:
+            st.markdown(f"**{verbatim(found.user)}**")
+        verdict = verbatim(day_kinds_verdict(found))
+        if not found.kinds:
+            st.info(verdict, icon=":material/blur_on:")
+            continue
+        st.success(verdict, icon=":material/check_circle:")
+        shown = {name: column for name, column in _FEATURES.items() if name in found.features}
+        page.table(
+            [
+                {
+                    "name": kind.name,
+                    "days": kind.days,
+                    "weekend": 100 * kind.weekend_share,
+                    **{name: kind.profile[name] for name in shown},
+                }
+                for kind in found.kinds
+            ],
+            {
+                "name": "Kind of day",
+                "days": page.number_column("Days"),
+                "weekend": st.column_config.NumberColumn("On a weekend", format="%.0f%%"),
+                **{
+                    name: page.number_column(title, decimals)
+                    for name, (title, decimals) in shown.items()
+                },
+            },
+            "Kinds of days with their number and mean measurements",
+        )
 
 
 def _profiles(metrics: SegmentMetrics) -> None:

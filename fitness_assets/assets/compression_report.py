@@ -57,7 +57,10 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         model_report, content = store.report(month), store.read(month, MODEL)
         metrics = model_report.metrics
         steps: list[CompressionStep] = []
-        if content is not None and isinstance(metrics, RegressorMetrics):
+        reason = model_report.reason
+        if isinstance(metrics, RegressorMetrics) and metrics.personal:
+            reason = "a personal model is linear and has no forest"
+        elif content is not None and isinstance(metrics, RegressorMetrics):
             days, _ = days_of(workspace, model_report.window, calories.COLUMNS)
             split = calories.split(days)
             trial = next(trial for trial in metrics.trials if trial.selected)
@@ -70,7 +73,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                     steps.append(step)
                 model = load(content, f"{_MODEL} of {month}")
                 steps.append(compression.measure_released(split, model, content, metrics, probe))
-        report = CompressionReport(steps=steps, reason=model_report.reason)
+        report = CompressionReport(steps=steps, reason=reason)
         manifest = workspace.compression.save(month, None, report, inputs=inputs)
         headline = msgspec.structs.asdict(report.headline())
         metadata = {name: value for name, value in headline.items() if value is not None}

@@ -158,17 +158,21 @@ def _check_results(
 def _model(store: ModelStore[ModelReport], month: str) -> release_build.Model:
     """The model of `month`, or else the newest released one of the window before it."""
     report, content = store.report(month), store.read(month, MODEL)
-    if content is not None:
+    personal = content if report.scope == "personal" else None
+    if content is not None and personal is None:
         return release_build.Model(entry=ReleasedModel(report=report), content=content)
     for earlier in reversed(trailing(month, TRAILING_WINDOW)[:-1]):
         # A model that an older version stored may not be loadable: it is no fallback.
         with suppress(StorageError):
             if store.manifest(earlier) and (content := store.read(earlier, MODEL)) is not None:
-                load(content, f"{earlier} {store.root.name}")
                 fallback = Fallback(month=earlier, report=store.report(earlier))
+                if fallback.report.scope == "personal":
+                    # A personal model is of its own month only.
+                    continue
+                load(content, f"{earlier} {store.root.name}")
                 entry = ReleasedModel(report=report, fallback=fallback)
-                return release_build.Model(entry=entry, content=content)
-    return release_build.Model(entry=ReleasedModel(report=report), content=None)
+                return release_build.Model(entry=entry, content=content, personal=personal)
+    return release_build.Model(entry=ReleasedModel(report=report), content=None, personal=personal)
 
 
 def _searched_versions(store: ModelStore[ModelReport], month: str) -> dict[str, str]:

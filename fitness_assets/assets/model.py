@@ -10,8 +10,8 @@ from fitness_assets.assets.presentation import OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
 from fitness_assets.models.cards import card
-from fitness_assets.models.registry import ModelSpec, Trained
-from fitness_assets.models.reports import ModelHeadline, ModelReport
+from fitness_assets.models.registry import ModelSpec
+from fitness_assets.models.reports import ModelHeadline, ModelReport, Scope
 from fitness_assets.months import shift, start, trailing
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import TRAILING_WINDOW
@@ -105,8 +105,17 @@ def _materialize(
     learned_from = {m: workspace.daily.published(m).data_version for m in window}
     content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
+    scope: Scope = "cohort"
     try:
-        trained, bytes_read = _train(workspace, spec, month, window, disk)
+        days, bytes_read = _read(workspace, spec, month, window)
+        personal = spec.personal_implementation()
+        if personal and personal.applies(days):
+            scope = "personal"
+            trained = personal.train_month(days)
+        else:
+            last = pd.Timestamp(start(window[-1]))
+            people = workspace.privacy.smallest_cell
+            trained = spec.implementation().train_month(days, last, disk, people)
     except NotLearnedError as error:
         context.log.warning(f"not trained: {error}")
         report = ModelReport(
@@ -116,15 +125,18 @@ def _materialize(
             reason=str(error),
             gates=gates.not_learned(spec, str(error)),
             real_people=workspace.privacy.real,
+            scope=scope,
         )
     else:
-        content, tables = dump(trained.model), trained.tables
+        content = dump(trained.model) if trained.model is not None else None
+        tables = trained.tables
         headline = ModelHeadline(
             learned=True,
             released=True,
-            bytes=len(content),
+            bytes=len(content or b""),
             memory_bytes=array_bytes(trained.model),
             scores=trained.metrics.summary(),
+            scope=scope,
         )
         before = _released_before(store, month)
         results = gates.run_gates(spec, headline, before, disk, memory)
@@ -139,6 +151,7 @@ def _materialize(
             gates=results,
             metrics=trained.metrics,
             real_people=workspace.privacy.real,
+            scope=scope,
         )
         if failed:
             content = None
@@ -154,10 +167,10 @@ def _materialize(
     )
 
 
-def _train(
-    workspace: Workspace, spec: ModelSpec, month: str, window: Sequence[str], disk: int
-) -> tuple[Trained, int]:
-    """The model of `month`, trained on the whole months `window`, and the bytes read for it."""
+def _read(
+    workspace: Workspace, spec: ModelSpec, month: str, window: Sequence[str]
+) -> tuple[pd.DataFrame, int]:
+    """The days of the whole months `window` to train on, and the bytes read for them."""
     if not window:
         raise NotLearnedError(f"there is no whole month until {month}")
     implementation = spec.implementation()
@@ -165,9 +178,7 @@ def _train(
     if _SEGMENTS in spec.dependencies:
         # Forests are also evaluated by segment.
         days["segment"] = days["user_id"].map(segment_names(workspace, month))
-    last = pd.Timestamp(start(window[-1]))
-    people = workspace.privacy.smallest_cell
-    return implementation.train_month(days, last, disk, people), bytes_read
+    return days, bytes_read
 
 
 def _released_before(store: ModelStore[ModelReport], month: str) -> ModelHeadline | None:
@@ -186,6 +197,7 @@ def _metadata(report: ModelReport) -> dict[str, object]:
     sizes = {"bytes": headline.bytes, "memory_bytes": headline.memory_bytes}
     rows = headline.scores.get("users", headline.scores.get("train_rows"))
     return {
+        "personal": headline.scope == "personal",
         "learned": headline.learned,
         "released": headline.released,
         **({"reason": headline.reason} if headline.reason else {}),

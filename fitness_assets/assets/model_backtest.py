@@ -18,6 +18,7 @@ from fitness_assets.assets.presentation import (
 )
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import backtest
+from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.registry import FORESTS
 from fitness_assets.models.reports import BacktestHeadline, BacktestReport, Evaluation
 from fitness_assets.months import shift, start, trailing
@@ -69,6 +70,10 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             metrics = store.report(before).metrics if content is not None else None
             if content is None or metrics is None:
                 not_scored[spec.name] = f"{before} has no {spec.name}"
+                continue
+            if isinstance(metrics, RegressorMetrics) and metrics.personal:
+                # Its own evaluation is of later months already.
+                not_scored[spec.name] = f"the {spec.name} of {before} is personal"
                 continue
             model = load(content, f"{spec.name} of {before}")
             try:

@@ -16,7 +16,12 @@ from fitness_assets.assets.presentation import (
     picture,
     plot,
 )
-from fitness_assets.models.explanations import habit_advice, segments_verdict
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
+from fitness_assets.models.explanations import (
+    day_kinds_verdict,
+    habit_advice,
+    segments_verdict,
+)
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
     ClassificationSlice,
@@ -41,6 +46,8 @@ def metadata(metrics: Metrics) -> dict[str, Any]:
     """Metadata of a materialization: verdicts, tables and figures of `metrics`."""
     if isinstance(metrics, SegmentMetrics):
         return _segments(metrics)
+    if isinstance(metrics, DayKindMetrics):
+        return {"kinds_of_days": metric_table(_day_kinds(metrics))}
     if isinstance(metrics, ClassifierMetrics):
         return _classifier(metrics)
     return _regressor(metrics)
@@ -62,6 +69,20 @@ def _segments(metrics: SegmentMetrics) -> dict[str, Any]:
     }
 
 
+def _day_kinds(metrics: DayKindMetrics) -> list[dict[str, str | float]]:
+    """A row for each kind of days of each user, or one that says why there are none."""
+    rows: list[dict[str, str | float]] = []
+    for found in metrics.users:
+        rows += [
+            {"user": found.user, "kind": kind.name, "days": kind.days, "verdict": ""}
+            for kind in found.kinds
+        ]
+        if not found.kinds:
+            verdict = day_kinds_verdict(found)
+            rows.append({"user": found.user, "kind": "", "days": 0, "verdict": verdict})
+    return rows
+
+
 def _classifier(metrics: ClassifierMetrics) -> dict[str, Any]:
     evaluation = metrics.evaluation
     scores = {
@@ -79,6 +100,13 @@ def _classifier(metrics: ClassifierMetrics) -> dict[str, Any]:
 
 def _regressor(metrics: RegressorMetrics) -> dict[str, Any]:
     evaluation = metrics.evaluation
+    if metrics.personal:
+        scores = {
+            "personal": evaluation.scores,
+            "own mean": evaluation.baseline,
+            "week before": metrics.personal.last_week,
+        }
+        return {"scores_on_later_days": _scores(scores), **_forest(metrics)}
     scores = {
         "forest": evaluation.scores,
         "linear": metrics.linear,

@@ -49,7 +49,8 @@ def predict(model: str, path: Path, month: str | None, to: Path | None) -> None:
     with source.file:
         if to is not None and to.exists() and to.samefile(path):
             raise SourceError(f"--to {to} is the input")
-        forest = open_forest(Workspace.of(settings).releases, model, month)
+        workspace = Workspace.of(settings)
+        forest = open_forest(workspace.releases, model, month, workspace.people)
         # On the terminal, but not among the rows that it shows.
         shown = sys.stderr.isatty() and not (to is None and sys.stdout.isatty())
         with bytes_bar(path.name) if shown else nullcontext(_ignore) as progress:

@@ -91,7 +91,7 @@ def export_model(model: str, path: Path, month: str | None) -> None:
         if error.name != "onnx":
             raise
         raise ReleaseError("ONNX needs an extra: pip install fitness_assets[onnx]") from error
-    forest = open_forest(workspace.releases, model, month)
+    forest = open_forest(workspace.releases, model, month, workspace.people)
     built = to_onnx(forest.model, forest.metrics, model, forest.properties())
     with replacing(path) as file:
         file.write(built.SerializeToString(deterministic=True))

@@ -68,8 +68,21 @@ def check_forest(name: str) -> None:
         )
 
 
-def open_forest(store: ReleaseStore, name: str, month: str | None) -> ReleasedForest:
+def open_forest(
+    store: ReleaseStore, name: str, month: str | None, people: ReleaseStore | None = None
+) -> ReleasedForest:
     """Load the model `name` of the release of `month`, by default of the current one.
+
+    A personal model is read from the private bundle of the release, or from the release itself if
+    rows of people are public. It takes precedence over the model of an earlier cohort.
+
+    Parameters
+    ----------
+    store : ReleaseStore
+    name : str
+    month : str or None
+    people : ReleaseStore, optional
+        The private bundles with rows of people.
 
     Raises
     ------
@@ -81,6 +94,8 @@ def open_forest(store: ReleaseStore, name: str, month: str | None) -> ReleasedFo
     check_forest(name)
     release = store.open(_month(store, month))
     entry = release.report().models[name]
+    if entry.report.scope == "personal" and (found := _personal(release, people, name)):
+        return found
     carried, model = entry.carried, release.model(name)
     if carried is None or model is None:
         reason = entry.report.reason or "it has no such file"
@@ -90,6 +105,31 @@ def open_forest(store: ReleaseStore, name: str, month: str | None) -> ReleasedFo
     if not isinstance(metrics, ClassifierMetrics | RegressorMetrics):
         raise ReleaseError(f"the release of {release.month} has no metrics of the {name}")
     return ReleasedForest(name, model, metrics, carried, release, made)
+
+
+def _personal(release: Release, people: ReleaseStore | None, name: str) -> ReleasedForest | None:
+    """The personal model of the month of `release`.
+
+    Raises
+    ------
+    ReleaseError
+        If it was not trained, or not released, and the release has no other.
+    """
+    part = release
+    if release.personal() is None:
+        if people is None or people.manifest(release.month) is None:
+            return None
+        part = people.open(release.month)
+    reports = part.personal()
+    report = reports.models.get(name) if reports else None
+    if report is None or part.info.upstream != release.info.upstream:
+        return None
+    model = part.personal_model(name)
+    if model is None or not isinstance(report.metrics, RegressorMetrics):
+        if release.report().models[name].fallback:
+            return None
+        raise ReleaseError(f"the release of {release.month} has no {name}: {report.reason}")
+    return ReleasedForest(name, model, report.metrics, report, release, release.month)
 
 
 def _month(store: ReleaseStore, month: str | None) -> str:

@@ -282,4 +282,5 @@ def _headlines(months: Mapping[str, MonthStatus], metric: str) -> Iterator[str]:
         elif value is None:
             yield "none"
         else:
-            yield f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+            text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+            yield f"{text} personal" if status.metrics.get("personal") else text

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
-from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
+from fitness_assets.models.explanations import day_kinds_verdict, segments_verdict
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.models.reports import Metrics, ModelReport
@@ -37,6 +38,10 @@ _NOT_SHOWN = (
 )
 _SHARES = ("recall", "coverage")
 _WHOLE = ("mae", "rmse")
+_KINDS = {
+    "cohort": "of a cohort: it applies to users that it was not trained on",
+    "personal": "personal: of the own days of fewer than 10 users",
+}
 # From this value on, decimals are not shown.
 _WHOLE_FROM = 1_000
 
@@ -55,6 +60,8 @@ def card(spec: ModelSpec, month: str, report: ModelReport) -> str:
     sections = {"Data": _data(report)}
     if isinstance(metrics, SegmentMetrics):
         sections["Scores"] = _segments(metrics)
+    elif isinstance(metrics, DayKindMetrics):
+        sections["Scores"] = _day_kinds(metrics)
     elif metrics is not None:
         sections |= {
             "Scores": _scores(metrics),
@@ -71,11 +78,14 @@ def _data(report: ModelReport) -> str:
     metrics = report.metrics
     window = [_cell(month) for month in report.window]
     rows = [
+        ("Kind of model", _KINDS[report.scope]),
         ("Source", "records of real people" if report.real_people else "the synthetic cohort"),
         ("Window", f"{window[0]} to {window[-1]}" if window else "no month"),
     ]
     if isinstance(metrics, SegmentMetrics):
         rows += [("Users", f"{metrics.users:,}"), ("Trained on", f"{metrics.train_users:,} users")]
+    elif isinstance(metrics, DayKindMetrics):
+        rows.append(("Users", f"{len(metrics.users):,}"))
     elif metrics is not None:
         found = metrics.evaluation
         rows += [
@@ -91,6 +101,13 @@ def _data(report: ModelReport) -> str:
 
 def _users(metrics: Forest) -> str:
     found = metrics.evaluation
+    if isinstance(metrics, RegressorMetrics) and metrics.personal:
+        users = f"{found.users:,} {'user' if found.users == 1 else 'users'}"
+        months = ", ".join(_cell(month) for month in metrics.personal.months)
+        return (
+            f"{users}, in {months}, each month by a model of the months before it; the model is "
+            "trained on the whole window"
+        )
     if not found.repeats:
         return f"{found.users:,} held-out users"
     return (
@@ -114,7 +131,18 @@ def _scores(metrics: Forest) -> str:
             f"is {evaluation.interval_width:,.0f} kcal wide on average; "
             f"{evaluation.baseline_coverage:.1%} lie inside that of the baseline."
         )
-        if metrics.line_alone:
+        if metrics.personal:
+            columns = {
+                "Week before": _plain(metrics.personal.last_week),
+                "Own mean": columns.pop("Baseline"),
+            }
+            text = (
+                "Own mean gives each day the mean of the user's earlier days, and Week before that "
+                f"of the seven days before. {evaluation.coverage:.1%} of the days lie inside the "
+                f"90% prediction interval, which is {evaluation.interval_width:,.0f} kcal wide on "
+                "average."
+            )
+        elif metrics.line_alone:
             text += " A forest adds nothing, so the model is its linear part."
     rows = []
     for name, value in _plain(found.scores).items():
@@ -123,7 +151,8 @@ def _scores(metrics: Forest) -> str:
             bounds = f"{_score(name, interval.low)} to {_score(name, interval.high)}"
         others = [_score(name, scores[name]) for scores in columns.values()]
         rows.append((_SCORES[name], _score(name, value), bounds, *others))
-    header = ("Score", "This model", "In 95 of 100 resamples of users", *columns)
+    of = "weeks" if isinstance(metrics, RegressorMetrics) and metrics.personal else "users"
+    header = ("Score", "This model", f"In 95 of 100 resamples of {of}", *columns)
     return f"{_table(header, rows)}\n\n{text}"
 
 
@@ -174,6 +203,19 @@ def _segments(metrics: SegmentMetrics) -> str:
     return f"{segments_verdict(metrics)}{table}"
 
 
+def _day_kinds(metrics: DayKindMetrics) -> str:
+    parts = []
+    for found in metrics.users:
+        rows = [
+            (_cell(kind.name), f"{kind.days:,}", f"{kind.weekend_share:.0%}")
+            for kind in found.kinds
+        ]
+        header = ("Kind of days", "Days", "On a weekend")
+        table = f"\n\n{_table(header, rows)}" if rows else ""
+        parts.append(f"### {_cell(found.user)}\n\n{day_kinds_verdict(found)}{table}")
+    return "\n\n".join(parts)
+
+
 def _refusals(report: ModelReport) -> str:
     """Whether the model is released, and the gates that decide it."""
     if not report.learned:
@@ -189,9 +231,14 @@ def _limits(report: ModelReport) -> Iterable[str]:
     metrics = report.metrics
     if not report.real_people:
         yield "It describes the synthetic cohort, and says nothing about real people."
-    yield "It describes users like those of its window, and not users of other devices or habits."
+    if report.scope == "personal":
+        yield "It describes the users of its window and nobody else, with their devices and habits."
+    else:
+        yield (
+            "It describes users like those of its window, and not users of other devices or habits."
+        )
     yield "It finds no causes, and is no medical advice."
-    if isinstance(metrics, SegmentMetrics) or metrics is None:
+    if isinstance(metrics, SegmentMetrics | DayKindMetrics) or metrics is None:
         return
     yield (
         "Outside the values of the training days it extrapolates; the dashboard warns. It refuses "

@@ -16,8 +16,8 @@ HOLD_OUT = 5
 #: on all of them.
 FEW_USERS = 100
 
-# Users needed to train and to evaluate; scores of fewer say nothing.
-_MIN_USERS = 10
+#: Users needed to train on some and to evaluate on others. Models of fewer users are personal.
+FEWEST_USERS = 10
 
 # Up to this many rows the validation splits are a cross-validation of so many folds; with more
 # rows one fold is enough.
@@ -80,19 +80,19 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) ->
     """
     usable = days[days["worn"] & days[list(needed)].notna().all(axis=1)]
     users = usable["user_id"].nunique()
-    least = max(_MIN_USERS, people)
+    least = max(FEWEST_USERS, people)
     if users < least:
         raise NotLearnedError(
             f"needs {least} users that have {', '.join(needed)}; there are {users}"
         )
     if users < FEW_USERS:
-        rows = _in_order_of_content(usable)
+        rows = in_order_of_content(usable)
         return Split(rows, rows, few=True)
     test = held_out(usable["user_id"])
     return Split(usable[~test], usable[test])
 
 
-def _in_order_of_content(days: pd.DataFrame) -> pd.DataFrame:
+def in_order_of_content(days: pd.DataFrame) -> pd.DataFrame:
     """`days` with the users in an order that does not depend on their ids.
 
     Ids are pseudonyms, which depend on a home's key. What is drawn from few users must not.

@@ -1,8 +1,11 @@
 """Sentences about the models, for the Dagster UI and the dashboard."""
 
+from fitness_assets.models.day_kind_metrics import UserDayKinds
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.models.segment_metrics import SegmentMetrics, SegmentProfile
 from fitness_assets.models.segments.criteria import (
+    DAY_STABILITY_PARTS,
+    FEWEST_DAYS,
     LENIENT_PARTS,
     SMALLEST_SEGMENT,
     STABILITY_PARTS,
@@ -26,6 +29,9 @@ def not_released(report: ModelReport, fallback: str | None = None) -> str:
     fallback : str or None
         The month of the model that is used instead.
     """
+    if report.scope == "personal" and report.metrics is None and not report.gates:
+        text = f"Personal model: {report.reason}."
+        return f"{text} For everyone else there is that of {fallback}." if fallback else text
     state = "Not released" if report.learned else "Not trained"
     text = f"{state}: {report.reason}."
     return f"{text} The model of {fallback} is used instead." if fallback else text
@@ -62,6 +68,35 @@ def segments_verdict(metrics: SegmentMetrics) -> str:
         f"adjusted Rand index must be at least {STABLE}, and no number of segments reaches that; "
         f"the best, {k}, has {measured}. The lenient test, which does not count, gives "
         f"{lenient}."
+    )
+
+
+def day_kinds_verdict(found: UserDayKinds) -> str:
+    """Whether a user's days are of stable kinds, and how it was measured."""
+    days, best = f"{found.days:,} worn days", found.best
+    if best is None:
+        return (
+            f"No stable kinds in {days}: no measurement has two peaks, and no two go together."
+            if found.days >= FEWEST_DAYS
+            else f"No kinds: they need {FEWEST_DAYS} worn days; there are {found.days}."
+        )
+    measured = ", ".join(
+        f"{index:.2f} {text}"
+        for part, text in DAY_STABILITY_PARTS.items()
+        if (index := getattr(best, part)) is not None
+    )
+    if found.kinds:
+        return f"{best.k} stable kinds of days in {days} (adjusted Rand index {measured})."
+    if best.smallest < SMALLEST_SEGMENT:
+        return f"No stable kinds in {days}: the smallest of {best.k} has {best.smallest} days."
+    if best.stability >= STABLE:
+        return (
+            f"No stable kinds in {days}: there are no gaps between {best.k} kinds, which would "
+            "divide a continuum of days."
+        )
+    return (
+        f"No stable kinds in {days}. Each adjusted Rand index must be at least {STABLE}, and no "
+        f"number of kinds reaches that; the best, {best.k}, has {measured}."
     )
 
 

@@ -157,6 +157,8 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     score : float
         Greater is better.
     selected : bool
+    penalty : float
+        Of a personal linear model; 0 elsewhere, where it is the same for all candidates.
     """
 
     groups: list[str]
@@ -168,6 +170,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     score: float
     selected: bool
+    penalty: float = 0.0
 
 
 class FeatureRange(msgspec.Struct, frozen=True, kw_only=True):
@@ -293,6 +296,22 @@ class ClassifierMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="classifi
         return _forest_summary(self)
 
 
+class PersonalScores(msgspec.Struct, frozen=True, kw_only=True):
+    """How a personal regressor was judged: on later months of the users that it is trained on.
+
+    Attributes
+    ----------
+    months : list of str
+        The judged months, each predicted by a model of the months before it.
+    last_week : RegressionScores
+        Of the mean of the seven days before each day. The other baseline, that of the
+        `RegressorEvaluation`, is the user's mean of all earlier days.
+    """
+
+    months: list[str]
+    last_week: RegressionScores
+
+
 class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor"):
     """Metrics of the calorie regressor of a month.
 
@@ -313,6 +332,11 @@ class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor
     importances : dict of str to float
         Permutation importance by feature. See `evaluation.importances`.
     agreement : Agreement
+    personal : PersonalScores or None
+        None for the model of a cohort. Of a personal model the evaluation is on later days of the
+        same users, its baseline is the user's own mean of earlier days, and its intervals are from
+        a bootstrap of weeks; ``week_r2_gain`` and ``week_rmse_gain`` are over the mean of the seven
+        days before.
     """
 
     train_rows: int
@@ -327,6 +351,7 @@ class RegressorMetrics(msgspec.Struct, frozen=True, kw_only=True, tag="regressor
     trials: list[Trial]
     importances: dict[str, float]
     agreement: Agreement
+    personal: PersonalScores | None = None
 
     def summary(self) -> dict[str, bool | int | float]:
         """Counts and scores by name."""

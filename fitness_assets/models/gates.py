@@ -4,6 +4,7 @@ A model that fails a gate is not released. The month is published without it.
 """
 
 import math
+from collections.abc import Iterable, Mapping
 
 from fitness_assets.models.registry import Comparison, ModelSpec
 from fitness_assets.models.reports import ModelHeadline
@@ -14,7 +15,8 @@ from fitness_assets.record.population import similar_sizes
 GATES = {
     "better_than_baseline": "Beats the constant baseline on users that it was not trained on, in "
     "accuracy and log loss, or in R² and RMSE: the lower bootstrap bounds of both gains are above "
-    "0.",
+    "0. A personal model must beat the user's own mean and the mean of the week before, on later "
+    "days.",
     "no_worse_than_before": "Scores about as well as the model of the month before, or better.",
     "within_budget": "Fits its budgets on disk and in memory.",
 }
@@ -64,15 +66,14 @@ def run_gates(
 def better_than_baseline(compared: Comparison, headline: ModelHeadline) -> CheckResult:
     """Whether the model beats the constant baseline in both scores of `compared.gains`.
 
-    The lower bound of the bootstrap interval of each gain must be above 0.
+    The lower bound of the bootstrap interval of each gain must be above 0. A personal model must
+    also beat the mean of the seven days before each day.
     """
     scores = headline.scores
+    if headline.scope == "personal":
+        return _better_than_means(compared, scores)
     lows = {name: scores[f"{name}_gain_low"] for name in compared.gains}
-    gained = " and ".join(
-        f"{name.replace('_', ' ')} by {scores[f'{name}_gain_low']:,.3f} to "
-        f"{scores[f'{name}_gain_high']:,.3f}"
-        for name in compared.gains
-    )
+    gained = _gained(compared.gains, scores)
     users = f"{scores['heldout_users']:,} held-out users"
     if scores["repeats"]:
         users = f"{scores['heldout_users']:,} cross-validated users"
@@ -81,6 +82,32 @@ def better_than_baseline(compared: Comparison, headline: ModelHeadline) -> Check
         min(lows.values()) > 0,
         f"gains over the constant baseline on {users}, in 95 of 100 bootstrap resamples: {gained}",
         {f"{name}_gain_low": low for name, low in lows.items()},
+    )
+
+
+def _better_than_means(
+    compared: Comparison, scores: Mapping[str, bool | int | float]
+) -> CheckResult:
+    """As `better_than_baseline`, of a personal model: on later days of the same users."""
+    week = tuple(f"week_{name}" for name in compared.gains)
+    lows = {f"{name}_gain_low": scores[f"{name}_gain_low"] for name in (*compared.gains, *week)}
+    users = scores["heldout_users"]
+    return CheckResult(
+        "better_than_baseline",
+        min(lows.values()) > 0,
+        f"gains on {scores['heldout_rows']:,} later days of {users:,} "
+        f"{'user' if users == 1 else 'users'}, in 95 of 100 bootstrap resamples of the weeks: over "
+        f"the user's own mean {_gained(compared.gains, scores)}; over the mean of the week before "
+        f"{_gained(week, scores)}",
+        lows,
+    )
+
+
+def _gained(names: Iterable[str], scores: Mapping[str, bool | int | float]) -> str:
+    return " and ".join(
+        f"{name.removeprefix('week_').replace('_', ' ')} by {scores[f'{name}_gain_low']:,.3f} to "
+        f"{scores[f'{name}_gain_high']:,.3f}"
+        for name in names
     )
 
 
@@ -94,6 +121,9 @@ def no_worse_than_before(
     name = "no_worse_than_before"
     if before is None:
         reason = "no model of the month before to compare with"
+        return CheckResult(name, True, reason, judged=False)
+    if headline.scope != before.scope:
+        reason = f"the model of the month before is of another kind ({before.scope})"
         return CheckResult(name, True, reason, judged=False)
     users_now = headline.scores["heldout_users"]
     users_then = before.scores.get("heldout_users", users_now)

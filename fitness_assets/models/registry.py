@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained pipeline, its metrics, and the tables that are stored with it, by name."""
+    """A trained pipeline, its metrics, and the tables that are stored with it, by name.
 
-    model: "Pipeline"
+    Kinds of days have no pipeline: nothing is predicted with them.
+    """
+
+    model: "Pipeline | None"
     metrics: Metrics
     tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
 
@@ -49,6 +52,29 @@ class Implementation(Protocol):
             Bytes that the model may take on disk.
         people : int
             Smallest number of users that a part of the model, such as a leaf, rests on.
+
+        Raises
+        ------
+        NotLearnedError
+            If the days do not suffice to train it.
+        """
+        ...
+
+
+class PersonalImplementation(Protocol):
+    """What a module provides that takes the place of an `Implementation` for few users."""
+
+    def applies(self, days: "pd.DataFrame", /) -> bool:
+        """Whether the days are of too few users for the model of a cohort."""
+        ...
+
+    def train_month(self, days: "pd.DataFrame", /) -> Trained:
+        """Train and evaluate the personal model of a month.
+
+        Parameters
+        ----------
+        days : DataFrame
+            `Implementation.COLUMNS` of the whole months of the trailing window.
 
         Raises
         ------
@@ -126,6 +152,8 @@ class ModelSpec:
     compared : Comparison or None
         None for a model that predicts nothing, and so is neither compared with a baseline and with
         the month before, nor backtested.
+    personal : str
+        The `PersonalImplementation` for few users; empty if such a month has no model.
     """
 
     name: str
@@ -139,10 +167,17 @@ class ModelSpec:
     target: str = ""
     dependencies: tuple[str, ...] = ()
     compared: Comparison | None = None
+    personal: str = ""
 
     def implementation(self) -> Implementation:
         """The module of the model."""
         return cast("Implementation", import_module(self.module))
+
+    def personal_implementation(self) -> PersonalImplementation | None:
+        """The module of the model for few users, if there is one."""
+        if not self.personal:
+            return None
+        return cast("PersonalImplementation", import_module(self.personal))
 
     def forest(self) -> Forest:
         """The module of a model that has `compared`."""
@@ -163,12 +198,15 @@ MODELS = (
 
             Stability is measured between resamples of the users, between odd and even days, and
             between months. Segments that are not stable are not named and get no advice.
+
+            With fewer than 10 users: the kinds of days of each user, by the same tests.
             """
         ),
         module="fitness_assets.models.segments.segmentation",
         metrics=SegmentMetrics,
         headline="stability",
         budget="segments_bytes",
+        personal="fitness_assets.models.personal.day_kinds",
     ),
     ModelSpec(
         name="activity_classifier",
@@ -206,6 +244,10 @@ MODELS = (
             compared with the mean of the training days and with the linear model alone. The
             smallest forest that scores about as well as the best is selected
             and packed. A model that fails a gate is not released.
+
+            With fewer than 10 users with kcal: a linear model of their own days, trained on earlier
+            months, and compared on later ones with the own mean and with the mean of the week
+            before.
             """
         ),
         module="fitness_assets.models.forests.calories",
@@ -215,6 +257,7 @@ MODELS = (
         target="calories_burned",
         dependencies=("segment_model",),
         compared=Comparison("r2", "R²", 0.05, ("r2", "rmse")),
+        personal="fitness_assets.models.personal.energy",
     ),
 )
 

@@ -5,8 +5,11 @@
 users unless a field says otherwise.
 """
 
+from typing import Literal
+
 import msgspec
 
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.forest_metrics import (
     ClassifierEvaluation,
     ClassifierMetrics,
@@ -19,7 +22,10 @@ from fitness_assets.record.check_result import CheckResult
 #: Scores of a forest on held-out users.
 Evaluation = ClassifierEvaluation | RegressorEvaluation
 #: Metrics of any model.
-Metrics = SegmentMetrics | ClassifierMetrics | RegressorMetrics
+Metrics = SegmentMetrics | DayKindMetrics | ClassifierMetrics | RegressorMetrics
+#: Whether a model is of a cohort, and applies to users that it was not trained on, or of the own
+#: days of fewer than `datasets.FEWEST_USERS` users.
+Scope = Literal["cohort", "personal"]
 
 
 class ModelHeadline(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +39,7 @@ class ModelHeadline(msgspec.Struct, frozen=True, kw_only=True):
     bytes, memory_bytes : int or None
     scores : dict of str to bool, int or float
         See `ModelReport.summary`.
+    scope : Scope
     """
 
     learned: bool
@@ -41,6 +48,7 @@ class ModelHeadline(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int | None = None
     memory_bytes: int | None = None
     scores: dict[str, bool | int | float] = {}
+    scope: Scope = "cohort"
 
 
 class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,10 +67,11 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes, memory_bytes : int or None
         Size of the model's file and of its arrays; None where none was trained.
     gates : list of CheckResult
-    metrics : SegmentMetrics, ClassifierMetrics, RegressorMetrics or None
+    metrics : SegmentMetrics, DayKindMetrics, ClassifierMetrics, RegressorMetrics or None
         None where no model was trained.
     real_people : bool
         Whether it was trained on records of real people, and not of the synthetic cohort.
+    scope : Scope
     """
 
     window: list[str]
@@ -74,6 +83,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     gates: list[CheckResult]
     metrics: Metrics | None = None
     real_people: bool = True
+    scope: Scope = "cohort"
 
     @property
     def learned(self) -> bool:
@@ -89,6 +99,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
             bytes=self.bytes,
             memory_bytes=self.memory_bytes,
             scores=self.metrics.summary() if self.metrics else {},
+            scope=self.scope,
         )
 
 

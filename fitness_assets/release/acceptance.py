@@ -10,11 +10,16 @@ from typing import TYPE_CHECKING
 from fitness_assets import months
 from fitness_assets.errors import PackedForestError, ReleaseError, StorageError
 from fitness_assets.history.schema import FINDINGS, SUMMARIES
-from fitness_assets.models.registry import MODELS
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
+from fitness_assets.models.forest_metrics import RegressorMetrics
+from fitness_assets.models.registry import BY_NAME, MODELS
+from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import TRAITS
+from fitness_assets.release import personal
 from fitness_assets.release.bundle import METRICS, ReleaseReport, read_report
 from fitness_assets.release.model_loader import predict_one
 from fitness_assets.release.people import PEOPLE_TABLES
+from fitness_assets.release.personal import PERSONAL
 from fitness_assets.release.tables import HISTORY, NUMBERS
 from fitness_assets.storage import models, parquet_file
 
@@ -130,16 +135,43 @@ def check_release(files: Mapping[str, bytes], month: str, *, load_models: bool) 
         raise ReleaseError(f"the release of {month} has neither sample.parquet nor pairs.parquet")
     _check_tables(files, month)
     _check_models(files, month, report, load=load_models)
+    _check_personal(files, month, load=load_models)
 
 
-def check_people(files: Mapping[str, bytes], month: str, **_: bool) -> None:
-    """Read every table of a private bundle of rows of people once.
+def check_people(files: Mapping[str, bytes], month: str, *, load_models: bool = True) -> None:
+    """Read every table and every personal model of a private bundle of rows of people once.
 
     Parameters and errors are those of `check_release`.
     """
-    if unknown := files.keys() - {f"{name}.parquet" for name in PEOPLE_TABLES}:
+    unknown = files.keys() - {f"{name}.parquet" for name in PEOPLE_TABLES}
+    if unknown := {name for name in unknown if not personal.is_personal(name)}:
         raise ReleaseError(f"the bundle of people of {month} has {min(unknown)}")
     _check_tables(files, month)
+    _check_personal(files, month, load=load_models)
+
+
+def _check_personal(files: Mapping[str, bytes], month: str, *, load: bool) -> None:
+    """Check the personal models: each file has a report on a released regressor, and conversely."""
+    reports = personal.read(files[PERSONAL], month).models if PERSONAL in files else {}
+    expected = set()
+    for name, report in reports.items():
+        spec = BY_NAME.get(name)
+        kind = DayKindMetrics if spec and spec.metrics is SegmentMetrics else RegressorMetrics
+        known = report.metrics is None or isinstance(report.metrics, kind)
+        if spec is None or not spec.personal or not known:
+            raise ReleaseError(f"the {PERSONAL} of {month} has another report on {name!r}")
+        if report.released and isinstance(report.metrics, RegressorMetrics):
+            expected.add(personal.model_file(name))
+    found = {name for name in files if personal.is_personal(name)} - {PERSONAL}
+    if found != expected:
+        raise ReleaseError(f"the personal models and the {PERSONAL} of {month} do not agree")
+    for name, report in reports.items():
+        if (file := personal.model_file(name)) not in expected:
+            continue
+        if models.verify(files[file], f"{month} {file}").forests:
+            raise StorageError(f"{month} {file} is not a model that may be loaded: it has a forest")
+        if load:
+            _check_prediction(files[file], f"{month} {file}", report.metrics)
 
 
 def _check_tables(files: Mapping[str, bytes], month: str) -> None:
@@ -184,12 +216,17 @@ def _check_models(
             raise ReleaseError(f"the {METRICS} of {month} lack those of the {spec.name}")
         _check_model(files[file], f"{month} {file}")
         if load:
-            model = models.load(files[file], f"{month} {file}")
-            try:
-                predict_one(model, carried.metrics)
-            except Exception as error:  # attributes of any value may be missing or wrong
-                reason = " ".join(str(error).split())
-                raise StorageError(f"{month} {file} cannot predict: {reason}") from error
+            _check_prediction(files[file], f"{month} {file}", carried.metrics)
+
+
+def _check_prediction(content: bytes, name: str, metrics: object) -> None:
+    """Load a model, and predict one row with it."""
+    model = models.load(content, name)
+    try:
+        predict_one(model, metrics)
+    except Exception as error:  # attributes of any value may be missing or wrong
+        reason = " ".join(str(error).split())
+        raise StorageError(f"{name} cannot predict: {reason}") from error
 
 
 def _check_model(content: bytes, name: str) -> None:

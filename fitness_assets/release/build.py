@@ -3,7 +3,7 @@
 import io
 import json
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from importlib.metadata import version
@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.reports import BacktestReport, CompressionReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.record.raw import RANGES
-from fitness_assets.release import protected_reports, protected_tables, tables
+from fitness_assets.release import personal, protected_reports, protected_tables, tables
 from fitness_assets.release.bundle import (
     METRICS,
     DataReport,
@@ -28,6 +29,8 @@ from fitness_assets.release.bundle import (
     ReleaseReport,
 )
 from fitness_assets.release.people import Privacy
+from fitness_assets.release.personal import PERSONAL, PersonalReport
+from fitness_assets.storage import documents
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -48,10 +51,13 @@ class Model:
         The reports.
     content : bytes or None
         The skops file of the model that the release carries; None if it carries none.
+    personal : bytes or None
+        The skops file of the personal model of the month, if it was released.
     """
 
     entry: ReleasedModel
     content: bytes | None
+    personal: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +145,27 @@ def with_release_ids(inputs: Inputs, release_id: Callable[[str], str]) -> Inputs
         )
     return replace(
         inputs,
+        models={name: _with_ids(model, release_id) for name, model in inputs.models.items()},
         days=days.assign(user_id=days["user_id"].map(ids)),
         segments=segments,
         history={name: _renamed(table, release_id) for name, table in inputs.history.items()},
     )
+
+
+def _with_ids(model: Model, release_id: Callable[[str], str]) -> Model:
+    """`model` with other user ids in the report on kinds of days, in the order of these."""
+    report = model.entry.report
+    if not isinstance(report.metrics, DayKindMetrics):
+        return model
+    users = [
+        msgspec.structs.replace(found, user=release_id(found.user))
+        for found in report.metrics.users
+    ]
+    metrics = DayKindMetrics(users=sorted(users, key=lambda found: found.user))
+    entry = msgspec.structs.replace(
+        model.entry, report=msgspec.structs.replace(report, metrics=metrics)
+    )
+    return replace(model, entry=entry)
 
 
 def _renamed(table: pa.Table, release_id: Callable[[str], str]) -> pa.Table:
@@ -168,7 +191,8 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
         if model.content is not None
     }
     privacy, people = inputs.privacy, inputs.privacy.smallest_cell
-    entries = {name: model.entry for name, model in inputs.models.items()}
+    files |= _personal_files(inputs.models)
+    entries = {name: _public_entry(model.entry) for name, model in inputs.models.items()}
     data, backtest, compression = inputs.data, inputs.backtest, inputs.compression
     if privacy.protects:
         protected = protected_tables.data_tables(inputs.days, RANGES, people)
@@ -223,6 +247,30 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
         partial_until=inputs.partial_until,
     )
     return files, info
+
+
+def _personal_files(models: Mapping[str, Model]) -> dict[str, bytes]:
+    """The reports on the personal models of the month, and their files."""
+    reports = {
+        name: model.entry.report
+        for name, model in models.items()
+        if model.entry.report.scope == "personal"
+    }
+    if not reports:
+        return {}
+    files = {
+        personal.model_file(name): content
+        for name in reports
+        if (content := models[name].personal) is not None
+    }
+    return {PERSONAL: documents.encode(PersonalReport(models=reports)), **files}
+
+
+def _public_entry(entry: ReleasedModel) -> ReleasedModel:
+    """The entry for everyone, which has nothing of a personal model."""
+    if entry.report.scope != "personal":
+        return entry
+    return ReleasedModel(report=personal.withheld(entry.report), fallback=entry.fallback)
 
 
 def _data_tables(days: pd.DataFrame) -> dict[str, bytes]:

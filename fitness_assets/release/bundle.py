@@ -11,7 +11,9 @@ import msgspec
 from fitness_assets.errors import StorageError
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.release import personal
 from fitness_assets.release.people import PEOPLE_TABLES
+from fitness_assets.release.personal import PERSONAL, PersonalReport
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
 
@@ -270,12 +272,26 @@ class Release:
 
     def has_table(self, name: str) -> bool:
         """Whether the release has the table `name`."""
-        return any(file.name == f"{name}.parquet" for file in self.manifest.files)
+        return self._has(f"{name}.parquet")
 
     @property
     def has_people(self) -> bool:
-        """Whether the release has tables with rows of people."""
-        return any(self.has_table(name) for name in PEOPLE_TABLES)
+        """Whether the release has tables with rows of people, or personal models."""
+        return self._has(PERSONAL) or any(self.has_table(name) for name in PEOPLE_TABLES)
+
+    def personal(self) -> PersonalReport | None:
+        """The reports on the personal models of the month; None if the release has none."""
+        return personal.read(self._read(PERSONAL), self.month) if self._has(PERSONAL) else None
+
+    def personal_model(self, name: str) -> "Pipeline | None":
+        """Load the personal model `name`; None if the release has no such model."""
+        from fitness_assets.storage.models import load
+
+        file = personal.model_file(name)
+        return load(self._read(file), f"{self.month} {file}") if self._has(file) else None
+
+    def _has(self, file: str) -> bool:
+        return any(known.name == file for known in self.manifest.files)
 
     def table(
         self, name: str, columns: Sequence[str] | None = None, user: str | None = None

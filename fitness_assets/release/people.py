@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fitness_assets.errors import ReleaseError
+from fitness_assets.release.personal import is_personal
 
 #: Where releases have tables with rows of people: nowhere, in a bundle of their own that only named
 #: readers get (private), or in the release that anyone may read (public).
@@ -88,6 +89,10 @@ def split(
     """
     if people == "public":
         return dict(files), {}
-    of_people = {name: content for name, content in files.items() if name in _FILES}
-    public = {name: content for name, content in files.items() if name not in _FILES}
+    of_people = {name: content for name, content in files.items() if _is_of_people(name)}
+    public = {name: content for name, content in files.items() if name not in of_people}
     return public, of_people if people == "private" else {}
+
+
+def _is_of_people(file: str) -> bool:
+    return file in _FILES or is_personal(file)

@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.disclosure import rounded, significant, suppressed
 from fitness_assets.models.forest_metrics import (
     Agreement,
@@ -123,6 +124,8 @@ def text(message: str | None, people: int) -> str | None:
 def _metrics(metrics: Metrics, people: int) -> Metrics:
     if isinstance(metrics, SegmentMetrics):
         return _segments(metrics, people)
+    if isinstance(metrics, DayKindMetrics):
+        raise TypeError("kinds of days are of single people, and have no protected report")
     if isinstance(metrics, ClassifierMetrics):
         return replace(
             _forest(metrics, people),

@@ -1,5 +1,6 @@
 """The two bundles of a month of imported data: without Spark, and without models."""
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -25,17 +26,28 @@ ANNA, BEN = USERS[:2]
 
 def publish_bundles(home: Path) -> None:
     """Publish the release of `MONTH` in `home`, and its rows of people in a private bundle."""
-    publish_month(home, MONTH, days_of(USERS))
+    publish_month(home, days_of(USERS))
 
 
 def publish_month(
     home: Path,
-    month: str,
     days: pd.DataFrame,
     partial_until: date | None = None,
     history: dict[str, pa.Table] | None = None,
+    models: Mapping[str, build.Model] | None = None,
 ) -> tuple[dict[str, bytes], ReleaseInfo]:
-    """Publish the two bundles of `month` with the records `days` and the tables `history`.
+    """Publish the two bundles of a month.
+
+    Parameters
+    ----------
+    home : Path
+    days : DataFrame
+        The records of the month.
+    partial_until : date, optional
+    history : dict of str to Table, optional
+        The tables of `person_history`.
+    models : mapping of str to Model, optional
+        By name; the others are not released.
 
     Returns
     -------
@@ -60,11 +72,14 @@ def publish_month(
     )
     files, info = build.assemble(
         build.Inputs(
-            month=month,
+            month=f"{days['date'].iloc[0]:%Y-%m}",
             days=days,
             data=report,
             upstream={"daily_activity": "0" * 64},
-            models={spec.name: build.Model(entry=entry, content=None) for spec in MODELS},
+            models={
+                **{spec.name: build.Model(entry=entry, content=None) for spec in MODELS},
+                **(models or {}),
+            },
             segments=None,
             backtest=None,
             compression=None,

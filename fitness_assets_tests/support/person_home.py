@@ -161,7 +161,7 @@ def publish_person(
 
     table = findings_of(findings)
     own = by_month[newest].reset_index(drop=True)
-    files, info = publish_month(home, newest, own, partial_until, history(newest))
+    files, info = publish_month(home, own, partial_until, history(newest))
     # Of the earlier months only the rows of the person are read: the other files are the same.
     for month in earlier:
         own_files = {"user_days.parquet": tables.user_days(by_month[month]).to_parquet(index=False)}

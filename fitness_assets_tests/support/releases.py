@@ -2,6 +2,7 @@
 
 import msgspec
 
+from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.bundle import MonthSummary, ReleaseInfo
@@ -36,6 +37,7 @@ def model_features(report: ModelReport) -> list[str]:
     """The columns that a model predicts from."""
     metrics = report.metrics
     assert metrics is not None
+    assert not isinstance(metrics, DayKindMetrics)
     return metrics.features if isinstance(metrics, SegmentMetrics) else metrics.inputs.features
 
 

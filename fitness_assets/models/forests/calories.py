@@ -234,12 +234,13 @@ def _predict(estimator: LinearForest | ResidualRegressor, features: np.ndarray) 
     return np.column_stack([predicted, masked, linear])
 
 
-def _r2(truth: np.ndarray, predicted: np.ndarray) -> float:
+def r2(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """R² of predictions."""
     return float(r2_score(truth, predicted))
 
 
 def _score(truth: np.ndarray, predicted: np.ndarray) -> float:
-    return _r2(truth, predicted[:, 0])
+    return r2(truth, predicted[:, 0])
 
 
 def learner(people: int) -> Learner:
@@ -285,7 +286,7 @@ def bounds(
     predicted : ndarray of shape (n,)
     """
     cold_start = metrics.cold_start.interval if metrics.cold_start else None
-    return _bounds(metrics.interval, cold_start, rows, predicted)
+    return bounds_around(metrics.interval, cold_start, rows, predicted)
 
 
 def mask_history(rows: pd.DataFrame) -> pd.DataFrame:
@@ -299,9 +300,10 @@ def _history(features: list[str]) -> list[str]:
     return history if OFFSET in history and len(history) < len(features) else []
 
 
-def _bounds(
+def bounds_around(
     interval: Interval, cold_start: Interval | None, rows: pd.DataFrame, predicted: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """As `bounds`, of the intervals of predictions with history and of those without."""
     low, high = evaluation.interval_bounds(interval, predicted)
     if cold_start is not None:
         without = rows[OFFSET].isna().to_numpy()
@@ -378,7 +380,7 @@ def _score_rows(split: Split, selection: Selection) -> tuple[_Scored, np.ndarray
     if not split.few:
         found = pipelines.predictions(selection.model, split.test, _predict)
         intervals = _intervals(calibration, predicted, features)
-        low, high = _bounds(*intervals, split.test, found[:, 0])
+        low, high = bounds_around(*intervals, split.test, found[:, 0])
         return _Scored(split.test, found[:, 0], low, high), found[:, 1], found[:, 2]
     tests, parts, sides = [], [], []
     for repeat in selection.repeats:
@@ -389,7 +391,7 @@ def _score_rows(split: Split, selection: Selection) -> tuple[_Scored, np.ndarray
             intervals = _intervals(calibration[others], predicted[others], features)
             tests.append(test)
             parts.append(here)
-            sides.append(np.column_stack(_bounds(*intervals, test, here[:, 0])))
+            sides.append(np.column_stack(bounds_around(*intervals, test, here[:, 0])))
     found, bounds = np.concatenate(parts), np.concatenate(sides)
     scored = _Scored(pd.concat(tests), found[:, 0], bounds[:, 0], bounds[:, 1])
     return scored, found[:, 1], found[:, 2]
@@ -426,7 +428,7 @@ def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetric
         cold_start=cold_start,
         trials=selection.trials(),
         importances=evaluation.importances(
-            selection.model, split.test[features], split.test[TARGET], _r2
+            selection.model, split.test[features], split.test[TARGET], r2
         ),
         agreement=evaluation.agreement(
             truth[:once], scored.predicted[:once], scored.test["user_id"][:once], people

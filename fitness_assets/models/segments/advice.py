@@ -143,18 +143,22 @@ def better(means: Mapping[str, float], than: Mapping[str, float], spread: pd.Ser
     return [name for name, gain in gained.items() if gain >= SMALL]
 
 
-def unique_names(distance: pd.DataFrame) -> dict[Any, str]:
+def unique_names(
+    distance: pd.DataFrame, measure_words: Mapping[str, tuple[str, str]] = WORDS
+) -> dict[Any, str]:
     """Short names for segments, no two the same, from the measures that differ most.
 
     Parameters
     ----------
     distance : DataFrame
         Standard deviations from the mean of all users: a row per segment, a column per measure.
+    measure_words : mapping
+        Description of a segment that is high in a measure, and of one that is low, by measure.
     """
 
     def descriptions(segment: Any) -> list[str]:
         furthest = distance.loc[segment].sort_values(key=np.abs, ascending=False, kind="stable")
-        words = [WORDS[f][0 if value > 0 else 1] for f, value in furthest.items()]
+        words = [measure_words[f][0 if value > 0 else 1] for f, value in furthest.items()]
         notable = int((furthest.abs() >= SMALL).sum())
         return words[:notable] or ["about average"]
 

@@ -19,7 +19,7 @@ chance.
 """
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -39,11 +39,15 @@ from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABLE
 _GAP_TOLERANCE = 0.05
 # Pairs of clusterings that are compared, each of a sample of at most so many users.
 _PAIRS, _MAX_SAMPLE = 6, 2_000
-# Share of the users in a sample of the lenient test.
-_SUBSAMPLE = 0.8
+#: Share of the users in a sample of the lenient test.
+SUBSAMPLE = 0.8
 _NULL_SAMPLES = 10
 # The silhouette compares each profile with every other one, so it is computed on a sample.
 _SILHOUETTE_SAMPLE = 2_000
+
+
+#: Draws a sample of a null, given a generator, the number of users and the spread of each axis.
+NullSample = Callable[[np.random.Generator, int, np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -115,13 +119,17 @@ def choose(candidates: Sequence[SegmentCandidate]) -> tuple[SegmentCandidate, bo
     return next(candidate for candidate in stable if candidate.gap >= enough), True
 
 
-def gap(scaled: np.ndarray, numbers: Iterable[int]) -> list[tuple[float, float]]:
+def gap(
+    scaled: np.ndarray, numbers: Iterable[int], sample: NullSample | None = None
+) -> list[tuple[float, float]]:
     """The gap statistic of each number of segments, and its standard error.
 
     Parameters
     ----------
     scaled : ndarray of shape (users, measures)
     numbers : iterable of int
+    sample : callable
+        Draws a sample of the null; `null_sample` by default.
 
     Returns
     -------
@@ -133,7 +141,8 @@ def gap(scaled: np.ndarray, numbers: Iterable[int]) -> list[tuple[float, float]]
     # K-Means is invariant to rotation, so the null is drawn along the principal axes.
     spread = np.linalg.svd(scaled - scaled.mean(axis=0), compute_uv=False) / np.sqrt(len(scaled))
     generator = np.random.default_rng(0)
-    nulls = [null_sample(generator, len(scaled), spread) for _ in range(_NULL_SAMPLES)]
+    draw = sample or null_sample
+    nulls = [draw(generator, len(scaled), spread) for _ in range(_NULL_SAMPLES)]
     found = []
     for k in numbers:
         under_null = [_log_within(null, k) for null in nulls]
@@ -161,6 +170,12 @@ def null_sample(generator: np.random.Generator, users: int, spread: np.ndarray) 
     return np.asarray(uncorrelated * np.sqrt(users) * spread)
 
 
+def even_sample(generator: np.random.Generator, users: int, spread: np.ndarray) -> np.ndarray:
+    """Sample an even spread along the axes. Parameters as of `null_sample`."""
+    sides = np.sqrt(3) * spread
+    return np.asarray(generator.uniform(-sides, sides, (users, len(spread))))
+
+
 def matched(labels: np.ndarray, to: np.ndarray) -> np.ndarray:
     """Rename `labels` one to one to those of `to` so that most users agree.
 
@@ -184,7 +199,7 @@ def agreement(views: Sequence[View], k: int) -> tuple[float | None, float | None
         enough common users.
     """
     labels = [
-        pd.Series(_fit(kmeans(k, 6), view.train).predict(view.judged), view.users) for view in views
+        pd.Series(fit(kmeans(k, 6), view.train).predict(view.judged), view.users) for view in views
     ]
     indices, shares = [], []
     for one, other in pairwise(labels):
@@ -198,14 +213,14 @@ def agreement(views: Sequence[View], k: int) -> tuple[float | None, float | None
 
 def _examine(evidence: Evidence, k: int, gap: float, gap_error: float) -> SegmentCandidate:
     window = evidence.window
-    model = _fit(kmeans(k), window.train)
-    bootstrap = _resampled(window, k, None)
+    model = fit(kmeans(k), window.train)
+    bootstrap = resampled(window, k, None)
     odd_even, _ = agreement(evidence.odd_even, k)
     months, kept = agreement(evidence.months, k)
     return SegmentCandidate(
         k=k,
         stability=min(index for index in (bootstrap, odd_even, months) if index is not None),
-        subsampling=_resampled(window, k, _SUBSAMPLE),
+        subsampling=resampled(window, k, SUBSAMPLE),
         bootstrap=bootstrap,
         odd_even=odd_even,
         months=months,
@@ -217,7 +232,7 @@ def _examine(evidence: Evidence, k: int, gap: float, gap_error: float) -> Segmen
     )
 
 
-def _resampled(window: View, k: int, share: float | None) -> float:
+def resampled(window: View, k: int, share: float | None = None) -> float:
     """Mean adjusted Rand index of pairs of clusterings, each of a sample of the users.
 
     Parameters
@@ -233,7 +248,7 @@ def _resampled(window: View, k: int, share: float | None) -> float:
 
     def labels(seed: int) -> np.ndarray:
         chosen = generator.choice(users, min(size, _MAX_SAMPLE), replace=share is None)
-        return np.asarray(_fit(kmeans(k, 3, seed), window.train[chosen]).predict(window.judged))
+        return np.asarray(fit(kmeans(k, 3, seed), window.train[chosen]).predict(window.judged))
 
     pairs = [(labels(2 * pair), labels(2 * pair + 1)) for pair in range(_PAIRS)]
     return float(np.mean([adjusted_rand_score(*pair) for pair in pairs]))
@@ -247,11 +262,12 @@ def _silhouette(profiles: np.ndarray, labels: np.ndarray) -> float | None:
 
 
 def _log_within(profiles: np.ndarray, k: int) -> float:
-    within = _fit(kmeans(k, 3), profiles).inertia_
+    within = fit(kmeans(k, 3), profiles).inertia_
     return float(np.log(max(within, np.finfo(float).tiny)))
 
 
-def _fit(model: KMeans, profiles: np.ndarray) -> KMeans:
+def fit(model: KMeans, profiles: np.ndarray) -> KMeans:
+    """Train a clustering."""
     with warnings.catch_warnings():
         # There may be fewer distinct profiles than segments; the indices then show it.
         warnings.simplefilter("ignore", ConvergenceWarning)
