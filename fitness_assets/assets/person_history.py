@@ -5,13 +5,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
-from fitness_assets.history import summaries
-from fitness_assets.history.grid import COLUMNS
+from fitness_assets.history import findings, grid, summaries
 from fitness_assets.history.schema import FINDINGS, MAX_USERS, HistoryReport
 from fitness_assets.months import days, shift
+from fitness_assets.orchestration.lineage import HISTORY
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.staleness import Partition, inputs_of
 from fitness_assets.orchestration.state import input_versions
+from fitness_assets.storage.lake import DailyInfo, Lake
 from fitness_assets.workspace import Workspace
 
 
@@ -36,39 +37,42 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         """
         month = context.partition_key
         inputs = input_versions(workspace, "person_history", month)
-        scanned = [m for m in (shift(month, -1), month) if workspace.daily.manifest(m)]
-        records = workspace.daily.scan(scanned, COLUMNS).table
-        partial_until = workspace.daily.info(month).last_day_so_far
+        lake = workspace.daily
+        window = [m for m in HISTORY.of(month) if lake.manifest(m)]
+        summarized = [m for m in window if m >= shift(month, -1)]
+        records = lake.scan(summarized, grid.COLUMNS).table
+        partial_until = lake.info(month).last_day_so_far
         last = partial_until or days(month)[-1]
-        users = pc.count_distinct(records["user_id"]).as_py()
+        users = records["user_id"].unique().to_pylist()
         reason = None
-        findings = FINDINGS.empty_table()
-        if users > MAX_USERS:
-            reason = f"{users:,} users are more than {MAX_USERS}"
-            read = {
-                str(each)
-                for each in inputs_of(Partition("person_history", month), summaries_only=True)
-            }
-            inputs = {name: version for name, version in inputs.items() if name in read}
+        found = FINDINGS.empty_table()
+        if len(users) > MAX_USERS:
+            reason = f"{len(users):,} users are more than {MAX_USERS}"
+            window = summarized
+            inputs = _of_summaries(inputs, month)
+        else:
+            history = pa.concat_tables([_days(lake, m, users) for m in window])
+            found = findings.find(history, last, users)
         table = summaries.summarize(records, month, last)
         report = HistoryReport(
-            users=users,
-            months=len(scanned),
+            users=len(users),
+            months=len(window),
             summaries=len(table),
-            findings=_counts(findings),
+            findings=_counts(found),
             reason=reason,
         )
-        tables = {"summaries": table, "findings": findings}
+        tables = {"summaries": table, "findings": found}
         manifest = workspace.history.save(month, None, report, tables, inputs)
         return result(
             manifest,
             **partial_metadata(partial_until),
             **{
                 "dagster/row_count": len(table),
-                "users": users,
+                "users": report.users,
                 "months_read": report.months,
-                "findings": sum(report.findings.values()),
+                **{f"{kind}_rows": count for kind, count in report.findings.items()},
                 **({"no_findings": reason} if reason else {}),
+                **({"found": dg.MetadataValue.md(_text(found))} if len(found) else {}),
                 "path": dg.MetadataValue.path(workspace.history.folder(month)),
             },
         )
@@ -76,7 +80,35 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     return person_history
 
 
+def _of_summaries(inputs: dict[str, str], month: str) -> dict[str, str]:
+    """Those of `inputs` that the summaries of `month` are computed from."""
+    read = inputs_of(Partition("person_history", month), summaries_only=True)
+    names = {str(partition) for partition in read}
+    return {name: version for name, version in inputs.items() if name in names}
+
+
+def _days(lake: Lake[DailyInfo], month: str, users: list[str]) -> pa.Table:
+    """The records of `users` in `month`."""
+    table = lake.scan([month], findings.COLUMNS).table
+    return table.filter(pc.is_in(table["user_id"], value_set=pa.array(users)))
+
+
 def _counts(findings: pa.Table) -> dict[str, int]:
     """The number of findings by kind."""
     found = findings.group_by("kind").aggregate([("kind", "count")]).sort_by("kind")
     return dict(zip(found["kind"].to_pylist(), found["kind_count"].to_pylist(), strict=True))
+
+
+def _text(found: pa.Table) -> str:
+    """The change points and associations as a Markdown list."""
+    lines = []
+    for row in found.to_pylist():
+        if row["kind"] == "change_point":
+            change = f"{row['before']:.4g} to {row['after']:.4g}"
+            device = f", when {row['device']} began" if row["device"] else ""
+            lines.append(f"- {row['user_id']}: {row['measure']} {change} on {row['start']}{device}")
+        elif row["kind"] == "association":
+            later = f"{row['lag']} days later" if row["lag"] else "on the same day"
+            size = f"r {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}], n {row['n']:,}"
+            lines.append(f"- {row['user_id']}: {row['measure']}, {row['other']} {later}: {size}")
+    return "\n".join(lines) or "Neither change points nor associations were found."

@@ -67,9 +67,11 @@ SUMMARIES = pa.schema(
 #:   whether it reaches the last day. The longest streak, and the current one if it is another.
 #: - ``gap``: start, end and n of at least 7 days in a row that were not worn.
 #: - ``device_era``: device, start, end, n days of it.
-#: - ``change_point``: measure, start (the first day after the change), value (mean after less mean
-#:   before), before, after, low and high (95% interval of the value), p, n days on which it rests;
+#: - ``change_point``: measure, start (the first day after the change), earliest and latest (95%
+#:   interval of that day), value (mean after less mean before), before, after, low and high (95%
+#:   interval of the value), p (adjusted for all measures) and n, the days on which it rests;
 #:   device, the new device if one begins within 14 days. Such a change may be one of readings.
+#:   before and after are free of weekday effects and, from two years on, of an annual cycle.
 #: - ``association``: measure, other, lag (days by which `other` is later), value (rank
 #:   correlation), low and high (95%), slope (change of `other` for one unit of `measure`), p
 #:   (adjusted for all that were tried) and n days.
@@ -87,6 +89,8 @@ FINDINGS = pa.schema(
         pa.field("period", pa.string()),
         pa.field("start", pa.date32()),
         pa.field("end", pa.date32()),
+        pa.field("earliest", pa.date32()),
+        pa.field("latest", pa.date32()),
         pa.field("n", pa.int32(), nullable=False),
         pa.field("lag", pa.int16()),
         pa.field("value", pa.float64()),

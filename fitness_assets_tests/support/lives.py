@@ -74,6 +74,29 @@ def life(first: date, last: date, seed: int, phi: float = 0.3, gaps: float = 0.0
     return days
 
 
+#: What `planted_life` contains.
+HABIT_BEGINS = date(2022, 5, 3)
+DEVICE_BEGINS = date(2023, 2, 10)
+
+
+def planted_life(seed: int = 1) -> pd.DataFrame:
+    """Three years, from 2021 to 2023, of a user with three things to find.
+
+    From `HABIT_BEGINS` the user takes 3,500 steps a day more. From `DEVICE_BEGINS` another device
+    reads the resting heart rate 3 bpm lower. The day after each hour of sleep above the usual the
+    resting heart rate is 1 bpm lower.
+    """
+    days = life(date(2021, 1, 1), date(2023, 12, 31), seed)
+    days.loc[days.index >= pd.Timestamp(HABIT_BEGINS), "steps"] += 3_500
+    days["distance_km"] = days["steps"] * 0.00075
+    new_device = days.index >= pd.Timestamp(DEVICE_BEGINS)
+    days.loc[new_device, "resting_heart_rate"] -= 3
+    days.loc[new_device, "source"] = "garmin"
+    more_sleep = days["sleep_hours"] - days["sleep_hours"].mean()
+    days["resting_heart_rate"] -= more_sleep.shift(1).fillna(0)
+    return days
+
+
 def as_days(lives: Mapping[str, pd.DataFrame]) -> pa.Table:
     """Records of `daily_activity` of users, by id and date; other columns are null."""
     parts = []
