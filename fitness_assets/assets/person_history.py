@@ -1,12 +1,14 @@
 """Stage 3: the years of each user, as summaries of weeks and months and as findings."""
 
+from functools import lru_cache
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.history import findings, grid, summaries
-from fitness_assets.history.schema import FINDINGS, MAX_USERS, HistoryReport
+from fitness_assets.history.schema import FINDINGS, MAX_MONTHS, MAX_USERS, HistoryReport
 from fitness_assets.months import days, shift
 from fitness_assets.orchestration.lineage import HISTORY
 from fitness_assets.orchestration.partitions import dependencies
@@ -51,7 +53,14 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             window = summarized
             inputs = _of_summaries(inputs, month)
         else:
-            history = pa.concat_tables([_days(lake, m, users) for m in window])
+            chosen = tuple(sorted(users))
+            versions = [lake.published(m).data_version for m in window]
+            history = pa.concat_tables(
+                [
+                    _days(lake, m, version, chosen)
+                    for m, version in zip(window, versions, strict=True)
+                ]
+            )
             found = findings.find(history, last, users)
         table = summaries.summarize(records, month, last)
         report = HistoryReport(
@@ -87,8 +96,10 @@ def _of_summaries(inputs: dict[str, str], month: str) -> dict[str, str]:
     return {name: version for name, version in inputs.items() if name in names}
 
 
-def _days(lake: Lake[DailyInfo], month: str, users: list[str]) -> pa.Table:
-    """The records of `users` in `month`."""
+# A process that materializes several months reads each month of a small home once.
+@lru_cache(maxsize=MAX_MONTHS + 1)
+def _days(lake: Lake[DailyInfo], month: str, _version: str, users: tuple[str, ...]) -> pa.Table:
+    """The records of `users` in `month`, of this data version."""
     table = lake.scan([month], findings.COLUMNS).table
     return table.filter(pc.is_in(table["user_id"], value_set=pa.array(users)))
 

@@ -12,6 +12,7 @@ windows of several lengths (MOSUM; Eichinger and Kirch, Bernoulli 24:526, 2018).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -253,13 +254,17 @@ def _p_of_all(means: Floats, changes: list[int]) -> float:
 
 def _resampled(residuals: Floats) -> Floats:
     """Samples of circular blocks of residuals, shape (samples, weeks)."""
-    n = len(residuals)
-    length = _block(n)
-    draws = np.random.default_rng(n)
-    starts = draws.integers(0, n, (_SAMPLES, -(-n // length)))
-    picked = (starts[:, :, None] + np.arange(length)) % n
-    found: Floats = residuals[picked.reshape(_SAMPLES, -1)[:, :n]]
+    found: Floats = residuals[_picked(len(residuals))]
     return found
+
+
+@lru_cache(maxsize=4)
+def _picked(n: int) -> npt.NDArray[np.int32]:
+    """The week that each week of a sample is taken from. It depends on the number of weeks only."""
+    length = _block(n)
+    starts = np.random.default_rng(n).integers(0, n, (_SAMPLES, -(-n // length)))
+    picked = (starts[:, :, None] + np.arange(length)) % n
+    return np.ascontiguousarray(picked.reshape(_SAMPLES, -1)[:, :n], dtype=np.int32)
 
 
 def _block(weeks: int) -> int:
@@ -274,8 +279,10 @@ def _largest_difference(rows: Floats) -> Floats:
     found = _largest_step(rows)
     length = 2 * LEAST_WEEKS
     while 2 * length < n:
-        middle = np.arange(length, n - length + 1)
-        differences = sums[:, middle + length] - 2 * sums[:, middle] + sums[:, middle - length]
+        # Windows that overlap by three quarters suffice.
+        step = length // 4
+        ends = sums[:, ::step]
+        differences = ends[:, 8:] - 2 * ends[:, 4:-4] + ends[:, :-8]
         found = np.maximum(found, np.abs(differences).max(axis=1) / np.sqrt(2 * length))
         length *= 2
     return found
@@ -287,7 +294,8 @@ def _largest_step(rows: Floats) -> Floats:
     sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)
     position = np.arange(LEAST_WEEKS, n - LEAST_WEEKS + 1)
     weights = np.sqrt(n / (position * (n - position)))
-    found: Floats = np.abs(sums[:, position - 1] * weights).max(axis=1)
+    steps = sums[:, LEAST_WEEKS - 1 : n - LEAST_WEEKS] * weights
+    found: Floats = np.maximum(steps.max(axis=1), -steps.min(axis=1))
     return found
 
 
