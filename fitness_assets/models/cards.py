@@ -89,7 +89,7 @@ def _data(report: ModelReport) -> str:
     elif metrics is not None:
         found = metrics.evaluation
         rows += [
-            ("Trained on", f"{metrics.train_rows:,} days of {metrics.train_users:,} users"),
+            ("Trained on", f"{metrics.train_rows:,} days of {_counted(metrics.train_users)}"),
             ("Scored on", f"{found.rows:,} days of {_users(metrics)}"),
         ]
     if report.bytes is not None:
@@ -102,11 +102,10 @@ def _data(report: ModelReport) -> str:
 def _users(metrics: Forest) -> str:
     found = metrics.evaluation
     if isinstance(metrics, RegressorMetrics) and metrics.personal:
-        users = f"{found.users:,} {'user' if found.users == 1 else 'users'}"
         months = ", ".join(_cell(month) for month in metrics.personal.months)
         return (
-            f"{users}, in {months}, each month by a model of the months before it; the model is "
-            "trained on the whole window"
+            f"{_counted(found.users)}, in {months}, each month by a model of the months before it; "
+            "the model is trained on the whole window"
         )
     if not found.repeats:
         return f"{found.users:,} held-out users"
@@ -114,6 +113,10 @@ def _users(metrics: Forest) -> str:
         f"{found.users:,} users, cross-validated by user {found.repeats} times; the model is "
         "trained on all of them"
     )
+
+
+def _counted(users: int) -> str:
+    return f"{users:,} {'user' if users == 1 else 'users'}"
 
 
 def _scores(metrics: Forest) -> str:
@@ -163,6 +166,8 @@ def _majority(metrics: Forest) -> str:
 
 
 def _slices(metrics: Forest) -> str:
+    if isinstance(metrics, RegressorMetrics) and metrics.personal:
+        return "A personal model is scored on too few days for slices."
     parts = [_NOT_SHOWN]
     for kind, title in TITLES.items():
         found = metrics.evaluation.slices.get(kind)

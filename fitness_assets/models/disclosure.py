@@ -34,7 +34,8 @@ def significant(values: Any, digits: int = _DIGITS) -> NDArray[np.float64]:
     numbers = np.asarray(values, dtype=float)
     known = np.isfinite(numbers) & (numbers != 0)
     scale = np.zeros(numbers.shape)
-    scale[known] = digits - 1 - np.floor(np.log10(np.abs(numbers[known])))
+    # Smaller values have fewer digits: a larger factor would be infinite.
+    scale[known] = np.minimum(digits - 1 - np.floor(np.log10(np.abs(numbers[known]))), 300)
     factor = 10.0**scale
     result: NDArray[np.float64] = np.where(known, np.round(numbers * factor) / factor, numbers)
     return result

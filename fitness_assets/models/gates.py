@@ -141,7 +141,8 @@ def no_worse_than_before(
         name,
         now >= then - compared.tolerance - uncertain,
         f"{compared.title} {now:.3f}, the month before {then:.3f}; it may fall by "
-        f"{compared.tolerance}, and by {uncertain:.3f} that the number of users leaves uncertain",
+        f"{compared.tolerance}, and by {uncertain:.3f} that the number of "
+        f"{'days' if headline.scope == 'personal' else 'users'} leaves uncertain",
         {"now": now, "before": then, "uncertain": uncertain},
     )
 
