@@ -15,13 +15,15 @@ class DayKindCandidate(msgspec.Struct, frozen=True, kw_only=True):
         The number of kinds.
     smallest : int
         Days of the smallest kind.
-    odd_even, months, bootstrap : float or None
-        Adjusted Rand indices: between odd and even days, between consecutive months, and between
-        bootstrap samples of the days. ``months`` is also None with only one month.
-    subsampling : float or None
-        That of samples of 80 % of the days: lenient, and no condition.
+    odd_even : float or None
+        Adjusted Rand index between odd and even days.
     gap, gap_error : float or None
         Gap statistic and its standard error.
+    months, bootstrap : float or None
+        Adjusted Rand indices between consecutive months, and between bootstrap samples of the days.
+        ``months`` is also None with only one month.
+    subsampling : float or None
+        That of samples of 80 % of the days: lenient, and no condition.
     passed : bool
         Whether it passed all tests.
     """
@@ -29,11 +31,11 @@ class DayKindCandidate(msgspec.Struct, frozen=True, kw_only=True):
     k: int
     smallest: int
     odd_even: float | None = None
+    gap: float | None = None
+    gap_error: float | None = None
     months: float | None = None
     bootstrap: float | None = None
     subsampling: float | None = None
-    gap: float | None = None
-    gap_error: float | None = None
     passed: bool = False
 
     @property

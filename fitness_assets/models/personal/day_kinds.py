@@ -189,14 +189,17 @@ def _examine(scaled: np.ndarray, dates: pd.Series, k: int) -> DayKindCandidate:
 
     if fails("odd_even", stability.agreement(halves, k)[0]):
         return result(passed=False)
+    # Most days are a continuum, which ends here.
+    gap, error = _gap(scaled, k)
+    values |= {"gap": gap, "gap_error": error}
+    if gap <= _ERRORS * error:
+        return result(passed=False)
     if fails("months", stability.agreement(views, k)[0]):
         return result(passed=False)
     if fails("bootstrap", stability.resampled(window, k)):
         return result(passed=False)
     values["subsampling"] = stability.resampled(window, k, stability.SUBSAMPLE)
-    gap, error = _gap(scaled, k)
-    values |= {"gap": gap, "gap_error": error}
-    return result(passed=gap > _ERRORS * error)
+    return result(passed=True)
 
 
 def _gap(scaled: np.ndarray, k: int) -> tuple[float, float]:
@@ -205,10 +208,10 @@ def _gap(scaled: np.ndarray, k: int) -> tuple[float, float]:
     One normal population, as for segments, and an even spread along the principal axes, as in the
     original (Tibshirani, Walther and Hastie, J R Stat Soc B 63:411, 2001).
     """
-    return min(
-        stability.gap(scaled, [k])[0],
-        stability.gap(scaled, [k], stability.even_sample)[0],
-    )
+    even = stability.gap(scaled, [k], stability.even_sample)[0]
+    if even[0] <= _ERRORS * even[1]:
+        return even
+    return min(even, stability.gap(scaled, [k])[0])
 
 
 def _view(scaled: np.ndarray, here: np.ndarray) -> stability.View:
