@@ -15,6 +15,7 @@ from dashboard import data, notices, visitor
 from dashboard.text import label
 from fitness_assets.errors import FitnessError
 from fitness_assets.record.units import IMPERIAL, METRIC
+from fitness_assets.text import verbatim
 
 #: The views by section of the navigation: the module below `dashboard.views`, and its icon.
 VIEWS = {
@@ -83,12 +84,24 @@ def _page(view: str, icon: str) -> "st.Page":
 
 
 def _shared_choice(name: str, title: str, options: Sequence[str], default: str) -> None:
-    """A choice for all views: in the sidebar, and in the address."""
-    if st.session_state.get(name) not in options:
-        wanted = st.query_params.get(name, default)
-        st.session_state[name] = wanted if wanted in options else default
-    chosen = st.sidebar.selectbox(title, options, key=name, help="Applies to all views.")
-    st.query_params[name] = chosen
+    """A choice for all views: in the sidebar, and in the address unless it is the default.
+
+    Streamlit writes it to the address, without another entry in the browser's history.
+    """
+    wanted = st.query_params.get(name)
+    if wanted and wanted not in options:
+        st.sidebar.info(f"The address asks for {verbatim(wanted)}, which is not in “{title}”.")
+    # A month that was shown may have been removed.
+    if st.session_state.get(name, default) not in options:
+        del st.session_state[name]
+    st.sidebar.selectbox(
+        title,
+        options,
+        index=options.index(default),
+        key=name,
+        help="Applies to all views.",
+        bind="query-params",
+    )
 
 
 main()

@@ -147,22 +147,40 @@ def bound_choice(
     options: Sequence[str],
     key: str,
     format_func: Callable[[str], str] = str,
-    default: str | None = None,
+    *,
+    radio: bool = False,
 ) -> str:
-    """A list whose choice is in the address under `key`, so that a reload restores it.
+    """A choice that is in the address under `key`, so that a reload or a copy restores it.
 
-    If the address asks for something else than an option, a message says so.
+    The first option is the default. If the address asks for something else than an option, a
+    message says so.
+
+    Parameters
+    ----------
+    title : str
+    options : sequence of str
+    key : str
+    format_func : callable
+        What an option is called, also in the address.
+    radio : bool
+        Whether to draw buttons instead of a list.
     """
     wanted = st.query_params.get(key)
-    first = options.index(default) if default in options else 0
     if wanted and wanted not in {format_func(option) for option in options}:
         st.info(
             f"The address asks for {verbatim(wanted)}, which is not in the list “{title}”.",
             icon=":material/link_off:",
         )
-    return st.selectbox(
-        title, options, index=first, format_func=format_func, key=key, bind="query-params"
-    )
+    if radio:
+        return st.radio(
+            title,
+            options,
+            format_func=format_func,
+            key=key,
+            horizontal=True,
+            bind="query-params",
+        )
+    return st.selectbox(title, options, format_func=format_func, key=key, bind="query-params")
 
 
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:

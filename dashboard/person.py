@@ -24,10 +24,13 @@ class Person:
     user : str
     name : str or None
         The name under which the user was imported, if this machine has it.
+    is_alone : bool
+        Whether the release holds no other user.
     """
 
     user: str
     name: str | None
+    is_alone: bool
 
 
 def only(release: Release) -> Person | None:
@@ -35,12 +38,11 @@ def only(release: Release) -> Person | None:
     people = page.people(release, notice=False)
     if people is None:
         return None
-    user = people.own
-    if user is None:
-        # Without reading the ids of a large cohort.
-        users = people.users() if release.info.summary.users <= _FEW else []
-        user = users[0] if len(users) == 1 else None
-    return None if user is None else Person(user, notes.imported_name(user))
+    # Without reading the ids of a large cohort.
+    users = people.users() if people.own or release.info.summary.users <= _FEW else []
+    is_alone = len(users) == 1 and release.info.summary.users <= _FEW
+    user = people.own or (users[0] if is_alone else None)
+    return None if user is None else Person(user, notes.imported_name(user), is_alone)
 
 
 def days(user: str, release: Release, months: int) -> pd.DataFrame:

@@ -1,8 +1,11 @@
 """Charts of the view My days."""
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.notes import with_notes, within
 from dashboard.charts.theme import (
     BAD,
     DENSITY,
@@ -20,6 +23,7 @@ from dashboard.charts.theme import (
 )
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
+from fitness_assets.storage.notes import Note
 
 #: Where a recorded day lies, and its colour.
 PLACES = {"inside the interval": INK, "outside the interval": BAD}
@@ -69,7 +73,9 @@ def calendar_heatmap(days: pd.DataFrame, name: str, units: Units) -> alt.LayerCh
     ).properties(height=330, title=f"{NUMBERS[name].label}, day by day")
 
 
-def goal_progress(days: pd.DataFrame, name: str, units: Units, goal: float) -> alt.LayerChart:
+def goal_progress(
+    days: pd.DataFrame, name: str, units: Units, goal: float, notes: Sequence[Note] = ()
+) -> alt.LayerChart:
     """One user's days as bars, with their 28-day mean and their goal as lines.
 
     Parameters
@@ -78,13 +84,14 @@ def goal_progress(days: pd.DataFrame, name: str, units: Units, goal: float) -> a
         ``date``, the measurement `name`, and ``usual``, its mean of the 28 days before.
     goal : float
         In the stored unit of `name`.
+    notes : sequence of Note
     """
     factor = units.factor(name)
     shown = days[["date", name, "usual"]].assign(goal=goal)
     shown[[name, "usual", "goal"]] *= factor
     base = alt.Chart(shown).encode(x=alt.X("date:T", title=None, axis=date_axis()))
     title = units.title(name)
-    return layered(
+    chart = layered(
         base.mark_bar(size=7, cornerRadiusEnd=2).encode(
             y=alt.Y(f"{name}:Q", title=title),
             tooltip=[
@@ -96,9 +103,10 @@ def goal_progress(days: pd.DataFrame, name: str, units: Units, goal: float) -> a
         base.mark_line(color=FAIR, size=2.5).encode(y="usual:Q"),
         base.mark_line(color=GOOD, strokeDash=[5, 3], size=1.5).encode(y="goal:Q"),
     ).properties(height=HEIGHT, title=f"{NUMBERS[name].label} and goal")
+    return with_notes(chart, within(notes, days))
 
 
-def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
+def expected_energy(days: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.LayerChart:
     """Recorded energy of days, and the model's estimate with its prediction interval.
 
     Parameters
@@ -106,10 +114,11 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
     days : DataFrame
         ``date``; ``kcal`` recorded; ``expected``, ``low`` and ``high`` in kcal; and ``place``,
         a key of `PLACES`.
+    notes : sequence of Note
     """
     base = alt.Chart(days).encode(x=alt.X("date:T", title=None, axis=date_axis()))
     scale = alt.Scale(zero=False)
-    return layered(
+    chart = layered(
         base.mark_area(opacity=0.25).encode(
             y=alt.Y("low:Q", title="Energy (kcal)", scale=scale), y2="high:Q"
         ),
@@ -131,3 +140,4 @@ def expected_energy(days: pd.DataFrame) -> alt.LayerChart:
             ],
         ),
     ).properties(height=HEIGHT, title="Energy, recorded and expected")
+    return with_notes(chart, within(notes, days))

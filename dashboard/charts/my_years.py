@@ -38,7 +38,7 @@ def long_line(
     units: Units,
     marks: Sequence[Mark] = (),
     notes: Sequence[Note] = (),
-) -> Any:
+) -> alt.LayerChart:
     """The median of each week or month as a line, in the band of its 10th to 90th percentile.
 
     Parameters

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import altair as alt
 import msgspec
@@ -16,7 +15,7 @@ from fitness_assets.storage.notes import Note
 _SHOWN = 18
 
 
-def with_notes(chart: Any, notes: Sequence[Note]) -> Any:
+def with_notes(chart: alt.LayerChart, notes: Sequence[Note]) -> alt.LayerChart:
     """`chart`, whose x axis is of dates, with a grey band and a text for each note.
 
     Notes outside of the dates of `chart` must not be given: they would widen the axis.
@@ -40,7 +39,11 @@ def with_notes(chart: Any, notes: Sequence[Note]) -> Any:
     text = base.mark_text(
         color=INK, align="left", baseline="top", dx=2, fontSize=11, clip=True
     ).encode(y=alt.value(2), text="short:N")
-    return layered(band, chart, text).properties(title=chart.title, height=chart.height)
+    # A chart in a layer has no height of its own.
+    inner = chart.copy(deep=False)
+    title, height = inner.title, inner.height
+    inner.title = inner.height = alt.Undefined
+    return layered(band, inner, text).properties(title=title, height=height)
 
 
 def within(notes: Sequence[Note], days: pd.DataFrame) -> list[Note]:

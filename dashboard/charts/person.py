@@ -1,7 +1,6 @@
 """Charts of one person's days over months."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -16,7 +15,7 @@ from fitness_assets.storage.notes import Note
 MEAN_DAYS, _LEAST = 7, 3
 
 
-def trend(days: pd.DataFrame, name: str, units: Units, notes: Sequence[Note]) -> Any:
+def trend(days: pd.DataFrame, name: str, units: Units, notes: Sequence[Note]) -> alt.LayerChart:
     """A measurement by day as points, and its trailing 7-day mean as a line.
 
     Parameters

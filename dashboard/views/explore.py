@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import data, page
+from dashboard import data, explore_of_one, page, person
 from dashboard.charts import common, explore
 from dashboard.text import label
 from fitness_assets.models.segments.advice import SLEEP
@@ -24,6 +24,10 @@ _SPREAD = "Lines span 90% of the days, boxes 50%. White marks are medians."
 @page.view
 def show(release: Release) -> None:
     """Draw the view."""
+    who = person.only(release)
+    if who is not None and who.is_alone:
+        explore_of_one.show(release, who)
+        return
     topic = st.segmented_control(
         "Topic", list(_TOPICS), default="Distributions", required=True, key="explore"
     )

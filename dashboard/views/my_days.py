@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import contributions, data, downloads, page, personal
+from dashboard import contributions, data, downloads, notes, page, personal
 from dashboard.charts import my_days
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
@@ -16,6 +16,7 @@ from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
+from fitness_assets.storage.notes import Note
 from fitness_assets.text import printable, verbatim
 
 if TYPE_CHECKING:
@@ -34,37 +35,35 @@ def show(release: Release) -> None:
         return
     left, right = st.columns(2)
     with left:
-        user = people.own or st.selectbox(
-            "User",
-            users,
-            format_func=printable,
-            key="user",
-            help="Ids as stored in the lake. Users of imported exports have pseudonyms.",
-        )
-        if people.own:
+        if people.own or len(users) == 1:
+            user = users[0]
             st.write("Your own days")
+        else:
+            user = page.bound_choice("User", users, "user", printable)
+            st.caption("Ids as stored in the lake. Users of imported exports have pseudonyms.")
     days = people.days(user)
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
     if not known:
         st.info(f"This user has no measurements in {release.month}.")
         return
     with right:
-        name = st.selectbox(
-            "Measurement",
-            known,
-            format_func=lambda name: NUMBERS[name].label,
-            key="my-measurement",
+        name = page.bound_choice(
+            "Measurement", known, "measurement", lambda name: NUMBERS[name].label
         )
     _week(days)
+    own_notes = notes.of(user)
     steps_goal, sleep_goal = _goals()
     left, right = st.columns(2, gap="medium")
     with left:
         page.chart(my_days.calendar_heatmap, days, name, page.chosen_units())
         st.caption("Darker means more. Grey days have no value.")
     with right:
-        _progress(days, steps_goal, sleep_goal)
-    _segment(release, people, user)
-    _energy(release, user, days)
+        _progress(days, steps_goal, sleep_goal, own_notes)
+    # One person has no segment, and nobody to be compared with.
+    if len(users) > 1 or people.user_map() is not None:
+        _segment(release, people, user)
+    _energy(release, user, days, own_notes)
+    notes.editor(user, days["date"].max())
     st.subheader("Download your days")
     st.caption(f"All {len(days)} days of {release.month} as released, in metric units.")
     downloads.buttons(days, f"days-{release.month}")
@@ -76,7 +75,8 @@ def _week(days: pd.DataFrame) -> None:
         "Week",
         personal.week_ends(days),
         format_func=lambda last: f"{last - pd.Timedelta(days=6):%-d %b} to {last:%-d %b %Y}",
-        key="my-week",
+        key="week",
+        bind="query-params",
     )
     changes = personal.week_changes(days, end)
     if not changes:
@@ -107,15 +107,26 @@ def _goals() -> tuple[float, float]:
     """The goals that the user enters: steps a day, and hours of sleep."""
     left, right = st.columns(2)
     with left:
-        steps = st.number_input("Goal: steps a day", 0, 100_000, STEPS, 500, key="goal-steps")
+        steps = st.number_input(
+            "Goal: steps a day", 0, 100_000, STEPS, 500, key="goal-steps", bind="query-params"
+        )
     with right:
         sleep = st.number_input(
-            "Goal: hours of sleep", 0.0, 24.0, SLEEP[0], 0.5, format="%.1f", key="goal-sleep"
+            "Goal: hours of sleep",
+            0.0,
+            24.0,
+            SLEEP[0],
+            0.5,
+            format="%.1f",
+            key="goal-sleep",
+            bind="query-params",
         )
     return float(steps), sleep
 
 
-def _progress(days: pd.DataFrame, steps_goal: float, sleep_goal: float) -> None:
+def _progress(
+    days: pd.DataFrame, steps_goal: float, sleep_goal: float, own_notes: list[Note]
+) -> None:
     units = page.chosen_units()
     for name, goal in (("steps", steps_goal), ("sleep_hours", sleep_goal)):
         reached, longest, current = personal.streaks(days, name, goal)
@@ -125,7 +136,7 @@ def _progress(days: pd.DataFrame, steps_goal: float, sleep_goal: float) -> None:
             f"{_days(current) if current else 'none'}."
         )
     usual = days.assign(usual=days["steps_mean_28d"])
-    page.chart(my_days.goal_progress, usual, "steps", units, steps_goal)
+    page.chart(my_days.goal_progress, usual, "steps", units, steps_goal, own_notes)
     st.caption("Bars: days. Solid line: mean of the 28 days before. Dashed line: goal.")
 
 
@@ -171,7 +182,7 @@ def _segment(release: Release, people: "People", user: str) -> None:
         st.write("There is no advice: no segment is better in one measurement and worse in none.")
 
 
-def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
+def _energy(release: Release, user: str, days: pd.DataFrame, own_notes: list[Note]) -> None:
     st.subheader("Expected energy")
     carried = data.report(release).models["calorie_regressor"]
     metrics = data.carried_metrics(carried, RegressorMetrics)
@@ -190,6 +201,7 @@ def _energy(release: Release, user: str, days: pd.DataFrame) -> None:
     page.chart(
         my_days.expected_energy,
         shown.assign(place=inside.map(dict(zip((True, False), my_days.PLACES, strict=True)))),
+        own_notes,
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
     is_held_out = not metrics.evaluation.repeats and held_out(pd.Series([user]))[0]

@@ -48,16 +48,9 @@ def show(release: Release) -> None:
     with left:
         name = page.bound_choice("Measure", known, "measure", lambda each: NUMBERS[each].label)
     with right:
-        period = st.segmented_control(
-            "Period",
-            list(_PERIODS),
-            default="Months",
-            required=True,
-            key="period",
-            bind="query-params",
-        )
+        period = page.bound_choice("Period", list(_PERIODS), "period", radio=True)
     own = summaries[summaries["measure"] == name]
-    _long_line(release, own[own["period"] == _PERIODS[period or "Months"]], findings, user, units)
+    _long_line(release, own[own["period"] == _PERIODS[period]], findings, user, units)
     _changes(findings, units)
     _associations(findings)
     by_month = own[own["period"] == "month"]
@@ -177,9 +170,9 @@ def _years_compared(release: Release, rows: pd.DataFrame, name: str, units: Unit
     with left:
         page.chart(my_years.seasons, rows, name, units, year)
     with right:
-        chosen = page.bound_choice(
-            "Month to compare", _CALENDAR, "compare", str, _CALENDAR[month - 1]
-        )
+        # The month itself is the first option, which is the default.
+        options = _CALENDAR[month - 1 :] + _CALENDAR[: month - 1]
+        chosen = page.bound_choice("Month to compare", options, "compare")
         same = rows[rows["start"].dt.month == _CALENDAR.index(chosen) + 1]
         if same.empty:
             st.info(f"No {chosen} has data.")

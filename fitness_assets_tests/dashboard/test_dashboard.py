@@ -59,18 +59,24 @@ def test_the_overview_shows_the_numbers_of_the_lake(
     assert shown["R²"] == f"{regressor.evaluation.scores.r2:.3f}"
 
 
-def test_the_chosen_month_is_kept_in_the_address(
+def test_the_address_restores_the_month_and_what_does_not_exist_is_named(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = open_app(releases(released), monkeypatch).run()
     app.sidebar.selectbox[0].select("2023-04").run()
-    assert app.query_params["month"] == "2023-04"
     assert {m.label: m.value for m in app.metric}["Days"] == "30"
 
     app = open_app(releases(released), monkeypatch)
     app.query_params["month"] = "2023-04"
     app.run()
     assert app.sidebar.selectbox[0].value == "2023-04"
+    assert not app.sidebar.info
+
+    app = open_app(releases(released), monkeypatch)
+    app.query_params["month"] = "1999-01"
+    app.run()
+    assert app.sidebar.selectbox[0].value == "2023-05"
+    assert "asks for" in app.sidebar.info[0].value
 
 
 def test_inference_gives_the_answers_of_the_released_models(

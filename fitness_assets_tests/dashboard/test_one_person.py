@@ -116,6 +116,37 @@ def test_a_visitor_who_may_see_their_own_rows_gets_the_overview_of_one(
     assert "This week" not in text(view)
 
 
+def test_explore_compares_the_month_with_the_past_of_the_person(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    NoteStore(home / "people").put(NOTE)
+    view = open_view("explore", home / "releases", monkeypatch, past="The 12 months before")
+    assert not view.exception
+    months = pd.to_datetime(DAYS["date"]).dt.month
+    now, past = DAYS[months == 3]["steps"].mean(), DAYS[months < 3]["steps"].mean()
+    (table,) = view.dataframe
+    row = table.value.set_index("measure").loc["Steps"]
+    assert row["now"] == f"{now:,.0f}"
+    assert row["past"] == f"{past:,.0f}"
+    # A sign at the start of a cell is text, and no formula, in a download.
+    assert row["change"].lstrip("'") == signed(now - past)
+    first, _ = charts(view)
+    assert "flu" in first
+    options = next(box for box in view.selectbox if box.label == "Compare with").options
+    assert options == ["The month before", "The 12 months before"]
+
+
+def test_my_days_of_one_person_shows_notes_and_no_segment(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    NoteStore(home / "people").put(NOTE)
+    view = open_view("my_days", home / "releases", monkeypatch)
+    assert not view.exception
+    assert "segment" not in "".join(part.value for part in view.subheader)
+    assert any("flu" in chart for chart in charts(view))
+    assert "Your own days" in text(view)
+
+
 def test_a_week_is_compared_with_the_worn_days_before_it() -> None:
     days = DAYS.assign(date=pd.to_datetime(DAYS["date"]))
     days.loc[days.index[-1], ["steps", "worn"]] = 90_000, False
