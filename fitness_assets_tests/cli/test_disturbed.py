@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 import dagster as dg
-import pytest
 
 from fitness_assets.storage.lake import Lake, RawInfo
 from fitness_assets.workspace import Workspace
@@ -124,14 +123,10 @@ def published(home: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(home)): path.read_bytes()
         for path in home.rglob("*")
-        if path.is_file()
-        and path.name != "_lock"
-        and path.relative_to(home).parts[0] not in {"dagster", "spark"}
+        if path.is_file() and path.name != "_lock" and path.relative_to(home).parts[0] != "dagster"
     }
 
 
-@pytest.mark.spark
-@pytest.mark.usefixtures("spark")
 def test_concurrent_backfills_that_both_end_equal_an_undisturbed_home(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
