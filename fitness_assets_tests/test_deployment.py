@@ -18,8 +18,9 @@ import psutil
 import pytest
 import yaml
 
+from fitness_assets.declarations import declarations
 from fitness_assets.months import between
-from fitness_assets.settings import DashboardSettings, Settings, declarations
+from fitness_assets.settings import DashboardSettings, Settings
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.web.dagster_ui import DATA_PATHS
 from fitness_assets.workspace import Workspace

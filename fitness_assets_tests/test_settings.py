@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from fitness_assets.declarations import declarations
 from fitness_assets.errors import SettingsError
-from fitness_assets.settings import DashboardSettings, Settings, declarations
+from fitness_assets.settings import DashboardSettings, Settings
 
 
 def test_defaults() -> None:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from fitness_assets.cli.terminal import say
+from fitness_assets.declarations import timezone_of
 from fitness_assets.errors import FitnessError
-from fitness_assets.settings import Settings, parse_timezone
+from fitness_assets.settings import Settings
 from fitness_assets.system_errors import explain
 
 if TYPE_CHECKING:
@@ -99,12 +100,12 @@ def _options(  # noqa: PLR0913, PLR0917 - one parameter an option
     from fitness_assets.sources.exports.options import ImportOptions
 
     by_stream = {
-        stream: parse_timezone("--zone", zone)
+        stream: timezone_of("--zone", zone)
         for stream, _, zone in (each.partition("=") for each in zones)
     }
     return ImportOptions(
         user=user,
-        zone=parse_timezone("--timezone", timezone) if timezone else settings.timezone,
+        zone=timezone_of("--timezone", timezone) if timezone else settings.timezone,
         zones=by_stream,
         layout=layouts.load(layout.resolve()) if layout else None,
         source_order=source_order.load(sources.resolve()) if sources else (),
