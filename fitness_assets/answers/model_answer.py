@@ -36,6 +36,7 @@ def models(home: Home, asked: ModelsArguments) -> bytes:
                 "month": stored,
                 "data_version": version,
                 "state": state,
+                "kind": report.scope,
                 "reason": shorten_message(report.reason or ""),
                 "learned_from": f"{report.window[0]}..{report.window[-1]}" if report.window else "",
                 "gates_failed": [gate.name for gate in report.gates if not gate.passed],

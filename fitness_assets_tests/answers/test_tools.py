@@ -17,6 +17,8 @@ from fitness_assets.answers.records import Sources
 from fitness_assets.answers.tools import TOOLS, ask
 from fitness_assets.cli.answering import open_home
 from fitness_assets.errors import FitnessError, QuestionError
+from fitness_assets.models.reports import ModelReport
+from fitness_assets.record.check_result import CheckResult
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.questions import (
@@ -234,3 +236,25 @@ def test_nothing_is_written(asked: Home, asked_settings: Settings) -> None:
     for name, given_ in ASKED.items():
         ask(asked, name, given_)
     assert files() == before
+
+
+def test_models_have_a_state_a_kind_and_a_reason(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    report = ModelReport(
+        window=["2023-01", MONTH],
+        learned_from={"2023-01": "a", MONTH: "b"},
+        released=False,
+        reason="needs 60 days with kcal; there are 12. " * 20,
+        gates=[CheckResult("smaller", passed=False, message="")],
+        scope="personal",
+    )
+    stored = Workspace.of(settings).models["calorie_regressor"].save(MONTH, None, report)
+    *others, row = answer(open_home(settings), "models")["rows"]
+    assert {each["state"] for each in others} == {"not stored"}
+    assert (row["month"], row["data_version"]) == (MONTH, stored.data_version[:12])
+    assert (row["state"], row["kind"]) == ("not trained", "personal")
+    assert row["learned_from"] == f"2023-01..{MONTH}"
+    assert row["gates_failed"] == ["smaller"]
+    assert row["reason"].startswith("needs 60 days with kcal")
+    older = answer(open_home(settings), "models", month="2023-01")["rows"]
+    assert {each["state"] for each in older} == {"not stored"}
