@@ -46,7 +46,8 @@ def export_user(settings: Settings, name: str, path: Path) -> dict[str, int]:
     tables = {
         "raw_telemetry": _rows(workspace.raw, users),
         "daily_activity": _rows(workspace.daily, users),
-        "segments": _segments(workspace, users),
+        "segments": _model_table(workspace, "segments", users),
+        "day_kinds": _model_table(workspace, "day_kinds", users),
         "notes": _notes(settings, users),
     }
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -73,10 +74,11 @@ def _notes(settings: Settings, users: Collection[str]) -> pd.DataFrame:
     return pd.DataFrame([msgspec.structs.asdict(note) for note in notes], columns=columns)
 
 
-def _segments(workspace: Workspace, users: Collection[str]) -> pd.DataFrame:
+def _model_table(workspace: Workspace, name: str, users: Collection[str]) -> pd.DataFrame:
+    """The rows of `users` in a table of the segment model, of all months."""
     store = workspace.models["segment_model"]
     months = [month for month in workspace.months() if store.manifest(month)]
-    tables = {month: store.table(month, "segments") for month in months}
+    tables = {month: store.table(month, name) for month in months}
     found = [
         table[table["user_id"].isin(users)].assign(month=month)
         for month, table in tables.items()

@@ -230,7 +230,13 @@ def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
     uploads, traces = tmp_path / "uploads", Traces(["u0000002"])
     assert any("user_days" in found for found in search(uploads, traces))
     tables = export_user(settings, "u0000002", tmp_path / "user.zip")
-    assert tables == {"raw_telemetry": 30, "daily_activity": 30, "segments": 0, "notes": 0}
+    assert tables == {
+        "raw_telemetry": 30,
+        "daily_activity": 30,
+        "segments": 0,
+        "day_kinds": 0,
+        "notes": 0,
+    }
     with zipfile.ZipFile(tmp_path / "user.zip") as archive:
         assert set(pd.read_csv(archive.open("daily_activity.csv"))["user_id"]) == {"u0000002"}
     (tmp_path / "user.zip").unlink()
