@@ -149,13 +149,24 @@ def validation_splits(train: pd.DataFrame, *, few: bool = False) -> Iterator[Spl
     train : DataFrame
     few : bool
         See `Split`.
+
+    Raises
+    ------
+    NotLearnedError
+        If there are fewer than two users.
     """
+    users = train["user_id"].nunique()
+    if users <= 1:
+        raise NotLearnedError(f"needs 2 training users for a validation split; there is {users}")
     if few:
         fold_of, used = folds(train["user_id"], 0, _FOLDS_OF_FEW), _FOLDS_OF_FEW
     elif len(train) <= _FEW_ROWS:
         fold_of, used = _fold(train["user_id"], 1, _FOLDS_OF_FEW).to_numpy(), _FOLDS_OF_FEW
     else:
         fold_of, used = _fold(train["user_id"], 1, HOLD_OUT).to_numpy(), 1
+    # By chance there may be no user in a fold, or all of them.
+    if len(np.unique(fold_of)) == 1 or fold_of.min() > 0:
+        fold_of = folds(train["user_id"], 0, max(used, 2))
     for fold in range(used):
         validation = fold_of == fold
         if validation.any() and not validation.all():
@@ -181,13 +192,11 @@ def known_features(
 
     Groups without any are left out.
     """
-    found = {
-        group: [
-            name
-            for name in names
-            if days[name].notna().mean() >= _LEAST_KNOWN
-            and days["user_id"][days[name].notna()].nunique() >= people
-        ]
-        for group, names in groups.items()
-    }
+    users = pd.factorize(days["user_id"])[0]
+
+    def is_known(name: str) -> bool:
+        known = days[name].notna().to_numpy()
+        return known.mean() >= _LEAST_KNOWN and len(np.unique(users[known])) >= people
+
+    found = {group: [name for name in names if is_known(name)] for group, names in groups.items()}
     return {group: names for group, names in found.items() if names}

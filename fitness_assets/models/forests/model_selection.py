@@ -27,8 +27,9 @@ _FIRST_ROUND_ROWS, _LAST_ROUND_ROWS = 2_000, 6_000
 _FIRST_ROUND_TREES = 10
 # Up to this many rows a forest is grown in one thread, in less time than it takes to start others.
 _FEW_ROWS = 5_000
-# Rows that the trees of the selected forest are drawn from.
-_MAX_FOREST_ROWS = 200_000
+# Rows that the trees of the selected forest are drawn from, and the product of these rows and the
+# features, at most. With many features, more rows take more time and change the scores little.
+_MAX_FOREST_ROWS, _MAX_FOREST_VALUES = 200_000, 2_500_000
 # Bytes on disk of the pipeline around a forest, at most: imputers, scaler and categories.
 _PIPELINE_BYTES = 12_000
 # Cross-validations that score a model of few users, each with other folds than the selection.
@@ -379,12 +380,13 @@ def select_model(
     # all are trained on, and the predictions of the cross-validation calibrate.
     splits = list(validation_splits(train, few=few))
     rows = splits[0].train if len(splits) == 1 else train
-    rows = rows.sample(min(len(rows), _MAX_FOREST_ROWS), random_state=0)
     while True:
         chosen = least_within(remaining, learner.tolerance, lambda c: c.bytes)
         best = learner.refine(search, chosen)
+        size = min(len(rows), _MAX_FOREST_ROWS, _MAX_FOREST_VALUES // len(best.features))
         # It has more rows than in the search, and so can be larger than the budget.
-        model = learner.train(rows, best.features, best.hyperparameters)
+        sample = rows.sample(size, random_state=0)
+        model = learner.train(sample, best.features, best.hyperparameters)
         smaller = [candidate for candidate in remaining if candidate.bytes < chosen.bytes]
         if not smaller or packed_bytes(model) <= budget:
             break

@@ -37,8 +37,9 @@ from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABLE
 # More segments must increase the gap by more than this share of it. With thousands of users the
 # standard error of the gap is so small that splits of one group would pass.
 _GAP_TOLERANCE = 0.05
-# Pairs of clusterings that are compared, each of a sample of at most so many users.
-_PAIRS, _MAX_SAMPLE = 6, 2_000
+# Pairs of clusterings that are compared, fewer in the lenient test, each of a sample of at most so
+# many users.
+_PAIRS, _LENIENT_PAIRS, _MAX_SAMPLE = 6, 3, 2_000
 #: Share of the users in a sample of the lenient test.
 SUBSAMPLE = 0.8
 _NULL_SAMPLES = 10
@@ -199,7 +200,7 @@ def agreement(views: Sequence[View], k: int) -> tuple[float | None, float | None
         enough common users.
     """
     labels = [
-        pd.Series(fit(kmeans(k, 6), view.train).predict(view.judged), view.users) for view in views
+        pd.Series(fit(kmeans(k, 4), view.train).predict(view.judged), view.users) for view in views
     ]
     indices, shares = [], []
     for one, other in pairwise(labels):
@@ -250,7 +251,8 @@ def resampled(window: View, k: int, share: float | None = None) -> float:
         chosen = generator.choice(users, min(size, _MAX_SAMPLE), replace=share is None)
         return np.asarray(fit(kmeans(k, 3, seed), window.train[chosen]).predict(window.judged))
 
-    pairs = [(labels(2 * pair), labels(2 * pair + 1)) for pair in range(_PAIRS)]
+    count = _PAIRS if share is None else _LENIENT_PAIRS
+    pairs = [(labels(2 * pair), labels(2 * pair + 1)) for pair in range(count)]
     return float(np.mean([adjusted_rand_score(*pair) for pair in pairs]))
 
 
@@ -262,7 +264,7 @@ def _silhouette(profiles: np.ndarray, labels: np.ndarray) -> float | None:
 
 
 def _log_within(profiles: np.ndarray, k: int) -> float:
-    within = fit(kmeans(k, 3), profiles).inertia_
+    within = fit(kmeans(k, 2), profiles).inertia_
     return float(np.log(max(within, np.finfo(float).tiny)))
 
 

@@ -134,6 +134,26 @@ def test_validation_splits_are_of_training_users(users: int, folds: int) -> None
         assert sum(len(split.test) for split in splits) == len(train)
 
 
+@pytest.mark.parametrize("rows_of_a_user", [100, 3_000])
+def test_users_that_share_a_fold_of_the_hash_are_split_too(rows_of_a_user: int) -> None:
+    """A validation split needs users on both sides, whatever the hashes of their ids."""
+    for users in (["a", "b"], ["b", "c"], [f"u{i}" for i in range(12)]):
+        days = pd.DataFrame({"user_id": np.repeat(users, rows_of_a_user)})
+        splits = list(validation_splits(days))
+        assert splits
+        for split in splits:
+            assert not set(split.train["user_id"]) & set(split.test["user_id"])
+            assert len(split.train)
+            assert len(split.test)
+
+
+@pytest.mark.parametrize("few", [False, True])
+def test_a_single_training_user_is_not_learned_from(few: bool) -> None:
+    days = month(1)
+    with pytest.raises(NotLearnedError, match="needs 2 training users"):
+        calories.select(calories.frame(days), BUDGET, 1, few=few)
+
+
 def test_sampled_users_have_all_their_days() -> None:
     days = month(40)
     sample = sample_users(days, 300)

@@ -62,6 +62,17 @@ def test_no_stable_segments_are_found_in_noise(seed: int) -> None:
     documents.encode(metrics)
 
 
+def test_profiles_are_scaled_as_by_the_pipeline() -> None:
+    generator = np.random.default_rng(0)
+    profiles = pd.DataFrame(np.exp(generator.normal(size=(300, 3))), columns=["a", "b", "c"])
+    profiles["b"] = -profiles["b"]
+    profiles.loc[::7, "c"] = np.nan
+    train, others = profiles[:200], profiles[200:].assign(a=0.5)
+    fitted = segmentation.pipeline(2)[:-1].fit(train)
+    for found, rows in zip(segmentation.scaled(train, others), (train, others), strict=True):
+        assert np.allclose(found, fitted.transform(rows), atol=1e-5)
+
+
 def test_the_original_lake_has_no_stable_segments() -> None:
     folder = original_lake()
     months = [path for month in (4, 5) for path in folder.glob(f"year=2023/month=*{month}/*/*")]
