@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 # Bins of a feature. With 32 the scores are worse; with 255 they are the same.
 _BINS = 64
-# With fewer features a tree splits each so often that the edges of bins cost accuracy; and it is
-# grown in little time.
-_LEAST_FEATURES = 8
+# With fewer features a tree splits each so often that the edges of bins cost accuracy, and with fewer
+# rows there is little time to save.
+_LEAST_FEATURES, _LEAST_ROWS = 8, 8_000
 
 
 def fit_binned(forest: Any, features: NDArray[np.float32], target: NDArray[Any]) -> None:
-    """Fit `forest` to `features`, with thresholds on the edges of bins if there are many features.
+    """Fit `forest` to `features`, with thresholds on the edges of bins if the data is large.
 
     Parameters
     ----------
@@ -28,7 +28,8 @@ def fit_binned(forest: Any, features: NDArray[np.float32], target: NDArray[Any])
         Finite.
     target : ndarray of shape (n,)
     """
-    if features.shape[1] < _LEAST_FEATURES:
+    rows, columns = features.shape
+    if columns < _LEAST_FEATURES or rows < _LEAST_ROWS:
         forest.fit(features, target)
         return
     edges = [bin_edges(column) for column in features.T]

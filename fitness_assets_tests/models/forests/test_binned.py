@@ -8,7 +8,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from fitness_assets.models.forests.binned import bin_edges, fit_binned
 
-ROWS, FEATURES = 3_000, 9
+ROWS, FEATURES = 9_000, 9
 
 
 def features() -> np.ndarray:
@@ -40,9 +40,19 @@ def test_the_forest_scores_no_worse_than_one_of_exact_thresholds() -> None:
     scores = []
     for fit in (fit_binned, lambda forest, *rows: forest.fit(*rows)):
         forest = RandomForestRegressor(10, min_samples_leaf=5, random_state=0)
-        fit(forest, inputs[:2_000], target[:2_000])
-        scores.append(forest.score(inputs[2_000:], target[2_000:]))
+        fit(forest, inputs[:8_000], target[:8_000])
+        scores.append(forest.score(inputs[8_000:], target[8_000:]))
     assert scores[0] > scores[1] - 0.01
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(ROWS, 7), (7_000, FEATURES)])
+def test_a_forest_of_few_rows_or_features_has_exact_thresholds(rows: int, columns: int) -> None:
+    inputs = features()[:rows, :columns]
+    forests = [RandomForestRegressor(1, min_samples_leaf=9, random_state=0) for _ in range(2)]
+    fit_binned(forests[0], inputs, inputs[:, 0])
+    forests[1].fit(inputs, inputs[:, 0])
+    one, other = (forest.estimators_[0].tree_.threshold for forest in forests)
+    assert one.tolist() == other.tolist()
 
 
 def test_edges_lie_between_values_and_bins_have_equal_shares() -> None:
