@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 # Bins of a feature. With 32 the scores are worse; with 255 they are the same.
 _BINS = 64
-# With fewer features a tree splits each so often that the edges of bins cost accuracy, and with fewer
+# With fewer features a tree splits each so often that the edges of bins cost accuracy. With fewer
 # rows there is little time to save.
 _LEAST_FEATURES, _LEAST_ROWS = 8, 8_000
 
