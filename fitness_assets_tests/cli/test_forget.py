@@ -81,7 +81,8 @@ def note(user: str, text: str) -> Note:
 
 #: What `versions` lists, without private bundles.
 RELEASED = [
-    *("raw_telemetry", "daily_activity", *MODEL_NAMES, "model_backtest", "dashboard_release")
+    *("raw_telemetry", "daily_activity", "person_history", *MODEL_NAMES),
+    *("model_backtest", "dashboard_release"),
 ]
 ANNA = days("anna", "2023-05-01", 9, 4000)
 BERT = days("bert", "2023-05-03", 40, 6000)
