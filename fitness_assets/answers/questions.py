@@ -245,16 +245,20 @@ def _origin_of_findings(found: Findings) -> list[Origin]:
 
 
 def _rounded(finding: Finding) -> dict[str, object]:
-    """The known values of a finding, rounded."""
+    """The known values of a finding: those of its measure with the declared decimals."""
     plain: dict[str, object] = msgspec.to_builtins(finding)
-    return {
-        name: float(f"{value:.{_DIGITS}g}")
-        if isinstance(value, float)
-        else clip(value)
-        if isinstance(value, str)
-        else value
-        for name, value in plain.items()
-    }
+    is_association = finding.kind == "association"
+    rounded: dict[str, object] = {}
+    for name, value in plain.items():
+        if isinstance(value, str):
+            rounded[name] = clip(value)
+        elif not isinstance(value, float):
+            rounded[name] = value
+        elif finding.measure is None or is_association or name in {"p", "slope"}:
+            rounded[name] = float(f"{value:.{_DIGITS}g}")
+        else:
+            rounded[name] = _number(finding.measure, value)
+    return rounded
 
 
 def gaps(home: Home, asked: GapsArguments) -> bytes:

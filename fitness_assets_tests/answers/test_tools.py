@@ -179,6 +179,8 @@ def test_findings_are_those_of_the_month(asked: Home) -> None:
     assert found["rows"][0]["other"] == "sleep_hours"
     assert found["rows"][0]["n"] == 300
     assert list(found["origin"][0]["data_versions"]) == [MONTH]
+    (best,) = answer(asked, "history", kind="best")["rows"]
+    assert best["value"] == 16_012
     assert "run `fitness backfill`" in answer(asked, "associations", month="2022-05")["notes"][0]
 
 

@@ -32,7 +32,7 @@ def findings() -> list[dict[str, object]]:
     """Findings of each kind that a report has."""
     return [
         {"kind": "best", "measure": "steps", "period": "day", "start": date(2022, 5, 3)}
-        | {"end": date(2022, 5, 3), "value": 16_000.0, "n": 1},
+        | {"end": date(2022, 5, 3), "value": 16_012.0, "n": 1},
         {"kind": "streak", "start": date(2023, 1, 20), "end": date(2023, 2, 10), "n": 22}
         | {"is_current": False},
         {"kind": "device_era", "device": HOSTILE, "start": date(2023, 2, 1), "n": 28}
