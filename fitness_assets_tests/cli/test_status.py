@@ -125,7 +125,7 @@ def test_a_month_that_is_due_and_was_never_made_is_overdue(
     assert line == f"{due}  OVERDUE raw_telemetry, and 8 more assets; run `fitness backfill {due}`"
     document = json.loads(status("--json"))["overdue"]
     assert list(document) == [due]
-    assert len(document[due]) == 8
+    assert len(document[due]) == 9
     monkeypatch.setenv("FITNESS_LAST_MONTH", "2023-06")
     assert "OVERDUE" not in status()
 
