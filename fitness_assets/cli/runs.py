@@ -18,7 +18,9 @@ from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.liveness import end_dead_runs, holding
 from fitness_assets.orchestration.propagation import current_plan
 from fitness_assets.orchestration.staleness import Partition
+from fitness_assets.orchestration.state import read_state, with_month
 from fitness_assets.settings import Settings
+from fitness_assets.workspace import Workspace
 
 #: Called with the month and the asset that was just stored.
 Progress = Callable[[str, str], None]
@@ -115,12 +117,22 @@ def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -
     with open_instance(settings) as instance:
 
         def ready() -> Iterator[tuple[str, list[dg.AssetKey]]]:
-            failed: set[Partition] = set()
-            while batches := current_plan(settings, instance, failed, missing=missing).ready:
-                month = min(batches)
-                yield month, [dg.AssetKey(asset) for asset in batches[month]]
+            workspace, failed = Workspace.of(settings), set[Partition]()
+            state, is_current = read_state(workspace, settings.months()), True
+            while True:
+                found = current_plan(settings, instance, failed, missing=missing, state=state)
+                if not found.ready and is_current:
+                    return
+                if not found.ready:
+                    # Other processes may have stored something since.
+                    state, is_current = read_state(workspace, settings.months()), True
+                    continue
+                month = min(found.ready)
+                yield month, [dg.AssetKey(asset) for asset in found.ready[month]]
+                # Reading every month again after each would take longer than a small month.
+                state, is_current = with_month(state, workspace, month), False
                 if outcomes[-1].error is not None:
-                    failed.update(Partition(asset, month) for asset in batches[month])
+                    failed.update(Partition(asset, month) for asset in found.ready[month])
 
         # One by one: what is ready next depends on how the last run ended.
         for outcome in _run_each(settings, instance, ready(), progress):

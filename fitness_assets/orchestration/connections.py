@@ -5,15 +5,23 @@ write-ahead log into the database each time, and SQLAlchemy compiles each statem
 a small month stores about 100 events, which then take longer than the month itself.
 """
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME
 from dagster._core.storage.runs import SqliteRunStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+
+from fitness_assets.storage.publication import write_atomically
+
+#: The content of the database of a run without events, once this process has created one.
+_empty_database: list[bytes] = []
 
 
 @contextmanager
@@ -39,7 +47,7 @@ def _kept_events(storage: SqliteEventLogStorage) -> Iterator[None]:
             if shard not in engines:
                 engines[shard] = _engine(storage.conn_string_for_shard(shard))
                 if shard not in storage._initialized_dbs:  # noqa: SLF001
-                    storage._initdb(engines[shard])  # noqa: SLF001
+                    _create(storage, shard, engines[shard])
                     storage._initialized_dbs.add(shard)  # noqa: SLF001
             with engines[shard].connect() as connection, connection.begin():
                 yield connection
@@ -50,6 +58,23 @@ def _kept_events(storage: SqliteEventLogStorage) -> Iterator[None]:
     finally:
         for engine in engines.values():
             engine.dispose()
+
+
+def _create(storage: SqliteEventLogStorage, shard: str, engine: sa.Engine) -> None:
+    """Create the database of a run, unless it exists.
+
+    Dagster reads all its schema migrations for each. The first of a process is created by Dagster,
+    and the others are copies of it.
+    """
+    path = Path(storage.path_for_shard(shard))
+    if path.exists() or not _empty_database:
+        is_new = not path.exists()
+        storage._initdb(engine)  # noqa: SLF001
+        if is_new and shard != INDEX_SHARD_NAME:
+            with closing(sqlite3.connect(path)) as connection:
+                _empty_database[:] = [connection.serialize()]
+        return
+    write_atomically(path, _empty_database[0])
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG, months_of_run
-from fitness_assets.orchestration.staleness import Partition, Plan, plan
+from fitness_assets.orchestration.staleness import Partition, Plan, State, plan
 from fitness_assets.orchestration.state import input_versions, read_state
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
@@ -30,6 +30,7 @@ def current_plan(
     blocked: Collection[Partition] = (),
     *,
     missing: bool = True,
+    state: State | None = None,
 ) -> Plan:
     """What is stale now, and what of it can be rematerialized.
 
@@ -42,6 +43,8 @@ def current_plan(
         To be waited for as well.
     missing : bool
         Whether imported months that were never materialized are planned as well.
+    state : mapping, optional
+        What is stored. It is read if it is not given.
     """
     workspace, month_range = Workspace.of(settings), settings.months()
     wanted: list[Partition] = []
@@ -56,7 +59,7 @@ def current_plan(
             if asset not in ON_DEMAND
         ]
     return plan(
-        read_state(workspace, month_range),
+        read_state(workspace, month_range) if state is None else state,
         month_range,
         wanted=wanted,
         busy=busy_partitions(instance) | set(blocked),

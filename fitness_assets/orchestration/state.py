@@ -1,6 +1,6 @@
 """What the stores hold of each asset and month, and what an asset is about to be made from."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from fitness_assets import months
@@ -43,6 +43,18 @@ def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partiti
     # Only `person_history` reads months before these.
     earlier = set(HISTORY.of(month_range[0])) & set(workspace.daily.months())
     partitions += [Partition("daily_activity", month) for month in sorted(earlier) if month < first]
+    return _read(workspace, partitions)
+
+
+def with_month(
+    state: Mapping[Partition, Stored], workspace: Workspace, month: str
+) -> dict[Partition, Stored]:
+    """`state` with what is stored for `month` now. After a run of it no other month differs."""
+    others = {partition: stored for partition, stored in state.items() if partition.month != month}
+    return others | _read(workspace, [Partition(asset, month) for asset in (SOURCE, *INPUTS)])
+
+
+def _read(workspace: Workspace, partitions: Iterable[Partition]) -> dict[Partition, Stored]:
     return {
         partition: stored
         for partition in partitions
