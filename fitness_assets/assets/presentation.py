@@ -71,7 +71,7 @@ def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
 def metric_table(rows: list[dict[str, str | float]]) -> dg.TableMetadataValue:
     """Return a table of scores, one row per model or baseline, rounded to four decimals."""
     rounded = [
-        {name: round(v, 4) if isinstance(v, float) else v for name, v in row.items()}
+        {name: round(float(v), 4) if isinstance(v, float) else v for name, v in row.items()}
         for row in rows
     ]
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rounded])

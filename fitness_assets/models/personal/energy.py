@@ -268,7 +268,7 @@ def _select(rows: pd.DataFrame) -> _Selected:
     chosen = next(
         number for number, error in enumerate(errors) if error <= min(errors) * (1 + _TOLERANCE)
     )
-    spread = max(float(np.var(truth)), np.finfo(float).tiny)
+    spread = float(np.var(truth))
     trials = [
         Trial(
             groups=list(candidate.groups),
@@ -279,7 +279,8 @@ def _select(rows: pd.DataFrame) -> _Selected:
             penalty=candidate.penalty,
             rows=int(earlier.sum()),
             bytes=0,
-            score=1 - error / spread,
+            # As scikit-learn defines R² of a constant target.
+            score=1 - error / spread if spread else float(error == 0),
             selected=number == chosen,
         )
         for number, (candidate, error) in enumerate(zip(candidates, errors, strict=True))
