@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
+from fitness_assets.models.one_thread import one_thread
 from fitness_assets.record.raw import MEASUREMENTS, TRAITS
 from fitness_assets.release.bundle import MonthSummary, Projection
 
@@ -202,8 +202,7 @@ def user_map(
         of the segment in the previous month, missing for users that had none.
     Projection
     """
-    # One thread: the last digits of a parallel sum depend on the order of its parts.
-    with threadpool_limits(1):
+    with one_thread():
         scaled = model[:-1].transform(table[features])
         scaled = scaled - scaled.mean(axis=0)
         _, singular, axes = np.linalg.svd(scaled, full_matrices=False)

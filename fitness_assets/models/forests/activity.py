@@ -34,6 +34,7 @@ from fitness_assets.models.forests.model_selection import (
     select_model,
 )
 from fitness_assets.models.forests.pipelines import Encoded
+from fitness_assets.models.one_thread import one_thread
 from fitness_assets.models.registry import Trained
 
 TARGET = "activity_type"
@@ -101,6 +102,7 @@ def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: i
     return Trained(*train(days, forest_budget(budget), people))
 
 
+@one_thread()
 def train(
     days: pd.DataFrame, budget: int, people: int = SMALLEST_CELL
 ) -> tuple[Pipeline, ClassifierMetrics]:

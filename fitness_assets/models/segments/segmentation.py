@@ -9,11 +9,11 @@ from scipy.special import boxcox1p
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import PowerTransformer, StandardScaler
-from threadpoolctl import threadpool_limits
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import FEW_USERS, held_out
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
+from fitness_assets.models.one_thread import one_thread
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments import advice, stability
@@ -153,8 +153,7 @@ def learn(
     NotLearnedError
         If there are too few users, or they do not differ.
     """
-    # One thread: the last digits of a parallel sum depend on the order of its parts.
-    with threadpool_limits(1):
+    with one_thread():
         return _learn(days, month, people)
 
 
