@@ -31,7 +31,7 @@ class Days:
 
 
 def threads() -> int:
-    return max(library["num_threads"] for library in threadpool_info())
+    return max(int(library["num_threads"]) for library in threadpool_info())
 
 
 @pytest.mark.parametrize(
