@@ -103,7 +103,10 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         scan = lake.scan([month], ["user_id", "date", "steps", "worn", "quality_flags"])
         days = scan.table
         removed = delivered.rows - info.rows
+        users = pc.count_distinct(days["user_id"]).as_py()
         context.log.info(f"{info.rows:,} user-days of {month}, {removed:,} duplicates")
+        # A picture of few users would show their own days, and `fitness forget` cannot change it.
+        is_drawn = users >= workspace.privacy.smallest_cell
         yield result(
             manifest,
             **{
@@ -111,12 +114,12 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 "dagster/row_count": info.rows,
                 "dagster/column_schema": column_schema(info.columns),
                 "path": dg.MetadataValue.path(lake.folder(month)),
-                "users": pc.count_distinct(days["user_id"]).as_py(),
+                "users": users,
                 "duplicates_removed": removed,
                 "worn_share": pc.mean(days["worn"]).as_py(),
                 "days_not_worn": pc.sum(pc.invert(days["worn"])).as_py(),
                 "values_out_of_range": pc.sum(pc.list_value_length(days["quality_flags"])).as_py(),
-                "steps_by_day": picture(_steps_by_day(days)),
+                **({"steps_by_day": picture(_steps_by_day(days))} if is_drawn else {}),
             },
         )
 

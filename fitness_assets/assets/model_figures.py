@@ -106,7 +106,15 @@ def _regressor(metrics: RegressorMetrics) -> dict[str, Any]:
             "own mean": evaluation.baseline,
             "week before": metrics.personal.last_week,
         }
-        return {"scores_on_later_days": _scores(scores), **_forest(metrics)}
+        importances: list[dict[str, str | float]] = [
+            {"feature": name, "importance": value} for name, value in metrics.importances.items()
+        ]
+        return {
+            "scores_on_later_days": _scores(scores),
+            "trials": _trials(metrics),
+            # As many as a table can show, which takes less time than a figure.
+            "importances": metric_table(importances),
+        }
     scores = {
         "forest": evaluation.scores,
         "linear": metrics.linear,
@@ -123,15 +131,16 @@ def _regressor(metrics: RegressorMetrics) -> dict[str, Any]:
 
 def _forest(metrics: ClassifierMetrics | RegressorMetrics) -> dict[str, Any]:
     """Model selection, and the importance of each feature."""
+    return {"trials": _trials(metrics), "importances": picture(_importances(metrics.importances))}
+
+
+def _trials(metrics: ClassifierMetrics | RegressorMetrics) -> dg.TableMetadataValue:
     trials = [
         msgspec.structs.asdict(trial)
         | {"groups": ", ".join(trial.groups), "selected": "yes" if trial.selected else ""}
         for trial in metrics.trials
     ]
-    return {
-        "trials": metric_table(trials),
-        "importances": picture(_importances(metrics.importances)),
-    }
+    return metric_table(trials)
 
 
 def _scores(
