@@ -37,13 +37,20 @@ COMMANDS = (
     "release export calorie_regressor --onnx model.onnx",
     "release list",
     "release rollback 2023-04",
+    "report --user anna --to page.md",
     "serve",
     "spark worker spark://127.0.0.1:1",
     "status",
     "status --json",
 )
 #: Commands that only read what is stored.
-READING = ("export anna", "imports", "quarantine", "release list")
+READING = (
+    "export anna",
+    "imports",
+    "quarantine",
+    "release list",
+    "report --user anna --to page.md",
+)
 #: What a command says that found nothing to work on.
 NOTHING_STORED = ("there is no data of a user", "holds no imports", "holds no release")
 
@@ -91,8 +98,8 @@ def test_the_table_has_every_command() -> None:
                 yield name
 
     known = {" ".join(each.split()[:words]) for each in COMMANDS for words in (1, 2)}
-    # The master of Spark writes nothing.
-    assert set(names(cli)) - known == {"spark master"}
+    # The master of Spark and the server of an assistant write nothing.
+    assert set(names(cli)) - known == {"mcp", "spark master"}
 
 
 @pytest.mark.parametrize("kind", ["empty", "used"])

@@ -152,7 +152,7 @@ def use_models(page: "Page") -> None:
 
 
 def use_compression(page: "Page") -> None:
-    expect(page.get_by_text("49,839 times smaller")).to_be_visible()
+    expect(page.get_by_text("101,975 times smaller")).to_be_visible()
     page.get_by_role("slider", name="Step").press("ArrowLeft")
     expect(page.get_by_text("of its 100 trees were trained")).to_be_visible()
     page.get_by_text("All results").click()

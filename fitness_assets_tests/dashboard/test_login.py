@@ -166,7 +166,7 @@ def test_without_a_login_only_loopback_shows_people(home: Path) -> None:
         received = listen(page)
         with serving(source, home / "copy", settings) as address:
             open_my_days(page, address, f"user={BEN}")
-            expect(page.get_by_role("combobox", name="User", exact=True)).to_have_value(ANNA)
+            expect(page.get_by_role("combobox", name="User", exact=True)).to_have_value(BEN)
             proxied = browser.new_page(extra_http_headers={"X-Forwarded-For": "127.0.0.1"})
             of_proxied = listen(proxied)
             open_my_days(proxied, address)

@@ -244,7 +244,7 @@ def test_units_change_the_shown_values_and_not_the_stored_ones(
 ) -> None:
     app = open_app(releases(released), monkeypatch).run()
     app.sidebar.selectbox(key="units").select("Imperial").run()
-    assert app.query_params["units"] == "Imperial"
+    assert app.session_state["units"] == "Imperial"
     view = open_view("data_quality", releases(released), monkeypatch)
     metric = frame(view, "allowed_low").set_index("name")
     view.session_state["units"] = "Imperial"

@@ -126,20 +126,23 @@ def open_list(box: "Locator") -> "Locator":
     they happen some time after their cause. So the list is opened again until it stays open while
     nothing moves.
     """
-    options = box.page.get_by_role("option")
+    page = box.page
+    options = page.get_by_role("option")
     for _ in range(_MAX_OPENINGS):
         box.scroll_into_view_if_needed()
-        expect_finished(box.page)
-        box.evaluate(_IS_STILL)
-        if not _is_open(box):
-            box.click()
+        expect_finished(page)
+        # An open list hides the other boxes from locators by role, so their numbers change.
+        element = box.element_handle()
+        element.evaluate(_IS_STILL)
+        element.click()
         try:
             expect(options.first).to_be_visible(timeout=_OPENING_TIMEOUT)
         except AssertionError:
             continue
-        box.evaluate(_IS_STILL)
-        if _is_open(box):
+        element.evaluate(_IS_STILL)
+        if element.get_attribute("aria-expanded") == "true":
             return options
+        page.keyboard.press("Escape")
     pytest.fail(f"the list of {box} does not stay open")
 
 
@@ -147,10 +150,6 @@ def choose_option(box: "Locator", option: str) -> None:
     """Open the list of a combobox of Streamlit, and click the option with exactly this text."""
     open_list(box)
     box.page.get_by_role("option", name=option, exact=True).click()
-
-
-def _is_open(box: "Locator") -> bool:
-    return box.get_attribute("aria-expanded") == "true"
 
 
 def _executable(playwright: "Playwright") -> str | None:
