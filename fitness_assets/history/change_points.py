@@ -27,7 +27,7 @@ LEAST_WEEKS = 4
 # Known days of a week that has a mean.
 _KNOWN = 3
 _WEEK = 7
-# From two years on an annual cycle can be told from a change, and is removed.
+# Weeks from which an annual cycle is distinguished from a change, and removed.
 _SEASON_WEEKS = 104
 _YEAR = 365.2425
 # Changes and cycle are fitted in turn until neither changes, or this often.
@@ -325,12 +325,11 @@ def _dated(
     position = np.arange(1, n)
     around = np.abs(days[1:] - near) <= _AROUND * _WEEK
     sums = np.cumsum(values - values.mean())[:-1]
-    gains = np.where(around, sums**2 * (n / (position * (n - position))), -1.0)
-    split = int(np.argmax(gains)) + 1
+    gains = sums**2 * (n / (position * (n - position)))
+    split = int(np.argmax(np.where(around, gains, -1.0))) + 1
     before, after = values[:split], values[split:]
     residuals = np.concatenate([before - before.mean(), after - after.mean()])
     variance = _variance_of_sum(residuals, np.diff(days) == 1)
-    gains = sums**2 * (n / (position * (n - position)))
     possible = np.flatnonzero(gains[split - 1] - gains <= _DATE_INTERVAL * variance) + 1
     near_enough = np.intersect1d(np.searchsorted(days, likely), possible)
     if len(near_enough):
