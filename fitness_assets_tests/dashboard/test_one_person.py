@@ -16,7 +16,7 @@ from fitness_assets.storage.imported_names import ImportedNames
 from fitness_assets.storage.notes import Note, NoteStore
 from fitness_assets.web.access import Access
 from fitness_assets_tests.support.fixed_clock import set_time
-from fitness_assets_tests.support.opening import open_view
+from fitness_assets_tests.support.opening import open_view, text
 from fitness_assets_tests.support.person_home import USER, days_of_life, publish_person
 
 DAYS = days_of_life("2022-01-01", "2022-03-20")
@@ -48,11 +48,6 @@ def home(published: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for file in (published / "people").iterdir():
         file.unlink()
     return published
-
-
-def text(view: AppTest) -> str:
-    parts = [*view.markdown, *view.caption, *view.info, *view.warning, *view.success, *view.error]
-    return "\n".join(part.value for part in parts)
 
 
 def charts(view: AppTest) -> list[str]:

@@ -36,6 +36,7 @@ from fitness_assets_tests.support.opening import (
     open_view,
     release,
     releases,
+    text,
     without_models,
 )
 from fitness_assets_tests.support.platform import MONTHS
@@ -55,12 +56,6 @@ def metrics_of(of_release: Release, name: str, kind: type[data.M]) -> data.M:
 
 def shown(view: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in view.metric}
-
-
-def text(view: AppTest) -> str:
-    """All sentences of the view."""
-    parts = [*view.markdown, *view.caption, *view.info, *view.warning, *view.success, *view.error]
-    return "\n".join(part.value for part in parts)
 
 
 def frame(view: AppTest, column: str) -> Any:

@@ -119,3 +119,9 @@ def without_models(metrics: dict[str, Any], files: dict[str, bytes]) -> None:
     for name in ("segments", "user_map", "movement"):
         del files[f"{name}.parquet"]
     metrics["projection"] = None
+
+
+def text(view: AppTest) -> str:
+    """All sentences of the view."""
+    parts = [*view.markdown, *view.caption, *view.info, *view.warning, *view.success, *view.error]
+    return "\n".join(part.value for part in parts)
