@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -76,26 +77,35 @@ def write_files(
     if earlier is not None:
         records = records.unionByName(earlier.withColumn(clean.HISTORY, F.lit(True)))
 
-    def job(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    # The ids are trimmed as `clean.canonical_text` does it: spellings of one user stay together.
+    by_user = records.repartition(files, F.trim("user_id"))
+    try:
+        written = by_user.mapInArrow(_Clean(folder, write), "number long, path string").collect()
+    except PySparkException as error:
+        raise EtlError(f"Spark: {_root_cause(str(error))}") from error
+    return [Path(row.path) for row in sorted(written, key=lambda row: row.number)]
+
+
+@dataclass(frozen=True)
+class _Clean:
+    """Clean the records of a task, and write them to a file. Its path is the one row returned."""
+
+    # A class at the top level is sent to the executors by its name, a nested function as bytecode.
+    folder: Path
+    write: WriteRows
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task = TaskContext.get()
         if task is None:
             raise RuntimeError("not in a Spark task")
         # A task that is retried, or runs twice at the same time, must not overwrite its own file.
         number, attempt = task.partitionId(), task.taskAttemptId()
-        path = folder / f"{number:05d}-{attempt}.parquet"
+        path = self.folder / f"{number:05d}-{attempt}.parquet"
         table = pa.concat_tables(
             [_RECORDS.empty_table(), *(pa.table(batch).cast(_RECORDS) for batch in batches)]
         )
-        write(path, clean.daily_activity(table).to_batches(), SCHEMA)
+        self.write(path, clean.daily_activity(table).to_batches(), SCHEMA)
         yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
-
-    # The ids are trimmed as `clean.canonical_text` does it: spellings of one user stay together.
-    by_user = records.repartition(files, F.trim("user_id"))
-    try:
-        written = by_user.mapInArrow(job, "number long, path string").collect()
-    except PySparkException as error:
-        raise EtlError(f"Spark: {_root_cause(str(error))}") from error
-    return [Path(row.path) for row in sorted(written, key=lambda row: row.number)]
 
 
 def _root_cause(text: str) -> str:
