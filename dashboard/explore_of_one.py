@@ -6,8 +6,8 @@ import streamlit as st
 from dashboard import notes, page, person
 from dashboard.charts import explore_of_one as charts
 from dashboard.person import Person
-from dashboard.text import signed
 from fitness_assets import months
+from fitness_assets.formatting import signed
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
 

@@ -10,8 +10,8 @@ from dashboard import notes, page, person, personal
 from dashboard.charts import person as charts
 from dashboard.person import Person
 from dashboard.personal import Change
-from dashboard.text import date_text, days_text, signed
 from fitness_assets import clock
+from fitness_assets.formatting import date_text, days_text, signed
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release

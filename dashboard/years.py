@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from dashboard.text import date_text, days_text, signed
 from fitness_assets import months
+from fitness_assets.formatting import date_text, days_text, signed
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.text import verbatim

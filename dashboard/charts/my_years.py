@@ -10,7 +10,7 @@ import pandas as pd
 
 from dashboard.charts.notes import with_notes, within
 from dashboard.charts.theme import BLUE, FAIR, INK, bottom_legend, layered, rows_height, tip
-from dashboard.text import date_text
+from fitness_assets.formatting import date_text
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note

@@ -6,7 +6,7 @@ from msgspec import to_builtins
 
 from dashboard import data, page
 from dashboard.charts import common, compression
-from dashboard.text import size
+from fitness_assets.formatting import size
 from fitness_assets.models.reports import CompressionStep
 from fitness_assets.release.bundle import Release
 from fitness_assets.text import verbatim

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 import streamlit as st
 
 from dashboard import data, page
-from dashboard.text import size
+from fitness_assets.formatting import size
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.release.bundle import DataReport, Release, ReleaseReport
 from fitness_assets.text import verbatim

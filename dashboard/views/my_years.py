@@ -8,8 +8,8 @@ import streamlit as st
 from dashboard import notes, page, person, years
 from dashboard.charts import my_years
 from dashboard.charts.my_years import Mark
-from dashboard.text import days_text
 from fitness_assets import months
+from fitness_assets.formatting import days_text
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release

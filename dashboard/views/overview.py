@@ -7,7 +7,8 @@ import streamlit as st
 from dashboard import data, notices, overview_of_one, page, person
 from dashboard.charts import common, overview
 from dashboard.month_states import month_states
-from dashboard.text import count, label, size
+from dashboard.text import label
+from fitness_assets.formatting import large, size
 from fitness_assets.models.explanations import segments_verdict
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODELS, ModelSpec
@@ -81,8 +82,8 @@ def _overview_of_all(release: Release) -> None:
             "Records": f"{summary.records:,}",
             "Users": f"{summary.users:,}",
             "Days": f"{summary.days:,}",
-            "Total steps": count(summary.total_steps),
-            "Total energy": f"{count(summary.total_kcal)} kcal",
+            "Total steps": large(summary.total_steps),
+            "Total energy": f"{large(summary.total_kcal)} kcal",
             "Days worn": f"{summary.worn_records / max(summary.records, 1):.1%}",
         },
         {

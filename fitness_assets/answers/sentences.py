@@ -3,13 +3,13 @@
 from datetime import date
 
 from fitness_assets.answers.findings import Finding
+from fitness_assets.formatting import number, signed
 from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
 from fitness_assets.text import shorten
 
-_MINUS = "\N{MINUS SIGN}"
 # Measures whose changes are given in percent as well.
 _PERCENT = {"steps", "distance_km", "calories_burned", "active_minutes", "sedentary_minutes"}
 
@@ -35,7 +35,7 @@ def change_text(measure: str, before: float, after: float, units: Units) -> str:
     """
     decimals = NUMBERS[measure].decimals
     old, new = units.shown(measure, before), units.shown(measure, after)
-    text = _signed(new - old, decimals)
+    text = signed(new - old, decimals)
     percent = percent_text(measure, old, new)
     return f"{text} ({percent})" if percent else text
 
@@ -44,13 +44,7 @@ def percent_text(measure: str, before: float, after: float) -> str:
     """The change in percent such as "+6 %"; empty for measures whose percentages mean nothing."""
     if measure not in _PERCENT or before == 0:
         return ""
-    return f"{_signed(100 * (after - before) / before, 0)} %"
-
-
-def _signed(change: float, decimals: int) -> str:
-    rounded = round(change, decimals)
-    sign = "+" if rounded > 0 else _MINUS if rounded < 0 else "±"
-    return f"{sign}{abs(rounded):,.{decimals}f}"
+    return f"{signed(100 * (after - before) / before, 0)} %"
 
 
 def label(measure: str) -> str:
@@ -62,7 +56,7 @@ def change_point(found: Finding, units: Units) -> str:
     """A lasting change."""
     measure = _known(found.measure)
     before, after = _number(found.before), _number(found.after)
-    change = _signed(
+    change = signed(
         units.shown(measure, after) - units.shown(measure, before), NUMBERS[measure].decimals
     )
     text = (
@@ -84,7 +78,7 @@ def _between(found: Finding) -> str:
 def _interval(measure: str, found: Finding, units: Units) -> str:
     decimals = NUMBERS[measure].decimals
     low, high = (units.shown(measure, _number(each)) for each in (found.low, found.high))
-    return f"{_signed(low, decimals)} to {_signed(high, decimals)}"
+    return f"{signed(low, decimals)} to {signed(high, decimals)}"
 
 
 def association(found: Finding) -> str:
@@ -94,8 +88,8 @@ def association(found: Finding) -> str:
     return (
         f"More {label(_known(found.measure))} goes with {more} {label(_known(found.other))} "
         f"{when}: "
-        f"rank correlation {_number(found.value):.2f} (95 % interval {_number(found.low):.2f} to "
-        f"{_number(found.high):.2f}), {found.n:,} days, p {_number(found.p):.2g} adjusted for all "
+        f"rank correlation {number(found.value, 2)} (95 % interval {number(found.low, 2)} to "
+        f"{number(found.high, 2)}), {found.n:,} days, p {_number(found.p):.2g} adjusted for all "
         "that was tried."
     )
 

@@ -6,6 +6,7 @@ Labels, stored units and decimals are those of the record's declaration.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fitness_assets.formatting import NO_DATA, number, signed
 from fitness_assets.record.raw import NUMBERS
 
 if TYPE_CHECKING:
@@ -46,8 +47,17 @@ class Units:
 
     def text(self, name: str, value: float) -> str:
         """`value`, in the stored unit of `name`, as text in the shown unit: "220.5 lb"."""
-        shown = f"{value * self.factor(name):,.{NUMBERS[name].decimals}f}"
-        return f"{shown} {self.unit(name)}".rstrip()
+        shown = number(value * self.factor(name), NUMBERS[name].decimals)
+        return shown if shown == NO_DATA else f"{shown} {self.unit(name)}".rstrip()
+
+    def number(self, name: str, value: float) -> str:
+        """`value`, in the stored unit of `name`, as text in the shown unit, without its name."""
+        return number(value * self.factor(name), NUMBERS[name].decimals)
+
+    def change(self, name: str, value: float) -> str:
+        """A difference, in the stored unit of `name`, as text: "+1.6 bpm", "±0"."""
+        shown = signed(value * self.factor(name), NUMBERS[name].decimals)
+        return shown if shown == NO_DATA else f"{shown} {self.unit(name)}".rstrip()
 
     def convert(self, frame: "pd.DataFrame") -> "pd.DataFrame":
         """`frame` with its numbers converted from stored units to the shown ones."""

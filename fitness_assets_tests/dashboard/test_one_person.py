@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import personal
 from dashboard.charts.person import trend
-from dashboard.text import days_text, signed
+from fitness_assets.formatting import signed
 from fitness_assets.record.units import Units
 from fitness_assets.storage.imported_names import ImportedNames
 from fitness_assets.storage.notes import Note, NoteStore
@@ -236,18 +236,3 @@ def test_a_note_is_clipped_to_the_dates_of_a_chart() -> None:
     assert [row["from"][:10] for row in bands[0]] == ["2022-03-01"]
     earlier = trend(days[-5:], "steps", Units(), [NOTE]).to_dict()
     assert not [rows for rows in earlier["datasets"].values() if "note" in rows[0]]
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "shown"),
-    [
-        (1234.4, 0, "+1,234"),
-        (-0.04, 1, "±0"),
-        (-0.06, 1, "\N{MINUS SIGN}0.1"),
-        (0.0, 0, "±0"),
-        (-12.0, 0, "\N{MINUS SIGN}12"),
-    ],
-)
-def test_a_difference_has_one_sign(value: float, decimals: int, shown: str) -> None:
-    assert signed(value, decimals) == shown
-    assert days_text(1) == "1 day"

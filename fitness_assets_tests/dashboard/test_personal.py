@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from dashboard import personal
-from dashboard.text import count, size
 from dashboard.units import feature_label
 from fitness_assets.models.forests import activity
 from fitness_assets.record.units import IMPERIAL, Units
@@ -83,18 +82,3 @@ def test_units_convert_values_and_name_the_unit() -> None:
 )
 def test_features_have_plain_labels(name: str, label: str) -> None:
     assert feature_label(name) == label
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (61_234.4, "61,234"), (4_230_000, "4.2 million"), (1_260_000_000, "1.3 billion")],
-)
-def test_a_count_has_the_unit_of_its_magnitude(value: float, text: str) -> None:
-    assert count(value) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(999, "999 bytes"), (24_635, "24.6 kB"), (1_227_774_500, "1.23 GB")]
-)
-def test_a_size_has_the_unit_of_its_magnitude(value: float, text: str) -> None:
-    assert size(value) == text
