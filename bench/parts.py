@@ -22,6 +22,7 @@ from bench.cohort_days import SEED, USERS, cohort_days
 from bench.dashboard import dashboard
 from bench.event_log import event_log
 from bench.exports import exports
+from bench.first_page import first_page
 from bench.forest_formats import forest_formats
 from bench.hostile import hostile
 from bench.person import person
@@ -345,6 +346,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "forest": forest_formats,
     "loading": loading,
     "dashboard": dashboard,
+    "first-page": first_page,
     "scale": scale,
     "hostile": hostile,
     "events": event_log,
