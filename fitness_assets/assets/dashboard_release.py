@@ -1,6 +1,6 @@
 """Stage 4: one verified release a month for the dashboard."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
 import dagster as dg
@@ -62,12 +62,14 @@ def build(
         one of its window is the fallback, and the manifest says so. The memory that a small host
         needs is measured by loading the models in a new process.
         """
-        # The process starts here, and imports its libraries while the tables are computed.
-        with model_loader.measurement(budget) as measure:
-            month = context.partition_key
-            versions = input_versions(workspace, "dashboard_release", month)
-            inputs = _inputs(workspace, month, min_completeness)
-            for name, model in inputs.models.items():
+        month = context.partition_key
+        versions = input_versions(workspace, "dashboard_release", month)
+        models = {name: _model(workspace.models[name], month) for name in MODEL_NAMES}
+        has_models = any(model.content is not None for model in models.values())
+        # The process imports its libraries while the tables are computed.
+        with model_loader.measurement(budget) if has_models else nullcontext() as measure:
+            inputs = _inputs(workspace, month, models, min_completeness)
+            for name, model in models.items():
                 if model.entry.fallback is not None:
                     versions |= _searched_versions(workspace.models[name], month)
             if workspace.privacy.new_ids:
@@ -85,15 +87,19 @@ def build(
             else:
                 workspace.people.remove(month)
             release = workspace.releases.publish(public, info, versions)
-            has_models = any(release.model_file(name) for name in MODEL_NAMES)
-            steps = measure(workspace.releases.root, release.month) if has_models else []
+            steps = measure(workspace.releases.root, release.month) if measure else []
         digest = workspace.releases.digest(release.month) or ""
         return result(release.manifest, **_metadata(release, digest, steps))
 
     return dashboard_release
 
 
-def _inputs(workspace: Workspace, month: str, min_completeness: float) -> release_build.Inputs:
+def _inputs(
+    workspace: Workspace,
+    month: str,
+    models: dict[str, release_build.Model],
+    min_completeness: float,
+) -> release_build.Inputs:
     scan = workspace.daily.scan([month], tables.COLUMNS)
     daily, raw = workspace.daily.info(month), workspace.raw.info(month)
     manifest = workspace.daily.published(month)
@@ -117,7 +123,7 @@ def _inputs(workspace: Workspace, month: str, min_completeness: float) -> releas
             for name in ("raw_telemetry", "daily_activity", *MODEL_NAMES, *REPORTS)
             if (found := workspace.manifest(name, month))
         },
-        models={name: _model(workspace.models[name], month) for name in MODEL_NAMES},
+        models=models,
         segments=_segments(workspace, month, is_partial=daily.last_day_so_far is not None),
         backtest=workspace.backtest.report(month) if has_backtest else None,
         compression=workspace.compression.report(month) if has_compression else None,

@@ -8,6 +8,7 @@ not add up.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -43,17 +44,33 @@ def data_tables(
     # Whole numbers instead of ids, which are faster to group by.
     known = days.assign(user_id=pd.factorize(days["user_id"])[0], **numbers)
     by_date = by_day(known, people)
+    is_few = known["user_id"].nunique() < people
     return {
         "days": by_date,
         "weekdays": by_weekday(by_date),
+        **(_of_no_days() if is_few else _by_cell(known, people)),
+        "quality": quality(known, ranges, people),
+    }
+
+
+def _by_cell(known: pd.DataFrame, people: int) -> dict[str, pd.DataFrame]:
+    """The tables that show cells of enough people, and nothing of other days."""
+    return {
         "activities": by_activity(known, people),
         "spreads": spreads(known, people),
         "histograms": histograms(known, people),
         "correlations": correlations(known, people),
         "trends": trends(known, people),
         "pairs": pairs(known, people),
-        "quality": quality(known, ranges, people),
     }
+
+
+@cache
+def _of_no_days() -> dict[str, pd.DataFrame]:
+    """The same tables of a month without days, and so of every month of too few people."""
+    types = {"user_id": int, "activity_type": object, "worn": bool}
+    columns = types | dict.fromkeys(MEASUREMENTS, float)
+    return _by_cell(pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in columns.items()}), 1)
 
 
 def by_day(days: pd.DataFrame, people: int) -> pd.DataFrame:
@@ -252,7 +269,7 @@ def quality(
     flags = days["quality_flags"].explode()
     values = days[list(ranges)].astype(float)
     marks = disclosure.quantiles(values, days["user_id"], [*_FIVE.values()], people)
-    worn = days["worn"].to_numpy(dtype=bool)
+    worn, ids = days["worn"].to_numpy(dtype=bool), days["user_id"].to_numpy()
     rows = []
     for row in table.to_dict("records"):
         name = str(row["number"])
@@ -265,7 +282,7 @@ def quality(
             "not_worn": rest & ~worn,
             "missing": rest & worn,
         }
-        users = [days.loc[part, "user_id"].nunique() for part in parts.values()]
+        users = [len(np.unique(ids[part])) for part in parts.values()]
         hidden = disclosure.suppressed(users, people)
         for part, hides in zip(parts, hidden, strict=True):
             row[part] = np.nan if hides else disclosure.rounded(row[part], people)

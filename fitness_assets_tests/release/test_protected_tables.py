@@ -101,3 +101,19 @@ def test_parts_of_unknown_people_are_left_out() -> None:
         ReliabilityBin(rows=90, confidence=0.9, accuracy=0.143)
     ]
     assert protected_reports._counts([[90, 3], [7, 8]], [], PEOPLE) == [[0, 0], [0, 0]]
+
+
+def test_a_month_of_few_people_has_the_tables_of_cells_that_are_all_suppressed() -> None:
+    days = random_days(PEOPLE - 1, 3)
+    made = protected_tables.data_tables(days, RANGES, PEOPLE)
+    known = days.astype(dict.fromkeys(MEASUREMENTS, float))
+    expected = {
+        "activities": protected_tables.by_activity(known, PEOPLE),
+        "spreads": protected_tables.spreads(known, PEOPLE),
+        "histograms": protected_tables.histograms(known, PEOPLE),
+        "correlations": protected_tables.correlations(known, PEOPLE),
+        "trends": protected_tables.trends(known, PEOPLE),
+        "pairs": protected_tables.pairs(known, PEOPLE),
+    }
+    for name, table in expected.items():
+        pd.testing.assert_frame_equal(made[name], table)
