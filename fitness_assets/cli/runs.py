@@ -1,5 +1,6 @@
 """Materialize months in one process: one Python, one JVM, and one Dagster run a month."""
 
+import gc
 import logging
 import time
 import uuid
@@ -96,7 +97,7 @@ def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outco
     progress : callable
         Called with month and name of each asset that was stored.
     """
-    with open_instance(settings) as instance:
+    with open_instance(settings) as instance, kept_connections(instance):
         return list(_run_each(settings, instance, sorted(plan.items()), progress))
 
 
@@ -114,7 +115,7 @@ def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -
         Whether imported months that were never materialized are materialized as well.
     """
     outcomes: list[Outcome] = []
-    with open_instance(settings) as instance:
+    with open_instance(settings) as instance, kept_connections(instance):
 
         def ready() -> Iterator[tuple[str, list[dg.AssetKey]]]:
             workspace, failed = Workspace.of(settings), set[Partition]()
@@ -151,10 +152,12 @@ def _run_each(
     job = defs.resolve_implicit_global_asset_job_def()
     # Runs that died would hold places in the queue, and no daemon may be running.
     end_dead_runs(instance)
+    # The garbage collector would look at all modules and definitions again and again.
+    gc.freeze()
     for month, assets in batches:
         began = time.monotonic()
         run_id = str(uuid.uuid4())
-        with holding(instance, run_id), kept_connections(instance):
+        with holding(instance, run_id):
             run = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,

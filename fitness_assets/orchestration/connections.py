@@ -8,6 +8,7 @@ a small month stores about 100 events, which then take longer than the month its
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -38,26 +39,40 @@ def kept_connections(instance: dg.DagsterInstance) -> Iterator[None]:
 
 @contextmanager
 def _kept_events(storage: SqliteEventLogStorage) -> Iterator[None]:
-    """Replace `_connect`, which all queries use, by one that keeps an engine for each database."""
-    engines: dict[str, sa.Engine] = {}
+    """Replace `_connect`, which all queries use, by one that keeps two engines.
+
+    One is for the database of all assets, one for that of the run whose events were stored last. It
+    has compiled the statements, and connects to another database when the next run begins.
+    """
+    index = _engine(storage.conn_string_for_shard(INDEX_SHARD_NAME))
+    runs = _engine("sqlite://")
+    run = ""
+
+    @sa.event.listens_for(runs, "do_connect")
+    def _(_dialect: object, _record: object, arguments: list[str], _options: object) -> None:
+        arguments[:] = [storage.path_for_shard(run)]
 
     @contextmanager
     def connect(shard: str) -> Iterator[sa.Connection]:
+        nonlocal run
         with storage._db_lock:  # noqa: SLF001
-            if shard not in engines:
-                engines[shard] = _engine(storage.conn_string_for_shard(shard))
-                if shard not in storage._initialized_dbs:  # noqa: SLF001
-                    _create(storage, shard, engines[shard])
-                    storage._initialized_dbs.add(shard)  # noqa: SLF001
-            with engines[shard].connect() as connection, connection.begin():
+            engine = index if shard == INDEX_SHARD_NAME else runs
+            if engine is runs and shard != run:
+                runs.dispose()
+                run = shard
+            if shard not in storage._initialized_dbs:  # noqa: SLF001
+                _create(storage, shard, engine)
+                storage._initialized_dbs.add(shard)  # noqa: SLF001
+            with engine.connect() as connection, connection.begin():
                 yield connection
 
-    try:
-        with _replaced(storage, "_connect", connect):
-            yield
-    finally:
-        for engine in engines.values():
-            engine.dispose()
+    with ExitStack() as stack:
+        stack.callback(index.dispose)
+        stack.callback(runs.dispose)
+        stack.enter_context(_replaced(storage, "_connect", connect))
+        # Dagster asks at each event, with a new engine. No table is added or removed meanwhile.
+        stack.enter_context(_replaced(storage, "has_table", cache(storage.has_table)))
+        yield
 
 
 def _create(storage: SqliteEventLogStorage, shard: str, engine: sa.Engine) -> None:
@@ -107,7 +122,11 @@ def _replaced(storage: object, name: str, function: Any) -> Iterator[None]:
 
 
 def _engine(url: str) -> sa.Engine:
-    engine = sa.create_engine(url, connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.QueuePool,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "check_same_thread": False},
+    )
 
     @sa.event.listens_for(engine, "connect")
     def _(connection: Any, _: object) -> None:
