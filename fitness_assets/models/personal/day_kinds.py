@@ -24,7 +24,7 @@ from fitness_assets.models.day_kind_metrics import (
     DayKindMetrics,
     UserDayKinds,
 )
-from fitness_assets.models.one_thread import one_thread
+from fitness_assets.models.personal.small_fits import small_fits
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.segments import stability
 from fitness_assets.models.segments.advice import unique_names
@@ -97,7 +97,7 @@ def train_month(days: pd.DataFrame) -> Trained:
     most = int(worn["user_id"].value_counts().max()) if len(worn) else 0
     if most < FEWEST_DAYS:
         raise NotLearnedError(f"needs {FEWEST_DAYS} worn days; there are {most}")
-    with one_thread():
+    with small_fits():
         found = [_of_user(str(user), own) for user, own in worn.groupby("user_id")]
     table = pd.concat([part for _, part in found], ignore_index=True)
     return Trained(None, DayKindMetrics(users=[user for user, _ in found]), {"day_kinds": table})

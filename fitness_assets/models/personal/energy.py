@@ -31,7 +31,7 @@ from fitness_assets.models.forest_metrics import (
 )
 from fitness_assets.models.forests import calories, pipelines
 from fitness_assets.models.forests.residual_regressor import LinearForest, ResidualRegressor
-from fitness_assets.models.one_thread import one_thread
+from fitness_assets.models.personal.small_fits import small_fits
 from fitness_assets.models.registry import Trained
 
 #: Days with kcal that a user needs.
@@ -140,7 +140,7 @@ def applies(days: pd.DataFrame) -> bool:
     return users < FEWEST_USERS and (users > 0 or days["user_id"].nunique() < FEWEST_USERS)
 
 
-@one_thread()
+@small_fits()
 def train_month(days: pd.DataFrame) -> Trained:
     """Train and evaluate the personal calorie regressor of a month.
 
