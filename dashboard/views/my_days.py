@@ -20,6 +20,8 @@ from fitness_assets.storage.notes import Note
 from fitness_assets.text import printable, verbatim
 
 if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
     from dashboard.people import People
 
 
@@ -62,7 +64,7 @@ def show(release: Release) -> None:
     # One person has no segment, and nobody to be compared with.
     if len(users) > 1 or people.user_map() is not None:
         _segment(release, people, user)
-    _energy(release, user, days, own_notes)
+    _energy(release, people, user, days, own_notes)
     notes.editor(user, days["date"].max())
     st.subheader("Download your days")
     st.caption(f"All {len(days)} days of {release.month} as released, in metric units.")
@@ -182,13 +184,20 @@ def _segment(release: Release, people: "People", user: str) -> None:
         st.write("There is no advice: no segment is better in one measurement and worse in none.")
 
 
-def _energy(release: Release, user: str, days: pd.DataFrame, own_notes: list[Note]) -> None:
+def _energy(
+    release: Release, people: "People", user: str, days: pd.DataFrame, own_notes: list[Note]
+) -> None:
+    entry = data.report(release).models["calorie_regressor"]
+    metrics, model = _personal_model(people)
+    if model is None and entry.report.scope == "personal" and entry.carried is None:
+        # There are too few people for another model, and theirs was not released.
+        return
     st.subheader("Expected energy")
-    carried = data.report(release).models["calorie_regressor"]
-    metrics = data.carried_metrics(carried, RegressorMetrics)
+    if model is None:
+        metrics = data.carried_metrics(entry, RegressorMetrics)
+        loaded = page.loaded_models(release)
+        model = loaded and loaded.models["calorie_regressor"]
     worn = days[days["worn"] & days["calories_burned"].notna()]
-    loaded = page.loaded_models(release)
-    model = loaded and loaded.models["calorie_regressor"]
     if metrics is None or model is None:
         st.info("This release has no calorie regressor.")
         return
@@ -204,15 +213,44 @@ def _energy(release: Release, user: str, days: pd.DataFrame, own_notes: list[Not
         own_notes,
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
-    is_held_out = not metrics.evaluation.repeats and held_out(pd.Series([user]))[0]
-    trained = "not trained" if is_held_out else "also trained"
     st.caption(
         f"Line: expected energy. Band: 90% prediction interval; {inside.sum()} of {len(shown)} "
         f"recorded days lie inside it. Mean absolute error: {error:,.0f} kcal. "
-        f"The model was {trained} on your days."
+        f"{_training(metrics, user)}"
     )
     dates = sorted(worn["date"], reverse=True)
     chosen = st.selectbox(
         "Day to explain", dates, format_func=lambda day: f"{day:%a %-d %b %Y}", key="explained-day"
     )
+    if metrics.personal:
+        day = shown[shown["date"] == chosen].iloc[0]
+        st.write(
+            f"On {chosen:%-d %b %Y} your model expects {day['expected']:,.0f} kcal, and with a "
+            f"probability of 90% between {day['low']:,.0f} and {day['high']:,.0f} kcal. Your device "
+            f"recorded {day['kcal']:,.0f} kcal."
+        )
     contributions.draw(explain_calories_of_day(model, metrics, worn[worn["date"] == chosen]))
+
+
+def _personal_model(people: "People") -> "tuple[RegressorMetrics | None, Pipeline | None]":
+    """The personal model that the visitor may use, with its metrics; none if none is released."""
+    reports = people.personal()
+    report = reports.models.get("calorie_regressor") if reports else None
+    model = people.personal_model("calorie_regressor")
+    if report and model is not None and isinstance(report.metrics, RegressorMetrics):
+        return report.metrics, model
+    return None, None
+
+
+def _training(metrics: RegressorMetrics, user: str) -> str:
+    """Which days the model was trained on."""
+    found = metrics.evaluation
+    if metrics.personal:
+        own = "your own days" if metrics.train_users == 1 else f"{metrics.train_users} users' days"
+        return (
+            f"The model was trained on {own}. On {found.rows:,} later days that it had not seen, "
+            f"its mean absolute error was {found.scores.mae:,.0f} kcal; that of the mean of the "
+            f"days before was {found.baseline.mae:,.0f} kcal."
+        )
+    is_held_out = not found.repeats and held_out(pd.Series([user]))[0]
+    return f"The model was {'not trained' if is_held_out else 'also trained'} on your days."

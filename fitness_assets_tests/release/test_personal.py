@@ -169,6 +169,7 @@ def test_commands_use_the_personal_model(home: Path) -> None:
         ("segments", ["Kinds of days", "2 stable kinds of days"]),
         ("models", ["Personal model", "later days"]),
         ("live_inference", ["personal model of this month", "later days"]),
+        ("my_days", ["your model expects", "probability of 90%", "A typical day", "later days"]),
     ],
 )
 def test_views_show_the_personal_models(
@@ -186,3 +187,13 @@ def test_views_show_the_personal_models(
     )
     for text in expected:
         assert text in shown
+
+
+def test_my_days_has_no_estimate_if_no_personal_model_is_released(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.visitor.access", lambda: Access(user=USER, reason=""))
+    monkeypatch.setattr(People, "personal_model", lambda *_: None)
+    view = open_view("my_days", home / "releases", monkeypatch)
+    assert not view.exception
+    assert "Expected energy" not in [element.value for element in view.subheader]
