@@ -226,8 +226,8 @@ def _energy(
         day = shown[shown["date"] == chosen].iloc[0]
         st.write(
             f"On {chosen:%-d %b %Y} your model expects {day['expected']:,.0f} kcal, and with a "
-            f"probability of 90% between {day['low']:,.0f} and {day['high']:,.0f} kcal. Your device "
-            f"recorded {day['kcal']:,.0f} kcal."
+            f"probability of 90% between {day['low']:,.0f} and {day['high']:,.0f} kcal. Your "
+            f"device recorded {day['kcal']:,.0f} kcal."
         )
     contributions.draw(explain_calories_of_day(model, metrics, worn[worn["date"] == chosen]))
 
