@@ -8,6 +8,7 @@ from fitness_assets.answers.records import Records
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage.models import ModelStore
+from fitness_assets.storage.notes import Note
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,12 @@ class Home:
     checks : callable
         Gives the results of the data checks of a month and data version; None if they are missing.
     models : mapping of str to ModelStore
+    notes : callable
+        Gives the dated notes of a user, latest first.
     """
 
     records: Records
     findings: Callable[[str, str | None], Findings]
     checks: Callable[[str, str], list[CheckResult] | None]
     models: Mapping[str, ModelStore[ModelReport]]
+    notes: Callable[[str], list[Note]]

@@ -63,6 +63,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         What the places of a row are, where rows are lists.
     rows : list
     notes : list of str
+    dated_notes : list of str
+        What the user noted on days of the period.
     origin : list of Origin
     truncated : str
         How many rows are left out, and how to ask for them.
@@ -73,6 +75,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: list[str] = []
     rows: list[object] = []
     notes: list[str] = []
+    dated_notes: list[str] = []
     origin: list[Origin] = []
     truncated: str = ""
 

@@ -20,6 +20,7 @@ from fitness_assets.answers.arguments import (
     PeopleArguments,
     SeriesArguments,
 )
+from fitness_assets.answers.dated_notes import notes_in
 from fitness_assets.answers.findings import Finding, Findings
 from fitness_assets.answers.home import Home
 from fitness_assets.answers.limits import (
@@ -76,6 +77,7 @@ def day(home: Home, asked: DayArguments) -> bytes:
                 user=clip(user),
                 origin=[origin_of(days)],
                 notes=["`gaps` lists the days without a record"],
+                dated_notes=notes_in(home, user, Period(on, on)),
             )
         )
     row = days.table.to_pylist()[0]
@@ -97,6 +99,7 @@ def day(home: Home, asked: DayArguments) -> bytes:
         columns=["measure", "value", "unit", f"mean_{_USUAL_DAYS[0]}_days_before"],
         rows=rows,
         notes=notes,
+        dated_notes=notes_in(home, user, Period(on, on)),
         origin=[origin_of(days)],
     )
     return fit(answer, lambda _: "ask `series` for one measure")
@@ -122,6 +125,7 @@ def series(home: Home, asked: SeriesArguments) -> bytes:
         columns=columns,
         rows=rows,
         notes=[] if rows else [f"no day of {period} has {measure}"],
+        dated_notes=notes_in(home, user, period),
         origin=[origin_of(days)],
     )
 
@@ -169,6 +173,7 @@ def compare(home: Home, asked: CompareArguments) -> bytes:
         ],
         rows=rows,
         notes=notes,
+        dated_notes=notes_in(home, user, *periods),
         origin=[origin_of(part) for part in parts],
     )
     return fit(answer, lambda _: "ask for one measure")
@@ -179,7 +184,8 @@ def baseline(home: Home, asked: BaselineArguments) -> bytes:
     user = home.records.find_user(asked.user)
     day = parse_day(asked.date) if asked.date else _newest_day(home, user)
     first = day - timedelta(_USUAL_DAYS[-1])
-    days = home.records.read(user, Period(first, day - timedelta(1)))
+    period = Period(first, day - timedelta(1))
+    days = home.records.read(user, period)
     rows: list[object] = []
     for measure in _chosen(asked.measure):
         for length in _USUAL_DAYS:
@@ -193,6 +199,7 @@ def baseline(home: Home, asked: BaselineArguments) -> bytes:
         columns=["measure", "unit", "days_before", "median", "p10", "p90", "days"],
         rows=rows,
         notes=[] if rows else ["no day before has a value"],
+        dated_notes=notes_in(home, user, period),
         origin=[origin_of(days)],
     )
     return fit(answer, lambda _: "ask for one measure")
@@ -282,6 +289,7 @@ def gaps(home: Home, asked: GapsArguments) -> bytes:
         columns=["what", "first", "last", "days"],
         rows=[[what, *_run(run)] for what, run in runs[asked.skip :]],
         notes=notes,
+        dated_notes=notes_in(home, user, period),
         origin=[origin_of(days)],
     )
     return fit(answer, partial(_rest, asked.skip))

@@ -8,7 +8,7 @@ from fitness_assets.answers.records import Records
 from fitness_assets.months import shift
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.settings import Settings
-from fitness_assets.sources.configured import configured_names
+from fitness_assets.sources.configured import configured_names, configured_notes
 from fitness_assets.storage.check_results import Judged
 from fitness_assets.workspace import Workspace
 
@@ -51,4 +51,5 @@ def open_home(settings: Settings, only: str | None = None, *, named: bool = Fals
         findings=partial(read_findings, workspace.history),
         checks=checks,
         models=workspace.models,
+        notes=configured_notes(settings).of,
     )

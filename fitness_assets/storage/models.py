@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 #: when its metrics or tables change; months of another format are rematerialized, not upgraded.
 #: Format 1, of fitness_assets 0.1, was not recorded in the manifest. Models of format 2 have no
 #: linear part, no derived inputs and no calibrated probabilities; the metrics of format 3 have no
-#: slices by sex, age and device.
-FORMAT = 4
+#: slices by sex, age and device; format 4 has no personal models and kinds of days of few users.
+FORMAT = 5
 
 MODEL = "model.skops"
 METRICS = "metrics.json"

@@ -78,7 +78,7 @@ def test_a_slow_answer_ends(
     home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("FITNESS_HOME", str(home))
-    opened = Home(records=None, findings=None, checks=None, models={})  # type: ignore[arg-type]
+    opened = Home(records=None, findings=None, checks=None, models={}, notes=None)  # type: ignore[arg-type]
     monkeypatch.setattr(mcp_server, "SECONDS", 0.05)
     monkeypatch.setattr(mcp_server, "ask", lambda *_: time.sleep(0.5))
     slow = called(opened, "people", {})
