@@ -2,7 +2,7 @@
 
 import dataclasses
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import dagster as dg
@@ -13,11 +13,14 @@ import pytest
 from fitness_assets.assets import daily_activity
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
+from fitness_assets.models import gates
 from fitness_assets.models.explanations import not_released
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests.pipelines import packed
-from fitness_assets.models.registry import FORESTS, MODELS
+from fitness_assets.models.registry import FORESTS, MODELS, Comparison
+from fitness_assets.models.reports import ModelHeadline
 from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
@@ -155,6 +158,36 @@ def test_the_last_released_model_is_the_fallback(
     files = [release.model_file("calorie_regressor") for release in (april, may)]
     assert files[0] is not None
     assert files[0] == files[1]
+
+
+def test_a_model_that_scores_worse_than_the_month_before_is_not_released(
+    make_settings: MakeSettings,
+    tmp_path: Path,
+    released: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shutil.copytree(released.home, tmp_path, dirs_exist_ok=True)
+    (spec,) = (spec for spec in FORESTS if spec.name == "calorie_regressor")
+    assert spec.compared
+    monkeypatch.setattr(gates, "no_worse_than_before", worse_than(spec.compared))
+    with dg.DagsterInstance.ephemeral() as instance:
+        run = materialize(make_settings(tmp_path), "2023-05", instance, ["dashboard_release"])
+    (check,) = run.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("no_worse_than_before", False)
+    may = ReleaseStore(tmp_path / "releases").open("2023-05")
+    assert may.info.not_released == {"calorie_regressor": "no_worse_than_before (worse)"}
+    assert may.info.fallbacks == {"calorie_regressor": "2023-04"}
+
+
+def worse_than(
+    compared: Comparison,
+) -> Callable[[Comparison, ModelHeadline, ModelHeadline | None], CheckResult]:
+    """A gate that only the first month passes, of the forest that `compared` is of."""
+
+    def gate(of: Comparison, _: ModelHeadline, before: ModelHeadline | None) -> CheckResult:
+        return CheckResult("no_worse_than_before", of != compared or before is None, "worse")
+
+    return gate
 
 
 def test_the_release_holds_the_models_that_were_scored(released: Settings) -> None:

@@ -5,7 +5,10 @@ from fitness_assets.answers.home import Home
 from fitness_assets.answers.limits import Answer, fit, shorten_message
 from fitness_assets.answers.periods import check_month
 from fitness_assets.answers.records import VERSION_DIGITS
-from fitness_assets.models.reports import ModelReport
+from fitness_assets.models import gates
+from fitness_assets.models.registry import BY_NAME
+from fitness_assets.models.reports import ModelHeadline, ModelReport
+from fitness_assets.months import shift
 from fitness_assets.storage.models import ModelStore
 
 # Significant digits of scores.
@@ -26,7 +29,8 @@ def models(home: Home, asked: ModelsArguments) -> bytes:
         if stored is None:
             rows.append({"model": name, "state": "not stored", "reason": "run `fitness backfill`"})
             continue
-        report = store.report(stored)
+        before = store.headline(shift(stored, -1), ModelHeadline)
+        report = gates.with_comparison(BY_NAME[name], store.report(stored), before)
         state = "released" if report.released else "trained" if report.learned else "not trained"
         version = store.published(stored).data_version[:VERSION_DIGITS]
         scores = report.headline().scores

@@ -1,5 +1,6 @@
 """Stage 4: one verified release a month for the dashboard."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
 
@@ -11,8 +12,10 @@ from fitness_assets.assets.model import segment_names
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.errors import StorageError
 from fitness_assets.history.schema import HISTORY_TABLES
-from fitness_assets.models.registry import MODEL_NAMES
-from fitness_assets.models.reports import ModelReport
+from fitness_assets.models import gates
+from fitness_assets.models.gates import NO_WORSE
+from fitness_assets.models.registry import FORESTS, MODEL_NAMES, MODELS, ModelSpec
+from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.months import shift, trailing
 from fitness_assets.orchestration import checks
@@ -48,23 +51,25 @@ def build(
     @dg.asset(
         partitions_def=months,
         deps=dependencies("dashboard_release"),
+        check_specs=checks.release_specs(months),
         group_name="release",
         kinds={"python", "parquet"},
         owners=OWNERS,
     )
     def dashboard_release(
         context: dg.AssetExecutionContext, workspace: dg.ResourceParam[Workspace]
-    ) -> dg.MaterializeResult[None]:
+    ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult[None]]:
         """The release of the month: models, tables, metrics and manifest.
 
         Before the dashboard is pointed to it, it is read back: each file is compared with its hash,
-        and each model with the allow-list. If the month did not release a model, the last released
-        one of its window is the fallback, and the manifest says so. The memory that a small host
-        needs is measured by loading the models in a new process.
+        and each model with the allow-list. A model that scores worse than that of the month before
+        is not released. If the month did not release a model, the last released one of its window
+        is the fallback, and the manifest says so. The memory that a small host needs is measured by
+        loading the models in a new process.
         """
         month = context.partition_key
         versions = input_versions(workspace, "dashboard_release", month)
-        models = {name: _model(workspace.models[name], month) for name in MODEL_NAMES}
+        models = {spec.name: _model(spec, workspace.models[spec.name], month) for spec in MODELS}
         has_models = any(model.content is not None for model in models.values())
         # The process imports its libraries while the tables are computed.
         with model_loader.measurement(budget) if has_models else nullcontext() as measure:
@@ -72,6 +77,7 @@ def build(
             for name, model in models.items():
                 if model.entry.fallback is not None:
                     versions |= _searched_versions(workspace.models[name], month)
+            yield from checks.report([_comparison(models)])
             if workspace.privacy.new_ids:
                 name = f"{month} {inputs.upstream['daily_activity']}"
                 inputs = release_build.with_release_ids(
@@ -89,7 +95,7 @@ def build(
             release = workspace.releases.publish(public, info, versions)
             steps = measure(workspace.releases.root, release.month) if measure else []
         digest = workspace.releases.digest(release.month) or ""
-        return result(release.manifest, **_metadata(release, digest, steps))
+        yield result(release.manifest, **_metadata(release, digest, steps))
 
     return dashboard_release
 
@@ -161,31 +167,60 @@ def _check_results(
     return results
 
 
-def _model(store: ModelStore[ModelReport], month: str) -> release_build.Model:
+def _model(spec: ModelSpec, store: ModelStore[ModelReport], month: str) -> release_build.Model:
     """The model of `month`, or else the newest released one of the window before it."""
-    report, content = store.report(month), store.read(month, MODEL)
+    report, content = _compared(spec, store, month)
     personal = content if report.scope == "personal" else None
     if content is not None and personal is None:
         return release_build.Model(entry=ReleasedModel(report=report), content=content)
     for earlier in reversed(trailing(month, TRAILING_WINDOW)[:-1]):
         # A model that an older version stored may not be loadable: it is no fallback.
         with suppress(StorageError):
-            if store.manifest(earlier) and (content := store.read(earlier, MODEL)) is not None:
-                fallback = Fallback(month=earlier, report=store.report(earlier))
-                if fallback.report.scope == "personal":
-                    # A personal model is of its own month only.
-                    continue
+            if not store.manifest(earlier):
+                continue
+            found, content = _compared(spec, store, earlier)
+            # A personal model is of its own month only.
+            if content is not None and found.scope != "personal":
                 load(content, f"{earlier} {store.root.name}")
-                entry = ReleasedModel(report=report, fallback=fallback)
+                entry = ReleasedModel(report=report, fallback=Fallback(month=earlier, report=found))
                 return release_build.Model(entry=entry, content=content, personal=personal)
     return release_build.Model(entry=ReleasedModel(report=report), content=None, personal=personal)
 
 
+def _compared(
+    spec: ModelSpec, store: ModelStore[ModelReport], month: str
+) -> tuple[ModelReport, bytes | None]:
+    """The report of `month`, compared with the month before; and the model if it is released."""
+    before = store.headline(shift(month, -1), ModelHeadline)
+    report = gates.with_comparison(spec, store.report(month), before)
+    return report, store.read(month, MODEL) if report.released else None
+
+
+def _comparison(models: Mapping[str, release_build.Model]) -> CheckResult:
+    """The results of `no_worse_than_before` of all forests as one."""
+    found = {
+        spec: next(each for each in models[spec.name].entry.report.gates if each.name == NO_WORSE)
+        for spec in FORESTS
+    }
+    return CheckResult(
+        NO_WORSE,
+        all(each.passed for each in found.values()),
+        "; ".join(f"{spec.title}: {each.message}" for spec, each in found.items()),
+        {
+            f"{spec.name}_{name}": value
+            for spec, each in found.items()
+            for name, value in each.values.items()
+        },
+        judged=any(each.judged for each in found.values()),
+    )
+
+
 def _searched_versions(store: ModelStore[ModelReport], month: str) -> dict[str, str]:
     """Versions of the models among which a fallback is looked for: a change may choose another."""
+    # The first of the window is compared with the month before it.
     return {
         f"{store.root.name}/{earlier}": manifest.data_version
-        for earlier in trailing(month, TRAILING_WINDOW)[:-1]
+        for earlier in trailing(month, TRAILING_WINDOW + 1)[:-1]
         if (manifest := store.manifest(earlier)) is not None
     }
 

@@ -12,13 +12,12 @@ from fitness_assets.models import gates
 from fitness_assets.models.cards import card
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport, Scope
-from fitness_assets.months import shift, start, trailing
+from fitness_assets.months import start, trailing
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import TRAILING_WINDOW
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
-from fitness_assets.storage import documents
-from fitness_assets.storage.models import ModelStore, array_bytes, dump
+from fitness_assets.storage.models import array_bytes, dump
 from fitness_assets.workspace import Workspace
 
 _SEGMENTS = "segment_model"
@@ -138,9 +137,8 @@ def _materialize(
             scores=trained.metrics.summary(),
             scope=scope,
         )
-        before = _released_before(store, month)
-        results = gates.run_gates(spec, headline, before, disk, memory)
-        failed = [f"{gate.name} ({gate.message})" for gate in results if not gate.passed]
+        results = gates.run_gates(spec, headline, disk, memory)
+        failed = [gates.failure(gate) for gate in results if not gate.passed]
         report = ModelReport(
             window=window,
             learned_from=learned_from,
@@ -179,17 +177,6 @@ def _read(
         # Forests are also evaluated by segment.
         days["segment"] = days["user_id"].map(segment_names(workspace, month))
     return days, bytes_read
-
-
-def _released_before(store: ModelStore[ModelReport], month: str) -> ModelHeadline | None:
-    """The headline of the model of the month before, if it was released."""
-    before = shift(month, -1)
-    manifest = store.manifest(before)
-    if manifest is None:
-        return None
-    name = f"the manifest of {store.root.name} of {before}"
-    headline = documents.convert(manifest.info, ModelHeadline, name)
-    return headline if headline.released else None
 
 
 def _metadata(report: ModelReport) -> dict[str, object]:

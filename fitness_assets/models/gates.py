@@ -1,30 +1,38 @@
 """Release gates: pure checks of what was measured of a model.
 
 A model that fails a gate is not released. The month is published without it.
+
+The gates of `of` read the model alone. Its content is then a function of the days of its window.
+The comparison with the month before is made by the release, which reads both: if the content of a
+model named the score of the month before, a change would reach the models of all later months.
 """
 
 import math
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from fitness_assets.models.registry import Comparison, ModelSpec
-from fitness_assets.models.reports import ModelHeadline
+from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.population import similar_sizes
 
+#: The gate of the release.
+NO_WORSE = "no_worse_than_before"
 #: Each gate and its description.
 GATES = {
     "better_than_baseline": "Beats the constant baseline on users that it was not trained on, in "
     "accuracy and log loss, or in R² and RMSE: the lower bootstrap bounds of both gains are above "
     "0. A personal model must beat the user's own mean and the mean of the week before, on later "
     "days.",
-    "no_worse_than_before": "Scores about as well as the model of the month before, or better.",
+    NO_WORSE: "Each forest scores about as well as that of the month before, or better.",
     "within_budget": "Fits its budgets on disk and in memory.",
 }
 
 
 def of(spec: ModelSpec) -> list[str]:
-    """Names of the gates of a model."""
-    supervised = ["better_than_baseline", "no_worse_than_before"] if spec.compared else []
+    """Names of the gates of a model, except that of the release."""
+    supervised = ["better_than_baseline"] if spec.compared else []
     return [*supervised, "within_budget"]
 
 
@@ -36,31 +44,56 @@ def not_learned(spec: ModelSpec, reason: str) -> list[CheckResult]:
 
 
 def run_gates(
-    spec: ModelSpec,
-    headline: ModelHeadline,
-    before: ModelHeadline | None,
-    disk: int,
-    memory: int,
+    spec: ModelSpec, headline: ModelHeadline, disk: int, memory: int
 ) -> list[CheckResult]:
-    """Results of all gates of a model that was trained.
+    """Results of the gates of a model that was trained, except that of the release.
 
     Parameters
     ----------
     spec : ModelSpec
     headline : ModelHeadline
         Its scores and sizes.
-    before : ModelHeadline or None
-        Those of the model of the month before, if it was released.
     disk, memory : int
         Its budgets in bytes.
     """
     results = [within_budget(headline, disk, memory)]
     if spec.compared:
-        results += [
-            better_than_baseline(spec.compared, headline),
-            no_worse_than_before(spec.compared, headline, before),
-        ]
+        results.append(better_than_baseline(spec.compared, headline))
     return results
+
+
+def with_comparison(
+    spec: ModelSpec, report: ModelReport, before: ModelHeadline | None
+) -> ModelReport:
+    """`report` with the result of `no_worse_than_before`, and not released if that failed.
+
+    Parameters
+    ----------
+    spec : ModelSpec
+    report : ModelReport
+        As its asset stored it.
+    before : ModelHeadline or None
+        The headline of the month before, if it is stored.
+    """
+    if spec.compared is None:
+        return report
+    if not report.learned:
+        reason = f"no model to check: {report.reason}"
+        result = CheckResult(NO_WORSE, True, reason, judged=False)
+    else:
+        result = no_worse_than_before(spec.compared, report.headline(), before)
+    failures = [] if result.passed else [failure(result)]
+    return replace(
+        report,
+        gates=[*report.gates, result],
+        released=report.released and result.passed,
+        reason="; ".join([*([report.reason] if report.reason else []), *failures]) or None,
+    )
+
+
+def failure(result: CheckResult) -> str:
+    """The reason of a model that failed a gate."""
+    return f"{result.name} ({result.message})"
 
 
 def better_than_baseline(compared: Comparison, headline: ModelHeadline) -> CheckResult:
@@ -116,10 +149,11 @@ def no_worse_than_before(
 ) -> CheckResult:
     """Whether the score has not fallen by more than the tolerance since the month before.
 
-    Scores on very different numbers of users are not compared.
+    Scores on very different numbers of users are not compared, nor with a model that its own gates
+    refused.
     """
-    name = "no_worse_than_before"
-    if before is None:
+    name = NO_WORSE
+    if before is None or not before.released:
         reason = "no model of the month before to compare with"
         return CheckResult(name, True, reason, judged=False)
     if headline.scope != before.scope:

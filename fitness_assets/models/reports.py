@@ -61,7 +61,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     learned_from : dict of str to str
         Data version of `daily_activity` by month of the window.
     released : bool
-        Whether the model passed every gate and is stored.
+        Whether the model passed its gates and is stored; in a release, also that of the release.
     reason : str or None
         Why it was not trained, or not released.
     bytes, memory_bytes : int or None

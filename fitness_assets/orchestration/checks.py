@@ -47,6 +47,12 @@ def model_specs(spec: ModelSpec, months: dg.PartitionsDefinition[str]) -> list[d
     ]
 
 
+def release_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the gate of `dashboard_release` over `months`."""
+    gate = gates.NO_WORSE
+    return [_spec(gate, "dashboard_release", months, gates.GATES[gate], blocking=False)]
+
+
 def check_daily_activity(
     workspace: Workspace,
     month: str,

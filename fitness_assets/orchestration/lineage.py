@@ -54,14 +54,13 @@ INPUTS: dict[str, dict[str, Window]] = {
         **{spec.name: PREVIOUS_MONTH for spec in FORESTS},
     },
     "compression_report": {"daily_activity": TRAILING, "calorie_regressor": MONTH},
-    # Days and segments are compared with those of the month before.
+    # Days, segments and scores are compared with those of the month before.
     "dashboard_release": {
         # The release shows how many records were delivered, and which files could not be read.
         "raw_telemetry": MONTH,
         "daily_activity": MONTH_AND_PREVIOUS,
         "person_history": MONTH,
-        "segment_model": MONTH_AND_PREVIOUS,
-        **{spec.name: MONTH for spec in FORESTS},
+        **{spec.name: MONTH_AND_PREVIOUS for spec in MODELS},
         "model_backtest": MONTH,
         "compression_report": MONTH,
     },

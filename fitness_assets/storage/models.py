@@ -165,6 +165,7 @@ class Report(Protocol):
 
 
 R = TypeVar("R", bound=Report)
+H = TypeVar("H", bound=msgspec.Struct)
 
 
 class ModelStore(Generic[R]):
@@ -256,6 +257,15 @@ class ModelStore(Generic[R]):
         """As `table`, without a conversion to pandas."""
         content = self.read(month, f"{name}.parquet")
         return None if content is None else pq.read_table(io.BytesIO(content))
+
+    def headline(self, month: str, kind: type[H]) -> H | None:
+        """The headline of the report of `month`, of this type; None if the month is missing."""
+        manifest = self.manifest(month)
+        if manifest is None:
+            return None
+        return documents.convert(
+            manifest.info, kind, f"the manifest of {self.root.name} of {month}"
+        )
 
     def report(self, month: str) -> R:
         """The report of `month`."""

@@ -15,6 +15,7 @@ import dagster as dg
 import pytest
 
 from fitness_assets.errors import QualityError
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.orchestration import checks, liveness
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.propagation import (
@@ -99,6 +100,19 @@ def test_a_month_restated_through_the_pipeline_reaches_the_months_that_use_it(ho
         after[Partition("daily_activity", "2023-05")]
         != before[Partition("daily_activity", "2023-05")]
     )
+
+
+def test_a_model_is_the_same_before_and_after_a_change_of_those_of_the_month_before(
+    home: Home,
+) -> None:
+    home.seeds[FIRST] = 2
+    home.materialize(FIRST, ["raw_telemetry", "daily_activity"])
+    home.materialize("2023-05", ["daily_activity", *MODEL_NAMES])
+    models = [Partition(name, "2023-05") for name in MODEL_NAMES]
+    found = [home.versions()[each] for each in models]
+    home.materialize(FIRST, [*MODEL_NAMES])
+    home.materialize("2023-05", [*MODEL_NAMES])
+    assert [home.versions()[each] for each in models] == found
 
 
 def test_a_change_while_its_consumer_runs_is_not_lost(

@@ -91,9 +91,13 @@ def failed(
 def failed_gates(
     name: str, scores: dict[str, int | float], before: dict[str, float] | None = None
 ) -> list[str]:
-    results = gates.run_gates(
-        BY_NAME[name], headline(scores), None if before is None else headline(before), 1, 1
-    )
+    spec = BY_NAME[name]
+    results = gates.run_gates(spec, headline(scores), 1, 1)
+    if before is not None:
+        assert spec.compared
+        results.append(
+            gates.no_worse_than_before(spec.compared, headline(scores), headline(before))
+        )
     return [result.name for result in results if not result.passed]
 
 
@@ -353,7 +357,7 @@ def test_each_gate_fails_on_its_condition() -> None:
     assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 36}) == ["no_worse_than_before"]
     assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 37}) == []
     assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 2}) == []
-    (result,) = gates.run_gates(BY_NAME["segment_model"], headline({}, size=2), None, 1, 1)
+    (result,) = gates.run_gates(BY_NAME["segment_model"], headline({}, size=2), 1, 1)
     assert not result.passed
     assert result.message == "2 of 1 bytes on disk, 1 of 1 in memory"
 
