@@ -94,8 +94,9 @@ def build(
                 workspace.people.remove(month)
             release = workspace.releases.publish(public, info, versions)
             steps = measure(workspace.releases.root, release.month) if measure else []
+            stored = sum(name.endswith(".skops") for name in (*public, *private))
         digest = workspace.releases.digest(release.month) or ""
-        yield result(release.manifest, **_metadata(release, digest, steps))
+        yield result(release.manifest, **_metadata(release, digest, steps, stored))
 
     return dashboard_release
 
@@ -243,7 +244,10 @@ def _segments(
     )
 
 
-def _metadata(release: Release, digest: str, steps: list[model_loader.Step]) -> dict[str, object]:
+def _metadata(
+    release: Release, digest: str, steps: list[model_loader.Step], models: int
+) -> dict[str, object]:
+    """The metadata of a release with so many `models`, of both bundles."""
     info = release.info
     files = [
         dg.TableRecord({"file": file.name, "bytes": file.bytes, "sha256": file.sha256})
@@ -253,7 +257,7 @@ def _metadata(release: Release, digest: str, steps: list[model_loader.Step]) -> 
     return {
         **partial_metadata(info.partial_until),
         "dagster/row_count": info.summary.records,
-        "models": sum(release.model_file(name) is not None for name in MODEL_NAMES),
+        "models": models,
         "sha256": digest,
         **({"loading": dg.MetadataValue.table(loading)} if loading else {}),
         "files": dg.MetadataValue.table(files),

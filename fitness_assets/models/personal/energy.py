@@ -13,12 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.stats import norm, t
-from sklearn.linear_model import Ridge
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import evaluation
-from fitness_assets.models.datasets import FEWEST_USERS, in_order_of_content, known_features
+from fitness_assets.models.datasets import FEWEST_USERS, in_order_of_content
 from fitness_assets.models.forest_metrics import (
     ColdStart,
     ConstantBaseline,
@@ -27,10 +26,10 @@ from fitness_assets.models.forest_metrics import (
     RegressorEvaluation,
     RegressorMetrics,
     ScoreInterval,
-    Trial,
 )
 from fitness_assets.models.forests import calories, pipelines
-from fitness_assets.models.forests.residual_regressor import LinearForest, ResidualRegressor
+from fitness_assets.models.personal import candidates
+from fitness_assets.models.personal.candidates import Candidate, Selected
 from fitness_assets.models.personal.small_fits import small_fits
 from fitness_assets.models.registry import Trained
 
@@ -40,72 +39,13 @@ MIN_DAYS = 60
 MIN_EARLIER_DAYS = 28
 #: Later days that scores need: below that an interval says nothing.
 MIN_JUDGED_DAYS = 14
-#: Penalties of the linear model that are tried, in rows of scaled features.
-PENALTIES = (100.0, 10.0, 1.0)
 
 # Mean of the seven days before: the second baseline.
 _LAST_WEEK = "calories_burned_mean_7d"
-# Share of the training dates that come before the validation dates.
-_BEFORE_VALIDATION = 2 / 3
-# A simpler candidate is selected if its error is at most this much larger, as a share.
-_TOLERANCE = 0.01
 # Days of a block of the bootstrap: errors of neighbouring days are alike, and so are weekdays.
 _BLOCK = 7
 # Share of the resamples below the upper bound of an interval.
 _UPPER = 0.975
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """Feature groups, their features, and the penalty of the linear model."""
-
-    groups: tuple[str, ...]
-    features: list[str]
-    penalty: float
-
-    @property
-    def history(self) -> list[str]:
-        return [name for name in self.features if name in calories.GROUPS["history"]]
-
-
-@dataclass(frozen=True)
-class _Selected:
-    """The selected candidate, and the rows that it was selected on.
-
-    Attributes
-    ----------
-    candidate : _Candidate
-    trials : list of Trial
-    truth : ndarray of shape (n,)
-        kcal of the validation days.
-    predicted : ndarray of shape (n, 2)
-        Predictions of the validation days, as they are and with the history masked.
-    encoder : Pipeline
-        Of the features of all candidates, fitted to the rows.
-    inputs : list of str
-        Its features.
-    columns : ndarray of int
-        Positions of the candidate's encoded features.
-    encoded, target : ndarray
-        The rows, encoded, and their kcal.
-    """
-
-    candidate: _Candidate
-    trials: list[Trial]
-    truth: np.ndarray
-    predicted: np.ndarray
-    encoder: Pipeline
-    inputs: list[str]
-    columns: np.ndarray
-    encoded: np.ndarray
-    target: np.ndarray
-
-    def predict(self, rows: pd.DataFrame) -> np.ndarray:
-        """Predictions of later rows by the candidate, trained on all rows."""
-        later = self.encoder.transform(rows[self.inputs])
-        return _predict(
-            self.candidate, self.encoded[:, self.columns], self.target, later[:, self.columns]
-        )
 
 
 @dataclass(frozen=True)
@@ -156,8 +96,8 @@ def train_month(days: pd.DataFrame) -> Trained:
     """
     rows = usable(days)
     judged = judge(rows)
-    selected = _select(rows)
-    model = _fit(rows, selected.candidate)
+    selected = candidates.select(rows)
+    model = candidates.fit(rows, selected.candidate)
     return Trained(model, _metrics(model, rows, selected, judged))
 
 
@@ -200,7 +140,7 @@ def judge(rows: pd.DataFrame) -> Judged:
         here = (months == month) & mean.notna()
         if not here.any():
             continue
-        selected = _select(train)
+        selected = candidates.select(train)
         past.append((selected.truth, selected.predicted))
         test, mean = rows[here], mean[here].to_numpy()
         predicted = selected.predict(test)
@@ -225,155 +165,8 @@ def judge(rows: pd.DataFrame) -> Judged:
     )
 
 
-def _candidates(rows: pd.DataFrame) -> list[_Candidate]:
-    """The candidates for these rows, the simplest first.
-
-    Features that are the same on each day of a person, such as the height, are left out.
-    """
-    known = known_features(rows, calories.GROUPS)
-    day, device, history = (known.get(name, []) for name in ("day", "device", "history"))
-    if calories.OFFSET not in history or not rows[calories.OFFSET].notna().any():
-        history = []
-    found: dict[tuple[str, ...], list[str]] = {}
-    for groups in (("day",), ("day", "device"), ("day", "history"), ("day", "device", "history")):
-        parts = {"day": day, "device": device, "history": history}
-        used = tuple(name for name in groups if parts[name])
-        if set(used) - {"history"}:
-            found[used] = [feature for name in used for feature in parts[name]]
-    if not found:
-        raise NotLearnedError("no other reading is known on enough of the days with kcal")
-    return [
-        _Candidate(groups, features, penalty)
-        for groups, features in found.items()
-        for penalty in PENALTIES
-    ]
-
-
-def _select(rows: pd.DataFrame) -> _Selected:
-    """Select features and penalty: train on the earlier dates of `rows`, validate on the later."""
-    candidates = _candidates(rows)
-    # Each column is encoded independently: encode all once, and take those of a candidate.
-    largest = max(candidates, key=lambda candidate: len(candidate.features))
-    encoder = _encoder(largest)
-    encoded = encoder.fit_transform(rows[largest.features])
-    target = rows[calories.TARGET].to_numpy(float)
-    dates = np.sort(rows["date"].unique())
-    earlier = (rows["date"] < dates[int(len(dates) * _BEFORE_VALIDATION)]).to_numpy()
-    truth = target[~earlier]
-    places = [_columns(encoder, candidate) for candidate in candidates]
-    predictions = [
-        _predict(candidate, encoded[earlier][:, columns], target[earlier], later[:, columns])
-        for later in [encoded[~earlier]]
-        for candidate, columns in zip(candidates, places, strict=True)
-    ]
-    errors = [float(np.mean((truth - found[:, 0]) ** 2)) for found in predictions]
-    chosen = next(
-        number for number, error in enumerate(errors) if error <= min(errors) * (1 + _TOLERANCE)
-    )
-    spread = float(np.var(truth))
-    trials = [
-        Trial(
-            groups=list(candidate.groups),
-            trees=0,
-            depth=0,
-            leaf=0.0,
-            weight=0.0,
-            penalty=candidate.penalty,
-            rows=int(earlier.sum()),
-            bytes=0,
-            # As scikit-learn defines R² of a constant target.
-            score=1 - error / spread if spread else float(error == 0),
-            selected=number == chosen,
-        )
-        for number, (candidate, error) in enumerate(zip(candidates, errors, strict=True))
-    ]
-    return _Selected(
-        candidate=candidates[chosen],
-        trials=trials,
-        truth=truth,
-        predicted=predictions[chosen],
-        encoder=encoder,
-        inputs=largest.features,
-        columns=places[chosen],
-        encoded=encoded,
-        target=target,
-    )
-
-
-def _encoder(candidate: _Candidate) -> Pipeline:
-    return pipelines.encoder(candidate.features, (), candidate.history)
-
-
-def _columns(encoder: Pipeline, candidate: _Candidate) -> np.ndarray:
-    """Positions of the encoded features of a candidate, in the order of its own encoder."""
-    transformers = encoder[-1]
-    places: list[int] = []
-    for step, _, names in transformers.transformers_:
-        block = transformers.output_indices_.get(step, slice(0, 0))
-        if step == "categories":
-            sizes = [len(known) for known in transformers.named_transformers_[step][-1].categories_]
-            owners = [name for name, size in zip(names, sizes, strict=True) for _ in range(size)]
-        elif step in ("numbers", "history", "offset"):
-            owners = list(names)
-        else:
-            continue
-        places += [
-            block.start + place for place, name in enumerate(owners) if name in candidate.features
-        ]
-    return np.asarray(places)
-
-
-def _predict(
-    candidate: _Candidate, train: np.ndarray, target: np.ndarray, later: np.ndarray
-) -> np.ndarray:
-    """Predictions of shape (n, 2) of `later`: as they are, and with the history masked.
-
-    They are those of `_fit`, without the time that scikit-learn takes to check its input.
-    """
-    history = len(candidate.history)
-    if not history:
-        predicted = _line(train, target, later, candidate.penalty)
-        return np.column_stack([predicted, predicted])
-    masked = _line(train[:, : -history - 1], target, later[:, : -history - 1], candidate.penalty)
-    offset, own = train[:, -1], later[:, -1]
-    known = ~np.isnan(offset)
-    residual = _line(train[known, :-1], (target - offset)[known], later[:, :-1], candidate.penalty)
-    return np.column_stack([np.where(np.isnan(own), masked, own + residual), masked])
-
-
-def _line(train: np.ndarray, target: np.ndarray, later: np.ndarray, penalty: float) -> np.ndarray:
-    """Predictions of a ridge regression with an intercept."""
-    mean, level = train.mean(axis=0), target.mean()
-    centred = train - mean
-    squares = centred.T @ centred + penalty * np.eye(train.shape[1])
-    predicted: np.ndarray = level + (later - mean) @ np.linalg.solve(
-        squares, centred.T @ (target - level)
-    )
-    return predicted
-
-
-def _fit(rows: pd.DataFrame, candidate: _Candidate) -> Pipeline:
-    """The trained pipeline: of the difference from the mean of 28 days, if that is used."""
-    encoder = _encoder(candidate)
-    encoder.fit(rows[candidate.features])
-    encoded = pipelines.encode(encoder, rows, calories.TARGET)
-    features, target, history = encoded.features, encoded.target, len(candidate.history)
-
-    def line(features: np.ndarray, target: np.ndarray) -> LinearForest:
-        return LinearForest(Ridge(candidate.penalty).fit(features, target), None)
-
-    if not history:
-        return pipelines.with_estimator(encoder, line(features, target))
-    offset = features[:, -1]
-    known = ~np.isnan(offset)
-    residual = line(features[known, :-1], (target - offset)[known])
-    without = line(features[:, : -history - 1], target)
-    estimator = ResidualRegressor(residual, without, history)
-    return pipelines.with_estimator(encoder, estimator)
-
-
 def _intervals(
-    truth: np.ndarray, predicted: np.ndarray, candidate: _Candidate
+    truth: np.ndarray, predicted: np.ndarray, candidate: Candidate
 ) -> tuple[Interval, Interval | None]:
     """The intervals of predictions with history, and of those without."""
     masked = evaluation.calibrate(truth, predicted[:, 1]) if candidate.history else None
@@ -387,7 +180,7 @@ def _weeks(rows: pd.DataFrame) -> pd.Series:
 
 
 def _metrics(
-    model: Pipeline, rows: pd.DataFrame, selected: _Selected, judged: Judged
+    model: Pipeline, rows: pd.DataFrame, selected: Selected, judged: Judged
 ) -> RegressorMetrics:
     features, test = selected.candidate.features, judged.rows
     truth, predicted = test[calories.TARGET].to_numpy(float), judged.predicted[:, 0]
