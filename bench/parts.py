@@ -26,6 +26,7 @@ from bench.first_page import first_page
 from bench.forest_formats import forest_formats
 from bench.hostile import hostile
 from bench.person import person
+from bench.personal import personal
 from bench.privacy import privacy
 from bench.real_users import real_users
 from bench.scale import scale
@@ -334,6 +335,7 @@ def loading() -> Iterator[Table]:
 PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "pipeline": pipeline,
     "person": person,
+    "personal": personal,
     "etl": etl,
     "cohort": cohort,
     "models": models,
