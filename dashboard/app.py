@@ -1,7 +1,6 @@
 """Entry point: navigation, and the month and the units that all views share."""
 
 import sys
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
@@ -11,11 +10,10 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.append(root)
 
-from dashboard import data, notices, visitor
+from dashboard import choices, data, notices, visitor
 from dashboard.text import label
 from fitness_assets.errors import FitnessError
 from fitness_assets.record.units import IMPERIAL, METRIC
-from fitness_assets.text import verbatim
 
 #: The views by section of the navigation: the module below `dashboard.views`, and its icon.
 VIEWS = {
@@ -37,18 +35,37 @@ VIEWS = {
     },
 }
 
+# Streamlit adds an entry to the browser's history for a navigation, and more when the choices of
+# the view that is left disappear from the address. An entry for the same page replaces the last
+# one, so that Back leads to the previous view.
+_ONE_ENTRY = """
+<script>
+if (!window.hasOneEntryPerView) {
+    window.hasOneEntryPerView = true;
+    const push = history.pushState.bind(history);
+    history.pushState = (state, title, url) => {
+        const isSamePage = new URL(url, location.href).pathname === location.pathname;
+        (isSamePage ? history.replaceState.bind(history) : push)(state, title, url);
+    };
+}
+</script>
+"""
+
 
 def main() -> None:
     """Draw the page that the user is on."""
-    # A file: an icon's name would be fetched from another host.
-    icon = Path(__file__).with_name("icon.svg")
-    st.set_page_config(page_title="fitness_assets", page_icon=str(icon), layout="wide")
     page = st.navigation(
         {
             section: [_page(view, symbol) for view, symbol in views.items()]
             for section, views in VIEWS.items()
         }
     )
+    # A file: an icon's name would be fetched from another host.
+    icon = Path(__file__).with_name("icon.svg")
+    # The title of the browser's tab.
+    st.set_page_config(f"{page.title} \N{MIDDLE DOT} fitness_assets", str(icon), layout="wide")
+    st.html(Path(__file__).with_name("style.css"))
+    st.html(_ONE_ENTRY, unsafe_allow_javascript=True)
     # On every rerun, so that a new release appears without a restart.
     try:
         if visitor.is_on_foreign_page():
@@ -63,10 +80,11 @@ def main() -> None:
     st.session_state["months"] = state.months
     st.session_state["refused"] = state.refused
     if state.months:
-        _shared_choice("month", "Month", state.months[::-1], state.current or state.months[-1])
+        newest = state.current or state.months[-1]
+        choices.for_all_views("Month", state.months[::-1], "month", newest)
     else:
         st.session_state.pop("month", None)
-    _shared_choice("units", "Units", [METRIC, IMPERIAL], METRIC)
+    choices.for_all_views("Units", [METRIC, IMPERIAL], "units", METRIC)
     visitor.login()
     st.sidebar.caption(notices.trust(data.settings()))
     page.run()
@@ -80,27 +98,6 @@ def _page(view: str, icon: str) -> "st.Page":
 
     return st.Page(
         show, title=label(view), icon=f":material/{icon}:", url_path=view.replace("_", "-")
-    )
-
-
-def _shared_choice(name: str, title: str, options: Sequence[str], default: str) -> None:
-    """A choice for all views: in the sidebar, and in the address unless it is the default.
-
-    Streamlit writes it to the address, without another entry in the browser's history.
-    """
-    wanted = st.query_params.get(name)
-    if wanted and wanted not in options:
-        st.sidebar.info(f"The address asks for {verbatim(wanted)}, which is not in “{title}”.")
-    # A month that was shown may have been removed.
-    if st.session_state.get(name, default) not in options:
-        del st.session_state[name]
-    st.sidebar.selectbox(
-        title,
-        options,
-        index=options.index(default),
-        key=name,
-        help="Applies to all views.",
-        bind="query-params",
     )
 
 

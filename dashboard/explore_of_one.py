@@ -3,7 +3,7 @@
 import pandas as pd
 import streamlit as st
 
-from dashboard import notes, page, person
+from dashboard import choices, notes, page, person
 from dashboard.charts import explore_of_one as charts
 from dashboard.person import Person
 from fitness_assets import months
@@ -25,14 +25,14 @@ def show(release: Release, who: Person) -> None:
         return
     left, right = st.columns(2)
     with right:
-        chosen = page.bound_choice("Compare with", list(pasts), "past")
+        chosen = choices.one_of("Compare with", list(pasts), "past")
     past = pasts[chosen]
     known = [n for n in _MEASURES if now[n].notna().any() and past[n].notna().any()]
     if not known:
         st.info("No measurement has values in both.", icon=":material/info:")
         return
     with left:
-        name = page.bound_choice("Measurement", known, "measurement", lambda n: NUMBERS[n].label)
+        name = choices.one_of("Measurement", known, "measurement", lambda n: NUMBERS[n].label)
     units = page.chosen_units()
     left, right = st.columns(2, gap="medium")
     with left:

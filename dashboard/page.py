@@ -14,6 +14,7 @@ from dashboard import people as rows_of_people
 from dashboard.charts.theme import themed
 from dashboard.people import People
 from dashboard.text import label
+from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.units import METRIC, Units
@@ -45,6 +46,8 @@ def view(draw: Callable[[Release], None]) -> Callable[[], None]:
         if month is None:
             notices.nothing_released()
             return
+        # The list of months is in the sidebar, which is closed on a phone.
+        st.markdown(f"**{months.start(month):%B %Y}**")
         try:
             release = data.release(month)
             if release.info.partial_until is not None:
@@ -140,47 +143,6 @@ def _printable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_printable(key): _printable(each) for key, each in value.items()}
     return [_printable(each) for each in value] if isinstance(value, list) else value
-
-
-def bound_choice(
-    title: str,
-    options: Sequence[str],
-    key: str,
-    format_func: Callable[[str], str] = str,
-    *,
-    radio: bool = False,
-) -> str:
-    """A choice that is in the address under `key`, so that a reload or a copy restores it.
-
-    The first option is the default. If the address asks for something else than an option, a
-    message says so.
-
-    Parameters
-    ----------
-    title : str
-    options : sequence of str
-    key : str
-    format_func : callable
-        What an option is called, also in the address.
-    radio : bool
-        Whether to draw buttons instead of a list.
-    """
-    wanted = st.query_params.get(key)
-    if wanted and wanted not in {format_func(option) for option in options}:
-        st.info(
-            f"The address asks for {verbatim(wanted)}, which is not in the list “{title}”.",
-            icon=":material/link_off:",
-        )
-    if radio:
-        return st.radio(
-            title,
-            options,
-            format_func=format_func,
-            key=key,
-            horizontal=True,
-            bind="query-params",
-        )
-    return st.selectbox(title, options, format_func=format_func, key=key, bind="query-params")
 
 
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:

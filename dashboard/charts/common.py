@@ -11,6 +11,7 @@ from dashboard.charts.theme import (
     HEIGHT,
     INK,
     LABEL_LINES,
+    TEXT,
     count_axis,
     date_axis,
     date_tip,
@@ -123,10 +124,10 @@ def contribution_bars(added: Mapping[str, float], title: str, axis_title: str) -
     return layered(
         base.mark_bar(cornerRadiusEnd=3).encode(color=sign),
         base.transform_filter("datum.added >= 0")
-        .mark_text(align="left", dx=4, fontSize=11, color=INK)
+        .mark_text(align="left", dx=4, fontSize=11, color=TEXT)
         .encode(text=text),
         base.transform_filter("datum.added < 0")
-        .mark_text(align="right", dx=-4, fontSize=11, color=INK)
+        .mark_text(align="right", dx=-4, fontSize=11, color=TEXT)
         .encode(text=text),
     ).properties(height=rows_height(len(frame), 24, axis_title=True), title=title)
 
@@ -163,6 +164,6 @@ def histogram(
         line = alt.Chart(pd.DataFrame({"value": [mark[0] * factor], "label": [mark[1]]}))
         layers += [
             line.mark_rule(color=BAD, strokeDash=[5, 3], size=2).encode(x="value:Q"),
-            line.mark_text(color=BAD, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
+            line.mark_text(color=TEXT, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
         ]
     return layered(*layers).properties(height=HEIGHT, title=NUMBERS[name].label)

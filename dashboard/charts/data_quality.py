@@ -3,7 +3,17 @@
 import altair as alt
 import pandas as pd
 
-from dashboard.charts.theme import BAD, FAIR, GOOD, INK, bottom_legend, layered, rows_height, tip
+from dashboard.charts.theme import (
+    BAD,
+    FAIR,
+    GOOD,
+    INK,
+    TEXT,
+    bottom_legend,
+    layered,
+    rows_height,
+    tip,
+)
 
 #: Parts that the records of a measurement fall into, and their colours.
 PARTS = {"Known": GOOD, "Set to missing": BAD, "Missing": FAIR, "Not worn": INK}
@@ -70,7 +80,7 @@ def drift_bars(indices: pd.DataFrame, limit: float | None) -> alt.LayerChart:
             ],
         ),
         line.mark_rule(color=BAD, strokeDash=[5, 3], size=2).encode(x="value:Q"),
-        line.mark_text(color=BAD, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
+        line.mark_text(color=TEXT, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
     ).properties(
         height=rows_height(len(indices), 24, axis_title=True), title="Drift since the month before"
     )

@@ -8,6 +8,7 @@ from dashboard.charts.theme import (
     DENSITY,
     HEIGHT,
     INK,
+    TICK,
     WEEKDAYS,
     bottom_legend,
     layered,
@@ -85,7 +86,7 @@ def spread_by_activity(spreads: pd.DataFrame, name: str, units: Units) -> alt.La
             x2="p95:Q",
         ),
         base.mark_bar(size=14).encode(x=alt.X("p25:Q", scale=scale), x2="p75:Q"),
-        base.mark_tick(color="white", thickness=2, size=14).encode(x=alt.X("p50:Q", scale=scale)),
+        base.mark_tick(color=TICK, thickness=2, size=14).encode(x=alt.X("p50:Q", scale=scale)),
     ).properties(
         height=rows_height(len(shown), 24, axis_title=True),
         title=f"{NUMBERS[name].label} by activity",

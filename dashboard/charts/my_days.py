@@ -13,6 +13,7 @@ from dashboard.charts.theme import (
     GOOD,
     HEIGHT,
     INK,
+    TEXT,
     WEEKDAYS,
     bottom_legend,
     date_axis,
@@ -69,7 +70,7 @@ def calendar_heatmap(days: pd.DataFrame, name: str, units: Units) -> alt.LayerCh
             text="day:Q", color=text_color(f"datum.{name} > {middle}")
         ),
         missing.mark_rect(cornerRadius=4, color=INK, opacity=0.2),
-        missing.mark_text(fontSize=11, color=INK).encode(text="day:Q"),
+        missing.mark_text(fontSize=11, color=TEXT).encode(text="day:Q"),
     ).properties(height=330, title=f"{NUMBERS[name].label}, day by day")
 
 

@@ -9,7 +9,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.notes import with_notes, within
-from dashboard.charts.theme import BLUE, FAIR, INK, bottom_legend, layered, rows_height, tip
+from dashboard.charts.theme import BLUE, FAIR, INK, TEXT, bottom_legend, layered, rows_height, tip
 from fitness_assets.formatting import date_text
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
@@ -114,7 +114,7 @@ def _rules(marks: Sequence[Mark], middle: date, *, is_device: bool) -> list[alt.
     dash = [4, 4] if is_device else [1, 0]
     place = alt.value(_DEVICE_TEXT if is_device else _CHANGE_TEXT)
     texts = base.encode(y=place, text="text:N")
-    font: dict[str, Any] = {"color": color, "fontSize": 11, "fontWeight": "bold"}
+    font: dict[str, Any] = {"color": TEXT, "fontSize": 11, "fontWeight": "bold"}
     return [
         base.mark_rule(color=color, size=2, strokeDash=dash),
         texts.transform_filter("!datum.is_late").mark_text(align="left", dx=4, **font),
@@ -202,7 +202,9 @@ def same_month(rows: pd.DataFrame, name: str, units: Units, year: int) -> alt.La
         ),
         base.mark_circle(size=90, opacity=1).encode(x=alt.X("median:Q", scale=scale)),
         base.mark_text(dy=-11, fontSize=11).encode(
-            x=alt.X("median:Q", scale=scale), text=alt.Text("median:Q", format=text_format)
+            color=alt.value(TEXT),
+            x=alt.X("median:Q", scale=scale),
+            text=alt.Text("median:Q", format=text_format),
         ),
     ).properties(
         height=rows_height(len(shown), 38, axis_title=True),

@@ -7,7 +7,7 @@ import altair as alt
 import msgspec
 import pandas as pd
 
-from dashboard.charts.theme import INK, layered, tip
+from dashboard.charts.theme import INK, TEXT, layered, tip
 from dashboard.text import label
 from fitness_assets.storage.notes import Note
 
@@ -37,7 +37,7 @@ def with_notes(chart: alt.LayerChart, notes: Sequence[Note]) -> alt.LayerChart:
     base = alt.Chart(rows).encode(x="from:T", tooltip=[tip("note:N", "Note"), tip("dates:N", "On")])
     band = base.mark_rect(color=INK, opacity=0.28).encode(x2="until:T")
     text = base.mark_text(
-        color=INK, align="left", baseline="top", dx=2, fontSize=11, clip=True
+        color=TEXT, align="left", baseline="top", dx=2, fontSize=11, clip=True
     ).encode(y=alt.value(2), text="short:N")
     # A chart in a layer has no height of its own.
     inner = chart.copy(deep=False)

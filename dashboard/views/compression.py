@@ -4,7 +4,7 @@ import pandas as pd
 import streamlit as st
 from msgspec import to_builtins
 
-from dashboard import data, page
+from dashboard import choices, data, page
 from dashboard.charts import common, compression
 from fitness_assets.formatting import size
 from fitness_assets.models.reports import CompressionStep
@@ -67,7 +67,7 @@ def show(release: Release) -> None:
         f"{first.r2:.3f} to {last.r2:.3f}."
     )
     names = [step.step for step in steps]
-    chosen = st.select_slider("Step", names, value=names[-1], format_func=verbatim, key="step")
+    chosen = choices.step("Step", names, "step")
     place = names.index(chosen)
     _step(steps[place], steps[place - 1] if place else None)
     left, right = st.columns([3, 2], gap="medium")
@@ -123,7 +123,7 @@ def _step(step: CompressionStep, before: CompressionStep | None) -> None:
 
 def _better_inputs(packed: CompressionStep, released: CompressionStep) -> None:
     """The released model next to the packed forest, which has the inputs of all steps."""
-    st.subheader("Better inputs, not compression")
+    st.header("Better inputs, not compression")
     st.write(
         "The steps above predict from the inputs that a form asks for. The released model is "
         "packed in the same way, and also knows the device, the user and their history. So it is "

@@ -39,7 +39,7 @@ def show(release: Release) -> None:
             "Values set to missing": "They were out of range. The rest of the record is kept.",
         },
     )
-    st.subheader("Data checks")
+    st.header("Data checks")
     st.caption("They run before a month is published. A failed blocking check prevents it.")
     page.checks_table(report.checks)
     left, right = st.columns(2, gap="medium")
@@ -48,9 +48,9 @@ def show(release: Release) -> None:
     with right:
         _drift(report)
     page.chart(common.daily_records, data.table(release, "days"))
-    st.subheader("Ranges and outliers")
+    st.header("Ranges and outliers")
     _ranges(table)
-    st.subheader("Quarantine")
+    st.header("Quarantine")
     _quarantine(report.unread)
 
 

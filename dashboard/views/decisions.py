@@ -28,7 +28,7 @@ def show(release: Release) -> None:
 
 def _decision(title: str, choice: str, trade_off: str, numbers: dict[str, str]) -> None:
     with st.container(border=True):
-        st.subheader(title)
+        st.header(title)
         st.write(choice)
         st.write(f"**Trade-off.** {trade_off}")
         page.metric_row(numbers)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import data, explore_of_one, page, person
+from dashboard import choices, data, explore_of_one, page, person
 from dashboard.charts import common, explore
 from dashboard.text import label
 from fitness_assets.models.segments.advice import SLEEP
@@ -28,9 +28,7 @@ def show(release: Release) -> None:
     if who is not None and who.is_alone:
         explore_of_one.show(release, who)
         return
-    topic = st.segmented_control(
-        "Topic", list(_TOPICS), default="Distributions", required=True, key="explore"
-    )
+    topic = choices.segment("Topic", list(_TOPICS), "topic")
     if topic == "Activities":
         _activities(release)
     elif topic == "Relations":
@@ -50,25 +48,15 @@ def show(release: Release) -> None:
 
 
 def _select_measurement(title: str, key: str, names: list[str], start: str) -> str:
-    chosen: str = st.selectbox(
-        title,
-        names,
-        index=names.index(start) if start in names else 0,
-        format_func=lambda name: NUMBERS[name].label,
-        key=key,
-    )
-    return chosen
+    default = start if start in names else None
+    return choices.one_of(title, names, key, lambda name: NUMBERS[name].label, default)
 
 
 def _distributions(release: Release) -> None:
     bins, units = data.table(release, "histograms"), page.chosen_units()
     known = [name for name in MEASUREMENTS if (bins["number"] == name).any()]
-    chosen = st.multiselect(
-        "Measurements",
-        known,
-        default=known[:4],
-        format_func=lambda name: NUMBERS[name].label,
-        key="explore-measurements",
+    chosen = choices.some_of(
+        "Measurements", known, "measurements", lambda name: NUMBERS[name].label, known[:4]
     )
     if not chosen:
         st.info("Choose at least one measurement.")
@@ -87,7 +75,7 @@ def _activities(release: Release) -> None:
         st.info("This month has no activity labels.")
         return
     known = [name for name in MEASUREMENTS if table[name].notna().any()]
-    name = _select_measurement("Measurement to compare", "explore-activity", known, "steps")
+    name = _select_measurement("Measurement to compare", "compared", known, "steps")
     left, right = st.columns(2, gap="medium")
     with left:
         shares = dict(zip(table["activity_type"], table["days"] / table["days"].sum(), strict=True))
@@ -121,10 +109,10 @@ def _relations(release: Release) -> None:
         return
     left, right = st.columns(2)
     with left:
-        x = _select_measurement("Horizontal axis", "explore-x", known, "steps")
+        x = _select_measurement("Horizontal axis", "x", known, "steps")
     with right:
         others = [name for name in known if name != x]
-        y = _select_measurement("Vertical axis", "explore-y", others, "calories_burned")
+        y = _select_measurement("Vertical axis", "y", others, "calories_burned")
     trend = trends[(trends["x"] == x) & (trends["y"] == y)]
     people = page.people(release, notice=False)
     sample = people.sample() if people else None
@@ -163,7 +151,7 @@ def _health(release: Release) -> None:
 def _time(release: Release) -> None:
     days, units = data.table(release, "days"), page.chosen_units()
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
-    name = _select_measurement("Measurement", "explore-time", known, "steps")
+    name = _select_measurement("Measurement", "measurement", known, "steps")
     page.chart(common.daily_means, days, name, units)
     left, right = st.columns(2, gap="medium")
     with left:

@@ -4,8 +4,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import contributions, data, page
+from dashboard import choices, contributions, data, page
 from dashboard.charts import common
+from dashboard.choices import Scale
 from dashboard.text import label
 from dashboard.units import feature_label
 from fitness_assets.models.contributions import explain_activity, explain_calories
@@ -41,13 +42,13 @@ def show(release: Release) -> None:
         return
     left, right = st.columns(2, gap="large")
     with left:
-        st.subheader("Which activity was it?")
+        st.header("Which activity was it?")
         classifier = page.carried_metrics(models["activity_classifier"], ClassifierMetrics)
         model = loaded.models["activity_classifier"]
         if classifier and model is not None:
             _activity(model, classifier)
     with right:
-        st.subheader("How much energy was used?")
+        st.header("How much energy was used?")
         regressor, model = _regressor(release, models["calorie_regressor"], loaded)
         if regressor and model is not None:
             _energy(model, regressor)
@@ -128,29 +129,25 @@ def _field(form: str, name: str, inputs: Inputs, *, filled: bool) -> float | str
     key = f"{form}-{name}"
     if name in inputs.categories:
         # The model's own categories, so that every choice is one that it was trained on.
-        chosen: str | None = st.selectbox(
-            _label(name),
-            inputs.categories[name],
-            index=0 if filled else None,
-            format_func=lambda name: printable(label(name)),
-            key=key,
-        )
-        return chosen
+        choose = choices.one_of if filled else choices.at_most_one_of
+        return choose(_label(name), inputs.categories[name], key, _category)
     factor = _factor(name)
     known = inputs.ranges[name]
     whole = known.maximum * factor > _WHOLE
     typical = float(round(known.median * factor)) if whole else round(known.median * factor, 1)
     # A key for each unit: a number entered in km is not one in miles.
-    answer = st.number_input(
+    answer = choices.number(
         _label(name),
-        min_value=0.0,
-        value=typical if filled else None,
-        step=500.0 if whole else 1.0,
-        format="%.0f" if whole else "%.1f",
-        key=key if factor == 1 else f"{key}-{page.chosen_units().unit(name)}",
-        help=f"Training data: {_range(name, inputs)}.",
+        key if factor == 1 else f"{key}-{page.chosen_units().unit(name)}",
+        typical if filled else None,
+        Scale(step=500.0) if whole else Scale(decimals=1),
+        f"Training data: {_range(name, inputs)}.",
     )
     return None if answer is None else answer / factor
+
+
+def _category(name: str) -> str:
+    return printable(label(name))
 
 
 def _label(name: str) -> str:

@@ -1,13 +1,12 @@
 """Models: scores on held-out users, feature importance, backtest and release gates."""
 
-import re
 from typing import Any
 
 import msgspec
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, downloads, notices, page
+from dashboard import choices, data, downloads, notices, page
 from dashboard.charts import common, models
 from dashboard.text import label
 from dashboard.units import feature_label
@@ -47,9 +46,7 @@ _MOST_IMPORTANT = 12
 def show(release: Release) -> None:
     """Draw the view."""
     specs = {spec.title: spec for spec in FORESTS}
-    title = st.segmented_control(
-        "Model", list(specs), default=FORESTS[0].title, required=True, key="model"
-    )
+    title = choices.segment("Model", list(specs), "model")
     spec = specs[title]
     model = data.report(release).models[spec.name]
     notices.fallback(model)
@@ -92,7 +89,7 @@ def _personal(release: Release, spec: ModelSpec) -> None:
         if people is not None:
             notices.only_analysts("The personal model is shown")
         return
-    st.subheader("Personal model")
+    st.header("Personal model")
     _card(spec, release.month, report)
     if report.reason:
         st.info(f"{verbatim(not_released(report))}", icon=":material/info:")
@@ -138,8 +135,8 @@ def _card(spec: ModelSpec, month: str, report: ModelReport) -> None:
     """The card of the model that the release carries, or of the month's own if it carries none."""
     content = card(spec, month, report)
     with st.expander("Model card: data, scores, slices, refusals and limits"):
-        # The view has a title of its own, and its sections have headings of the third level.
-        st.markdown(re.sub("^#", "##", content.partition("\n")[2], flags=re.MULTILINE))
+        # The view has a title of its own.
+        st.markdown(content.partition("\n")[2])
     downloads.markdown(content, "Download the model card", f"{spec.name}-{month}")
 
 
@@ -254,9 +251,7 @@ def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> N
     if not slices:
         st.info("There are no scores of parts of the days: no slice has enough days and people.")
         return
-    kind = st.segmented_control(
-        "Scores by", list(slices), default=next(iter(slices)), required=True, key="slices"
-    )
+    kind = choices.segment("Scores by", list(slices), "scores-by")
     rows = pd.DataFrame(msgspec.to_builtins(slices[kind]))
     scores: dict[str, Any]
     if isinstance(metrics, ClassifierMetrics):
@@ -286,7 +281,7 @@ def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> N
 
 
 def _backtest(release: Release, spec: ModelSpec) -> None:
-    st.subheader("Backtest")
+    st.header("Backtest")
     st.caption(
         "Each month is predicted by the model of the month before, for held-out users. A falling "
         "line indicates drift."
@@ -324,6 +319,6 @@ def _backtest_rows(scored: dict[str, dict[str, float]], compared: Comparison) ->
 def _gates(report: ModelReport) -> None:
     # Without a model there was nothing to check.
     if report.learned and report.gates:
-        st.subheader("Release gates")
+        st.header("Release gates")
         st.caption("A model is released only if it passes all of them.")
         page.checks_table(report.gates)

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import contributions, data, downloads, notes, page, personal
+from dashboard import choices, contributions, data, downloads, notes, page, personal
 from dashboard.charts import my_days
+from dashboard.choices import Scale
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
     from dashboard.people import People
+
+# Goals that can be entered: steps a day, and hours of sleep.
+_STEPS_GOALS = Scale(high=100_000.0, step=500.0)
+_SLEEP_GOALS = Scale(high=24.0, step=0.5, decimals=1)
 
 
 @page.view
@@ -41,7 +46,7 @@ def show(release: Release) -> None:
             user = users[0]
             st.write("Your own days")
         else:
-            user = page.bound_choice("User", users, "user", printable)
+            user = choices.one_of("User", users, "user", printable)
             st.caption("Ids as stored in the lake. Users of imported exports have pseudonyms.")
     days = people.days(user)
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
@@ -49,9 +54,7 @@ def show(release: Release) -> None:
         st.info(f"This user has no measurements in {release.month}.")
         return
     with right:
-        name = page.bound_choice(
-            "Measurement", known, "measurement", lambda name: NUMBERS[name].label
-        )
+        name = choices.one_of("Measurement", known, "measurement", lambda name: NUMBERS[name].label)
     _week(days)
     own_notes = notes.of(user)
     steps_goal, sleep_goal = _goals()
@@ -66,19 +69,18 @@ def show(release: Release) -> None:
         _segment(release, people, user)
     _energy(release, people, user, days, own_notes)
     notes.editor(user, days["date"].max())
-    st.subheader("Download your days")
+    st.header("Download your days")
     st.caption(f"All {len(days)} days of {release.month} as released, in metric units.")
     downloads.buttons(days, f"days-{release.month}")
 
 
 def _week(days: pd.DataFrame) -> None:
     units = page.chosen_units()
-    end = st.selectbox(
+    end = choices.one_of(
         "Week",
         personal.week_ends(days),
-        format_func=lambda last: f"{last - pd.Timedelta(days=6):%-d %b} to {last:%-d %b %Y}",
-        key="week",
-        bind="query-params",
+        "week",
+        lambda last: f"{last - pd.Timedelta(days=6):%-d %b} to {last:%-d %b %Y}",
     )
     changes = personal.week_changes(days, end)
     if not changes:
@@ -109,21 +111,10 @@ def _goals() -> tuple[float, float]:
     """The goals that the user enters: steps a day, and hours of sleep."""
     left, right = st.columns(2)
     with left:
-        steps = st.number_input(
-            "Goal: steps a day", 0, 100_000, STEPS, 500, key="goal-steps", bind="query-params"
-        )
+        steps = choices.number("Goal: steps a day", "goal-steps", STEPS, _STEPS_GOALS)
     with right:
-        sleep = st.number_input(
-            "Goal: hours of sleep",
-            0.0,
-            24.0,
-            SLEEP[0],
-            0.5,
-            format="%.1f",
-            key="goal-sleep",
-            bind="query-params",
-        )
-    return float(steps), sleep
+        sleep = choices.number("Goal: hours of sleep", "goal-sleep", SLEEP[0], _SLEEP_GOALS)
+    return steps or 0.0, sleep or 0.0
 
 
 def _progress(
@@ -147,7 +138,7 @@ def _days(number: int) -> str:
 
 
 def _segment(release: Release, people: "People", user: str) -> None:
-    st.subheader("Your segment")
+    st.header("Your segment")
     model = data.report(release).models["segment_model"]
     metrics = page.carried_metrics(model, SegmentMetrics)
     # Users are assigned by the month's own model only.
@@ -192,7 +183,7 @@ def _energy(
     if model is None and entry.report.scope == "personal" and entry.carried is None:
         # There are too few people for another model, and theirs was not released.
         return
-    st.subheader("Expected energy")
+    st.header("Expected energy")
     if model is None:
         metrics = data.carried_metrics(entry, RegressorMetrics)
         loaded = page.loaded_models(release)
@@ -219,9 +210,7 @@ def _energy(
         f"{_training(metrics, user)}"
     )
     dates = sorted(worn["date"], reverse=True)
-    chosen = st.selectbox(
-        "Day to explain", dates, format_func=lambda day: f"{day:%a %-d %b %Y}", key="explained-day"
-    )
+    chosen = choices.one_of("Day to explain", dates, "day", lambda day: f"{day:%a %-d %b %Y}")
     if metrics.personal:
         day = shown[shown["date"] == chosen].iloc[0]
         st.write(

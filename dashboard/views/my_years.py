@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import streamlit as st
 
-from dashboard import notes, page, person, years
+from dashboard import choices, notes, page, person, years
 from dashboard.charts import my_years
 from dashboard.charts.my_years import Mark
 from fitness_assets import months
@@ -31,7 +31,7 @@ def show(release: Release) -> None:
         return
     user = users[0]
     if len(users) > 1:
-        user = page.bound_choice("User", users, "user", printable)
+        user = choices.one_of("User", users, "user", printable)
     summaries = person.summaries(user, release)
     findings = people.findings(user)
     if summaries.empty or findings is None:
@@ -46,15 +46,15 @@ def show(release: Release) -> None:
     known = years.measures(summaries)
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        name = page.bound_choice("Measure", known, "measure", lambda each: NUMBERS[each].label)
+        name = choices.one_of("Measure", known, "measure", lambda each: NUMBERS[each].label)
     with right:
-        period = page.bound_choice("Period", list(_PERIODS), "period", radio=True)
+        period = choices.button("Period", list(_PERIODS), "period")
     own = summaries[summaries["measure"] == name]
     _long_line(release, own[own["period"] == _PERIODS[period]], findings, user, units)
     _changes(findings, units)
     _associations(findings)
     by_month = own[own["period"] == "month"]
-    st.subheader("Seasons")
+    st.header("Seasons")
     _years_compared(release, by_month, name, units)
     _records(findings, units)
     notes.editor(user, years.last_day(by_month.iloc[-1]))
@@ -123,7 +123,7 @@ def _long_line(
 
 
 def _changes(findings: pd.DataFrame, units: Units) -> None:
-    st.subheader("Lasting changes")
+    st.header("Lasting changes")
     found = years.rows_of(findings, "change_point")
     for each in found:
         st.markdown(f"- {years.change_sentence(each, units)}")
@@ -132,7 +132,7 @@ def _changes(findings: pd.DataFrame, units: Units) -> None:
 
 
 def _associations(findings: pd.DataFrame) -> None:
-    st.subheader("What goes with what")
+    st.header("What goes with what")
     found = years.rows_of(findings, "association")
     if not found:
         tried = years.tried(findings, "associations")
@@ -172,7 +172,7 @@ def _years_compared(release: Release, rows: pd.DataFrame, name: str, units: Unit
     with right:
         # The month itself is the first option, which is the default.
         options = _CALENDAR[month - 1 :] + _CALENDAR[: month - 1]
-        chosen = page.bound_choice("Month to compare", options, "compare")
+        chosen = choices.one_of("Month to compare", options, "compare")
         same = rows[rows["start"].dt.month == _CALENDAR.index(chosen) + 1]
         if same.empty:
             st.info(f"No {chosen} has data.")
@@ -182,7 +182,7 @@ def _years_compared(release: Release, rows: pd.DataFrame, name: str, units: Unit
 
 
 def _records(findings: pd.DataFrame, units: Units) -> None:
-    st.subheader("Personal bests")
+    st.header("Personal bests")
     if best := years.best_table(findings, units):
         page.table(
             best,
@@ -202,7 +202,7 @@ def _records(findings: pd.DataFrame, units: Units) -> None:
         ("Gaps", years.gap_sentences(findings), "No gap of a week or more."),
         ("Devices", years.device_sentences(findings), "No device is recorded."),
     ):
-        st.subheader(title)
+        st.header(title)
         st.markdown("\n".join(f"- {line}" for line in lines) or none)
 
 

@@ -29,21 +29,6 @@ _STAGES = [
     ],
     [("dashboard_release", "Verified bundle")],
 ]
-# No background colours, so that it is legible on the light and on the dark theme.
-_STYLE = """
-<style>
-.stages {display:flex; flex-wrap:wrap; gap:.4rem; align-items:stretch; margin:.2rem 0 1rem}
-.stages .step {display:flex; flex-direction:column; gap:.4rem; flex:1 1 9.5rem; min-width:9.5rem;
-  justify-content:center}
-.stages .stage {border:1px solid rgba(128,132,149,.45); border-left:4px solid #2b7bba;
-  border-radius:.5rem; padding:.45rem .6rem; line-height:1.35}
-.stages .none {border-left-color:rgba(128,132,149,.45); opacity:.75}
-.stages b {font-size:.86rem; overflow-wrap:anywhere}
-.stages span {display:block; font-size:.78rem; opacity:.8}
-.stages code {font-size:.75rem}
-.stages .to {align-self:center; opacity:.6}
-</style>
-"""
 
 
 @page.view
@@ -104,11 +89,11 @@ def _overview_of_all(release: Release) -> None:
         else:
             st.info("This month has no activity labels.")
 
-    st.subheader("Months")
+    st.header("Months")
     _months()
-    st.subheader("Pipeline")
+    st.header("Pipeline")
     _stages(release, report)
-    st.subheader("Models")
+    st.header("Models")
     st.caption("Scores on held-out users, compared with a baseline.")
     for column, spec in zip(st.columns(len(MODELS)), MODELS, strict=True):
         with column.container(border=True, height="stretch"):
@@ -121,7 +106,7 @@ def _overview_of_all(release: Release) -> None:
 
 def _stages(release: Release, report: ReleaseReport) -> None:
     st.caption("Each stage, its output for this month, and the start of its data version.")
-    st.html(_STYLE + _pipeline(release, report))
+    st.html(_pipeline(release, report))
 
 
 def _months() -> None:
@@ -153,7 +138,7 @@ def _months() -> None:
 
 
 def _pipeline(release: Release, report: ReleaseReport) -> str:
-    """The stages as HTML: boxes in a row, which wraps on a narrow screen."""
+    """The stages as HTML: boxes in a row, or below each other on a narrow screen (`style.css`)."""
     steps = len(report.compression.steps) if report.compression else 0
     outputs = {
         "raw_telemetry": f"{report.data.delivered:,} records",
@@ -179,7 +164,8 @@ def _pipeline(release: Release, report: ReleaseReport) -> str:
             )
         columns.append(f'<div class="step" role="listitem">{"".join(boxes)}</div>')
     arrow = '<div class="to" aria-hidden="true">→</div>'
-    return f'<div class="stages" role="list" aria-label="Pipeline">{arrow.join(columns)}</div>'
+    stages = f'<div class="stages" role="list" aria-label="Pipeline">{arrow.join(columns)}</div>'
+    return f'<div class="pipeline">{stages}</div>'
 
 
 def _model(spec: ModelSpec, metrics: Metrics) -> None:

@@ -79,7 +79,7 @@ def show(release: Release) -> None:
 
 def _day_kinds(release: Release) -> None:
     """The kinds of days of each user whose rows the visitor may read."""
-    st.subheader("Kinds of days")
+    st.header("Kinds of days")
     st.caption(
         "There are too few users for groups of users. These are groups of the days of one user, "
         "tested in the same way: with other days and in other months the groups must be the same, "
@@ -127,7 +127,7 @@ def _day_kinds(release: Release) -> None:
 
 
 def _profiles(metrics: SegmentMetrics) -> None:
-    st.subheader("Segment profiles")
+    st.header("Segment profiles")
     st.caption("Daily means of the users of each segment.")
     shown = {name: column for name, column in _FEATURES.items() if name in metrics.features}
     page.table(
@@ -225,7 +225,7 @@ def _distances(metrics: SegmentMetrics) -> pd.DataFrame:
 
 
 def _movement(release: Release, renamed: dict[str, str]) -> None:
-    st.subheader("Movement since the month before")
+    st.header("Movement since the month before")
     movement = data.table(release, "movement") if release.has_table("movement") else None
     if movement is None or movement.empty:
         st.info(

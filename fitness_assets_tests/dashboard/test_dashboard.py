@@ -76,7 +76,7 @@ def test_the_address_restores_the_month_and_what_does_not_exist_is_named(
     app.query_params["month"] = "1999-01"
     app.run()
     assert app.sidebar.selectbox[0].value == "2023-05"
-    assert "asks for" in app.sidebar.info[0].value
+    assert "asks for" in app.info[0].value
 
 
 def test_inference_gives_the_answers_of_the_released_models(

@@ -60,7 +60,7 @@ class Shown:
     @property
     def text(self) -> str:
         view = self.view
-        parts = [*view.markdown, *view.caption, *view.info, *view.error, *view.subheader]
+        parts = [*view.markdown, *view.caption, *view.info, *view.error]
         return "\n".join(part.value for part in [*parts, *view.header])
 
     @property

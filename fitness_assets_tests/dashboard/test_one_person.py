@@ -137,7 +137,7 @@ def test_my_days_of_one_person_shows_notes_and_no_segment(
     NoteStore(home / "people").put(NOTE)
     view = open_view("my_days", home / "releases", monkeypatch)
     assert not view.exception
-    assert "segment" not in "".join(part.value for part in view.subheader)
+    assert "segment" not in "".join(part.value for part in view.header)
     assert any("flu" in chart for chart in charts(view))
     assert "Your own days" in text(view)
 

@@ -200,7 +200,7 @@ def test_the_table_of_activities_shows_the_lake(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("explore", releases(released), monkeypatch)
-    view.segmented_control(key="explore").select("Activities").run()
+    view.segmented_control(key="topic").select("Activities").run()
     assert not view.exception
     table = frame(view, "activity").set_index("activity")
     days = lake(released).assign(
@@ -228,7 +228,7 @@ def test_explore_reads_only_the_chosen_month_and_says_how_much(
     if part != "Distributions":
         read.clear()
         st.cache_data.clear()
-        view.segmented_control(key="explore").select(part).run()
+        view.segmented_control(key="topic").select(part).run()
     assert not view.exception
     assert {month for month, _ in read} == {MONTHS[-1]}
     assert f"{sum(size for _, size in read):,} bytes were read" in view.caption[-1].value
@@ -406,7 +406,7 @@ def test_compression_says_how_to_materialize_a_report_and_then_shows_it(
     assert not view.exception
     assert "101,975 times smaller" in text(view)
     assert shown(view)["On disk"] == "12 kB"
-    assert view.subheader[0].value == "Better inputs, not compression"
+    assert view.header[0].value == "Better inputs, not compression"
     view.select_slider(key="step").set_value("scikit-learn's default").run()
     assert not view.exception
     assert shown(view)["On disk"] == "1.23 GB"
@@ -537,7 +537,7 @@ def test_my_days_explains_the_estimate_of_a_day(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("my_days", releases(released), monkeypatch)
-    day = view.selectbox(key="explained-day")
+    day = view.selectbox(key="day")
     first, last = explained(view, "kcal"), day.options[-1]
     day.select(last).run()
     assert not view.exception

@@ -182,7 +182,7 @@ def test_views_show_the_personal_models(
     assert not view.exception
     shown = " ".join(
         str(element.value)
-        for kind in (view.markdown, view.caption, view.info, view.success, view.subheader)
+        for kind in (view.markdown, view.caption, view.info, view.success, view.header)
         for element in kind
     )
     for text in expected:
