@@ -35,17 +35,26 @@ VIEWS = {
     },
 }
 
-# Streamlit adds an entry to the browser's history for a navigation, and more when the choices of
-# the view that is left disappear from the address. An entry for the same page replaces the last
-# one, so that Back leads to the previous view.
-_ONE_ENTRY = """
+# Before Streamlit adds an entry to the browser's history for a navigation, it adds one for the view
+# that is left, without its choices. This keeps one entry for each view, with its choices, so that
+# Back leads to the previous view as it was.
+_ONE_ENTRY_PER_VIEW = """
 <script>
 if (!window.hasOneEntryPerView) {
     window.hasOneEntryPerView = true;
     const push = history.pushState.bind(history);
+    const replace = history.replaceState.bind(history);
+    let left = null;
+    const onClick = event => { if (event.target.closest("a[href]")) left = location.href; };
+    document.addEventListener("click", onClick, true);
     history.pushState = (state, title, url) => {
-        const isSamePage = new URL(url, location.href).pathname === location.pathname;
-        (isSamePage ? history.replaceState.bind(history) : push)(state, title, url);
+        if (new URL(url, location.href).pathname === location.pathname) {
+            replace(state, title, url);
+            return;
+        }
+        if (left !== null && new URL(left).pathname === location.pathname) replace({}, "", left);
+        left = null;
+        push(state, title, url);
     };
 }
 </script>
@@ -65,7 +74,7 @@ def main() -> None:
     # The title of the browser's tab.
     st.set_page_config(f"{page.title} \N{MIDDLE DOT} fitness_assets", str(icon), layout="wide")
     st.html(Path(__file__).with_name("style.css"))
-    st.html(_ONE_ENTRY, unsafe_allow_javascript=True)
+    st.html(_ONE_ENTRY_PER_VIEW, unsafe_allow_javascript=True)
     # On every rerun, so that a new release appears without a restart.
     try:
         if visitor.is_on_foreign_page():

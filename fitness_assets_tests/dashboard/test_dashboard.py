@@ -70,7 +70,7 @@ def test_the_address_restores_the_month_and_what_does_not_exist_is_named(
     app.query_params["month"] = "2023-04"
     app.run()
     assert app.sidebar.selectbox[0].value == "2023-04"
-    assert not app.sidebar.info
+    assert not app.info
 
     app = open_app(releases(released), monkeypatch)
     app.query_params["month"] = "1999-01"
