@@ -196,4 +196,4 @@ def test_my_days_has_no_estimate_if_no_personal_model_is_released(
     monkeypatch.setattr(People, "personal_model", lambda *_: None)
     view = open_view("my_days", home / "releases", monkeypatch)
     assert not view.exception
-    assert "Expected energy" not in [element.value for element in view.subheader]
+    assert "Expected energy" not in [element.value for element in view.header]
