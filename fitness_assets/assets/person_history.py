@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.history import findings, grid, summaries
 from fitness_assets.history.schema import FINDINGS, MAX_MONTHS, MAX_USERS, HistoryReport
+from fitness_assets.models.one_thread import one_thread
 from fitness_assets.months import days, shift
 from fitness_assets.orchestration.lineage import HISTORY
 from fitness_assets.orchestration.partitions import dependencies
@@ -61,7 +62,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                     for m, version in zip(window, versions, strict=True)
                 ]
             )
-            found = findings.find(history, last, users)
+            # Products of small matrices: a second thread takes longer to start than they do.
+            with one_thread():
+                found = findings.find(history, last, users)
         table = summaries.summarize(records, month, last)
         report = HistoryReport(
             users=len(users),

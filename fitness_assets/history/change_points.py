@@ -229,8 +229,8 @@ def _bootstrap(means: Floats, change: int) -> _Sizes | None:
     if line @ line <= (means - steps) @ (means - steps):
         return None
     sampled = _resampled(residuals)
-    observed = _largest_step(means[None])[0]
-    exceeding = int((_largest_step(sampled) >= observed).sum())
+    observed = _largest_step(_sums(means[None]))[0]
+    exceeding = int((_largest_step(_sums(sampled)) >= observed).sum())
     errors = sampled[:, change:].mean(axis=1) - sampled[:, :change].mean(axis=1)
     return _Sizes(p=(1 + exceeding) / (1 + _SAMPLES), errors=errors)
 
@@ -275,8 +275,8 @@ def _block(weeks: int) -> int:
 def _largest_difference(rows: Floats) -> Floats:
     """The largest standardized difference of the means of two adjacent windows of any length."""
     n = rows.shape[1]
-    sums = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)
-    found = _largest_step(rows)
+    sums = _sums(rows)
+    found = _largest_step(sums)
     length = 2 * LEAST_WEEKS
     while 2 * length < n:
         # Windows that overlap by three quarters suffice.
@@ -288,13 +288,26 @@ def _largest_difference(rows: Floats) -> Floats:
     return found
 
 
-def _largest_step(rows: Floats) -> Floats:
-    """The largest standardized difference of the means before and after any position."""
-    n = rows.shape[1]
-    sums = np.cumsum(rows - rows.mean(axis=1, keepdims=True), axis=1)
+def _sums(rows: Floats) -> Floats:
+    """The sums of the first 0, 1, ... values of each row."""
+    found = np.zeros((len(rows), rows.shape[1] + 1))
+    np.cumsum(rows, axis=1, out=found[:, 1:])
+    return found
+
+
+def _largest_step(sums: Floats) -> Floats:
+    """The largest standardized difference of the means before and after any position.
+
+    Parameters
+    ----------
+    sums : ndarray of shape (samples, weeks + 1)
+        Of `_sums`.
+    """
+    n = sums.shape[1] - 1
     position = np.arange(LEAST_WEEKS, n - LEAST_WEEKS + 1)
-    weights = np.sqrt(n / (position * (n - position)))
-    steps = sums[:, LEAST_WEEKS - 1 : n - LEAST_WEEKS] * weights
+    steps = sums[:, -1:] * (-position / n)
+    steps += sums[:, LEAST_WEEKS : n - LEAST_WEEKS + 1]
+    steps *= np.sqrt(n / (position * (n - position)))
     found: Floats = np.maximum(steps.max(axis=1), -steps.min(axis=1))
     return found
 
