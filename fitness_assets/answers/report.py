@@ -322,17 +322,13 @@ class Report:
             )
         yield Paragraph(f"{text} [{letter}]")
         if not self.material.is_month:
+            points = statistics.series(now, "active_minutes", "month")
             rows = [
-                [
-                    f"{point.start:%Y-%m}",
-                    f"{point.summary.total:,.0f}",
-                    f"{point.summary.mean:.0f}",
-                    f"{point.summary.days}",
-                    letter,
-                ]
-                for point in statistics.series(now, "active_minutes", "month")
+                ["Active minutes", *(f"{point.summary.total:,.0f}" for point in points), letter],
+                ["A day", *(f"{point.summary.mean:.0f}" for point in points), letter],
+                ["Days", *(f"{point.summary.days}" for point in points), letter],
             ]
-            yield Table(["Month", "Active minutes", "A day", "Days", "From"], rows)
+            yield Table(["Month", *(f"{point.start:%b}" for point in points), "From"], rows)
 
     def _associations(self) -> Iterator[Part]:
         found = self.material.findings

@@ -12,7 +12,7 @@ from fitness_assets.answers.findings import Finding
 from fitness_assets.answers.home import Home
 from fitness_assets.answers.material import read_material
 from fitness_assets.answers.pages import html, markdown, pdf
-from fitness_assets.answers.pages.document import Charts, Document, Table
+from fitness_assets.answers.pages.document import Charts, Document, Points, Table
 from fitness_assets.answers.pages.plots import draw
 from fitness_assets.answers.periods import parse_period
 from fitness_assets.answers.report import Report
@@ -217,3 +217,17 @@ def test_charts_are_images(asked: Home) -> None:
     assert draw(chart, "png").startswith(b"\x89PNG")
     assert chart.usual is not None
     assert chart.text.startswith("Steps: 2")
+
+
+def test_the_pdf_of_a_year_is_one_page(asked: Home) -> None:
+    assert _pages(pdf.render(page(asked, "2022"))) == 1
+
+
+def test_a_pdf_that_would_be_unreadable_on_one_page_has_more(asked: Home) -> None:
+    document = without_charts(page(asked))
+    parts = [*document.parts, Points([f"finding {number}" for number in range(90)])]
+    assert _pages(pdf.render(dataclasses.replace(document, parts=parts))) > 1
+
+
+def _pages(content: bytes) -> int:
+    return len(re.findall(rb"/Type /Page\b", content))
