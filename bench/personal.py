@@ -25,9 +25,7 @@ def personal() -> Iterator[Table]:
 
 
 def _regressors() -> Table:
-    table = Table(
-        "kcal", "months", "homes", "released", "ratio", "median R2", title="personal: regressor"
-    )
+    table = Table("kcal", "homes", "released", "ratio", "median R2", title="personal: regressor")
     cases: tuple[tuple[str, Kcal], ...] = (("rise with the steps", by_steps), ("noise", noise))
     for name, kcal in cases:
         for months in _MONTHS:
@@ -35,8 +33,7 @@ def _regressors() -> Table:
             released = sum(map(_passes, found))
             scores = np.median([metrics.evaluation.scores.r2 for metrics in found])
             table.add_row(
-                name,
-                str(months),
+                f"{name}, {months} months",
                 str(_HOMES),
                 str(released),
                 f"{released / _HOMES:.2f}",
@@ -66,7 +63,7 @@ def _passes(metrics: RegressorMetrics) -> bool:
 
 
 def _kinds() -> Table:
-    table = Table("days", "months", "homes", "with kinds", "ratio", title="personal: kinds of days")
+    table = Table("days", "homes", "with kinds", "ratio", title="personal: kinds of days")
     cases: tuple[tuple[str, kinds_of_days.Change], ...] = (
         ("weekdays and weekends, planted", kinds_of_days.weekends),
         ("independent noise", kinds_of_days.unchanged),
@@ -78,7 +75,7 @@ def _kinds() -> Table:
         for months in _MONTHS:
             found = sum(_has_kinds(change, months, seed) for seed in range(_HOMES))
             ratio = f"{found / _HOMES:.2f}"
-            table.add_row(name, str(months), str(_HOMES), str(found), ratio)
+            table.add_row(f"{name}, {months} months", str(_HOMES), str(found), ratio)
     return table
 
 
