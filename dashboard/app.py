@@ -25,7 +25,7 @@ VIEWS = {
         "my_years": "timeline",
     },
     "Models": {
-        "live_inference": "bolt",
+        "try_it": "bolt",
         "models": "model_training",
         "compression": "compress",
     },
@@ -63,12 +63,13 @@ if (!window.hasOneEntryPerView) {
 
 def main() -> None:
     """Draw the page that the user is on."""
-    page = st.navigation(
-        {
-            section: [_page(view, symbol) for view, symbol in views.items()]
-            for section, views in VIEWS.items()
-        }
-    )
+    pages = {
+        section: [_page(view, symbol) for view, symbol in views.items()]
+        for section, views in VIEWS.items()
+    }
+    # An address that was copied before its view was renamed.
+    pages["Models"].append(_renamed("live-inference", pages["Models"][0]))
+    page = st.navigation(pages)
     # A file: an icon's name would be fetched from another host.
     icon = Path(__file__).with_name("icon.svg")
     # The title of the browser's tab.
@@ -107,6 +108,16 @@ def _page(view: str, icon: str) -> "st.Page":
 
     return st.Page(
         show, title=label(view), icon=f":material/{icon}:", url_path=view.replace("_", "-")
+    )
+
+
+def _renamed(old: str, page: "st.Page") -> "st.Page":
+    """A page at the address that `page` had before, which leads to it."""
+    return st.Page(
+        lambda: st.switch_page(page, query_params=st.query_params.to_dict()),
+        title=page.title,
+        url_path=old,
+        visibility="hidden",
     )
 
 

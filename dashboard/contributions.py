@@ -8,6 +8,7 @@ from dashboard import page
 from dashboard.charts import common
 from dashboard.text import label
 from dashboard.units import feature_label
+from fitness_assets.formatting import number, signed
 from fitness_assets.models.contributions import Explanation
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.text import verbatim
@@ -28,13 +29,12 @@ class _Scale:
     total: str
 
     def change(self, amount: float) -> str:
-        # Adding 0.0 turns a rounded -0 into 0.
-        rounded = round(amount * self.factor) + 0.0
-        unit = self.unit.removesuffix("s") if abs(rounded) == 1 else self.unit
-        return f"{rounded:+,.0f} {unit}".replace("-", "\N{MINUS SIGN}")
+        text = signed(amount * self.factor)
+        unit = self.unit.removesuffix("s") if text.lstrip("+\N{MINUS SIGN}") == "1" else self.unit
+        return f"{text} {unit}"
 
     def sum(self, amount: float) -> str:
-        return f"{amount * self.factor:,.0f}{self.total}"
+        return f"{number(amount * self.factor)}{self.total}"
 
 
 _KCAL = _Scale(1.0, "kcal", " kcal")
@@ -76,8 +76,8 @@ def _sum(found: Explanation, scale: _Scale) -> str:
     inputs = sum(found.added.values())
     of = f" for {verbatim(label(found.label).lower())}" if found.label else ""
     return (
-        f"A typical day, with the median of each number, has {scale.sum(found.typical)}{of}. The "
-        f"inputs change this by {scale.change(inputs)}, to "
+        f"A typical day, with the middle value of each input, has {scale.sum(found.typical)}{of}. "
+        f"The inputs change this by {scale.change(inputs)}, to "
         f"{scale.sum(found.estimate)}. What is not known adds nothing. This is how the model "
         "calculates, and not what causes what."
     )
@@ -111,4 +111,4 @@ def _value(name: str, found: Explanation) -> str:
     measured = name.partition("_mean_")[0]
     if measured in NUMBERS:
         return page.chosen_units().text(measured, value)
-    return f"{value:,.2f}"
+    return number(value, 2)

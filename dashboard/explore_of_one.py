@@ -7,7 +7,7 @@ from dashboard import choices, notes, page, person
 from dashboard.charts import explore_of_one as charts
 from dashboard.person import Person
 from fitness_assets import months
-from fitness_assets.formatting import signed
+from fitness_assets.formatting import number, signed
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
 
@@ -29,16 +29,16 @@ def show(release: Release, who: Person) -> None:
     past = pasts[chosen]
     known = [n for n in _MEASURES if now[n].notna().any() and past[n].notna().any()]
     if not known:
-        st.info("No measurement has values in both.", icon=":material/info:")
+        st.info("Nothing was measured in both.", icon=":material/info:")
         return
     with left:
-        name = choices.one_of("Measurement", known, "measurement", lambda n: NUMBERS[n].label)
+        name = choices.one_of("Measure", known, "measurement", lambda n: NUMBERS[n].label)
     units = page.chosen_units()
     left, right = st.columns(2, gap="medium")
     with left:
         own = notes.of(who.user)
         page.chart(charts.by_day, now[["date", name]], past[["date", name]], name, units, own)
-        st.caption("Line: this month. Band: 80% of the past days lie in it.")
+        st.caption("Line: this month. Band: your usual range, in which 80% of the past days lie.")
     with right:
         page.chart(charts.by_weekday, now[["date", name]], past[["date", name]], name, units)
     rows = []
@@ -48,10 +48,10 @@ def show(release: Release, who: Person) -> None:
         rows.append(
             {
                 "measure": units.title(each),
-                "now": f"{mean:,.{spec.decimals}f}",
-                "past": f"{before:,.{spec.decimals}f}",
+                "now": number(mean, spec.decimals),
+                "past": number(before, spec.decimals),
                 "change": signed(mean - before, spec.decimals),
-                "days": f"{now[each].count():,} and {past[each].count():,}",
+                "days": f"{number(now[each].count())} and {number(past[each].count())}",
             }
         )
     page.table(
@@ -63,7 +63,7 @@ def show(release: Release, who: Person) -> None:
             "change": "Difference",
             "days": "Days with a value",
         },
-        "Means of the month and of the past, by measurement",
+        "Means of the month and of the past, by measure",
     )
 
 

@@ -11,7 +11,7 @@ from dashboard.charts import person as charts
 from dashboard.person import Person
 from dashboard.personal import Change
 from fitness_assets import clock
-from fitness_assets.formatting import date_text, days_text, signed
+from fitness_assets.formatting import date_text, days_text, signed, signed_percent
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release
@@ -82,7 +82,7 @@ def sentence(when: str, changes: Sequence[Change], units: Units) -> str:
 def _part(change: Change, units: Units) -> str:
     name, form = _TILES[change.name]
     if form == "share":
-        return f"{name} {signed(100 * change.share)}%"
+        return f"{name} {signed_percent(change.share)}"
     if form == "value":
         return f"{name} {units.text(change.name, change.mean)}"
     return f"{name} {signed(change.mean - change.usual, NUMBERS[change.name].decimals)}"
@@ -91,18 +91,11 @@ def _part(change: Change, units: Units) -> str:
 def _tiles(changes: Sequence[Change], units: Units) -> None:
     with st.container(horizontal=True):
         for change in changes:
-            spec = NUMBERS[change.name]
-            difference = signed(
-                (change.mean - change.usual) * units.factor(change.name), spec.decimals
-            )
-            st.metric(
-                f"{spec.label}, daily mean",
+            page.change_metric(
+                f"{NUMBERS[change.name].label}, daily mean",
                 units.text(change.name, change.mean),
-                f"{difference} {units.unit(change.name)}".rstrip()
-                + f" from your usual {units.text(change.name, change.usual)}",
-                delta_color="off",
-                delta_arrow="off",
-                border=True,
+                f"{units.change(change.name, change.mean - change.usual)} from your usual "
+                f"{units.text(change.name, change.usual)}",
             )
 
 

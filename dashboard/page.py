@@ -16,6 +16,7 @@ from dashboard.people import People
 from dashboard.text import label
 from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.formatting import NO_DATA
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.units import METRIC, Units
 from fitness_assets.release.bundle import Release, ReleasedModel
@@ -145,6 +146,30 @@ def _printable(value: Any) -> Any:
     return [_printable(each) for each in value] if isinstance(value, list) else value
 
 
+def change_metric(
+    title: str, value: str, change: str | None, is_better: bool | None = None
+) -> None:
+    """A metric with its change in words, without an arrow, since the change has a sign.
+
+    Parameters
+    ----------
+    title, value : str
+    change : str or None
+        The change, with what it is compared with; None for none.
+    is_better : bool, optional
+        Whether the change is good. None if it is neither good nor bad.
+    """
+    st.metric(
+        title,
+        value,
+        change,
+        delta_color="gray" if is_better is None else "green" if is_better else "red",
+        delta_arrow="off",
+        border=True,
+        height="stretch",
+    )
+
+
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:
     """Metrics with their labels, side by side if there is room."""
     with st.container(horizontal=True):
@@ -172,6 +197,7 @@ def table(rows: Any, columns: Mapping[str, Any], description: str) -> None:
         hide_index=True,
         height="content",
         column_config={first: pinned, **{name: columns[name] for name in others}},
+        placeholder=NO_DATA,
         alt=description,
     )
 
@@ -183,6 +209,16 @@ def _as_cell(value: Any) -> Any:
 def number_column(header: str, decimals: int = 0) -> Any:
     """A column of numbers with a comma between the thousands."""
     return st.column_config.NumberColumn(header, format=f"%,.{decimals}f")
+
+
+def percent_column(header: str, decimals: int = 0, about: str | None = None) -> Any:
+    """A column of percentages, whose values are from 0 to 100, with an optional help text."""
+    return st.column_config.NumberColumn(header, format=f"%.{decimals}f%%", help=about)
+
+
+def text_column(header: str) -> Any:
+    """A column of numbers that are already texts, such as "1.2 kB", aligned as numbers are."""
+    return st.column_config.TextColumn(header, alignment="right")
 
 
 def checks_table(results: Sequence[CheckResult]) -> None:

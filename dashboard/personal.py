@@ -2,17 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 #: Measurements whose mean of the 28 days before each day is in the lake, and whether more of it is
-#: good ("normal"), bad ("inverse") or neither ("off"), as `st.metric` colours a difference.
-USUAL: dict[str, Literal["normal", "inverse", "off"]] = {
-    "steps": "normal",
-    "calories_burned": "off",
-    "resting_heart_rate": "inverse",
-}
+#: good (1), bad (-1) or neither (0).
+USUAL = {"steps": 1, "calories_burned": 0, "resting_heart_rate": -1}
 _WEEK = 7
 #: The days before a week whose mean is the usual value, and the fewest of them with a value.
 _USUAL_DAYS, _LEAST_USUAL = 28, 7
@@ -96,6 +91,12 @@ def largest_change(changes: list[Change]) -> Change | None:
     """The largest change as a share of the usual value; None if no change reaches 5%."""
     largest = max(changes, key=lambda change: abs(change.share), default=None)
     return largest if largest and abs(largest.share) >= _NOTABLE else None
+
+
+def is_better(change: Change) -> bool | None:
+    """Whether a change is for the better; None if it is none, or neither good nor bad."""
+    wanted = USUAL.get(change.name, 0)
+    return change.mean * wanted > change.usual * wanted if wanted and change.share else None
 
 
 def streaks(days: pd.DataFrame, name: str, goal: float) -> tuple[int, int, int]:

@@ -1,5 +1,6 @@
 """What years of one person show, in plain words. Pure functions of tables of `person_history`."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -8,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fitness_assets import months
-from fitness_assets.formatting import date_text, days_text, signed
+from fitness_assets.formatting import date_text, days_text, number, signed_percent
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.text import verbatim
@@ -77,7 +78,7 @@ def month_sentence(changes: Iterable[MonthChange], units: Units, before: str) ->
     if not notable:
         return f"A normal month: nothing changed by 5% or more from {before}."
     parts = [
-        f"{NUMBERS[each.measure].label.lower()} {signed(100 * each.share)}% "
+        f"{NUMBERS[each.measure].label.lower()} {signed_percent(each.share)} "
         f"({units.text(each.measure, each.before)} to {units.text(each.measure, each.now)})"
         for each in notable
     ]
@@ -181,8 +182,7 @@ def change_sentence(change: Any, units: Units) -> str:
 
 def change_label(change: Any, units: Units) -> str:
     """The label of a change point on a chart: "+1,900"."""
-    sign = signed(change.value * units.factor(change.measure), NUMBERS[change.measure].decimals)
-    return f"{sign} {units.unit(change.measure)}".rstrip()
+    return units.change(change.measure, change.value)
 
 
 def association_sentence(found: Any) -> str:
@@ -202,8 +202,8 @@ def _about(units: Units, measure: str, value: float) -> str:
     """`value` with two digits if it is a large count."""
     shown = value * units.factor(measure)
     if NUMBERS[measure].decimals == 0 and shown >= _LARGE:
-        rounded = float(f"{shown:.2g}")
-        return f"{rounded:,.0f} {units.unit(measure)}".rstrip()
+        rounded = round(shown, 1 - math.floor(math.log10(shown)))
+        return f"{number(rounded)} {units.unit(measure)}".rstrip()
     return units.text(measure, value)
 
 

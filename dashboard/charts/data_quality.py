@@ -43,14 +43,14 @@ def completeness(parts: pd.DataFrame) -> alt.Chart:
             ),
             order=alt.Order("rank:Q"),
             tooltip=[
-                tip("measurement:N", "Measurement"),
+                tip("measurement:N", "Measure"),
                 tip("part:N", "Records"),
                 tip("share:Q", "Share", ".2%"),
             ],
         )
         .properties(
             height=rows_height(parts["measurement"].nunique(), 24, legend_rows=2),
-            title="Completeness by measurement",
+            title="Completeness by measure",
         )
     )
     return chart
@@ -73,14 +73,18 @@ def drift_bars(indices: pd.DataFrame, limit: float | None) -> alt.LayerChart:
         .mark_bar(cornerRadiusEnd=3)
         .encode(
             y=alt.Y("measurement:N", sort="-x", title=None),
-            x=alt.X("index:Q", title="Population stability index", axis=alt.Axis(tickCount=5)),
+            x=alt.X(
+                "index:Q",
+                title="Difference from the month before",
+                axis=alt.Axis(tickCount=5),
+            ),
             tooltip=[
-                tip("measurement:N", "Measurement"),
+                tip("measurement:N", "Measure"),
                 tip("index:Q", "Population stability index", ".4f"),
             ],
         ),
         line.mark_rule(color=BAD, strokeDash=[5, 3], size=2).encode(x="value:Q"),
         line.mark_text(color=TEXT, baseline="bottom", y=-3).encode(x="value:Q", text="label:N"),
     ).properties(
-        height=rows_height(len(indices), 24, axis_title=True), title="Drift since the month before"
+        height=rows_height(len(indices), 24, axis_title=True), title="Change since the month before"
     )

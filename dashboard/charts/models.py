@@ -184,7 +184,7 @@ def residual_histogram(edges: Sequence[float], rows: Sequence[int], name: str) -
                 tip("days:Q", "Days", ","),
             ],
         )
-        .properties(height=400, title="Residuals")
+        .properties(height=400, title="Errors")
     )
     return chart
 

@@ -16,6 +16,7 @@ from dashboard.charts.theme import (
     text_color,
     tip,
 )
+from fitness_assets.formatting import percent
 
 
 def projection(users: pd.DataFrame, explained: Sequence[float]) -> alt.Chart:
@@ -34,13 +35,13 @@ def projection(users: pd.DataFrame, explained: Sequence[float]) -> alt.Chart:
         .encode(
             x=alt.X(
                 "x:Q",
-                title=f"First principal axis ({explained[0]:.0%} of the variance)",
+                title=f"{percent(explained[0])} of the differences",
                 axis=alt.Axis(tickCount=8),
             ),
-            y=alt.Y("y:Q", title=f"Second principal axis ({explained[1]:.0%})"),
+            y=alt.Y("y:Q", title=f"{percent(explained[1])} of the differences"),
             tooltip=[tip("segment:N", "Segment")] if "segment" in users else [],
         )
-        .properties(height=620, title="Users on two principal axes")
+        .properties(height=620, title="Map of the users")
     )
     if "segment" in users:
         legend = bottom_legend(columns=1, labelLimit=320)
@@ -95,7 +96,7 @@ def segment_movement(movement: pd.DataFrame) -> alt.LayerChart:
         base.mark_text().encode(
             text=alt.Text("users:Q", format=","), color=text_color("datum.share > 0.4")
         ),
-    ).properties(height=190 + 40 * shown["before"].nunique(), title="Movement between segments")
+    ).properties(height=190 + 40 * shown["before"].nunique(), title="Users by segment then and now")
 
 
 def segment_stability(candidates: pd.DataFrame, threshold: float, chosen: int) -> alt.LayerChart:
@@ -119,7 +120,11 @@ def segment_stability(candidates: pd.DataFrame, threshold: float, chosen: int) -
         .mark_line(point=True)
         .encode(
             x=alt.X("k:O", title="Number of segments", axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("agreement:Q", title="Adjusted Rand index", scale=alt.Scale(domain=[0, 1])),
+            y=alt.Y(
+                "agreement:Q",
+                title="Agreement (adjusted Rand index)",
+                scale=alt.Scale(domain=[0, 1]),
+            ),
             color=alt.Color(
                 "comparison:N", title=None, legend=bottom_legend(columns=1, labelLimit=300)
             ),

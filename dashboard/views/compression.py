@@ -2,11 +2,19 @@
 
 import pandas as pd
 import streamlit as st
-from msgspec import to_builtins
 
 from dashboard import choices, data, page
 from dashboard.charts import common, compression
-from fitness_assets.formatting import size
+from fitness_assets.formatting import (
+    large,
+    number,
+    plural,
+    seconds,
+    signed,
+    signed_percent,
+    size,
+    times,
+)
 from fitness_assets.models.reports import CompressionStep
 from fitness_assets.release.bundle import Release
 from fitness_assets.text import verbatim
@@ -38,6 +46,12 @@ _STEPS = {
         "Only the last digits are rounded. Reading the file needs code of this project.",
     ),
 }
+#: Smaller changes of R² are not named.
+_NOTABLE = 0.005
+_SCORE = (
+    "The score is R² on users that the forest was not trained on: 1 if each prediction is right, 0 "
+    "if they are no better than the mean."
+)
 _SIZES = {"On disk": "bytes", "In memory": "memory_bytes"}
 
 
@@ -47,8 +61,8 @@ def show(release: Release) -> None:
     report = data.report(release).compression
     if report is None:
         st.info(
-            f"`compression_report` is not materialized for {release.month}, because it takes as "
-            f"long as several months of data. To materialize it, and to add it to the release, run "
+            f"The sizes of {release.month} were not measured, since this takes long. To measure "
+            "them, and to add them to the release, run "
             f"`fitness backfill {release.month} --select 'key:compression_report or "
             "key:dashboard_release'`.",
             icon=":material/hourglass_empty:",
@@ -63,9 +77,9 @@ def show(release: Release) -> None:
     first, last = steps[0], steps[-1]
     st.write(
         f"From {size(first.bytes)} on disk to {size(last.bytes)} with the same inputs: "
-        f"{first.bytes / last.bytes:,.0f} times smaller. R² on held-out users changed from "
-        f"{first.r2:.3f} to {last.r2:.3f}."
+        f"{times(first.bytes / last.bytes)} smaller. {_as_good(first.r2, last.r2)}",
     )
+    st.caption(_SCORE)
     names = [step.step for step in steps]
     chosen = choices.step("Step", names, "step")
     place = names.index(chosen)
@@ -85,29 +99,39 @@ def show(release: Release) -> None:
         st.caption("This report describes an earlier model of the month than the released one.")
 
 
+def _as_good(before: float, after: float) -> str:
+    """Whether a score has changed, in words."""
+    change = round(after - before, 3)
+    if abs(change) < _NOTABLE:
+        return "Its predictions are about as good."
+    return f"Its predictions are {'better' if change > 0 else 'worse'} than at first."
+
+
 def _step(step: CompressionStep, before: CompressionStep | None) -> None:
     with st.container(horizontal=True):
         for title, key in _SIZES.items():
-            change = None
-            if before is not None:
-                change = (
-                    f"{getattr(step, key) / getattr(before, key) - 1:+.1%} from the previous step"
-                )
-            st.metric(
+            now = getattr(step, key)
+            share = now / getattr(before, key) - 1 if before else 0.0
+            page.change_metric(
                 title,
-                size(getattr(step, key)),
-                change,
-                delta_color="inverse",
-                border=True,
-                height="stretch",
+                size(now),
+                f"{signed_percent(share)} from the previous step" if before else None,
+                is_better=share < 0 if round(100 * share) else None,
             )
-        change = None
-        if before is not None:
-            change = f"{step.r2 - before.r2:+.3f} from the previous step"
-        score = f"{step.r2:.3f}"
-        st.metric("R² on held-out users", score, change, border=True, height="stretch")
-        trees = f"In {step.trees} trees."
-        st.metric("Nodes", f"{step.nodes:,}", border=True, height="stretch", help=trees)
+        gain = step.r2 - before.r2 if before else 0.0
+        page.change_metric(
+            "Score (R²)",
+            number(step.r2, 3),
+            f"{signed(gain, 3)} from the previous step" if before else None,
+            is_better=gain > 0 if round(1000 * gain) else None,
+        )
+        st.metric(
+            "Model size",
+            f"{large(step.nodes)} nodes",
+            border=True,
+            height="stretch",
+            help=f"{plural(step.nodes, 'node')} in {plural(step.trees, 'tree')}.",
+        )
     description, trade_off = next(
         texts for start, texts in _STEPS.items() if step.step.startswith(start)
     )
@@ -115,9 +139,9 @@ def _step(step: CompressionStep, before: CompressionStep | None) -> None:
     st.write(f"Trade-off: {trade_off}")
     if step.trees_measured < step.trees:
         st.caption(
-            f"Only {step.trees_measured} of its {step.trees} trees were trained and "
+            f"Only {step.trees_measured} of its {plural(step.trees, 'tree')} were trained and "
             "measured, one at a time, because the whole forest does not fit in memory. Sizes and "
-            "times are scaled up to all trees. Scores are of the measured trees."
+            "times are estimates for all trees. Scores are of the measured trees."
         )
 
 
@@ -152,16 +176,29 @@ def _sizes(steps: list[CompressionStep]) -> pd.DataFrame:
 
 def _table(steps: list[CompressionStep]) -> None:
     page.table(
-        to_builtins(steps),
+        [
+            {
+                "step": step.step,
+                "trees": step.trees,
+                "nodes": step.nodes,
+                "disk": size(step.bytes),
+                "memory": size(step.memory_bytes),
+                "fit": seconds(step.fit_seconds),
+                "predict": seconds(step.predict_seconds),
+                "r2": step.r2,
+                "rmse": step.rmse,
+            }
+            for step in steps
+        ],
         {
             "step": "Step",
             "trees": page.number_column("Trees"),
-            "nodes": page.number_column("Nodes"),
-            "bytes": page.number_column("Bytes on disk"),
-            "memory_bytes": page.number_column("Bytes in memory"),
-            "fit_seconds": page.number_column("Training time (s)", 1),
-            "predict_seconds": page.number_column("Prediction of 50,000 days (s)", 3),
-            "r2": page.number_column("R²", 4),
+            "nodes": page.number_column("Model size (nodes)"),
+            "disk": page.text_column("On disk"),
+            "memory": page.text_column("In memory"),
+            "fit": page.text_column("Training"),
+            "predict": page.text_column("Prediction of 50,000 days"),
+            "r2": page.number_column("R²", 3),
             "rmse": page.number_column("Root mean squared error (kcal)", 1),
         },
         "Sizes, times and scores of each step",

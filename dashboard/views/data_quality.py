@@ -5,6 +5,7 @@ import streamlit as st
 
 from dashboard import data, page
 from dashboard.charts import common, data_quality
+from fitness_assets.formatting import number, plural
 from fitness_assets.record.distribution import DRIFT_LIMIT
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import DataReport, Release
@@ -27,16 +28,17 @@ def show(release: Release) -> None:
     summary = release.info.summary
     page.metric_row(
         {
-            "Records delivered": f"{report.delivered:,}",
-            "Duplicates removed": f"{report.delivered - report.rows:,}",
-            "Records kept": f"{report.rows:,}",
-            "Values set to missing": f"{int(table['out_of_range'].sum()):,}",
-            "Days not worn": f"{summary.records - summary.worn_records:,}",
-            "Files quarantined": f"{len(report.unread):,}",
+            "Records delivered": number(report.delivered),
+            "Duplicates removed": number(report.delivered - report.rows),
+            "Records kept": number(report.rows),
+            "Values set to missing": number(table["out_of_range"].sum()),
+            "Days not worn": number(summary.records - summary.worn_records),
+            "Files quarantined": number(len(report.unread)),
         },
         {
             "Duplicates removed": "The last delivered record of a user and day is kept.",
-            "Values set to missing": "They were out of range. The rest of the record is kept.",
+            "Values set to missing": "Such as 30 hours of sleep a day. The rest of "
+            "the record is kept.",
         },
     )
     st.header("Data checks")
@@ -75,7 +77,10 @@ def _drift(report: DataReport) -> None:
     values = check.values if check else {}  # noqa: PD011 - not a frame's
     if not values:
         reason = check.message if check else "the check did not run"
-        st.info(f"Drift is not judged: {verbatim(reason)}.", icon=":material/info:")
+        st.info(
+            f"This month is not compared with the one before: {verbatim(reason)}.",
+            icon=":material/info:",
+        )
         return
     indices = [
         {"measurement": NUMBERS[name].label, "index": index}
@@ -84,8 +89,9 @@ def _drift(report: DataReport) -> None:
     ]
     page.chart(data_quality.drift_bars, pd.DataFrame(indices), values.get(DRIFT_LIMIT))
     st.caption(
-        "0: the same distribution as in the month before. Beyond the limit, the check fails. The "
-        "limit is higher for months with few records, which vary by chance."
+        "How much the values differ from those of the month before: 0 is not at all (population "
+        "stability index). Beyond the limit, the check fails. The limit is higher for months with "
+        "few records, which vary by chance."
     )
 
 
@@ -108,7 +114,7 @@ def _ranges(table: pd.DataFrame) -> None:
     page.table(
         shown,
         {
-            "name": "Measurement",
+            "name": "Measure",
             "known": page.number_column("Known"),
             "missing": page.number_column("Missing"),
             "not_worn": page.number_column("Not worn"),
@@ -119,11 +125,12 @@ def _ranges(table: pd.DataFrame) -> None:
                 for mark, header in headers.items()
             },
         },
-        "Measurements with their completeness, ranges and outliers",
+        "Measures with their completeness, ranges and outliers",
     )
     st.caption(
-        "Half of the values lie between the quartiles. Outliers are more than three times that "
-        "distance beyond them (Tukey, 1977). They are kept, since a marathon is an outlier too."
+        "Half of the values lie between the quartiles. Outliers are values far beyond them, by "
+        "more than three times their distance (Tukey, 1977). They are kept, since a marathon is "
+        "one too."
     )
 
 
@@ -132,8 +139,8 @@ def _quarantine(files: dict[str, str]) -> None:
         st.success("All files of the source were read.", icon=":material/check_circle:")
         return
     st.warning(
-        f"{len(files)} files could not be read. They stay in place and are skipped until they are "
-        "fixed.",
+        f"{plural(len(files), 'file')} could not be read and {'is' if len(files) == 1 else 'are'} "
+        "skipped until fixed. Nothing was moved or deleted.",
         icon=":material/inventory_2:",
     )
     # `st.table` offers no download: names and reasons contain text of the files.

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 import streamlit as st
 
 from dashboard import data, page
-from fitness_assets.formatting import size
+from fitness_assets.formatting import number, percent, plural, size
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.release.bundle import DataReport, Release, ReleaseReport
 from fitness_assets.text import verbatim
@@ -43,12 +43,12 @@ def _spark(release: Release, lake: DataReport) -> None:
         "A JVM must start, which takes seconds. Below some millions of records a month, pandas or "
         "DuckDB finishes before Spark has started.",
         {
-            "Records of the month": f"{lake.rows:,}",
+            "Records of the month": number(lake.rows),
             "Size of the month in the lake": size(lake.bytes),
             f"Read for this release: {lake.columns_read} of {lake.columns} columns": size(
                 lake.bytes_read
             ),
-            "Months that the models were trained on": str(
+            "Months that the models were trained on": number(
                 len(release.info.learned_from["calorie_regressor"])
             ),
         },
@@ -60,16 +60,18 @@ def _forests(report: ReleaseReport) -> None:
     activity = data.carried_metrics(report.models["activity_classifier"], ClassifierMetrics)
     calories = data.carried_metrics(report.models["calorie_regressor"], RegressorMetrics)
     if activity:
-        numbers["Macro F1, random forest"] = f"{activity.evaluation.scores.macro_f1:.3f}"
-        numbers["Macro F1, baseline"] = f"{activity.evaluation.baseline.macro_f1:.3f}"
+        numbers["Activity right, random forest"] = percent(activity.evaluation.scores.accuracy)
+        numbers["Activity right, always the most common"] = percent(
+            activity.evaluation.baseline.accuracy
+        )
     comparison = ""
     if calories:
-        numbers["R², random forest"] = f"{calories.evaluation.scores.r2:.3f}"
-        numbers["R², linear model"] = f"{calories.linear.r2:.3f}"
-        is_better = calories.evaluation.scores.r2 >= calories.linear.r2
+        numbers["Mean error, random forest"] = f"{number(calories.evaluation.scores.mae)} kcal"
+        numbers["Mean error, linear model"] = f"{number(calories.linear.mae)} kcal"
+        forest, linear = calories.evaluation.scores.mae, calories.linear.mae
         comparison = (
-            f" For the energy of this month it scores {'better' if is_better else 'worse'} than a "
-            "linear model with the same features."
+            f" For the energy of this month its error is {_compared(forest, linear)} that of a "
+            "linear model with the same inputs."
         )
     if not numbers:
         comparison = " No random forest was released this month."
@@ -78,8 +80,9 @@ def _forests(report: ReleaseReport) -> None:
         "The effect of one measurement depends on the others: 500 kcal in 2,000 steps is not the "
         "same activity as 500 kcal in 10,000 steps. Trees learn such interactions from the data, "
         f"whatever the scale of a measurement.{comparison}",
-        "A forest does not extrapolate, and is large unless its size is limited. For a target that "
-        "is nearly a sum, as the energy of a day is, a linear model can score as well.",
+        "A forest cannot predict beyond the values that it was trained on, and is large unless its "
+        "size is limited. The energy of a day is nearly a sum, for which a linear model can be as "
+        "good.",
         numbers,
     )
 
@@ -92,16 +95,16 @@ def _compression(release: Release, report: ReleaseReport) -> None:
         numbers = {
             "scikit-learn's default": size(first.bytes),
             "Packed, with the same inputs": size(last.bytes),
-            "Times smaller": f"{first.bytes / last.bytes:,.0f}",
-            "R², default and packed": f"{first.r2:.3f}, {last.r2:.3f}",
+            "Times smaller": number(first.bytes / last.bytes),
+            "Score (R²), default and packed": f"{number(first.r2, 3)}, {number(last.r2, 3)}",
         }
     file = release.model_file("calorie_regressor")
     numbers["Released, with more inputs"] = size(file.bytes) if file else "not released"
     _decision(
         "3. A limited forest in a packed form",
         "Depth, number of trees and days per leaf are limited before anything is compressed. The "
-        "limits are chosen on the validation split. The forest is then stored as flat arrays, and "
-        "predicts from them.",
+        "limits are those that score best on days that were not used for training. The forest is "
+        "then stored as flat arrays, and predicts from them.",
         "A packed forest can only predict, and reading it needs code of this project. The report "
         "that measures each step is made on request.",
         numbers,
@@ -113,7 +116,7 @@ def _loading(release: Release, report: ReleaseReport) -> None:
     files = release.manifest.files
     largest = max(files, key=lambda file: file.bytes)
     numbers = {
-        "Release": f"{len(files)} files, {size(release.manifest.bytes)}",
+        "Release": f"{plural(len(files), 'file')}, {size(release.manifest.bytes)}",
         f"Largest file, {verbatim(largest.name)}": size(largest.bytes),
     }
     if loaded is not None:
@@ -157,6 +160,13 @@ def _reproducibility(release: Release, report: ReleaseReport) -> None:
             "Data version": release.manifest.data_version[:12],
         },
     )
+
+
+def _compared(first: float, second: float) -> str:
+    """How an error compares with another one, as both are shown."""
+    if round(first) == round(second):
+        return "the same as"
+    return "smaller than" if first < second else "larger than"
 
 
 def _version(name: str) -> str:

@@ -5,6 +5,7 @@ import streamlit as st
 from dashboard import choices, data, explore_of_one, page, person
 from dashboard.charts import common, explore
 from dashboard.text import label
+from fitness_assets.formatting import number, plural, size
 from fitness_assets.models.segments.advice import SLEEP
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
 from fitness_assets.release.bundle import Release
@@ -18,7 +19,10 @@ _TOPICS = {
     "Time": ["days", "weekdays"],
 }
 _RESTING = "resting_heart_rate"
-_SPREAD = "Lines span 90% of the days, boxes 50%. White marks are medians."
+_SPREAD = (
+    "Boxes span the middle half of the days, lines 90% of them. White marks are medians: half of "
+    "the days are above."
+)
 
 
 @page.view
@@ -41,9 +45,9 @@ def show(release: Release) -> None:
         _distributions(release)
     names = [name for name in _TOPICS[topic] if release.has_table(name)]
     st.caption(
-        f"{release.table_bytes(names):,} bytes were read and verified to show this: {len(names)} "
-        f"of the {len(release.manifest.files)} files of {release.month}, which have "
-        f"{release.manifest.bytes:,} bytes in total. No other month was read."
+        f"To show this, {size(release.table_bytes(names))} were read and checked: {len(names)} of "
+        f"the {plural(len(release.manifest.files), 'file')} of {release.month}, which have "
+        f"{size(release.manifest.bytes)} in total. No other month was read."
     )
 
 
@@ -56,10 +60,10 @@ def _distributions(release: Release) -> None:
     bins, units = data.table(release, "histograms"), page.chosen_units()
     known = [name for name in MEASUREMENTS if (bins["number"] == name).any()]
     chosen = choices.some_of(
-        "Measurements", known, "measurements", lambda name: NUMBERS[name].label, known[:4]
+        "Measures", known, "measurements", lambda name: NUMBERS[name].label, known[:4]
     )
     if not chosen:
-        st.info("Choose at least one measurement.")
+        st.info("Choose at least one measure.")
     columns = st.columns(2, gap="medium")
     for place, name in enumerate(chosen):
         with columns[place % 2]:
@@ -75,7 +79,7 @@ def _activities(release: Release) -> None:
         st.info("This month has no activity labels.")
         return
     known = [name for name in MEASUREMENTS if table[name].notna().any()]
-    name = _select_measurement("Measurement to compare", "compared", known, "steps")
+    name = _select_measurement("Measure to compare", "compared", known, "steps")
     left, right = st.columns(2, gap="medium")
     with left:
         shares = dict(zip(table["activity_type"], table["days"] / table["days"].sum(), strict=True))
@@ -95,17 +99,17 @@ def _activities(release: Release) -> None:
                 for name in ("steps", "calories_burned", "heart_rate_avg", "sleep_hours")
             },
         },
-        "Activities with their days, users and mean measurements",
+        "Activities with their days, users and mean measures",
     )
     kind = "Medians" if release.has_table("pairs") else "Means"
-    st.caption(f"{kind} of the days that have the measurement.")
+    st.caption(f"{kind} of the days on which each was measured.")
 
 
 def _relations(release: Release) -> None:
     trends = data.table(release, "trends")
     known = [name for name in MEASUREMENTS if (trends["x"] == name).any()]
     if len(known) < 2:  # noqa: PLR2004 - one for each axis
-        st.info("This month has too few measurements to relate them.")
+        st.info("This month has too few measures to relate them.")
         return
     left, right = st.columns(2)
     with left:
@@ -118,24 +122,30 @@ def _relations(release: Release) -> None:
     sample = people.sample() if people else None
     if sample is not None:
         page.chart(explore.scatter, sample, trend, x, y, page.chosen_units())
-        points = f"Points are a fixed sample of {len(sample):,} worn days."
+        points = f"Points are a fixed sample of {number(len(sample))} worn days."
     else:
         pairs = data.table(release, "pairs")
         cells = pairs[pairs["x"].isin([x, y]) & pairs["y"].isin([x, y])]
         page.chart(explore.binned_scatter, cells, trend, x, y, page.chosen_units())
         points = "Darker cells have more worn days. Cells with few people are left out."
-    st.caption(f"{points} The line connects the medians of 20 equal groups of all days.")
+    st.caption(
+        f"{points} The line shows the typical value: it connects the medians of 20 equal groups of "
+        "all days."
+    )
 
 
 def _health(release: Release) -> None:
     units, bins = page.chosen_units(), data.table(release, "histograms")
     page.chart(explore.correlation_heatmap, data.table(release, "correlations"))
-    st.caption("Over the days that have both measurements. A correlation does not show a cause.")
+    st.caption(
+        "1: one is high whenever the other is high; \N{MINUS SIGN}1: one is low whenever the other "
+        "is high; 0: no link. Over the days that have both. It does not show a cause."
+    )
     sleep, heart_rate = (bins[bins["number"] == name] for name in ("sleep_hours", _RESTING))
     left, right = st.columns(2, gap="medium")
     if len(sleep):
         with left:
-            mark = (SLEEP[0], f"{SLEEP[0]:.0f} hours")
+            mark = (SLEEP[0], f"{number(SLEEP[0])} hours")
             page.chart(common.histogram, sleep, "sleep_hours", units, mark)
             st.caption("Recommended for adults: 7 to 9 hours (Hirshkowitz et al., 2015).")
     if len(heart_rate):
@@ -151,7 +161,7 @@ def _health(release: Release) -> None:
 def _time(release: Release) -> None:
     days, units = data.table(release, "days"), page.chosen_units()
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
-    name = _select_measurement("Measurement", "measurement", known, "steps")
+    name = _select_measurement("Measure", "measurement", known, "steps")
     page.chart(common.daily_means, days, name, units)
     left, right = st.columns(2, gap="medium")
     with left:

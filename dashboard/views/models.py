@@ -10,8 +10,9 @@ from dashboard import choices, data, downloads, notices, page
 from dashboard.charts import common, models
 from dashboard.text import label
 from dashboard.units import feature_label
+from fitness_assets.formatting import days_text, joined, number, percent, plural
 from fitness_assets.models.cards import card
-from fitness_assets.models.explanations import not_released
+from fitness_assets.models.explanations import classifier_verdict, not_released, regressor_verdict
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
     ClassifierEvaluation,
@@ -62,9 +63,9 @@ def show(release: Release) -> None:
         return
     metrics = carried.metrics
     st.caption(
-        f"Trained on {metrics.train_rows:,} days of {metrics.train_users:,} users from "
-        f"{', '.join(carried.window)}. All scores are on {metrics.evaluation.rows:,} days of "
-        f"{metrics.evaluation.users:,} held-out users."
+        f"Trained on {days_text(metrics.train_rows)} of {plural(metrics.train_users, 'user')} from "
+        f"{joined(carried.window)}. All scores are on {days_text(metrics.evaluation.rows)} of "
+        f"{_test_users(metrics.evaluation)}."
     )
     if isinstance(metrics, ClassifierMetrics):
         _classifier(metrics)
@@ -102,32 +103,30 @@ def _personal_scores(
     metrics: RegressorMetrics, personal: PersonalScores, target: ColumnSpec
 ) -> None:
     found = metrics.evaluation
-    users = f"{found.users:,} {'user' if found.users == 1 else 'users'}"
+    users = plural(found.users, "user")
+    st.write(regressor_verdict(metrics))
     st.caption(
-        f"A linear model of the own days of {users}, trained on {metrics.train_rows:,} days. All "
-        f"scores are on {found.rows:,} later days, in {', '.join(personal.months)}: each month is "
-        "predicted by a model of the months before it."
+        f"A linear model of the own days of {users}, trained on {days_text(metrics.train_rows)}. "
+        f"All scores are on {days_text(found.rows)} that came later, in {joined(personal.months)}: "
+        "each month is predicted by a model of the months before it."
     )
-    _scores(
-        {
-            "This model": found.scores,
-            "Own mean of earlier days": found.baseline,
-            "Mean of the week before": personal.last_week,
-        },
-        {
-            "r2": page.number_column("R²", 3),
-            "mae": page.number_column(f"Mean absolute error ({target.unit})", target.decimals),
-            "rmse": page.number_column(f"Root mean squared error ({target.unit})", target.decimals),
-        },
-        "Scores on later days, compared with two means",
-    )
+    st.caption(_interval(found, target))
     gain, week = found.intervals["r2_gain"], found.intervals["week_r2_gain"]
-    st.caption(
-        f"R² above that of the own mean by {gain.low:,.3f} to {gain.high:,.3f}, and of the week "
-        f"before by {week.low:,.3f} to {week.high:,.3f}, in 95 of 100 bootstrap resamples of the "
-        f"weeks. {found.coverage:.1%} of the days lie inside the 90% prediction interval, which is "
-        f"{found.interval_width:,.{target.decimals}f} {target.unit} wide on average."
-    )
+    with st.expander("All scores"):
+        _scores(
+            {
+                "This model": found.scores,
+                "Own mean of earlier days": found.baseline,
+                "Mean of the week before": personal.last_week,
+            },
+            _regressor_scores(target),
+            "Scores on later days, compared with two means",
+        )
+        st.caption(
+            f"R² above that of the own mean by {number(gain.low, 3)} to {number(gain.high, 3)}, "
+            f"and of the week before by {number(week.low, 3)} to {number(week.high, 3)}, in 95 of "
+            "100 bootstrap resamples of the weeks."
+        )
     _importance(metrics.importances, "R²")
 
 
@@ -142,14 +141,17 @@ def _card(spec: ModelSpec, month: str, report: ModelReport) -> None:
 
 def _classifier(metrics: ClassifierMetrics) -> None:
     found = metrics.evaluation
-    _scores(
-        {"This model": found.scores, "Baseline (class shares)": found.baseline}, _CLASSIFIER_SCORES
-    )
     majority = verbatim(label(metrics.majority_class).lower())
-    st.caption(
-        "The baseline gives each activity its share of the training days, so it always predicts "
-        f"{majority}. {_uncertainty(found, _CLASSIFIER_INTERVALS)}"
-    )
+    st.write(classifier_verdict(metrics, majority))
+    with st.expander("All scores"):
+        _scores(
+            {"This model": found.scores, "Baseline (class shares)": found.baseline},
+            _CLASSIFIER_SCORES,
+        )
+        st.caption(
+            "The second row, the baseline, gives each activity its share of the training days. "
+            f"{_uncertainty(found, _CLASSIFIER_INTERVALS)}"
+        )
     left, right = st.columns([3, 2], gap="medium")
     with left:
         page.chart(models.confusion_matrix, found.confusion, found.labels)
@@ -164,38 +166,32 @@ def _classifier(metrics: ClassifierMetrics) -> None:
 def _regressor(metrics: RegressorMetrics, target: ColumnSpec) -> None:
     found = metrics.evaluation
     without_history = {"Without history": metrics.cold_start.scores} if metrics.cold_start else {}
-    _scores(
-        {
-            "This model": found.scores,
-            **without_history,
-            "Linear part": metrics.linear,
-            "Baseline (mean)": found.baseline,
-        },
-        {
-            "r2": page.number_column("R²", 3),
-            "mae": page.number_column(f"Mean absolute error ({target.unit})", target.decimals),
-            "rmse": page.number_column(f"Root mean squared error ({target.unit})", target.decimals),
-        },
-    )
-    width = f"{found.interval_width:,.{target.decimals}f} {target.unit}"
+    st.write(regressor_verdict(metrics))
+    st.caption(_interval(found, target))
     comparison = "better" if found.scores.r2 >= metrics.linear.r2 else "worse"
-    forest = f"The forest of its residuals makes this model {comparison} than its linear part."
+    forest = f"The forest makes this model {comparison} than its linear part alone."
     if metrics.line_alone:
         forest = (
             "A forest adds nothing to the linear model, so this model is the linear model alone."
         )
-    st.caption(
-        f"{forest} {_uncertainty(found, _REGRESSOR_INTERVALS)} "
-        f"{found.coverage:.1%} of the days lie inside the 90% prediction interval, which is "
-        f"{width} wide on average."
-    )
+    with st.expander("All scores"):
+        _scores(
+            {
+                "This model": found.scores,
+                **without_history,
+                "Linear part": metrics.linear,
+                "Baseline (mean)": found.baseline,
+            },
+            _regressor_scores(target),
+        )
+        st.caption(f"{forest} {_uncertainty(found, _REGRESSOR_INTERVALS)}")
     agreement = metrics.agreement
     left, right = st.columns(2, gap="medium")
     with left:
         page.chart(
             models.predicted_against_recorded, agreement.edges, agreement.counts, target.name
         )
-        st.caption("On the dashed line, prediction and record are equal.")
+        st.caption("On the dashed line, the estimate is the recorded value.")
     with right:
         page.chart(
             models.residual_histogram,
@@ -203,22 +199,45 @@ def _regressor(metrics: RegressorMetrics, target: ColumnSpec) -> None:
             agreement.residual_counts,
             target.name,
         )
-        st.caption("The first and the last bar also count all residuals beyond them.")
+        st.caption("The first and the last bar also count all errors beyond them.")
 
 
 def _uncertainty(found: ClassifierEvaluation | RegressorEvaluation, names: dict[str, str]) -> str:
     """What the scores were measured on, and their bootstrap intervals."""
-    users = f"{found.users:,} held-out users"
+    users = f"{plural(found.users, 'user')} that it was not trained on"
     if found.repeats:
         users = (
-            f"{found.users:,} users, cross-validated by user {found.repeats} times; the model is "
-            "trained on all of them"
+            f"{plural(found.users, 'user')}, cross-validated by user "
+            f"{plural(found.repeats, 'time')}; the model is trained on all of them"
         )
     intervals = ", ".join(
-        f"{title} {found.intervals[name].low:,.3f} to {found.intervals[name].high:,.3f}"
+        f"{title} {number(found.intervals[name].low, 3)} to {number(found.intervals[name].high, 3)}"
         for name, title in names.items()
     )
     return f"Measured on {users}. In 95 of 100 bootstrap resamples of the users: {intervals}."
+
+
+def _regressor_scores(target: ColumnSpec) -> dict[str, Any]:
+    """The columns of the scores of a regressor."""
+    return {
+        "mae": page.number_column(f"Mean absolute error ({target.unit})", target.decimals),
+        "rmse": page.number_column(f"Root mean squared error ({target.unit})", target.decimals),
+        "r2": page.number_column("R²", 3),
+    }
+
+
+def _interval(found: RegressorEvaluation, target: ColumnSpec) -> str:
+    """How often the range that the model gives holds the recorded value."""
+    width = f"{number(found.interval_width, target.decimals)} {target.unit}"
+    return (
+        f"With each estimate the model gives a range for 90% of days. "
+        f"{percent(found.coverage, 1)} of the days lie in theirs, which is {width} wide on average."
+    )
+
+
+def _test_users(found: ClassifierEvaluation | RegressorEvaluation) -> str:
+    users = plural(found.users, "user")
+    return users if found.repeats else f"{users} that it was not trained on"
 
 
 def _scores(
@@ -238,10 +257,10 @@ def _scores(
 def _importance(importances: dict[str, float], score: str) -> None:
     ordered = sorted(importances.items(), key=lambda item: -item[1])
     shown = {feature_label(feature): value for feature, value in ordered[:_MOST_IMPORTANT]}
-    page.chart(common.value_bars, shown, "Feature importance", f"Decrease of {score}")
+    page.chart(common.value_bars, shown, "What the model relies on", f"Decrease of {score}")
     st.caption(
-        f"Decrease of {score} if the values of one feature are shuffled among the held-out days. "
-        "Features with similar content share their importance."
+        f"How much worse the model is without each input: the decrease of {score} if the values of "
+        "one input are shuffled among the days. Inputs with similar content share their importance."
     )
 
 
@@ -249,28 +268,27 @@ def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> N
     found = metrics.evaluation
     slices = {title: found.slices[kind] for kind, title in TITLES.items() if kind in found.slices}
     if not slices:
-        st.info("There are no scores of parts of the days: no slice has enough days and people.")
+        st.info("There are no scores by group: no group has enough days and people.")
         return
     kind = choices.segment("Scores by", list(slices), "scores-by")
     rows = pd.DataFrame(msgspec.to_builtins(slices[kind]))
     scores: dict[str, Any]
     if isinstance(metrics, ClassifierMetrics):
         rows["recall"] *= 100
-        scores = {"recall": st.column_config.NumberColumn("Recall", format="%.1f%%")}
+        about = "Share of the days of the activity that the model finds"
+        scores = {"recall": page.percent_column("Found", 1, about)}
     else:
         target = NUMBERS[spec.target]
         rows["coverage"] *= 100
         scores = {
             "r2": page.number_column("R²", 3),
             "mae": st.column_config.NumberColumn(
-                f"Error ({target.unit})",
+                f"Mean error ({target.unit})",
                 format=f"%,.{target.decimals}f",
-                help="Mean absolute error",
+                help="Mean absolute error: how far off the estimates are on average",
             ),
-            "coverage": st.column_config.NumberColumn(
-                "In interval",
-                format="%.1f%%",
-                help="Share of the days inside the 90% prediction interval",
+            "coverage": page.percent_column(
+                "In its range", 1, "Share of the days in the range that the model gives for 90%"
             ),
         }
     page.table(
@@ -281,10 +299,10 @@ def _slices(metrics: ClassifierMetrics | RegressorMetrics, spec: ModelSpec) -> N
 
 
 def _backtest(release: Release, spec: ModelSpec) -> None:
-    st.header("Backtest")
+    st.header("Does the model still fit a month later?")
     st.caption(
-        "Each month is predicted by the model of the month before, for held-out users. A falling "
-        "line indicates drift."
+        "Backtest: each month is predicted by the model of the month before, for users that it was "
+        "not trained on. If the line falls, the data has changed since the training."
     )
     scored = {
         each.month: each.info.backtest[spec.name]
@@ -294,7 +312,7 @@ def _backtest(release: Release, spec: ModelSpec) -> None:
     if spec.compared is None or not scored:
         backtest = data.report(release).backtest
         not_scored = backtest.not_scored if backtest else {}
-        reason = "`model_backtest` is not materialized"
+        reason = "`model_backtest` is not materialized for this month"
         if spec.name in not_scored:
             reason = verbatim(not_scored[spec.name])
         st.info(f"No backtest: {reason}.", icon=":material/info:")
@@ -320,5 +338,5 @@ def _gates(report: ModelReport) -> None:
     # Without a model there was nothing to check.
     if report.learned and report.gates:
         st.header("Release gates")
-        st.caption("A model is released only if it passes all of them.")
+        st.caption("A model is released only if it passes all of these tests.")
         page.checks_table(report.gates)

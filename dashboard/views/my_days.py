@@ -8,6 +8,7 @@ import streamlit as st
 from dashboard import choices, contributions, data, downloads, notes, page, personal
 from dashboard.charts import my_days
 from dashboard.choices import Scale
+from fitness_assets.formatting import days_text, number, percent, plural
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
@@ -51,10 +52,10 @@ def show(release: Release) -> None:
     days = people.days(user)
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
     if not known:
-        st.info(f"This user has no measurements in {release.month}.")
+        st.info(f"Nothing was measured for this user in {release.month}.")
         return
     with right:
-        name = choices.one_of("Measurement", known, "measurement", lambda name: NUMBERS[name].label)
+        name = choices.one_of("Measure", known, "measurement", lambda name: NUMBERS[name].label)
     _week(days)
     own_notes = notes.of(user)
     steps_goal, sleep_goal = _goals()
@@ -70,7 +71,7 @@ def show(release: Release) -> None:
     _energy(release, people, user, days, own_notes)
     notes.editor(user, days["date"].max())
     st.header("Download your days")
-    st.caption(f"All {len(days)} days of {release.month} as released, in metric units.")
+    st.caption(f"All {days_text(len(days))} of {release.month} as released, in metric units.")
     downloads.buttons(days, f"days-{release.month}")
 
 
@@ -88,20 +89,19 @@ def _week(days: pd.DataFrame) -> None:
         return
     with st.container(horizontal=True):
         for change in changes:
-            difference = units.text(change.name, change.mean - change.usual)
-            st.metric(
+            page.change_metric(
                 f"{NUMBERS[change.name].label}, daily mean",
                 units.text(change.name, change.mean),
-                f"{difference} compared with the 28 days before",
-                delta_color=personal.USUAL[change.name],
-                border=True,
+                f"{units.change(change.name, change.mean - change.usual)} "
+                "compared with the 28 days before",
+                is_better=personal.is_better(change),
             )
     largest = personal.largest_change(changes)
     if largest is None:
-        st.write("A usual week: no change of 5% or more.")
+        st.write("A normal week: nothing changed by 5% or more.")
     else:
         st.write(
-            f"Largest change: {NUMBERS[largest.name].label.lower()}, {abs(largest.share):.0%} "
+            f"Largest change: {NUMBERS[largest.name].label.lower()}, {percent(abs(largest.share))} "
             f"{'above' if largest.share > 0 else 'below'} the usual "
             f"{units.text(largest.name, largest.usual)}."
         )
@@ -125,16 +125,12 @@ def _progress(
         reached, longest, current = personal.streaks(days, name, goal)
         st.write(
             f"**{NUMBERS[name].label}**: {reached} of {len(days)} days reach "
-            f"{units.text(name, goal)}. Longest streak: {_days(longest)}. Streak at the end: "
-            f"{_days(current) if current else 'none'}."
+            f"{units.text(name, goal)}. Longest streak: {days_text(longest)}. Streak at the end: "
+            f"{days_text(current) if current else 'none'}."
         )
     usual = days.assign(usual=days["steps_mean_28d"])
     page.chart(my_days.goal_progress, usual, "steps", units, steps_goal, own_notes)
     st.caption("Bars: days. Solid line: mean of the 28 days before. Dashed line: goal.")
-
-
-def _days(number: int) -> str:
-    return "1 day" if number == 1 else f"{number} days"
 
 
 def _segment(release: Release, people: "People", user: str) -> None:
@@ -161,7 +157,7 @@ def _segment(release: Release, people: "People", user: str) -> None:
         )
         return
     before = own["before"].iloc[0]
-    text = f"You are in “{verbatim(profile.name)}” with {profile.users - 1:,} other users"
+    text = f"You are in “{verbatim(profile.name)}” with {plural(profile.users - 1, 'other user')}"
     if before and before != profile.name:
         text += f". In the month before you were in “{verbatim(before)}”"
     st.write(f"{text}.")
@@ -172,7 +168,7 @@ def _segment(release: Release, people: "People", user: str) -> None:
             "Calculated from the habits of the users of these segments. It does not show a cause."
         )
     else:
-        st.write("There is no advice: no segment is better in one measurement and worse in none.")
+        st.write("There is no advice: no segment is better in one measure and worse in none.")
 
 
 def _energy(
@@ -190,7 +186,7 @@ def _energy(
         model = loaded and loaded.models["calorie_regressor"]
     worn = days[days["worn"] & days["calories_burned"].notna()]
     if metrics is None or model is None:
-        st.info("This release has no calorie regressor.")
+        st.info("No energy is estimated: this month has no model for it.")
         return
     if worn.empty:
         st.info("No energy was recorded on worn days.")
@@ -205,18 +201,18 @@ def _energy(
     )
     error = (shown["kcal"] - shown["expected"]).abs().mean()
     st.caption(
-        f"Line: expected energy. Band: 90% prediction interval; {inside.sum()} of {len(shown)} "
-        f"recorded days lie inside it. Mean absolute error: {error:,.0f} kcal. "
-        f"{_training(metrics, user)}"
+        f"Line: the energy that the model expects. Band: its range for 90% of days; "
+        f"{inside.sum()} of {days_text(len(shown))} lie in it. It is off by {number(error)} kcal a "
+        f"day on average. {_training(metrics, user)}"
     )
     dates = sorted(worn["date"], reverse=True)
     chosen = choices.one_of("Day to explain", dates, "day", lambda day: f"{day:%a %-d %b %Y}")
     if metrics.personal:
         day = shown[shown["date"] == chosen].iloc[0]
         st.write(
-            f"On {chosen:%-d %b %Y} your model expects {day['expected']:,.0f} kcal, and with a "
-            f"probability of 90% between {day['low']:,.0f} and {day['high']:,.0f} kcal. Your "
-            f"device recorded {day['kcal']:,.0f} kcal."
+            f"On {chosen:%-d %b %Y} your model expects {number(day['expected'])} kcal, and "
+            f"with a probability of 90% between {number(day['low'])} and {number(day['high'])} "
+            f"kcal. Your device recorded {number(day['kcal'])} kcal."
         )
     contributions.draw(explain_calories_of_day(model, metrics, worn[worn["date"] == chosen]))
 
@@ -237,9 +233,9 @@ def _training(metrics: RegressorMetrics, user: str) -> str:
     if metrics.personal:
         own = "your own days" if metrics.train_users == 1 else f"{metrics.train_users} users' days"
         return (
-            f"The model was trained on {own}. On {found.rows:,} later days that it had not seen, "
-            f"its mean absolute error was {found.scores.mae:,.0f} kcal; that of the mean of the "
-            f"days before was {found.baseline.mae:,.0f} kcal."
+            f"The model was trained on {own}. On {number(found.rows)} later days that it had not "
+            f"seen, it was off by {number(found.scores.mae)} kcal a day; always guessing the mean "
+            f"of the days before was off by {number(found.baseline.mae)} kcal."
         )
     is_held_out = not found.repeats and held_out(pd.Series([user]))[0]
     return f"The model was {'not trained' if is_held_out else 'also trained'} on your days."

@@ -1,7 +1,5 @@
 """My years: one person's weeks and months over years, and what they show."""
 
-import math
-
 import pandas as pd
 import streamlit as st
 
@@ -9,7 +7,7 @@ from dashboard import choices, notes, page, person, years
 from dashboard.charts import my_years
 from dashboard.charts.my_years import Mark
 from fitness_assets import months
-from fitness_assets.formatting import days_text
+from fitness_assets.formatting import days_text, number, signed
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release
@@ -86,9 +84,7 @@ def _what_changed(
 
 
 def _text(name: str, value: float, units: Units) -> str:
-    if math.isnan(value):
-        return "no data"
-    return f"{value * units.factor(name):,.{NUMBERS[name].decimals}f}"
+    return units.number(name, value)
 
 
 def _long_line(
@@ -142,7 +138,8 @@ def _associations(findings: pd.DataFrame) -> None:
         [
             {
                 "what": years.association_sentence(each),
-                "strength": f"{each.value:+.2f} ({each.low:+.2f} to {each.high:+.2f})",
+                "strength": f"{signed(each.value, 2)} "
+                f"({signed(each.low, 2)} to {signed(each.high, 2)})",
                 "days": days_text(int(each.n)),
             }
             for each in found
@@ -161,7 +158,7 @@ def _nothing(tried: int | None, what: str, which: str) -> str:
         return "This was not looked for: that needs a home of at most 50 users."
     if tried == 0:
         return f"Nothing could be looked for: no {what} have enough days yet."
-    return f"Nothing found: of {tried:,} {what} none {which}. This is common."
+    return f"Nothing found: of {number(tried)} {what} none {which}. This is common."
 
 
 def _years_compared(release: Release, rows: pd.DataFrame, name: str, units: Units) -> None:

@@ -8,8 +8,13 @@ from dashboard import data, notices, overview_of_one, page, person
 from dashboard.charts import common, overview
 from dashboard.month_states import month_states
 from dashboard.text import label
-from fitness_assets.formatting import large, size
-from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.formatting import large, number, percent, plural, size
+from fitness_assets.models.explanations import (
+    classifier_verdict,
+    regressor_verdict,
+    segments_measured,
+    segments_verdict,
+)
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODELS, ModelSpec
 from fitness_assets.models.reports import Metrics
@@ -39,37 +44,41 @@ def show(release: Release) -> None:
         _overview_of_all(release)
         return
     overview_of_one.show(release, who)
-    # Drawn once it is open: it is about the platform, and not what the person came for.
+    _platform(release)
+
+
+def _platform(release: Release) -> None:
+    """The months and the pipeline, which are drawn once the box is open.
+
+    They are about the platform. The table and the chart would double what a browser must download
+    to show its first page.
+    """
     details = st.expander(
         "Months and pipeline", icon=":material/account_tree:", key="details", on_change="rerun"
     )
-    if details.open:
-        with details:
-            _release_caption(release)
-            _months()
-            _stages(release, data.report(release))
-
-
-def _release_caption(release: Release) -> None:
-    st.caption(
-        f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
-        f"{size(release.manifest.bytes)}. "
-        "Each file is checked against the release's manifest when it is read."
-    )
+    if not details.open:
+        return
+    with details:
+        st.caption(
+            f"Release of {release.month}, data version `{release.manifest.data_version[:12]}`, "
+            f"{size(release.manifest.bytes)}. Each file is checked when it is read."
+        )
+        _months()
+        st.header("Pipeline")
+        _stages(release, data.report(release))
 
 
 def _overview_of_all(release: Release) -> None:
     """The overview of all users of the release."""
-    _release_caption(release)
     summary = release.info.summary
     page.metric_row(
         {
-            "Records": f"{summary.records:,}",
-            "Users": f"{summary.users:,}",
-            "Days": f"{summary.days:,}",
+            "Records": number(summary.records),
+            "Users": number(summary.users),
+            "Days": number(summary.days),
             "Total steps": large(summary.total_steps),
             "Total energy": f"{large(summary.total_kcal)} kcal",
-            "Days worn": f"{summary.worn_records / max(summary.records, 1):.1%}",
+            "Days worn": percent(summary.worn_records / max(summary.records, 1), 1),
         },
         {
             "Records": "A record is one day of one user.",
@@ -89,12 +98,12 @@ def _overview_of_all(release: Release) -> None:
         else:
             st.info("This month has no activity labels.")
 
-    st.header("Months")
-    _months()
-    st.header("Pipeline")
-    _stages(release, report)
+    _month_notes()
     st.header("Models")
-    st.caption("Scores on held-out users, compared with a baseline.")
+    st.caption(
+        "How good they are on users whose days they were not trained on, and how good a simple "
+        "guess is."
+    )
     for column, spec in zip(st.columns(len(MODELS)), MODELS, strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{spec.title}**")
@@ -102,6 +111,7 @@ def _overview_of_all(release: Release) -> None:
             notices.fallback(model)
             if model.carried and model.carried.metrics:
                 _model(spec, model.carried.metrics)
+    _platform(release)
 
 
 def _stages(release: Release, report: ReleaseReport) -> None:
@@ -109,10 +119,9 @@ def _stages(release: Release, report: ReleaseReport) -> None:
     st.html(_pipeline(release, report))
 
 
-def _months() -> None:
-    releases = page.releases()
-    states = month_states(releases, st.session_state.get("refused", {}))
-    page.chart(overview.month_calendar, states)
+def _month_notes() -> None:
+    """The months that are not simply released, and why."""
+    states = month_states(page.releases(), st.session_state.get("refused", {}))
     for row in states.itertuples():
         if row.state != "released":
             st.caption(f"{row.month} is {row.state}: {verbatim(row.details)}.")
@@ -120,6 +129,12 @@ def _months() -> None:
         st.caption(
             "A month is outdated if records that its models were trained on have changed since."
         )
+
+
+def _months() -> None:
+    releases = page.releases()
+    states = month_states(releases, st.session_state.get("refused", {}))
+    page.chart(overview.month_calendar, states)
     page.table(
         data.summaries(releases).iloc[::-1],
         {
@@ -141,11 +156,12 @@ def _pipeline(release: Release, report: ReleaseReport) -> str:
     """The stages as HTML: boxes in a row, or below each other on a narrow screen (`style.css`)."""
     steps = len(report.compression.steps) if report.compression else 0
     outputs = {
-        "raw_telemetry": f"{report.data.delivered:,} records",
-        "daily_activity": f"{report.data.rows:,} records, {size(report.data.bytes)}",
-        "model_backtest": f"{len(release.info.backtest)} models scored",
-        "compression_report": f"{steps} steps measured",
-        "dashboard_release": f"{len(release.manifest.files)} files, {size(release.manifest.bytes)}",
+        "raw_telemetry": plural(report.data.delivered, "record"),
+        "daily_activity": f"{plural(report.data.rows, 'record')}, {size(report.data.bytes)}",
+        "model_backtest": f"{plural(len(release.info.backtest), 'model')} scored",
+        "compression_report": f"{plural(steps, 'step')} measured",
+        "dashboard_release": f"{plural(len(release.manifest.files), 'file')}, "
+        f"{size(release.manifest.bytes)}",
     }
     for spec in MODELS:
         file = release.model_file(spec.name)
@@ -170,26 +186,36 @@ def _pipeline(release: Release, report: ReleaseReport) -> str:
 
 def _model(spec: ModelSpec, metrics: Metrics) -> None:
     if isinstance(metrics, SegmentMetrics):
-        st.metric("Stable segments", metrics.k if metrics.stable else "none")
+        st.metric(
+            "Stable segments",
+            metrics.k if metrics.stable else "none",
+            help=segments_measured(metrics),
+        )
         st.write(segments_verdict(metrics))
     elif isinstance(metrics, ClassifierMetrics):
         found = metrics.evaluation
-        st.metric("Accuracy", f"{found.scores.accuracy:.3f}")
-        st.write(
-            f"Baseline (always {verbatim(label(metrics.majority_class).lower())}): "
-            f"{found.baseline.accuracy:.3f}. Macro F1: {found.scores.macro_f1:.2f}, baseline "
-            f"{found.baseline.macro_f1:.2f}. Measured on {found.users:,} held-out users."
+        right = percent(found.scores.accuracy)
+        st.metric(
+            "Accuracy",
+            right,
+            help=f"Macro F1, the mean over the activities: {number(found.scores.macro_f1, 2)}, of "
+            f"the baseline {number(found.baseline.macro_f1, 2)}.",
         )
+        majority = verbatim(label(metrics.majority_class).lower())
+        st.write(f"{classifier_verdict(metrics, majority)} {_measured_on(found.users)}")
     elif isinstance(metrics, RegressorMetrics):
         test, target = metrics.evaluation, NUMBERS[spec.target]
-        error, linear_error = (
-            f"{scores.mae:,.{target.decimals}f} {target.unit}"
-            for scores in (test.scores, metrics.linear)
+        st.metric(
+            "Mean error",
+            f"{number(test.scores.mae, target.decimals)} {target.unit}",
+            help=f"R², the share of the variation that it explains: {number(test.scores.r2, 3)}, "
+            f"of a linear model {number(metrics.linear.r2, 3)}.",
         )
-        st.metric("R²", f"{test.scores.r2:.3f}")
         st.write(
-            f"Linear model: {metrics.linear.r2:.3f}. "
-            f"Mean absolute error: {error}, linear model {linear_error}. "
-            f"Measured on {test.users:,} held-out users; {test.coverage:.0%} of their "
-            "days lie inside the 90% prediction interval."
+            f"{regressor_verdict(metrics)} {percent(test.coverage)} of days lie in the range that "
+            f"it gives for 90%. {_measured_on(test.users)}"
         )
+
+
+def _measured_on(users: int) -> str:
+    return f"Measured on {plural(users, 'user')}."

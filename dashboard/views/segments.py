@@ -8,11 +8,14 @@ import streamlit as st
 from dashboard import data, notices, page
 from dashboard.charts import common, segments
 from dashboard.text import label
+from fitness_assets.formatting import number, percent, plural
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.explanations import (
+    day_kinds_measured,
     day_kinds_verdict,
     habit_advice,
     not_released,
+    segments_measured,
     segments_verdict,
 )
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -53,9 +56,11 @@ def show(release: Release) -> None:
     verdict = segments_verdict(metrics)
     if metrics.stable:
         st.success(verdict, icon=":material/check_circle:")
-        _profiles(metrics)
     else:
         st.warning(verdict, icon=":material/blur_on:")
+    _details(segments_measured(metrics))
+    if metrics.stable:
+        _profiles(metrics)
     # Users are assigned by the month's own model only.
     own = model.report.released
     people = page.people(release)
@@ -70,8 +75,9 @@ def show(release: Release) -> None:
             page.chart(common.value_bars, users, "Users by segment", "Users")
         page.chart(segments.segment_distances, _distances(metrics))
         st.caption(
-            "Difference from the mean of all users in standard deviations: blue is above it, red "
-            f"below. Differences under {SMALL} are negligible."
+            "How far each segment is from the mean of all users: blue is above it, red below. 1 is "
+            "the usual distance of a user (one standard deviation). Less than "
+            f"{SMALL} is negligible."
         )
     if own:
         _movement(release, report.renamed_segments)
@@ -81,9 +87,9 @@ def _day_kinds(release: Release) -> None:
     """The kinds of days of each user whose rows the visitor may read."""
     st.header("Kinds of days")
     st.caption(
-        "There are too few users for groups of users. These are groups of the days of one user, "
-        "tested in the same way: with other days and in other months the groups must be the same, "
-        "and there must be gaps between them."
+        "There are too few users for groups of users. These are groups of similar days of one "
+        "user. They count only if the same groups come back with other days and in other months, "
+        "and if there are gaps between them."
     )
     people = page.people(release)
     reports = people.personal() if people else None
@@ -100,8 +106,10 @@ def _day_kinds(release: Release) -> None:
         verdict = verbatim(day_kinds_verdict(found))
         if not found.kinds:
             st.info(verdict, icon=":material/blur_on:")
+            _details(day_kinds_measured(found))
             continue
         st.success(verdict, icon=":material/check_circle:")
+        _details(day_kinds_measured(found))
         shown = {name: column for name, column in _FEATURES.items() if name in found.features}
         page.table(
             [
@@ -116,7 +124,7 @@ def _day_kinds(release: Release) -> None:
             {
                 "name": "Kind of day",
                 "days": page.number_column("Days"),
-                "weekend": st.column_config.NumberColumn("On a weekend", format="%.0f%%"),
+                "weekend": page.percent_column("On a weekend"),
                 **{
                     name: page.number_column(title, decimals)
                     for name, (title, decimals) in shown.items()
@@ -124,6 +132,13 @@ def _day_kinds(release: Release) -> None:
             },
             "Kinds of days with their number and mean measurements",
         )
+
+
+def _details(measured: str) -> None:
+    """How the verdict was measured, closed at first; nothing if there was nothing to measure."""
+    if measured:
+        with st.expander("How this was measured"):
+            st.write(measured)
 
 
 def _profiles(metrics: SegmentMetrics) -> None:
@@ -179,10 +194,11 @@ def _projection(people: "People", axes: Projection, metrics: SegmentMetrics) -> 
         _direction({name: loadings[axis] for name, loadings in axes.loadings.items()})
         for axis in (0, 1)
     )
-    sampled = f", of a fixed sample of {len(drawn):,}" if len(drawn) < len(users) else ""
+    sampled = f", of a fixed sample of {number(len(drawn))}" if len(drawn) < len(users) else ""
     st.caption(
-        f"Each point is a user{sampled}. Further right: {right}. Further up: {up}. Segments that "
-        "overlap here can be separate on the axes that are not drawn."
+        f"Each point is a user{sampled}; users with similar habits are close. Further right: "
+        f"{right}. Further up: {up}. Segments that overlap here can differ in habits that are not "
+        "drawn."
     )
 
 
@@ -203,9 +219,10 @@ def _stability(metrics: SegmentMetrics) -> None:
     ]
     page.chart(segments.segment_stability, pd.DataFrame(rows), STABLE, metrics.k)
     st.caption(
-        "1: all users are grouped in the same way; 0: no more alike than by chance. Segments are "
-        f"stable if each line but the lenient one reaches {STABLE} (dashed). The chosen number is "
-        "shaded."
+        "Are the groups the same with other users, days and months (adjusted Rand index)? 1: the "
+        "same groups; 0: no more "
+        f"alike than by chance. Segments are stable if each line but the lenient one reaches "
+        f"{STABLE} (dashed). The chosen number is shaded."
     )
 
 
@@ -225,20 +242,19 @@ def _distances(metrics: SegmentMetrics) -> pd.DataFrame:
 
 
 def _movement(release: Release, renamed: dict[str, str]) -> None:
-    st.header("Movement since the month before")
+    st.header("Who changed segment since the month before")
     movement = data.table(release, "movement") if release.has_table("movement") else None
     if movement is None or movement.empty:
         st.info(
-            "Movement needs a month that has ended, with stable segments in it and in the month "
-            "before.",
+            "This needs a month that has ended, and stable segments in it and in the month before.",
             icon=":material/info:",
         )
         return
     stayed = int(movement.loc[movement["before"] == movement["segment"], "users"].sum())
     everyone = int(movement["users"].sum())
     st.write(
-        f"{stayed:,} of {everyone:,} users ({stayed / everyone:.0%}) are in the same segment as in "
-        "the month before."
+        f"{number(stayed)} of {plural(everyone, 'user')} ({percent(stayed / everyone)}) are in the "
+        "same segment as in the month before."
     )
     page.chart(segments.segment_movement, movement)
     names = [f"“{verbatim(now)}” was named “{verbatim(before)}”" for now, before in renamed.items()]

@@ -10,7 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
-from fitness_assets.models.explanations import day_kinds_verdict, segments_verdict
+from fitness_assets.models.explanations import (
+    day_kinds_measured,
+    day_kinds_verdict,
+    segments_measured,
+    segments_verdict,
+)
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.models.reports import Metrics, ModelReport
@@ -205,7 +210,7 @@ def _inputs(metrics: Forest) -> str:
 def _segments(metrics: SegmentMetrics) -> str:
     rows = [(_cell(each.name), f"{each.users:,}") for each in metrics.profiles]
     table = f"\n\n{_table(('Segment', 'Users'), rows)}" if rows else ""
-    return f"{segments_verdict(metrics)}{table}"
+    return f"{segments_verdict(metrics)} {segments_measured(metrics)}{table}"
 
 
 def _day_kinds(metrics: DayKindMetrics) -> str:
@@ -217,7 +222,8 @@ def _day_kinds(metrics: DayKindMetrics) -> str:
         ]
         header = ("Kind of days", "Days", "On a weekend")
         table = f"\n\n{_table(header, rows)}" if rows else ""
-        parts.append(f"### {_cell(found.user)}\n\n{day_kinds_verdict(found)}{table}")
+        verdict = f"{day_kinds_verdict(found)} {day_kinds_measured(found)}".rstrip()
+        parts.append(f"### {_cell(found.user)}\n\n{verdict}{table}")
     return "\n\n".join(parts)
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 
 from fitness_assets.errors import NotLearnedError
+from fitness_assets.formatting import joined
+from fitness_assets.record.raw import NUMBERS
 
 #: One user in this many is held out.
 HOLD_OUT = 5
@@ -24,6 +26,10 @@ FEWEST_USERS = 10
 _FEW_ROWS, _FOLDS_OF_FEW = 5_000, 3
 # A feature must be known in this share of the rows. A rarer one says who has it, not what it is.
 _LEAST_KNOWN = 0.25
+# What a message calls the columns that a model needs.
+_NAMES = {name: spec.label.lower() for name, spec in NUMBERS.items()} | {
+    "activity_type": "activity labels"
+}
 # Folds of a cross-validation of few users.
 _FOLDS = 5
 
@@ -83,7 +89,8 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) ->
     least = max(FEWEST_USERS, people)
     if users < least:
         raise NotLearnedError(
-            f"needs {least} users that have {', '.join(needed)}; there are {users}"
+            f"needs {least} users with {joined([_NAMES[name] for name in needed])}; there "
+            f"{'is' if users == 1 else 'are'} {users}"
         )
     if users < FEW_USERS:
         rows = in_order_of_content(usable)

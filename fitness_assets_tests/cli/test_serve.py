@@ -267,10 +267,10 @@ def test_the_dashboard_shows_a_run_and_a_backfill_of_the_dagster_ui(tmp_path: Pa
         expect(users).to_contain_text(str(USERS))
         screenshot(dashboard, "dashboard-overview")
 
-        dashboard.get_by_role("link", name="Live inference").click()
+        dashboard.get_by_role("link", name="Try it").click()
         expect(dashboard.get_by_text("Estimated energy of the day")).to_be_visible()
         expect_finished(dashboard)
-        screenshot(dashboard, "dashboard-live-inference")
+        screenshot(dashboard, "dashboard-try-it")
         graph.goto(f"{served.dagster}/asset-groups")
         expect(graph.get_by_text("telemetry").first).to_be_visible()
         graph.keyboard.press("Alt+e")  # all groups opened

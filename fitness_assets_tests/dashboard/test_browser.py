@@ -94,10 +94,10 @@ def visit(page: "Page", title: str) -> None:
 
 
 def use_explore(page: "Page") -> None:
-    add(page, "Measurements", "Sleep")
+    add(page, "Measures", "Sleep")
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
     press(page, "Activities")
-    choose(page, "Measurement to compare", "Energy")
+    choose(page, "Measure to compare", "Energy")
     screenshot(page, "explore-activities")
     press(page, "Relations")
     choose(page, "Horizontal axis", "Sleep")
@@ -107,13 +107,13 @@ def use_explore(page: "Page") -> None:
     expect(page.get_by_text("Recommended for adults")).to_be_visible()
     screenshot(page, "explore-health")
     press(page, "Time")
-    choose(page, "Measurement", "Resting heart rate")
+    choose(page, "Measure", "Resting heart rate")
     screenshot(page, "explore-time")
 
 
 def use_my_days(page: "Page", source: Path) -> None:
     choose(page, "User", "u0000003")
-    choose(page, "Measurement", "Energy")
+    choose(page, "Measure", "Energy")
     choose(page, "Week", "18 May to 24 May 2023")
     for goal, value in (("Goal: steps a day", "6000"), ("Goal: hours of sleep", "6.5")):
         page.get_by_role("spinbutton", name=goal).fill(value)
@@ -146,7 +146,7 @@ def use_inference(page: "Page") -> None:
 def use_models(page: "Page") -> None:
     press(page, "Segment")
     press(page, "Calorie regressor")
-    expect(page.get_by_text("In 95 of 100 bootstrap resamples of the users").first).to_be_visible()
+    expect(page.get_by_text("With each estimate the model gives a range")).to_be_visible()
     screenshot(page, "models-regressor")
     press(page, "Activity")
 
@@ -179,7 +179,7 @@ def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path:
         use = {
             "explore": lambda: use_explore(page),
             "my_days": lambda: use_my_days(page, source),
-            "live_inference": lambda: use_inference(page),
+            "try_it": lambda: use_inference(page),
             "models": lambda: use_models(page),
             "compression": lambda: use_compression(page),
         }
@@ -213,7 +213,7 @@ def test_an_open_list_stays_open_while_charts_are_drawn(source: Path, tmp_path: 
         page, _ = open_page(browser, "light", 390, 844)
         held: list[Route] = []
         page.route("**/*VegaLite*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright sets attributes of its handlers
-        page.goto(f"{address}/live-inference")
+        page.goto(f"{address}/try-it")
         expect(page.get_by_text("Estimated energy of the day")).to_be_visible()
         expect_finished(page)
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(0)

@@ -17,17 +17,17 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.opening import open_app, releases
+from fitness_assets_tests.support.opening import open_app, releases, text
 from fitness_assets_tests.support.platform import MONTHS
 
 
 def _inference() -> None:
     import streamlit as st
 
-    from dashboard.views import live_inference
+    from dashboard.views import try_it
 
     st.session_state["month"] = "2023-05"
-    live_inference.show()
+    try_it.show()
 
 
 def test_the_overview_shows_the_numbers_of_the_lake(
@@ -55,8 +55,10 @@ def test_the_overview_shows_the_numbers_of_the_lake(
     assert regressor
     assert shown["Stable segments"] == (str(segments.k) if segments.stable else "none")
     assert segments_verdict(segments) in [text.value for text in app.markdown]
-    assert shown["Accuracy"] == f"{classifier.evaluation.scores.accuracy:.3f}"
-    assert shown["R²"] == f"{regressor.evaluation.scores.r2:.3f}"
+    scores, baseline = classifier.evaluation.scores, classifier.evaluation.baseline
+    assert shown["Accuracy"] == f"{scores.accuracy:.0%}"
+    assert f"is right on {baseline.accuracy:.0%}." in text(app)
+    assert shown["Mean error"] == f"{regressor.evaluation.scores.mae:,.0f} kcal"
 
 
 def test_the_address_restores_the_month_and_what_does_not_exist_is_named(
@@ -143,7 +145,7 @@ def test_an_input_outside_the_training_data_is_marked(
     assert not app.warning
     app.number_input(key="calories-steps").set_value(500_000.0).run()
     (warning,) = app.warning
-    assert "extrapolation" in warning.value
+    assert "outside the values that the model was trained on" in warning.value
 
 
 def test_without_a_release_the_dashboard_says_what_to_do(

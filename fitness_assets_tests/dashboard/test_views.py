@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import data
 from dashboard.text import label, without_paths
 from fitness_assets.etl.quality import DAILY_CHECKS
+from fitness_assets.formatting import signed, size
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.forests.pipelines import packed
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -91,7 +92,7 @@ def test_a_view_shows_a_release_without_models(
     view = open_view(name, source, monkeypatch)
     assert not view.exception
     assert not view.error
-    if name in {"segments", "live_inference", "models", "overview", "my_days"}:
+    if name in {"segments", "try_it", "models", "overview", "my_days"}:
         assert "needs 20 users" in text(view)
 
 
@@ -153,7 +154,7 @@ def test_a_broken_model_is_refused_by_the_views_that_use_it(
         files["calorie_regressor.skops"], lambda part: part.replace(forest, forest[:-1] + b"x")
     )
     ReleaseStore(tmp_path).write(source.month, files, source.manifest.info)
-    view = open_view("live_inference", tmp_path, monkeypatch)
+    view = open_view("try_it", tmp_path, monkeypatch)
     assert not view.exception
     assert "not a packed forest" in view.error[0].value
     view = open_view("overview", tmp_path, monkeypatch)
@@ -179,6 +180,8 @@ def test_the_table_of_months_and_the_pipeline_show_the_stores(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = open_view("overview", releases(released), monkeypatch)
+    view.session_state["details"] = True
+    view.run()
     table = frame(view, "mean_kcal").set_index("month")
     assert list(table.index) == ["2023-05", "2023-04"]
     for month in MONTHS:
@@ -231,7 +234,7 @@ def test_explore_reads_only_the_chosen_month_and_says_how_much(
         view.segmented_control(key="topic").select(part).run()
     assert not view.exception
     assert {month for month, _ in read} == {MONTHS[-1]}
-    assert f"{sum(size for _, size in read):,} bytes were read" in view.caption[-1].value
+    assert f"{size(sum(count for _, count in read))} were read" in view.caption[-1].value
 
 
 def test_units_change_the_shown_values_and_not_the_stored_ones(
@@ -382,7 +385,7 @@ def test_my_days_shows_the_days_of_the_user_in_the_lake(
     assert shown(view)["Steps, daily mean"] == f"{week['steps'].mean():,.0f}"
     usual = week["steps_mean_28d"].iloc[0]
     (delta,) = [m.delta for m in view.metric if m.label == "Steps, daily mean"]
-    assert delta.startswith(f"{week['steps'].mean() - usual:,.0f} ")
+    assert delta.startswith(f"{signed(week['steps'].mean() - usual)} ")
 
 
 def test_the_days_of_one_user_are_read_without_those_of_others(released: Settings) -> None:
@@ -487,6 +490,8 @@ def test_a_partial_month_says_its_days_so_far(
     assert not view.exception
     assert f"**{note}.** The month has not ended" in text(view)
     assert f"2023-05 is partial: {note}; " in text(view)
+    view.session_state["details"] = True
+    view.run()
     assert frame(view, "checks")["month"].tolist() == ["2023-05 so far", "2023-04"]
 
 
@@ -515,10 +520,10 @@ def alternatives(view: AppTest) -> list[str]:
     return [str(chart.proto.alt) for chart in view.get("vega_lite_chart")]
 
 
-def test_what_each_input_added_sums_to_what_live_inference_shows(
+def test_what_each_input_added_sums_to_what_try_it_shows(
     released: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view = open_view("live_inference", releases(released), monkeypatch)
+    view = open_view("try_it", releases(released), monkeypatch)
     view.number_input(key="calories-steps").set_value(15_000.0).run()
     view.number_input(key="activity-heart_rate_avg").set_value(110.0).run()
     assert not view.exception

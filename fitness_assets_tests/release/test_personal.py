@@ -168,7 +168,7 @@ def test_commands_use_the_personal_model(home: Path) -> None:
     [
         ("segments", ["Kinds of days", "2 stable kinds of days"]),
         ("models", ["Personal model", "later days"]),
-        ("live_inference", ["personal model of this month", "later days"]),
+        ("try_it", ["personal model of this month", "later days"]),
         ("my_days", ["your model expects", "probability of 90%", "A typical day", "later days"]),
     ],
 )

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from fitness_assets.models.explanations import segments_verdict
+from fitness_assets.models.explanations import segments_measured
 from fitness_assets.models.segment_metrics import SegmentCandidate
 from fitness_assets.models.segments import stability
 from fitness_assets.models.segments.criteria import STABLE
@@ -26,7 +26,7 @@ def test_bootstrap_alone_would_call_noise_stable() -> None:
     assert (two.silhouette or 0) > 0.1
     assert max(two.odd_even or 0, two.months or 0) < 0.2
     assert metrics.stable is False
-    assert "The lenient test, which does not count, gives" in segments_verdict(metrics)
+    assert "The lenient test, which does not count, gives" in segments_measured(metrics)
 
 
 def test_labels_are_matched_by_their_users() -> None:

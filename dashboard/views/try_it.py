@@ -1,4 +1,4 @@
-"""Live inference: predict the activity of a day, estimate its energy."""
+"""Try it: enter a day, and the models estimate its activity and its energy."""
 
 from typing import TYPE_CHECKING
 
@@ -9,6 +9,7 @@ from dashboard.charts import common
 from dashboard.choices import Scale
 from dashboard.text import label
 from dashboard.units import feature_label
+from fitness_assets.formatting import NO_DATA, number, percent, size
 from fitness_assets.models.contributions import explain_activity, explain_calories
 from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.models.forests import activity, calories
@@ -54,15 +55,15 @@ def show(release: Release) -> None:
             _energy(model, regressor)
     with st.expander("Memory used to load the models"):
         st.caption(
-            "Memory of the process after each step. The regressor is the largest model and is "
-            "loaded last, after unused memory was returned to the system."
+            "Memory of the dashboard after each step. The calorie regressor is the largest model "
+            "and is loaded last, after unused memory was returned to the system."
         )
         page.table(
             [
-                {"step": step.step, "megabytes": step.resident and step.resident / 1e6}
+                {"step": step.step, "memory": size(step.resident) if step.resident else NO_DATA}
                 for step in loaded.steps
             ],
-            {"step": "Step", "megabytes": page.number_column("Memory (MB)", 1)},
+            {"step": "Step", "memory": page.text_column("Memory")},
             "Memory after each step of loading",
         )
 
@@ -85,7 +86,9 @@ def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
     answers = _form("activity", metrics.inputs, activity.GROUPS["day"])
     answer = predict_activity(model, metrics, answers)
     activity_type, probability = next(iter(answer.probabilities.items()))
-    st.metric("Most probable activity", f"{verbatim(label(activity_type))} ({probability:.0%})")
+    st.metric(
+        "Most probable activity", f"{verbatim(label(activity_type))} ({percent(probability)})"
+    )
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
     page.chart(common.share_bars, answer.probabilities, "Probability of each activity")
     contributions.draw(explain_activity(model, metrics, answers))
@@ -94,17 +97,17 @@ def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
 def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
     answers = _form("calories", metrics.inputs, calories.GROUPS["day"])
     answer = predict_calories(model, metrics, answers)
-    st.metric("Estimated energy of the day", f"{answer.kcal:,.0f} kcal")
+    st.metric("Estimated energy of the day", f"{number(answer.kcal)} kcal")
     scores = metrics.evaluation.scores
     if metrics.cold_start and answers.get(calories.OFFSET) is None:
         scores = metrics.cold_start.scores
-        st.caption("No usual energy entered: estimated by the model without history.")
+        st.caption("You gave no usual energy, so a simpler model answers.")
     # The interval is calibrated on users all of whose other features are known.
-    interval = f"90% of such days lie between {answer.low:,.0f} and {answer.high:,.0f} kcal"
+    interval = f"90% of such days lie between {number(answer.low)} and {number(answer.high)} kcal"
     if any(answers[name] is None for name in answers.keys() - calories.GROUPS["history"]):
-        interval += ", if the empty fields are near their imputed medians"
-    judged = "later days" if metrics.personal else "held-out users"
-    st.caption(f"{interval}. Mean absolute error on {judged}: {scores.mae:.0f} kcal.")
+        interval += ", if the empty fields are near the typical values that replace them"
+    judged = "later days" if metrics.personal else "users that it was not trained on"
+    st.caption(f"{interval}. On {judged} it is off by {number(scores.mae)} kcal a day on average.")
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
     contributions.draw(explain_calories(model, metrics, answers))
 
@@ -117,8 +120,8 @@ def _form(form: str, inputs: Inputs, required: list[str]) -> Answers:
     if optional:
         with st.expander("More about the day and the user (optional)"):
             st.caption(
-                "Empty fields are replaced by the median of the training users. Without usual "
-                "energy, energy is estimated by the model without history."
+                "An empty field is replaced by the typical value of the users that the model was "
+                "trained on. Without your usual energy, a simpler model answers."
             )
             answers |= {name: _field(form, name, inputs, filled=False) for name in optional}
     return answers
@@ -141,7 +144,7 @@ def _field(form: str, name: str, inputs: Inputs, *, filled: bool) -> float | str
         key if factor == 1 else f"{key}-{page.chosen_units().unit(name)}",
         typical if filled else None,
         Scale(step=500.0) if whole else Scale(decimals=1),
-        f"Training data: {_range(name, inputs)}.",
+        f"The model was trained on {_range(name, inputs)}.",
     )
     return None if answer is None else answer / factor
 
@@ -162,13 +165,13 @@ def _factor(name: str) -> float:
 
 def _range(name: str, inputs: Inputs) -> str:
     known, factor = inputs.ranges[name], _factor(name)
-    return f"{known.minimum * factor:,.0f} to {known.maximum * factor:,.0f}"
+    return f"{number(known.minimum * factor)} to {number(known.maximum * factor)}"
 
 
 def _extrapolation_warnings(names: list[str], inputs: Inputs) -> None:
     for name in names:
         st.warning(
-            f"{_label(name)} is outside the training data ({_range(name, inputs)}), so the answer "
-            "is an extrapolation.",
+            f"{_label(name)} is outside the values that the model was trained on "
+            f"({_range(name, inputs)}), so the answer is uncertain.",
             icon=":material/warning:",
         )
