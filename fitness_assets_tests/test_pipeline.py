@@ -2,8 +2,9 @@
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -77,6 +78,28 @@ def test_a_month_cleaned_on_spark_has_the_files_of_one_cleaned_without(
             assert contents[0] == contents[1]
 
 
+def assert_readable(asset: str, metadata: Mapping[str, dg.MetadataValue[Any]]) -> None:
+    """Texts come before pictures, pictures before tables, tables before numbers; none has noise."""
+    kinds = []
+    for name, value in metadata.items():
+        if isinstance(value, dg.TextMetadataValue | dg.BoolMetadataValue):
+            kinds.append(0)
+        elif isinstance(value, dg.MarkdownMetadataValue) and "data:image" in (value.value or ""):
+            kinds.append(1)
+        elif isinstance(value, dg.TableMetadataValue):
+            kinds.append(2)
+            cells = [cell for record in value.records for cell in record.data.values()]
+            assert not [cell for cell in cells if isinstance(cell, float) and too_long(cell)], name
+        elif isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue):
+            kinds.append(3)
+            assert not too_long(value.value or 0), name
+    assert kinds == sorted(kinds), asset
+
+
+def too_long(value: float) -> bool:
+    return len(f"{abs(value):.10f}".rstrip("0").partition(".")[2]) > 3
+
+
 def test_a_rerun_reports_metadata_and_changes_no_file(
     make_settings: MakeSettings, tmp_path: Path, released: Settings
 ) -> None:
@@ -113,7 +136,11 @@ def test_a_rerun_reports_metadata_and_changes_no_file(
             v for v in materializations[name].metadata.values() if "data:image/png" in str(v.value)
         ]
         assert pictures, name
+    for asset, materialization in materializations.items():
+        assert_readable(asset, materialization.metadata)
     for spec in MODELS:
+        assert "dagster/row_count" not in materializations[spec.name].metadata
+        assert next(iter(materializations[spec.name].metadata)) == "verdict"
         card = materializations[spec.name].metadata["model_card"]
         assert str(card.value).startswith(f"# {spec.title}, 2023-04\n")
 

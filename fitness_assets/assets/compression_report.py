@@ -15,6 +15,7 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
+from fitness_assets.formatting import number, size, times
 from fitness_assets.models import compression, memory_probe
 from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.forests import calories
@@ -69,7 +70,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 for step in compression.measure_steps(
                     split, hyperparameters, probe, _TREES_MEASURED
                 ):
-                    context.log.info(f"{step.step}: {step.bytes:,} bytes, R2 {step.r2:.4f}")
+                    context.log.info(f"{step.step}: {size(step.bytes)}, R² {number(step.r2, 3)}")
                     steps.append(step)
                 model = load(content, f"{_MODEL} of {month}")
                 steps.append(compression.measure_released(split, model, content, metrics, probe))
@@ -78,6 +79,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         headline = msgspec.structs.asdict(report.headline())
         metadata = {name: value for name, value in headline.items() if value is not None}
         if steps:
+            metadata["verdict"] = _verdict(report)
             metadata["steps"] = metric_table([_row(step) for step in steps])
             metadata["bytes_on_disk"] = picture(_sizes(steps))
         return result(
@@ -85,6 +87,14 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         )
 
     return compression_report
+
+
+def _verdict(report: CompressionReport) -> str:
+    first, last = report.compressed[0], report.compressed[-1]
+    return (
+        f"{times(first.bytes / last.bytes)} smaller with the same inputs: from {size(first.bytes)} "
+        f"to {size(last.bytes)}."
+    )
 
 
 def _row(step: CompressionStep) -> dict[str, str | float]:
@@ -97,7 +107,7 @@ def _sizes(steps: Sequence[CompressionStep]) -> "Figure":
     bars = axes.barh(
         [step.step for step in steps], [step.bytes / 1000 for step in steps], color=BLUE
     )
-    labels = [f"{step.bytes / 1000:,.0f} kB, R² {step.r2:.3f}" for step in steps]
+    labels = [f"{size(step.bytes)}, R² {number(step.r2, 3)}" for step in steps]
     axes.bar_label(bars, labels=labels, padding=3, fontsize=8)
     axes.set(xlabel="kB on disk", xscale="log")
     axes.set_xlim(right=axes.get_xlim()[1] * 30)

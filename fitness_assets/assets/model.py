@@ -10,6 +10,7 @@ from fitness_assets.assets.presentation import OWNERS, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import gates
 from fitness_assets.models.cards import card
+from fitness_assets.models.explanations import verdict
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport, Scope
 from fitness_assets.months import start, trailing
@@ -182,15 +183,14 @@ def _read(
 def _metadata(report: ModelReport) -> dict[str, object]:
     headline = report.headline()
     sizes = {"bytes": headline.bytes, "memory_bytes": headline.memory_bytes}
-    rows = headline.scores.get("users", headline.scores.get("train_rows"))
     return {
+        "verdict": verdict(report),
         "personal": headline.scope == "personal",
         "learned": headline.learned,
         "released": headline.released,
         **({"reason": headline.reason} if headline.reason else {}),
         **{name: size for name, size in sizes.items() if size is not None},
         **headline.scores,
-        **({"dagster/row_count": rows} if rows is not None else {}),
         **(model_figures.metadata(report.metrics) if report.metrics else {}),
         "window": ", ".join(report.window),
     }

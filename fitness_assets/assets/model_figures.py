@@ -16,11 +16,11 @@ from fitness_assets.assets.presentation import (
     picture,
     plot,
 )
+from fitness_assets.formatting import percent
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.explanations import (
     day_kinds_verdict,
     habit_advice,
-    segments_verdict,
 )
 from fitness_assets.models.forest_metrics import (
     ClassificationScores,
@@ -63,7 +63,6 @@ def _segments(metrics: SegmentMetrics) -> dict[str, Any]:
         for profile in metrics.profiles
     ]
     return {
-        "verdict": segments_verdict(metrics),
         "stability_by_number_of_segments": picture(_stability(metrics)),
         **({"segments": metric_table(segments)} if segments else {}),
     }
@@ -180,7 +179,7 @@ def _confusion(labels: Sequence[str], confusion: Sequence[Sequence[int]]) -> "Fi
     axes.set(xlabel="predicted", ylabel="true")
     for row, column in np.ndindex(shares.shape):
         shade = "white" if shares[row, column] > _DARK else "black"
-        text = f"{shares[row, column]:.0%}"
+        text = percent(shares[row, column])
         axes.text(column, row, text, ha="center", va="center", fontsize=7, color=shade)
     return figure
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
+from fitness_assets.formatting import days_text, number
 from fitness_assets.history import findings, grid, summaries
 from fitness_assets.history.schema import FINDINGS, MAX_MONTHS, MAX_USERS, HistoryReport
 from fitness_assets.models.one_thread import one_thread
@@ -15,6 +16,7 @@ from fitness_assets.orchestration.lineage import HISTORY
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.staleness import Partition, inputs_of
 from fitness_assets.orchestration.state import input_versions
+from fitness_assets.record.raw import NUMBERS
 from fitness_assets.storage.lake import DailyInfo, Lake
 from fitness_assets.workspace import Workspace
 
@@ -118,11 +120,13 @@ def _text(found: pa.Table) -> str:
     lines = []
     for row in found.to_pylist():
         if row["kind"] == "change_point":
-            change = f"{row['before']:.4g} to {row['after']:.4g}"
+            decimals = NUMBERS[row["measure"]].decimals
+            change = f"{number(row['before'], decimals)} to {number(row['after'], decimals)}"
             device = f", when {row['device']} began" if row["device"] else ""
             lines.append(f"- {row['user_id']}: {row['measure']} {change} on {row['start']}{device}")
         elif row["kind"] == "association":
             later = f"{row['lag']} days later" if row["lag"] else "on the same day"
-            size = f"r {row['value']:.2f} [{row['low']:.2f}, {row['high']:.2f}], n {row['n']:,}"
+            bounds = f"{number(row['low'], 2)} to {number(row['high'], 2)}"
+            size = f"correlation {number(row['value'], 2)} ({bounds}), {days_text(row['n'])}"
             lines.append(f"- {row['user_id']}: {row['measure']}, {row['other']} {later}: {size}")
     return "\n".join(lines) or "Neither change points nor associations were found."

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,44 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_THOUSAND, _TEN = 1_000, 10
+
+#: What the numbers of the metadata mean, by name.
+EXPLANATIONS = {
+    "size_bytes": "bytes of all stored files of the month",
+    "bytes": "bytes of the model's file",
+    "memory_bytes": "bytes that the model takes in memory",
+    "bytes_read": "bytes of the lake that were read",
+    "bytes_sent": "bytes that were sent; files that the target has are not sent again",
+    "train_rows": "days that the model was trained on",
+    "train_users": "users that the model was trained on",
+    "heldout_rows": "days that the scores are of",
+    "heldout_users": "users that the scores are of",
+    "judged_users": "users that the stability was measured on",
+    "users_with_kinds": "users whose days are of stable kinds",
+    "repeats": "cross-validations by user, if there are too few users to hold some out; else 0",
+    "accuracy": "share of the days whose activity was predicted; 1 is all",
+    "balanced_accuracy": "mean of the share of each activity; 1 is all",
+    "macro_f1": "mean F1 of the activities; 1 is best, and rare activities count as much as others",
+    "log_loss": "how improbable the model found what happened; 0 is best",
+    "calibration_error": "how far the confidence is from the share of right predictions; 0 is best",
+    "r2": "share of the variation that is explained; 1 is best, 0 is always guessing the mean",
+    "mae": "mean absolute error in kcal",
+    "rmse": "root mean squared error in kcal",
+    "coverage": "share of the days inside the prediction interval, which is for 0.9",
+    "interval_width": "mean width of the prediction interval in kcal",
+    "k": "number of segments",
+    "stability": "least adjusted Rand index; 1: the same groups again, 0: no more than by chance",
+    "lenient_stability": "the same between samples of the users; it does not count",
+    "silhouette": "how separate the segments are; 1 is best",
+    "gap": "gap statistic of the number of segments",
+    "duplicates_removed": "records that were delivered more than once",
+    "worn_share": "share of the days on which the device was worn",
+    "days_not_worn": "days on which the device was not worn",
+    "values_out_of_range": "values that were set to missing",
+    "months_read": "months that the findings are from",
+}
+
 OWNERS = ["team:fitness_assets"]
 BLUE, ORANGE, GREEN, GREY = "#4C78A8", "#F58518", "#54A24B", "#9AA5B1"
 
@@ -27,8 +66,46 @@ def result(manifest: Manifest, **metadata: Any) -> dg.MaterializeResult[None]:
     """Return a materialization whose data version is the content hash of `manifest`."""
     return dg.MaterializeResult(
         data_version=dg.DataVersion(manifest.data_version),
-        metadata={"size_bytes": dg.MetadataValue.int(manifest.bytes), **metadata},
+        metadata=_in_order({**metadata, "size_bytes": dg.MetadataValue.int(manifest.bytes)}),
     )
+
+
+def _in_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `metadata` as a reader needs it: texts, pictures, tables, numbers, and the rest.
+
+    Within each kind the order is kept. Numbers are rounded and explained.
+    """
+    values = {name: _rounded(value) for name, value in metadata.items()}
+    explained = {name: EXPLANATIONS[name] for name in values if name in EXPLANATIONS}
+    if explained:
+        lines = "\n".join(f"- `{name}`: {text}." for name, text in explained.items())
+        values["what_the_numbers_mean"] = dg.MetadataValue.md(lines)
+    return dict(sorted(values.items(), key=_rank))
+
+
+def _rank(entry: tuple[str, Any]) -> int:
+    value = entry[1]
+    if isinstance(value, bool | str | dg.TextMetadataValue | dg.BoolMetadataValue):
+        return 0
+    if isinstance(value, dg.MarkdownMetadataValue):
+        # A picture is Markdown, too; other Markdown is long.
+        return 1 if "data:image" in (value.value or "") else 5
+    if isinstance(value, dg.TableMetadataValue):
+        return 2
+    if isinstance(value, int | float | dg.IntMetadataValue | dg.FloatMetadataValue):
+        return 3
+    return 4
+
+
+def _rounded(value: Any) -> Any:
+    return rounded(value) if isinstance(value, float) else value
+
+
+def rounded(value: float) -> float:
+    """Return `value` with the digits that a reader needs: about four."""
+    if math.isnan(value) or math.isinf(value):
+        return value
+    return round(value, 0 if abs(value) >= _THOUSAND else 1 if abs(value) >= _TEN else 3) + 0.0
 
 
 def partial_metadata(partial_until: date | None) -> dict[str, dg.MetadataValue[str | None]]:
@@ -69,9 +146,7 @@ def picture(figure: "Figure") -> dg.MarkdownMetadataValue:
 
 
 def metric_table(rows: list[dict[str, str | float]]) -> dg.TableMetadataValue:
-    """Return a table of scores, one row per model or baseline, rounded to four decimals."""
-    rounded = [
-        {name: round(float(v), 4) if isinstance(v, float) else v for name, v in row.items()}
-        for row in rows
-    ]
-    return dg.MetadataValue.table([dg.TableRecord(row) for row in rounded])
+    """Return a table, one row per model or step, with rounded numbers."""
+    return dg.MetadataValue.table(
+        [dg.TableRecord({name: _rounded(value) for name, value in row.items()}) for row in rows]
+    )

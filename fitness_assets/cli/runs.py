@@ -11,7 +11,7 @@ import dagster as dg
 import psutil
 
 from fitness_assets import errors, memory
-from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
+from fitness_assets.definitions import MONTHLY, MONTHLY_JOB, build_defs, ignore_preview_warnings
 from fitness_assets.errors import FitnessError, SettingsError
 from fitness_assets.orchestration import freshness
 from fitness_assets.orchestration.connections import kept_connections
@@ -149,7 +149,8 @@ def _run_each(
 ) -> Iterator[Outcome]:
     """Run the assets of each month; stop after an interrupted run."""
     defs = build_defs(settings, loggers={"console": _progress_logger(progress)})
-    job = defs.resolve_implicit_global_asset_job_def()
+    monthly = defs.resolve_job_def(MONTHLY_JOB)
+    in_monthly = set(monthly.asset_layer.executable_asset_keys)
     # Runs that died would hold places in the queue, and no daemon may be running.
     end_dead_runs(instance)
     # The garbage collector would look at all modules and definitions again and again.
@@ -158,6 +159,9 @@ def _run_each(
         began = time.monotonic()
         run_id = str(uuid.uuid4())
         with holding(instance, run_id):
+            # Dagster lists the run under its job. Assets on request are in no job but that of all.
+            is_monthly = in_monthly.issuperset(assets)
+            job = monthly if is_monthly else defs.resolve_implicit_global_asset_job_def()
             run = job.execute_in_process(
                 instance=instance,
                 run_id=run_id,

@@ -12,6 +12,7 @@ import dagster as dg
 import psutil
 import pytest
 
+from fitness_assets.definitions import MONTHLY_JOB
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.liveness import holder_of
@@ -212,7 +213,8 @@ def test_a_signal_ends_the_month_and_is_reported(tmp_path: Path) -> None:
     _, alive = psutil.wait_procs(children, timeout=300)
     assert alive == []
     with dg.DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
-        assert [run.status for run in instance.get_runs()] == [dg.DagsterRunStatus.FAILURE]
+        (run,) = instance.get_runs()
+        assert (run.job_name, run.status) == (MONTHLY_JOB, dg.DagsterRunStatus.FAILURE)
     raw = Lake(tmp_path / "lake" / "raw_telemetry", RawInfo)
     assert raw.manifest("2023-04") is not None, "a completed stage stays published"
     assert not list(tmp_path.rglob("_staging-*"))
