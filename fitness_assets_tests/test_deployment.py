@@ -365,6 +365,13 @@ def test_only_a_user_who_logs_in_sees_the_dashboard(folder: Path) -> None:
             assert page.headers["X-Content-Type-Options"] == "nosniff"
             assert "frame-ancestors" in page.headers["Content-Security-Policy"]
             assert "Server" not in page.headers
+            script = re.findall(r'src="[.]/(static/[^"]+)"', page.read().decode())[0]
+        # A browser on a slow line loads scripts compressed, and each only once.
+        sent = basic(*LOGIN) | {"Accept-Encoding": "gzip"}
+        request = urllib.request.Request(f"{site}/{script}", headers=sent)
+        with urllib.request.urlopen(request, timeout=120) as answered:
+            assert answered.headers["Content-Encoding"] == "gzip"
+            assert "immutable" in answered.headers["Cache-Control"]
         with chromium() as browser:
             page = browser.new_context(
                 http_credentials={"username": LOGIN[0], "password": LOGIN[1]}

@@ -27,7 +27,7 @@ from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
 
 #: Where a recorded day lies, and its colour.
-PLACES = {"inside the interval": INK, "outside the interval": BAD}
+PLACES = {"inside the range": INK, "outside the range": BAD}
 
 
 def calendar_heatmap(days: pd.DataFrame, name: str, units: Units) -> alt.LayerChart:

@@ -161,9 +161,9 @@ def _segment(release: Release, people: "People", user: str) -> None:
     if before and before != profile.name:
         text += f". In the month before you were in “{verbatim(before)}”"
     st.write(f"{text}.")
-    advice = habit_advice(profile, metrics)
+    advice = habit_advice(profile, metrics, verbatim)
     if advice:
-        st.write(f"To move to a better segment: {verbatim(advice)}")
+        st.write(f"To move to a better segment: {advice}")
         st.caption(
             "Calculated from the habits of the users of these segments. It does not show a cause."
         )

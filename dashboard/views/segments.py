@@ -166,13 +166,10 @@ def _profiles(metrics: SegmentMetrics) -> None:
     )
     st.markdown("**Habits that lead to a better segment**")
     advice = {
-        profile.name: habit_advice(profile, metrics) or "no advice" for profile in metrics.profiles
+        profile.name: habit_advice(profile, metrics, verbatim) or "no advice"
+        for profile in metrics.profiles
     }
-    st.markdown(
-        "\n".join(
-            f"- {verbatim(name)}: {verbatim(text or 'no advice')}" for name, text in advice.items()
-        )
-    )
+    st.markdown("\n".join(f"- {verbatim(name)}: {text}" for name, text in advice.items()))
     st.caption(
         "A segment is better if its resting heart rate, steps or sleep is better and none of the "
         "three is worse. The advice changes habits only, towards the nearest better segment."

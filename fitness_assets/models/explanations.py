@@ -1,8 +1,8 @@
 """Sentences about the models, for the Dagster UI and the dashboard."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from fitness_assets.formatting import days_text, joined, number, percent, plural
+from fitness_assets.formatting import days_text, joined, number, percent, plural, signed
 from fitness_assets.models.day_kind_metrics import UserDayKinds
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.reports import ModelReport
@@ -154,7 +154,9 @@ def _indices(measured: object, parts: Mapping[str, str]) -> str:
     )
 
 
-def habit_advice(profile: SegmentProfile, metrics: SegmentMetrics) -> str:
+def habit_advice(
+    profile: SegmentProfile, metrics: SegmentMetrics, shown: Callable[[object], str] = str
+) -> str:
     """The change of habits that leads from a segment to a better one; empty if none is known.
 
     Parameters
@@ -162,14 +164,16 @@ def habit_advice(profile: SegmentProfile, metrics: SegmentMetrics) -> str:
     profile : SegmentProfile
         One of `metrics.profiles`.
     metrics : SegmentMetrics
+    shown : callable
+        Makes text of a release safe to show, such as `verbatim` for Markdown.
     """
     advice = profile.advice
     if advice is None:
         return ""
     names = {other.segment: other.name for other in metrics.profiles}
-    habits = " and ".join(f"{habit.change:+,} {habit.unit}" for habit in advice.habits)
+    habits = " and ".join(f"{signed(habit.change)} {shown(habit.unit)}" for habit in advice.habits)
     better = ", ".join(_BETTER[measure] for measure in advice.better_in)
     return (
-        f"{habits}, towards “{names[advice.towards]}” ({better}). With this change the model "
-        f"assigns {percent(advice.moved)} of these users to a better segment."
+        f"{habits}, towards “{shown(names[advice.towards])}” ({better}). With this change the "
+        f"model assigns {percent(advice.moved)} of these users to a better segment."
     )
