@@ -140,8 +140,8 @@ def _step(step: CompressionStep, before: CompressionStep | None) -> None:
     if step.trees_measured < step.trees:
         st.caption(
             f"Only {step.trees_measured} of its {plural(step.trees, 'tree')} were trained and "
-            "measured, one at a time, because the whole forest does not fit in memory. Sizes and "
-            "times are estimates for all trees. Scores are of the measured trees."
+            "measured, since all of them take minutes. Sizes and times are estimates for all "
+            "trees. Scores are of the measured trees."
         )
 
 

@@ -8,10 +8,12 @@ import io
 import math
 import time
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
 import joblib
+import msgspec
 import numpy as np
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import Pipeline
@@ -58,23 +60,27 @@ def measure_steps(
     probe : callable
         Of `memory_probe.start`.
     measured : int
-        Trees of the unbounded forest that are measured.
+        Trees that are measured of the unbounded forest, and at least of that of bounded depth.
     """
     data = _encode(split, probe)
     leaf = max(1, math.ceil(hyperparameters.leaf * len(data.train)))
     trees = hyperparameters.trees
-    yield _tree_by_tree("scikit-learn's default", {}, data, measured)
+    yield _tree_by_tree("scikit-learn's default", data, measured)
     depth = {"max_depth": hyperparameters.depth}
-    yield _tree_by_tree(f"max_depth={hyperparameters.depth}", depth, data, measured)
-    _, few_trees = _whole(f"n_estimators={trees}", depth | {"n_estimators": trees}, data)
-    yield few_trees
-    bounds = depth | {"n_estimators": trees, "min_samples_leaf": leaf}
-    forest, large_leaves = _whole(f"min_samples_leaf={leaf}", bounds, data)
-    yield large_leaves
+    grown = max(trees, measured)
+    deep, seconds = _fit({**depth, "n_estimators": grown}, data)
+    # The trees of the smaller forest are the first of the larger one, so they are grown once.
+    few_trees, few_seconds = _first_trees(deep, trees), seconds * trees / grown
+    step = f"max_depth={hyperparameters.depth}"
+    yield _scaled(_measure(step, deep, _joblib(deep, 0), seconds, data))
+    step = f"n_estimators={trees}"
+    yield _measure(step, few_trees, _joblib(few_trees, 0), few_seconds, data)
+    forest, seconds = _fit({**depth, "n_estimators": trees, "min_samples_leaf": leaf}, data)
+    yield _measure(f"min_samples_leaf={leaf}", forest, _joblib(forest, 0), seconds, data)
     compressed = _joblib(forest, _JOBLIB_COMPRESSION)
-    yield _measure("joblib compress=3", forest, compressed, large_leaves.fit_seconds, data)
+    yield _measure("joblib compress=3", forest, compressed, seconds, data)
     packed = PackedForest.of(forest)
-    yield _measure("packed", packed, packed.to_bytes(), large_leaves.fit_seconds, data)
+    yield _measure("packed", packed, packed.to_bytes(), seconds, data)
 
 
 def measure_released(
@@ -129,11 +135,11 @@ def _encode(split: Split, probe: Probe) -> _Data:
     )
 
 
-def _tree_by_tree(step: str, bounds: dict[str, Any], data: _Data, measured: int) -> CompressionStep:
-    """A forest of `TREES`, of which each core holds one tree at a time in memory."""
+def _tree_by_tree(step: str, data: _Data, measured: int) -> CompressionStep:
+    """An unbounded forest of `TREES`, of which each core holds one tree at a time in memory."""
 
     def grow(seed: int) -> tuple[np.ndarray, np.ndarray]:
-        forest = RandomForestRegressor(n_estimators=1, random_state=seed, **bounds)
+        forest = RandomForestRegressor(n_estimators=1, random_state=seed)
         began = time.thread_time()
         forest.fit(data.train, data.train_target)
         fitted = time.thread_time()
@@ -165,15 +171,34 @@ def _tree_by_tree(step: str, bounds: dict[str, Any], data: _Data, measured: int)
     )
 
 
-def _whole(
-    step: str, bounds: dict[str, Any], data: _Data
-) -> tuple[RandomForestRegressor, CompressionStep]:
+def _fit(bounds: dict[str, Any], data: _Data) -> tuple[RandomForestRegressor, float]:
+    """A trained forest, and the seconds that its training took on one core."""
     forest = RandomForestRegressor(n_jobs=-1, random_state=0, **bounds)
     began = time.process_time()
     forest.fit(data.train, data.train_target)
     fit_seconds = time.process_time() - began
-    forest.set_params(n_jobs=1)
-    return forest, _measure(step, forest, _joblib(forest, 0), fit_seconds, data)
+    return forest.set_params(n_jobs=1), fit_seconds
+
+
+def _first_trees(forest: RandomForestRegressor, trees: int) -> RandomForestRegressor:
+    """The forest as it is when it is trained with that `n_estimators` and the same seed."""
+    smaller = copy(forest).set_params(n_estimators=trees)
+    smaller.estimators_ = forest.estimators_[:trees]
+    return smaller
+
+
+def _scaled(step: CompressionStep) -> CompressionStep:
+    """`step` with the sizes and times of `TREES`."""
+    times = TREES / step.trees_measured
+    return msgspec.structs.replace(
+        step,
+        trees=TREES,
+        nodes=round(step.nodes * times),
+        bytes=round(step.bytes * times),
+        memory_bytes=round(step.memory_bytes * times),
+        fit_seconds=step.fit_seconds and step.fit_seconds * times,
+        predict_seconds=step.predict_seconds * times,
+    )
 
 
 def _measure(
