@@ -122,7 +122,7 @@ def segment_stability(candidates: pd.DataFrame, threshold: float, chosen: int) -
             x=alt.X("k:O", title="Number of segments", axis=alt.Axis(labelAngle=0)),
             y=alt.Y(
                 "agreement:Q",
-                title="Agreement (adjusted Rand index)",
+                title="Agreement",
                 scale=alt.Scale(domain=[0, 1]),
             ),
             color=alt.Color(

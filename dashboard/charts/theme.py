@@ -10,6 +10,8 @@ from typing import Any, Literal, cast
 import altair as alt
 import pandas as pd
 
+from fitness_assets.formatting import signed
+
 #: Neutral marks: reference lines, missing values.
 INK = "#6f7484"
 GOOD, FAIR, BAD = "#17804f", "#c27a12", "#d6393f"
@@ -123,7 +125,9 @@ def signed_heatmap(
     (x_name, columns), (y_name, rows), (name, title) = x, y, value
     largest = max(1.0, float(cells[name].abs().max()) if len(cells) else 1.0)
     labels = alt.Axis(labelAngle=-40, labelLimit=140, labelExpr=LABEL_LINES)
-    base = alt.Chart(cells).encode(
+    # In the browser a value that is rounded to 0 would keep its sign.
+    written = cells.assign(written=[signed(value, 1) for value in cells[name]])
+    base = alt.Chart(written).encode(
         x=alt.X(f"{x_name}:N", sort=columns, title=None, axis=labels),
         y=alt.Y(f"{y_name}:N", sort=rows, title=None, axis=alt.Axis(labelLimit=150)),
         tooltip=[
@@ -138,7 +142,7 @@ def signed_heatmap(
             color=alt.Color(f"{name}:Q", scale=scale, legend=None)
         ),
         base.mark_text(fontSize=11).encode(
-            text=alt.Text(f"{name}:Q", format="+.1f"),
+            text="written:N",
             color=text_color(f"abs(datum.{name}) > {0.55 * largest}"),
         ),
     ).properties(height=120 + 34 * len(rows))

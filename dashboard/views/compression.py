@@ -89,7 +89,7 @@ def show(release: Release) -> None:
         page.chart(compression.step_sizes, _sizes(steps), chosen)
     with right:
         scores = {step.step: step.r2 for step in steps}
-        page.chart(common.value_bars, scores, "Score on held-out users", "R²")
+        page.chart(common.value_bars, scores, "Score", "R²")
     if report.released is not None:
         _better_inputs(last, report.released)
     with st.expander("All results"):
@@ -161,7 +161,7 @@ def _better_inputs(packed: CompressionStep, released: CompressionStep) -> None:
         page.chart(common.value_bars, sizes, "Size on disk", "kB")
     with right:
         scores = {name: step.r2 for name, step in names.items()}
-        page.chart(common.value_bars, scores, "Score on held-out users", "R²")
+        page.chart(common.value_bars, scores, "Score", "R²")
 
 
 def _sizes(steps: list[CompressionStep]) -> pd.DataFrame:

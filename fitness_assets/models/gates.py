@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
+from fitness_assets.formatting import size
 from fitness_assets.models.registry import Comparison, ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.record.check_result import CheckResult
@@ -190,10 +191,10 @@ def _half_width(compared: Comparison, headline: ModelHeadline) -> float:
 
 def within_budget(headline: ModelHeadline, disk: int, memory: int) -> CheckResult:
     """Whether the model fits its budgets."""
-    size, memory_size = headline.bytes or 0, headline.memory_bytes or 0
+    stored, in_memory = headline.bytes or 0, headline.memory_bytes or 0
     return CheckResult(
         "within_budget",
-        size <= disk and memory_size <= memory,
-        f"{size:,} of {disk:,} bytes on disk, {memory_size:,} of {memory:,} in memory",
-        {"bytes": size, "memory_bytes": memory_size},
+        stored <= disk and in_memory <= memory,
+        f"{size(stored)} of {size(disk)} on disk, {size(in_memory)} of {size(memory)} in memory",
+        {"bytes": stored, "memory_bytes": in_memory},
     )

@@ -359,7 +359,7 @@ def test_each_gate_fails_on_its_condition() -> None:
     assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 2}) == []
     (result,) = gates.run_gates(BY_NAME["segment_model"], headline({}, size=2), 1, 1)
     assert not result.passed
-    assert result.message == "2 of 1 bytes on disk, 1 of 1 in memory"
+    assert result.message == "2 bytes of 1 byte on disk, 1 byte of 1 byte in memory"
 
 
 def test_a_predicted_label_may_be_missing_from_the_truth() -> None:
