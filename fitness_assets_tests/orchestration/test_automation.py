@@ -150,6 +150,16 @@ def webhook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         thread.join()
 
 
+def test_no_asset_is_shown_as_one_that_is_not_automated(
+    make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    # Sensors and a schedule request all months. If an asset had a condition, its pages would say
+    # "Auto-materialize off", since the daemon that evaluates conditions is off.
+    defs = build_defs(make_settings(tmp_path))
+    nodes = defs.resolve_asset_graph().asset_nodes
+    assert not [node.key for node in nodes if node.automation_condition]
+
+
 def test_a_failed_run_is_posted_to_the_webhook(
     make_settings: MakeSettings, tmp_path: Path, webhook: tuple[str, list[dict[str, Any]]]
 ) -> None:
