@@ -62,7 +62,6 @@ def _what_changed(
     release: Release, summaries: pd.DataFrame, findings: pd.DataFrame, units: Units
 ) -> None:
     month, before = _named(release.month), _named(months.shift(release.month, -1))
-    year_before = _named(months.shift(release.month, -12))
     st.header(f"What changed in {month}{' so far' if release.info.partial_until else ''}")
     changes = years.changes_of_month(summaries, release.month)
     st.write(years.month_sentence(changes, units, before))
@@ -76,7 +75,13 @@ def _what_changed(
             }
             for each in changes
         ],
-        {"measure": "Typical day", "now": month, "before": before, "year_before": year_before},
+        # Short, so that a phone shows all columns.
+        {
+            "measure": "Typical day",
+            "now": _short(release.month),
+            "before": _short(months.shift(release.month, -1)),
+            "year_before": _short(months.shift(release.month, -12)),
+        },
         f"Medians of {month}, of the month before and of the same month a year before",
     )
     if best := years.best_years(findings, units):
@@ -205,3 +210,7 @@ def _records(findings: pd.DataFrame, units: Units) -> None:
 
 def _named(month: str) -> str:
     return f"{months.start(month):%B %Y}"
+
+
+def _short(month: str) -> str:
+    return f"{months.start(month):%b %Y}"

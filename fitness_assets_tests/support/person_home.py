@@ -81,7 +81,13 @@ FINDINGS: list[dict[str, object]] = [
         "n": 20,
     },
     {"kind": "gap", "start": date(2021, 8, 3), "end": date(2021, 8, 14), "n": 12},
-    {"kind": "device_era", "device": "garmin", "start": date(2021, 1, 1), "n": 600},
+    {
+        "kind": "device_era",
+        "device": "garmin",
+        "start": date(2021, 1, 1),
+        "end": date(2022, 9, 30),
+        "n": 600,
+    },
     {"kind": "device_era", "device": "fitbit <b>2</b>", "start": date(2022, 10, 1), "n": 230},
     {
         "kind": "change_point",
