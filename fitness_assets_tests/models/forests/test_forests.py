@@ -420,7 +420,7 @@ def test_training_on_insufficient_data_says_why() -> None:
     few = month(4)
     with pytest.raises(NotLearnedError, match="needs 10 users"):
         calories.train(few, BUDGET)
-    with pytest.raises(NotLearnedError, match="activity_type; there are 0"):
+    with pytest.raises(NotLearnedError, match="activity labels; there are 0"):
         activity.train(month(50).assign(activity_type=None), BUDGET)
     with pytest.raises(NotLearnedError, match="every training day is yoga"):
         activity.train(month(50).assign(activity_type="yoga"), BUDGET)
