@@ -11,12 +11,13 @@ import streamlit as st
 
 from dashboard import data, notices, visitor
 from dashboard import people as rows_of_people
+from dashboard.charts.findings import described
 from dashboard.charts.theme import themed
 from dashboard.people import People
 from dashboard.text import label
 from fitness_assets import months
 from fitness_assets.errors import MemoryBudgetError, StorageError
-from fitness_assets.formatting import NO_DATA
+from fitness_assets.formatting import NO_DATA, days_text, number
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.units import METRIC, Units
 from fitness_assets.release.bundle import Release, ReleasedModel
@@ -113,11 +114,11 @@ def carried_metrics(model: ReleasedModel, kind: type[data.M]) -> data.M | None:
 
 
 def chart(draw: Callable[..., Any], *args: Any) -> None:
-    """Draw the chart that `draw` makes of `args`; its title is the alternative text."""
-    title, height, spec = _spec(f"{draw.__module__}.{draw.__qualname__}", args, draw)
+    """Draw the chart that `draw` makes of `args`; its finding is the alternative text."""
+    finding, height, spec = _spec(f"{draw.__module__}.{draw.__qualname__}", args, draw)
     # The height is reserved before the chart is drawn. If the page moved then, the browser would
     # scroll, which closes an open list.
-    st.vega_lite_chart(spec, alt=title, height=height)
+    st.vega_lite_chart(spec, alt=finding, height=height)
 
 
 @st.cache_data(
@@ -130,11 +131,11 @@ def _spec(
     args: Any,
     _draw: Callable[..., Any],
 ) -> tuple[str, int, dict[str, Any]]:
-    """Title, height and Vega-Lite specification: building it takes longer than all else."""
+    """Finding, height and Vega-Lite specification: building it takes longer than all else."""
     drawn = themed(_draw(*args))
     with alt.data_transformers.disable_max_rows():
         spec = _printable(drawn.to_dict(validate=False))
-    return printable(str(drawn.title)), int(drawn.height), spec
+    return described(spec), int(drawn.height), spec
 
 
 def _printable(value: Any) -> Any:
@@ -168,6 +169,12 @@ def change_metric(
         border=True,
         height="stretch",
     )
+
+
+def known_days(known: int, days: int) -> None:
+    """Say on how many days something is known, if not on all: "Known on 11 of 31 days."."""
+    if known < days:
+        st.caption(f"Known on {number(known)} of {days_text(days)}.")
 
 
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:

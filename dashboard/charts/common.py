@@ -1,17 +1,19 @@
 """Charts that several views draw."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
 from dashboard.charts.theme import (
     BAD,
+    BLUE,
     DIVERGING,
     HEIGHT,
     INK,
     LABEL_LINES,
     TEXT,
+    bottom_legend,
     count_axis,
     date_axis,
     date_tip,
@@ -24,13 +26,19 @@ from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 
 
-def daily_means(days: pd.DataFrame, name: str, units: Units) -> alt.Chart:
+def daily_means(
+    days: pd.DataFrame, name: str, units: Units, domain: Sequence[float] | None = None
+) -> alt.Chart:
     """The mean of a measurement on each day of the month, as a line.
 
     Parameters
     ----------
     days : DataFrame
         ``date``, and the measurement `name` in its stored unit.
+    name : str
+    units : Units
+    domain : sequence of float, optional
+        The limits of the axis in the stored unit, if another chart has the same ones.
     """
     title = units.title(name)
     chart: alt.Chart = (
@@ -38,7 +46,7 @@ def daily_means(days: pd.DataFrame, name: str, units: Units) -> alt.Chart:
         .mark_line(point=True)
         .encode(
             x=alt.X("date:T", title=None, axis=date_axis()),
-            y=alt.Y(f"{name}:Q", title=title, scale=alt.Scale(zero=False)),
+            y=alt.Y(f"{name}:Q", title=title, scale=value_scale(name, units, domain)),
             tooltip=[date_tip(), tip(f"{name}:Q", title, ",.1f")],
         )
         .properties(height=HEIGHT, title=f"{NUMBERS[name].label}, mean by day")
@@ -46,18 +54,45 @@ def daily_means(days: pd.DataFrame, name: str, units: Units) -> alt.Chart:
     return chart
 
 
-def daily_records(days: pd.DataFrame) -> alt.LayerChart:
-    """Records by day, and how many of them were worn: ``date``, ``records`` and ``worn``."""
-    base = alt.Chart(days[["date", "records", "worn"]]).encode(
-        x=alt.X("date:T", title=None, axis=date_axis()),
-        tooltip=[date_tip(), tip("records:Q", "Records", ","), tip("worn:Q", "Worn", ",")],
+def value_scale(name: str, units: Units, domain: Sequence[float] | None) -> alt.Scale:
+    """The scale of an axis of the measurement `name`, with the limits `domain` in its stored unit.
+
+    Without them the axis has the limits of its own values. It does not begin at 0.
+    """
+    if domain is None:
+        return alt.Scale(zero=False)
+    limits = [limit * units.factor(name) for limit in domain]
+    return alt.Scale(domain=limits, zero=False, nice=False)
+
+
+def daily_records(days: pd.DataFrame) -> alt.Chart:
+    """Records by day, worn and not worn, as stacked bars: ``date``, ``records`` and ``worn``."""
+    parts = {"worn": days["worn"], "not worn": days["records"] - days["worn"]}
+    shown = pd.concat(
+        [
+            pd.DataFrame({"date": days["date"], "part": part, "rank": rank, "count": counts})
+            for rank, (part, counts) in enumerate(parts.items())
+        ],
+        ignore_index=True,
     )
-    return layered(
-        base.mark_area(color=INK, opacity=0.35).encode(
-            y=alt.Y("records:Q", title="Records", axis=count_axis())
-        ),
-        base.mark_area(opacity=0.8).encode(y="worn:Q"),
-    ).properties(height=HEIGHT, title="Records by day: all (grey) and worn (blue)")
+    chart: alt.Chart = (
+        alt.Chart(shown)
+        .mark_bar(size=7)
+        .encode(
+            x=alt.X("date:T", title=None, axis=date_axis()),
+            y=alt.Y("count:Q", title="Records", axis=count_axis()),
+            color=alt.Color(
+                "part:N",
+                title=None,
+                scale=alt.Scale(domain=list(parts), range=[BLUE, INK]),
+                legend=bottom_legend(),
+            ),
+            order=alt.Order("rank:Q"),
+            tooltip=[date_tip(), tip("part:N", "Device"), tip("count:Q", "Records", ",")],
+        )
+        .properties(height=HEIGHT, title="Records by day")
+    )
+    return chart
 
 
 def share_bars(shares: Mapping[str, float], title: str) -> alt.Chart:

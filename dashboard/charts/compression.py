@@ -28,7 +28,7 @@ def step_sizes(steps: pd.DataFrame, chosen: str) -> alt.LayerChart:
         base.mark_bar(cornerRadiusEnd=3).encode(
             x=alt.X(
                 "bytes:Q",
-                title="Size (each line is ten times the one before)",
+                title="Size (each line: ten times more)",
                 scale=alt.Scale(type="log", domainMin=_SMALLEST),
                 axis=alt.Axis(labelExpr=_BYTES_LABEL, tickCount=6),
             ),

@@ -1,8 +1,11 @@
 """Charts of the view Explore."""
 
+from collections.abc import Sequence
+
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.common import value_scale
 from dashboard.charts.theme import (
     BAD,
     DENSITY,
@@ -31,13 +34,19 @@ _PERCENTILES = {
 }
 
 
-def weekday_means(table: pd.DataFrame, name: str, units: Units) -> alt.Chart:
-    """The mean of a measurement by day of the week, as bars.
+def weekday_means(
+    table: pd.DataFrame, name: str, units: Units, domain: Sequence[float]
+) -> alt.Chart:
+    """The mean of a measurement by day of the week, as points.
 
     Parameters
     ----------
     table : DataFrame
         ``day_of_week`` from 1 (Monday) to 7 (Sunday), and the measurement `name`.
+    name : str
+    units : Units
+    domain : sequence of float
+        The limits of the axis in the stored unit.
     """
     shown = units.convert(table)[["day_of_week", name]]
     shown = shown.assign(
@@ -47,10 +56,10 @@ def weekday_means(table: pd.DataFrame, name: str, units: Units) -> alt.Chart:
     title = units.title(name)
     chart: alt.Chart = (
         alt.Chart(shown)
-        .mark_bar(cornerRadiusEnd=3)
+        .mark_circle(size=110, opacity=1)
         .encode(
             x=alt.X("weekday:O", sort=WEEKDAYS, title=None, axis=alt.Axis(labelAngle=0)),
-            y=alt.Y(f"{name}:Q", title=title),
+            y=alt.Y(f"{name}:Q", title=title, scale=value_scale(name, units, domain)),
             color=alt.Color("kind:N", title=None, legend=bottom_legend()),
             tooltip=[tip("weekday:N", "Day of the week"), tip(f"{name}:Q", title, ",.1f")],
         )

@@ -5,16 +5,19 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from dashboard.charts.common import value_scale
 from dashboard.charts.notes import with_notes, within
 from dashboard.charts.theme import (
     BLUE,
     FAIR,
     HEIGHT,
     WEEKDAYS,
+    band,
     bottom_legend,
     date_axis,
     date_tip,
     layered,
+    shared_domain,
     tip,
 )
 from fitness_assets.record.raw import NUMBERS
@@ -23,7 +26,7 @@ from fitness_assets.storage.notes import Note
 
 #: The two series.
 NOW, PAST = "this month", "the past"
-_QUANTILES = (0.1, 0.9)
+_QUANTILES = [0.1, 0.9]
 
 
 def by_day(
@@ -45,7 +48,7 @@ def by_day(
     low, high = (float(past[name].astype(float).quantile(q)) * factor for q in _QUANTILES)
     shown = shown.assign(low=low, high=high)
     text_format = f",.{NUMBERS[name].decimals}f"
-    scale = alt.Scale(zero=False)
+    scale = _scale(now, past, name, units)
     base = alt.Chart(shown).encode(
         x=alt.X("date:T", title=None, axis=date_axis()),
         tooltip=[
@@ -56,16 +59,14 @@ def by_day(
         ],
     )
     chart = layered(
-        base.mark_area(opacity=0.25, color=FAIR).encode(
-            y=alt.Y("low:Q", title=title, scale=scale), y2="high:Q"
-        ),
+        band(base, len(shown), alt.Y("low:Q", title=title, scale=scale), "high:Q", color=FAIR),
         base.mark_line(point=True, color=BLUE).encode(y=alt.Y(f"{name}:Q", scale=scale)),
     ).properties(height=HEIGHT, title=f"{NUMBERS[name].label}, day by day")
     return with_notes(chart, within(notes, shown))
 
 
 def by_weekday(now: pd.DataFrame, past: pd.DataFrame, name: str, units: Units) -> alt.Chart:
-    """The mean of a measurement by weekday, in the month and in the past.
+    """The mean of a measurement by weekday as points, in the month and in the past.
 
     Parameters
     ----------
@@ -76,7 +77,7 @@ def by_weekday(now: pd.DataFrame, past: pd.DataFrame, name: str, units: Units) -
     """
     parts = []
     for series, days in ((NOW, now), (PAST, past)):
-        means = days[name].astype(float).groupby(days["date"].dt.dayofweek).mean()
+        means = _weekday_means(days, name)
         rows = {"weekday": [WEEKDAYS[day] for day in means.index], "value": means.to_numpy()}
         parts.append(pd.DataFrame(rows).assign(series=series))
     shown = pd.concat(parts, ignore_index=True)
@@ -84,11 +85,11 @@ def by_weekday(now: pd.DataFrame, past: pd.DataFrame, name: str, units: Units) -
     title = units.title(name)
     chart: alt.Chart = (
         alt.Chart(shown)
-        .mark_bar(cornerRadiusEnd=2)
+        .mark_circle(size=90, opacity=1)
         .encode(
             x=alt.X("weekday:O", sort=WEEKDAYS, title=None, axis=alt.Axis(labelAngle=0)),
             xOffset=alt.XOffset("series:N", sort=[NOW, PAST]),
-            y=alt.Y("value:Q", title=title),
+            y=alt.Y("value:Q", title=title, scale=_scale(now, past, name, units)),
             color=alt.Color(
                 "series:N",
                 title=None,
@@ -104,3 +105,15 @@ def by_weekday(now: pd.DataFrame, past: pd.DataFrame, name: str, units: Units) -
         .properties(height=HEIGHT, title=f"{NUMBERS[name].label}, mean by weekday")
     )
     return chart
+
+
+def _scale(now: pd.DataFrame, past: pd.DataFrame, name: str, units: Units) -> alt.Scale:
+    """The scale of the values of both charts, which are next to each other."""
+    shown = [now[name], past[name].astype(float).quantile(_QUANTILES)]
+    domain = shared_domain(*shown, *(_weekday_means(days, name) for days in (now, past)))
+    return value_scale(name, units, domain)
+
+
+def _weekday_means(days: pd.DataFrame, name: str) -> pd.Series:
+    means: pd.Series = days[name].astype(float).groupby(days["date"].dt.dayofweek).mean()
+    return means

@@ -15,6 +15,7 @@ from dashboard.charts.theme import (
     INK,
     TEXT,
     WEEKDAYS,
+    band,
     bottom_legend,
     date_axis,
     date_tip,
@@ -102,7 +103,7 @@ def goal_progress(
             ],
         ),
         base.mark_line(color=FAIR, size=2.5).encode(y="usual:Q"),
-        base.mark_line(color=GOOD, strokeDash=[5, 3], size=1.5).encode(y="goal:Q"),
+        base.mark_line(color=GOOD, strokeDash=[5, 3], size=2.5).encode(y="goal:Q"),
     ).properties(height=HEIGHT, title=f"{NUMBERS[name].label} and goal")
     return with_notes(chart, within(notes, days))
 
@@ -120,9 +121,7 @@ def expected_energy(days: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.Layer
     base = alt.Chart(days).encode(x=alt.X("date:T", title=None, axis=date_axis()))
     scale = alt.Scale(zero=False)
     chart = layered(
-        base.mark_area(opacity=0.25).encode(
-            y=alt.Y("low:Q", title="Energy (kcal)", scale=scale), y2="high:Q"
-        ),
+        band(base, len(days), alt.Y("low:Q", title="Energy (kcal)", scale=scale), "high:Q"),
         base.mark_line(size=2).encode(y=alt.Y("expected:Q", scale=scale)),
         base.mark_circle(size=55, opacity=1).encode(
             y=alt.Y("kcal:Q", scale=scale),

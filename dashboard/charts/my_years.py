@@ -9,7 +9,17 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.notes import with_notes, within
-from dashboard.charts.theme import BLUE, FAIR, INK, TEXT, bottom_legend, layered, rows_height, tip
+from dashboard.charts.theme import (
+    BLUE,
+    FAIR,
+    INK,
+    TEXT,
+    band,
+    bottom_legend,
+    layered,
+    rows_height,
+    tip,
+)
 from fitness_assets.formatting import date_text
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
@@ -75,9 +85,7 @@ def long_line(
         ],
     )
     layers = [
-        base.mark_area(opacity=0.25, color=BLUE).encode(
-            y=alt.Y("p10:Q", title=title, scale=scale), y2="p90:Q"
-        ),
+        band(base, len(shown), alt.Y("p10:Q", title=title, scale=scale), "p90:Q", color=BLUE),
         base.mark_line(size=2, color=BLUE).encode(y=alt.Y("median:Q", scale=scale)),
         base.transform_filter("!datum.is_partial")
         .mark_circle(size=18, color=BLUE, opacity=1)
@@ -146,7 +154,10 @@ def seasons(rows: pd.DataFrame, name: str, units: Units, year: int) -> alt.Layer
     mean = shown.groupby("month", as_index=False)["value"].mean()
     shown = pd.concat([shown, mean.assign(year="mean", line=_MEAN)], ignore_index=True)
     title = units.title(name)
-    scale = alt.Scale(domain=[this, _OTHERS, _MEAN], range=[BLUE, INK, FAIR])
+    colors = {this: BLUE, _OTHERS: INK, _MEAN: FAIR}
+    # The legend names only the lines that are drawn.
+    drawn = [line for line in colors if (shown["line"] == line).any()]
+    scale = alt.Scale(domain=drawn, range=[colors[line] for line in drawn])
     base = alt.Chart(shown).encode(
         x=alt.X(
             "month:O", sort=_MONTHS, title=None, axis=alt.Axis(labelAngle=0, labelOverlap=True)

@@ -67,6 +67,25 @@ def layered(*charts: Any) -> alt.LayerChart:
     return cast("alt.LayerChart", alt.layer(*charts))
 
 
+def band(base: Any, rows: int, low: Any, high: str, **options: Any) -> alt.Chart:
+    """A band from `low`, which is the channel y, to the field `high`; a bar if there is one row.
+
+    An area through one point has no width and is not visible.
+    """
+    marked = base.mark_area(opacity=0.25, **options)
+    if rows == 1:
+        marked = base.mark_rule(opacity=0.25, size=12, **options)
+    return cast("alt.Chart", marked.encode(y=low, y2=high))
+
+
+def shared_domain(*values: pd.Series) -> list[float]:
+    """The limits of an axis for all `values`, so that charts next to each other compare."""
+    known = pd.concat([each.dropna().astype(float) for each in values])
+    low, high = float(known.min()), float(known.max())
+    space = 0.08 * (high - low) or 0.5
+    return [low - space, high + space]
+
+
 def rows_height(rows: int, row: int, *, axis_title: bool = False, legend_rows: int = 0) -> int:
     """The height of a chart of horizontal rows of `row` pixels, with all that is around them."""
     legend = _LEGEND + _LEGEND_ROW * legend_rows if legend_rows else 0

@@ -4,6 +4,7 @@ import streamlit as st
 
 from dashboard import choices, data, explore_of_one, page, person
 from dashboard.charts import common, explore
+from dashboard.charts.theme import shared_domain
 from dashboard.text import label
 from fitness_assets.formatting import number, plural, size
 from fitness_assets.models.segments.advice import SLEEP
@@ -64,10 +65,12 @@ def _distributions(release: Release) -> None:
     )
     if not chosen:
         st.info("Choose at least one measure.")
-    columns = st.columns(2, gap="medium")
-    for place, name in enumerate(chosen):
-        with columns[place % 2]:
-            page.chart(common.histogram, bins[bins["number"] == name], name, units)
+    # Columns for each pair: on a phone, one after the other, the charts are in the same order.
+    for first in range(0, len(chosen), 2):
+        pair = chosen[first : first + 2]
+        for column, name in zip(st.columns(2, gap="medium"), pair, strict=False):
+            with column:
+                page.chart(common.histogram, bins[bins["number"] == name], name, units)
     st.caption(
         "The first and the last bar also count all values beyond them, about one day in 1,000."
     )
@@ -84,6 +87,7 @@ def _activities(release: Release) -> None:
     with left:
         shares = dict(zip(table["activity_type"], table["days"] / table["days"].sum(), strict=True))
         page.chart(common.share_bars, shares, "Main activity of the day")
+        page.known_days(int(table["days"].sum()), release.info.summary.records)
     with right:
         spreads = data.table(release, "spreads")
         page.chart(explore.spread_by_activity, spreads[spreads["number"] == name], name, units)
@@ -127,7 +131,7 @@ def _relations(release: Release) -> None:
         pairs = data.table(release, "pairs")
         cells = pairs[pairs["x"].isin([x, y]) & pairs["y"].isin([x, y])]
         page.chart(explore.binned_scatter, cells, trend, x, y, page.chosen_units())
-        points = "Darker cells have more worn days. Cells with few people are left out."
+        points = "Deeper blue: more worn days. Cells with few people are left out."
     st.caption(
         f"{points} The line shows the typical value: it connects the medians of 20 equal groups of "
         "all days."
@@ -162,9 +166,11 @@ def _time(release: Release) -> None:
     days, units = data.table(release, "days"), page.chosen_units()
     known = [name for name in MEASUREMENTS if days[name].notna().any()]
     name = _select_measurement("Measure", "measurement", known, "steps")
-    page.chart(common.daily_means, days, name, units)
+    weekdays = data.table(release, "weekdays")
+    domain = shared_domain(days[name], weekdays[name])
+    page.chart(common.daily_means, days, name, units, domain)
     left, right = st.columns(2, gap="medium")
     with left:
-        page.chart(explore.weekday_means, data.table(release, "weekdays"), name, units)
+        page.chart(explore.weekday_means, weekdays, name, units, domain)
     with right:
         page.chart(common.daily_records, days)

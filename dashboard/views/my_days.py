@@ -62,7 +62,7 @@ def show(release: Release) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         page.chart(my_days.calendar_heatmap, days, name, page.chosen_units())
-        st.caption("Darker means more. Grey days have no value.")
+        st.caption("Deeper blue means more. Grey days have no value.")
     with right:
         _progress(days, steps_goal, sleep_goal, own_notes)
     # One person has no segment, and nobody to be compared with.

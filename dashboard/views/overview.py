@@ -95,6 +95,7 @@ def _overview_of_all(release: Release) -> None:
         if labelled:
             shares = {name: number / labelled for name, number in summary.activities.items()}
             page.chart(common.share_bars, shares, "Main activity of the day")
+            page.known_days(labelled, summary.records)
         else:
             st.info("This month has no activity labels.")
 

@@ -25,7 +25,7 @@ MARK = " <b>[x](//evil.example)</b> :red[y] $z$ `` \x1b[31m\u202e"
 #: What remains of it in a label.
 SHOWN = "<b>[x](//evil.example)</b>"
 #: Fields of elements that Streamlit shows as plain text.
-PLAIN = {"vega_lite_chart.spec"}
+PLAIN = {"vega_lite_chart.spec", "vega_lite_chart.alt"}
 CONTROLS = re.compile("[\x1b\u202e]")
 #: A code span of Markdown, in which nothing is rendered.
 CODE = re.compile(r"(`+)(?!`).*?(?<!`)\1(?!`)")

@@ -73,6 +73,10 @@ def test_a_view_shows_a_real_release_without_errors(
     assert not view.exception
     assert not view.error
     assert len(view.title) == 1
+    assert view.markdown[0].value == "**May 2023**", "the list of months is closed on a phone"
+    for chart in view.get("vega_lite_chart"):
+        title = json.loads(chart.proto.spec)["title"]
+        assert chart.proto.alt.startswith(f"{title}. "), "what the chart shows follows its title"
 
 
 @pytest.mark.parametrize("name", VIEWS)
