@@ -96,10 +96,10 @@ def _extremes(value: Spec, labels: list[Spec], rows: Rows) -> str:
     known = [row for row in rows if _is_known(row.get(value["field"]))]
     if not known:
         return "no values"
-    # The diagonal of a table of pairs is 1 by definition.
+    # The diagonal of a table of correlations is 1 by definition.
     pairs = [row for row in known if len({row[tip["field"]] for tip in labels}) == len(labels)]
     diagonal = {row[value["field"]] for row in known if row not in pairs}
-    if pairs and len(diagonal) == 1:
+    if pairs and diagonal == {1.0}:
         known = pairs
     low, high = (end(known, key=lambda row: row[value["field"]]) for end in (min, max))
     if low[value["field"]] == high[value["field"]]:

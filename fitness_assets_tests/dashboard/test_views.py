@@ -1,5 +1,6 @@
 """Every view on a real release, and with incomplete, damaged or no releases."""
 
+import json
 from datetime import date
 from itertools import permutations
 from pathlib import Path
