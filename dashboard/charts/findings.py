@@ -58,8 +58,10 @@ def _finding(encoding: Spec, rows: Rows) -> str:
     if not tips or not rows:
         return ""
     numbers = [tip for tip in tips if tip["type"] == "quantitative"]
+    color = encoding.get("color", {}).get("field")
     if not numbers:
-        counts = Counter(str(row[encoding["color"]["field"]]) for row in rows)
+        # Notes have no colours of their own, and are listed on the page.
+        counts = Counter(str(row[color]) for row in rows) if color else {}
         return ", ".join(f"{count:,} {name}" for name, count in counts.items())
     if _is_scatter(encoding):
         ranges = [f"{tip['title']} {_range(tip, rows)}" for tip in numbers]

@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.charts.notes import with_notes, within
-from dashboard.charts.theme import BLUE, HEIGHT, INK, bottom_legend, date_tip, layered, tip
+from dashboard.charts.theme import HEIGHT, date_tip, layered, tip
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
@@ -47,12 +47,7 @@ def trend(days: pd.DataFrame, name: str, units: Units, notes: Sequence[Note]) ->
         ),
         base.mark_line(size=2.5).encode(
             y=alt.Y("mean:Q", scale=scale),
-            color=alt.ColorDatum(
-                f"{MEAN_DAYS}-day mean",
-                title=None,
-                scale=alt.Scale(domain=["day", f"{MEAN_DAYS}-day mean"], range=[INK, BLUE]),
-                legend=bottom_legend(),
-            ),
+            color=alt.datum(f"{MEAN_DAYS}-day mean"),
         ),
     ).properties(height=HEIGHT, title=f"{NUMBERS[name].label}: days and {MEAN_DAYS}-day mean")
     return with_notes(chart, within(notes, shown))

@@ -57,7 +57,8 @@ def themed(chart: Any) -> Any:
         numberFormat=",~r",
         axis=text,
         axisBand={"labelFlush": False, "labelOverlap": False},
-        legend=text,
+        # On a phone there is no room next to a chart.
+        legend=text | {"orient": "bottom"},
         range={"category": CATEGORIES},
     )
 

@@ -1,8 +1,11 @@
 """The dashboard in a real browser: every view and every control, on a desktop and on a phone."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+from urllib.parse import parse_qsl
 
 import pandas as pd
 import pytest
@@ -11,6 +14,7 @@ from dashboard.text import label
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
+from fitness_assets_tests.support.accessibility import violations
 from fitness_assets_tests.support.browser import (
     choose_option,
     chromium,
@@ -29,8 +33,12 @@ from fitness_assets_tests.support.opening import (
     releases,
 )
 
+#: The width and height of a desktop in pixels, and the background of the dark theme.
+DESKTOP: "ViewportSize" = {"width": 1400, "height": 950}
+DARK = "rgb(16, 21, 28)"
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, ConsoleMessage, Page, Route
+    from playwright.sync_api import Browser, ConsoleMessage, Page, Route, ViewportSize
 
 
 @pytest.fixture
@@ -71,14 +79,6 @@ def choose(page: "Page", title: str, option: str, number: int = 0) -> None:
     expect_finished(page)
 
 
-def add(page: "Page", title: str, option: str) -> None:
-    """Choose an option of a list that takes several."""
-    choose_option(page.get_by_role("combobox", name=title, exact=True), option)
-    page.keyboard.press("Escape")
-    expect(page.get_by_test_id("stMultiSelect").get_by_text(option, exact=True)).to_be_visible()
-    expect_finished(page)
-
-
 def press(page: "Page", name: str) -> None:
     """Choose a part of a segmented control."""
     page.get_by_role("radio", name=name, exact=True).click()
@@ -94,7 +94,7 @@ def visit(page: "Page", title: str) -> None:
 
 
 def use_explore(page: "Page") -> None:
-    add(page, "Measures", "Sleep")
+    page.get_by_role("button", name="Sleep", exact=True).click()
     expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(5)
     press(page, "Activities")
     choose(page, "Measure to compare", "Energy")
@@ -185,22 +185,87 @@ def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path:
         }
         for view in VIEWS:
             visit(page, label(view))
+            expect(page).to_have_title(f"{label(view)} \N{MIDDLE DOT} fitness_assets")
             screenshot(page, f"{view.replace('_', '-')}-light-desktop")
             use.get(view, lambda: None)()
+            expect_legible(page)
+            with on_a_phone(page):
+                screenshot(page, f"{view.replace('_', '-')}-dark-phone")
+                is_wider = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+                assert not is_wider, f"{view} must be scrolled sideways on a phone"
+                expect_legible(page)
         assert errors == []
+        restore_choices(page, address)
 
-        phone, errors = open_page(browser, "dark", 390, 844)
-        for view in VIEWS:
-            path = "" if view == "overview" else view.replace("_", "-")
-            phone.goto(f"{address}/{path}?month=2023-05")
-            heading = phone.get_by_role("heading", name=label(view), exact=True, level=1)
-            expect(heading).to_be_visible()
-            expect_finished(phone)
-            screenshot(phone, f"{view.replace('_', '-')}-dark-phone")
-            is_wider = phone.evaluate("document.documentElement.scrollWidth > innerWidth")
-            assert not is_wider, f"{view} must be scrolled sideways on a phone"
-        # A page that is opened by its own address first looks for the server below that address.
-        assert [error for error in errors if "/_stcore/" not in error] == []
+
+@contextmanager
+def on_a_phone(page: "Page") -> Iterator[None]:
+    """The page as on a phone with a dark theme."""
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size({"width": 390, "height": 844})
+    app = page.get_by_test_id("stApp")
+    expect(app).to_have_css("background-color", DARK)
+    expect_finished(page)
+    yield
+    page.set_viewport_size(DESKTOP)
+    page.emulate_media(color_scheme="light")
+    expect(app).not_to_have_css("background-color", DARK)
+
+
+def expect_legible(page: "Page") -> None:
+    """The page has no violation of accessibility, and no number such as 6e+3 on an axis."""
+    expect_drawn(page)
+    assert violations(page) == []
+    texts = page.locator("[data-testid=stVegaLiteChart] text").all_text_contents()
+    assert not [text for text in texts if re.search(r"\de[+-]?\d", text)]
+
+
+#: Addresses of views with choices.
+ADDRESSES = [
+    "?month=2023-04&units=Imperial",
+    "explore?month=2023-04&topic=Relations&x=Sleep&y=Steps",
+    "explore?measurements=Sleep&measurements=Steps",
+    "my-days?user=u0000003&measurement=Energy&week=18+May+to+24+May+2023&goal-steps=6000",
+    "try-it?calories-activity_type=Running&activity-steps=12000",
+    "models?model=Calorie+regressor&scores-by=Sex",
+    "compression?step=scikit-learn%27s+default",
+]
+#: Whether values are all in fields of the page, or selected by buttons.
+_ARE_CHOSEN = """
+    values => {
+        const all = selector => [...document.querySelectorAll(`[data-testid=stApp] ${selector}`)];
+        const chosen = [
+            ...all("input").map(each => each.value),
+            ...all("button[data-selected=true]").map(each => each.innerText.trim()),
+            ...all("[data-testid=stSliderThumbValue]").map(each => each.innerText.trim()),
+        ];
+        return values.every(value => chosen.includes(value));
+    }
+"""
+
+
+def restore_choices(page: "Page", address: str) -> None:
+    """Open views by their addresses with choices, leave them, and return by Back."""
+    for path in ADDRESSES:
+        page.goto(f"{address}/{path}")
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        expect_finished(page)
+        expect_choices(page, path)
+        expect(page).to_have_url(f"{address}/{path}")
+        entries = page.evaluate("history.length")
+        visit(page, "Decisions")
+        assert page.evaluate("history.length") == entries + 1
+        page.go_back()
+        expect(page).to_have_url(f"{address}/{path}")
+        expect(page.get_by_role("heading", name="Decisions", level=1)).to_have_count(0)
+        expect_choices(page, path)
+
+
+def expect_choices(page: "Page", path: str) -> None:
+    """Wait until the page shows the values of the parameters of `path`."""
+    values = [value for _, value in parse_qsl(path.partition("?")[2])]
+    page.wait_for_function(_ARE_CHOSEN, arg=values)
+    expect_finished(page)
 
 
 @pytest.mark.slow

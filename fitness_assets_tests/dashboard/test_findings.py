@@ -12,6 +12,7 @@ from dashboard.charts import common, explore, my_days, overview, segments
 from dashboard.charts.findings import described
 from dashboard.charts.theme import shared_domain
 from fitness_assets.record.units import Units
+from fitness_assets.storage.notes import Note
 
 UNITS = Units()
 DATES = [date(2023, 5, 1), date(2023, 5, 2), date(2023, 5, 3)]
@@ -80,6 +81,13 @@ def spec(chart: Any) -> dict[str, Any]:
 )
 def test_the_alternative_text_says_what_the_chart_shows(chart: Any, finding: str) -> None:
     assert described(spec(chart)) == finding
+
+
+def test_the_finding_is_about_the_days_and_not_about_the_notes() -> None:
+    note = Note(id="0", user="u", kind="illness", first=DATES[0], last=DATES[1], text="flu")
+    days = DAYS.assign(usual=DAYS["steps"])
+    chart = my_days.goal_progress(days, "steps", UNITS, 8_000.0, [note])
+    assert described(spec(chart)).startswith("Steps and goal. Steps: lowest 7,000 (1 May 2023)")
 
 
 def test_a_chart_without_tooltips_is_described_by_its_title() -> None:
