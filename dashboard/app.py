@@ -63,6 +63,9 @@ if (!window.hasOneEntryPerView) {
 
 def main() -> None:
     """Draw the page that the user is on."""
+    # A file, and before the navigation: an icon's name would be fetched from another host.
+    icon = Path(__file__).with_name("icon.svg")
+    st.set_page_config(page_icon=str(icon), layout="wide")
     pages = {
         section: [_page(view, symbol) for view, symbol in views.items()]
         for section, views in VIEWS.items()
@@ -70,10 +73,8 @@ def main() -> None:
     # An address that was copied before its view was renamed.
     pages["Models"].append(_renamed("live-inference", pages["Models"][0]))
     page = st.navigation(pages)
-    # A file: an icon's name would be fetched from another host.
-    icon = Path(__file__).with_name("icon.svg")
     # The title of the browser's tab.
-    st.set_page_config(f"{page.title} \N{MIDDLE DOT} fitness_assets", str(icon), layout="wide")
+    st.set_page_config(f"{page.title} \N{MIDDLE DOT} fitness_assets")
     st.html(Path(__file__).with_name("style.css"))
     st.html(_ONE_ENTRY_PER_VIEW, unsafe_allow_javascript=True)
     # On every rerun, so that a new release appears without a restart.
