@@ -67,7 +67,7 @@ def spec(chart: Any) -> dict[str, Any]:
         ),
         (
             segments.segment_movement(MOVED),
-            "Movement between segments. Users: lowest 2 (b, a), highest 10 (a, a).",
+            "Users by segment then and now. Users: lowest 2 (b, a), highest 10 (a, a).",
         ),
         (
             explore.scatter(SAMPLE, TREND, "steps", "sleep_hours", UNITS),
