@@ -203,7 +203,9 @@ def known_features(
 
     def is_known(name: str) -> bool:
         known = days[name].notna().to_numpy()
-        return known.mean() >= _LEAST_KNOWN and len(np.unique(users[known])) >= people
+        if known.mean() < _LEAST_KNOWN:
+            return False
+        return int(np.count_nonzero(np.bincount(users[known]))) >= people
 
     found = {group: [name for name in names if is_known(name)] for group, names in groups.items()}
     return {group: names for group, names in found.items() if names}

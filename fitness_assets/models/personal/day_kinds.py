@@ -24,11 +24,11 @@ from fitness_assets.models.day_kind_metrics import (
     DayKindMetrics,
     UserDayKinds,
 )
-from fitness_assets.models.personal.small_fits import small_fits
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.segments import stability
 from fitness_assets.models.segments.advice import unique_names
 from fitness_assets.models.segments.criteria import FEWEST_DAYS, SMALLEST_SEGMENT, STABLE
+from fitness_assets.models.small_fits import small_fits
 
 #: The measures of a day, by column of `daily_activity`, in the terms of `segments.advice.WORDS`.
 MEASURES = {

@@ -30,8 +30,8 @@ from fitness_assets.models.forest_metrics import (
 from fitness_assets.models.forests import calories, pipelines
 from fitness_assets.models.personal import candidates
 from fitness_assets.models.personal.candidates import Candidate, Selected
-from fitness_assets.models.personal.small_fits import small_fits
 from fitness_assets.models.registry import Trained
+from fitness_assets.models.small_fits import small_fits
 
 #: Days with kcal that a user needs.
 MIN_DAYS = 60

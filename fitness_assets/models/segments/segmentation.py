@@ -13,11 +13,11 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import FEW_USERS, held_out
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
-from fitness_assets.models.one_thread import one_thread
 from fitness_assets.models.registry import Trained
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments import advice, stability
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT
+from fitness_assets.models.small_fits import small_fits
 
 #: Measures of a profile, with their units, on the mean day of a user. Of measures that are nearly
 #: redundant the model uses the first.
@@ -153,7 +153,7 @@ def learn(
     NotLearnedError
         If there are too few users, or they do not differ.
     """
-    with one_thread():
+    with small_fits():
         return _learn(days, month, people)
 
 

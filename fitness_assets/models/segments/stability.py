@@ -19,8 +19,10 @@ chance.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -33,6 +35,7 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from fitness_assets.models.segment_metrics import SegmentCandidate
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABLE
+from fitness_assets.models.threads import in_threads
 
 # More segments must increase the gap by more than this share of it. With thousands of users the
 # standard error of the gap is so small that splits of one group would pass.
@@ -98,7 +101,10 @@ def examine(evidence: Evidence, numbers: Iterable[int]) -> list[SegmentCandidate
     """Measure the stability, gap and silhouette of each of `numbers` of segments."""
     numbers = list(numbers)
     gaps = gap(evidence.window.train, numbers)
-    return [_examine(evidence, k, *found) for k, found in zip(numbers, gaps, strict=True)]
+    # The largest number takes longest, and so is started first.
+    found = zip(reversed(numbers), reversed(gaps), strict=True)
+    with _few_distinct():
+        return in_threads([partial(_examine, evidence, k, *each) for k, each in found])[::-1]
 
 
 def choose(candidates: Sequence[SegmentCandidate]) -> tuple[SegmentCandidate, bool]:
@@ -144,11 +150,14 @@ def gap(
     generator = np.random.default_rng(0)
     draw = sample or null_sample
     nulls = [draw(generator, len(scaled), spread) for _ in range(_NULL_SAMPLES)]
+    samples = [scaled, *nulls]
+    with _few_distinct():
+        within = in_threads([partial(_log_within, each, k) for k in numbers for each in samples])
     found = []
-    for k in numbers:
-        under_null = [_log_within(null, k) for null in nulls]
+    for start in range(0, len(within), len(samples)):
+        observed, *under_null = within[start : start + len(samples)]
         error = np.std(under_null) * np.sqrt(1 + 1 / _NULL_SAMPLES)
-        found.append((float(np.mean(under_null) - _log_within(scaled, k)), float(error)))
+        found.append((float(np.mean(under_null) - observed), float(error)))
     return found
 
 
@@ -270,7 +279,17 @@ def _log_within(profiles: np.ndarray, k: int) -> float:
 
 def fit(model: KMeans, profiles: np.ndarray) -> KMeans:
     """Train a clustering."""
-    with warnings.catch_warnings():
-        # There may be fewer distinct profiles than segments; the indices then show it.
-        warnings.simplefilter("ignore", ConvergenceWarning)
+    with _few_distinct():
         return model.fit(profiles)
+
+
+@contextmanager
+def _few_distinct() -> Iterator[None]:
+    """Ignore that there are fewer distinct profiles than segments; the indices then show it.
+
+    Threads share the warning filters, so it is also around those that train clusterings: each of
+    them restores filters that ignore it, in whatever order they end.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
