@@ -10,7 +10,7 @@ import streamlit as st
 if (root := str(Path(__file__).parents[1])) not in sys.path:
     sys.path.append(root)
 
-from dashboard import choices, data, notices, visitor
+from dashboard import choices, data, notices, scripts, visitor
 from dashboard.text import label
 from fitness_assets.errors import FitnessError
 from fitness_assets.record.units import IMPERIAL, METRIC
@@ -35,31 +35,6 @@ VIEWS = {
     },
 }
 
-# Before Streamlit adds an entry to the browser's history for a navigation, it adds one for the view
-# that is left, without its choices. This keeps one entry for each view, with its choices, so that
-# Back leads to the previous view as it was.
-_ONE_ENTRY_PER_VIEW = """
-<script>
-if (!window.hasOneEntryPerView) {
-    window.hasOneEntryPerView = true;
-    const push = history.pushState.bind(history);
-    const replace = history.replaceState.bind(history);
-    let left = null;
-    const onClick = event => { if (event.target.closest("a[href]")) left = location.href; };
-    document.addEventListener("click", onClick, true);
-    history.pushState = (state, title, url) => {
-        if (new URL(url, location.href).pathname === location.pathname) {
-            replace(state, title, url);
-            return;
-        }
-        if (left !== null && new URL(left).pathname === location.pathname) replace({}, "", left);
-        left = null;
-        push(state, title, url);
-    };
-}
-</script>
-"""
-
 
 def main() -> None:
     """Draw the page that the user is on."""
@@ -76,7 +51,7 @@ def main() -> None:
     # The title of the browser's tab.
     st.set_page_config(f"{page.title} \N{MIDDLE DOT} fitness_assets")
     st.html(Path(__file__).with_name("style.css"))
-    st.html(_ONE_ENTRY_PER_VIEW, unsafe_allow_javascript=True)
+    st.html(scripts.ALL, unsafe_allow_javascript=True)
     # On every rerun, so that a new release appears without a restart.
     try:
         if visitor.is_on_foreign_page():

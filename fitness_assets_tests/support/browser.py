@@ -122,9 +122,8 @@ def next_frame(page: "Page") -> None:
 def open_list(box: "Locator") -> "Locator":
     """Open the list of a combobox of Streamlit; return its options.
 
-    An event of scrolling closes an open list, and so does a rerun of the script. On a busy machine
-    they happen some time after their cause. So the list is opened again until it stays open while
-    nothing moves.
+    A rerun of the script closes an open list. On a busy machine it happens some time after its
+    cause. So the list is opened again until it stays open while nothing moves.
     """
     page = box.page
     options = page.get_by_role("option")
