@@ -93,7 +93,20 @@ def assert_readable(asset: str, metadata: Mapping[str, dg.MetadataValue[Any]]) -
         elif isinstance(value, dg.IntMetadataValue | dg.FloatMetadataValue):
             kinds.append(3)
             assert not too_long(value.value or 0), name
+            if not name.startswith("dagster/"):
+                meaning = metadata["what_the_numbers_mean"].value
+                assert any(f"`{part}`" in str(meaning) for part in parts(name)), name
     assert kinds == sorted(kinds), asset
+
+
+def parts(name: str) -> set[str]:
+    """The names that a number may be explained by: without a model, a baseline and a bound."""
+    words = name.split("_")
+    return {
+        "_".join(words[first:last])
+        for first in range(len(words))
+        for last in range(first + 1, len(words) + 1)
+    }
 
 
 def too_long(value: float) -> bool:

@@ -3,12 +3,14 @@
 import base64
 import io
 import math
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import text_until
 from fitness_assets.record import daily
 from fitness_assets.storage.publication import Manifest
@@ -18,8 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _THOUSAND, _TEN = 1_000, 10
+# The rank of numbers in the order of the metadata.
+_NUMBER = 3
 
-#: What the numbers of the metadata mean, by name.
+#: What the numbers of the metadata mean, by name without what `_AROUND` matches.
 EXPLANATIONS = {
     "size_bytes": "bytes of all stored files of the month",
     "bytes": "bytes of the model's file",
@@ -53,6 +57,22 @@ EXPLANATIONS = {
     "days_not_worn": "days on which the device was not worn",
     "values_out_of_range": "values that were set to missing",
     "months_read": "months that the findings are from",
+    "users": "users of the month",
+    "models": "models that the release holds",
+    "rows": "rows of findings of this kind",
+    "times_smaller": "size of the default forest by that of the packed one, with the same inputs",
+}
+# What is written before and after a number's name.
+_AROUND = re.compile(
+    rf"^(?:(?:{'|'.join(MODEL_NAMES)})_)?(?:(?:baseline|week|unbounded|packed|released)_)?"
+    r"(.+?)(?:_gain)?(?:_low|_high)?$"
+)
+_PARTS = {
+    "baseline_": "of the baseline instead of the model",
+    "_low": "lower bound in 95 of 100 bootstrap resamples; `_high` is the upper one",
+    "_gain": "by how much the model is better than the baseline",
+    "unbounded_": "of scikit-learn's default forest; `packed_`: of the packed one with the same "
+    "inputs; `released_`: of the released model with more inputs",
 }
 
 OWNERS = ["team:fitness_assets"]
@@ -76,11 +96,21 @@ def _in_order(metadata: Mapping[str, Any]) -> dict[str, Any]:
     Within each kind the order is kept. Numbers are rounded and explained.
     """
     values = {name: _rounded(value) for name, value in metadata.items()}
-    explained = {name: EXPLANATIONS[name] for name in values if name in EXPLANATIONS}
+    numbers = [name for name, value in values.items() if _rank((name, value)) == _NUMBER]
+    known = {_base(name) for name in numbers}
+    explained = {name: text for name, text in EXPLANATIONS.items() if name in known}
+    explained |= {part: text for part, text in _PARTS.items() if part in " ".join(numbers)}
     if explained:
         lines = "\n".join(f"- `{name}`: {text}." for name, text in explained.items())
         values["what_the_numbers_mean"] = dg.MetadataValue.md(lines)
     return dict(sorted(values.items(), key=_rank))
+
+
+def _base(name: str) -> str:
+    """Return the name of a number without the model, baseline and bound that it is of."""
+    match = _AROUND.match(name)
+    found = match[1] if match else name
+    return "rows" if found.endswith("_rows") and found not in EXPLANATIONS else found
 
 
 def _rank(entry: tuple[str, Any]) -> int:
@@ -93,7 +123,7 @@ def _rank(entry: tuple[str, Any]) -> int:
     if isinstance(value, dg.TableMetadataValue):
         return 2
     if isinstance(value, int | float | dg.IntMetadataValue | dg.FloatMetadataValue):
-        return 3
+        return _NUMBER
     return 4
 
 
