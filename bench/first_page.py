@@ -24,6 +24,7 @@ _ROOT = Path(__file__).parents[1]
 # A slow mobile line.
 _BYTES_PER_SECOND, _LATENCY_MS = 1_600_000 / 8, 150
 _TIMEOUT_MS = 120_000
+_VISITS = 3
 _USER, _PASSWORD = "bench", "bench"
 _ARE_DRAWN = """
     () => {
@@ -40,14 +41,14 @@ def first_page() -> "Iterator[Table]":
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder, "home")
         subprocess.run(
-            [Path(sys.executable).with_name("fitness"), "backfill", "2023-04", "2023-05"],
+            [Path(sys.executable).with_name("fitness"), "backfill", "2023-04"],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=_environment(FITNESS_HOME=str(home)),
         )
         table = Table(
-            "overview of 1,959 users, two months",
+            "overview of 1,959 users, fastest of three visits",
             "title, seconds",
             "charts, seconds",
             "MB received",
@@ -86,7 +87,8 @@ def measure(home: Path, folder: Path) -> Iterator[tuple[str, float, float, float
             for name, address in (("without the proxy", server), ("through the proxy", proxy)):
                 # The first visit reads the release; it is not measured.
                 _open(browser, address, is_slow=False)
-                yield (name, *_open(browser, address, is_slow=True))
+                # Other work on the machine slows some visits down.
+                yield (name, *min(_open(browser, address, is_slow=True) for _ in range(_VISITS)))
         finally:
             browser.close()
 

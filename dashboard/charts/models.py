@@ -43,12 +43,12 @@ def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> 
         x=alt.X(
             "predicted:N", sort=names, title="Predicted activity", axis=alt.Axis(labelAngle=-40)
         ),
-        y=alt.Y("true:N", sort=names, title="True activity"),
+        y=alt.Y("true:N", sort=names, title="Recorded activity"),
         tooltip=[
-            tip("true:N", "True activity"),
+            tip("true:N", "Recorded activity"),
             tip("predicted:N", "Predicted activity"),
             tip("days:Q", "Days", ","),
-            tip("share:Q", "Share of the row", ".1%"),
+            tip("share:Q", "Share of the recorded days", ".1%"),
         ],
     )
     scale = alt.Scale(scheme=DENSITY, domain=[0, 1])
@@ -57,7 +57,7 @@ def confusion_matrix(counts: Sequence[Sequence[int]], labels: Sequence[str]) -> 
         base.mark_text(fontSize=11).encode(
             text=alt.Text("share:Q", format=".0%"), color=text_color("datum.share > 0.4")
         ),
-    ).properties(height=120 + 34 * len(names), title="Confusion matrix, share of each row")
+    ).properties(height=120 + 34 * len(names), title="What each activity is taken for")
 
 
 def calibration_curve(bins: Sequence[Mapping[str, float]]) -> alt.LayerChart:
@@ -82,7 +82,7 @@ def calibration_curve(bins: Sequence[Mapping[str, float]]) -> alt.LayerChart:
                 tip("rows:Q", "Days", ","),
             ],
         ),
-    ).properties(height=320, title="Calibration")
+    ).properties(height=320, title="Is it right as often as it says?")
 
 
 def predicted_against_recorded(

@@ -155,6 +155,7 @@ def _classifier(metrics: ClassifierMetrics) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left:
         page.chart(models.confusion_matrix, found.confusion, found.labels)
+        st.caption("Each row has the days of one recorded activity, and adds up to 100%.")
     with right:
         page.chart(models.calibration_curve, msgspec.to_builtins(metrics.reliability))
         st.caption(
