@@ -5,6 +5,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dagster as dg
@@ -97,7 +98,7 @@ def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outco
     progress : callable
         Called with month and name of each asset that was stored.
     """
-    with open_instance(settings) as instance, kept_connections(instance):
+    with open_instance(settings) as instance, kept_connections(instance), _without_old_garbage():
         return list(_run_each(settings, instance, sorted(plan.items()), progress))
 
 
@@ -115,7 +116,7 @@ def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -
         Whether imported months that were never materialized are materialized as well.
     """
     outcomes: list[Outcome] = []
-    with open_instance(settings) as instance, kept_connections(instance):
+    with open_instance(settings) as instance, kept_connections(instance), _without_old_garbage():
 
         def ready() -> Iterator[tuple[str, list[dg.AssetKey]]]:
             workspace, failed = Workspace.of(settings), set[Partition]()
@@ -141,6 +142,16 @@ def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -
     return outcomes
 
 
+@contextmanager
+def _without_old_garbage() -> Iterator[None]:
+    """The garbage collector would look at all modules and definitions again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def _run_each(
     settings: Settings,
     instance: dg.DagsterInstance,
@@ -153,8 +164,6 @@ def _run_each(
     in_monthly = set(monthly.asset_layer.executable_asset_keys)
     # Runs that died would hold places in the queue, and no daemon may be running.
     end_dead_runs(instance)
-    # The garbage collector would look at all modules and definitions again and again.
-    gc.freeze()
     for month, assets in batches:
         began = time.monotonic()
         run_id = str(uuid.uuid4())
