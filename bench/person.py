@@ -58,7 +58,7 @@ def person() -> Iterator[Table]:
             home = Path(folder) / f"{length}"
             row = _measured(partial(_import, home, export, length, _COMMAND))
             first = first or row.seconds
-            _add(table, f"{length} months, import", row, length, first, limit)
+            _add(table, f"{length} months, import", row, length, first, limit, is_one_process=True)
         home = Path(folder) / f"{_BACKFILL}"
         row = _measured(partial(_backfill, home, _BACKFILL))
         _add(
@@ -108,13 +108,21 @@ def _cpu_of_children() -> float:
 
 
 def _add(  # noqa: PLR0913, PLR0917 - one parameter a cell
-    table: Table, name: str, row: _Measured, length: int, first: float, limit: int | None
+    table: Table,
+    name: str,
+    row: _Measured,
+    length: int,
+    first: float,
+    limit: int | None,
+    *,
+    is_one_process: bool = False,
 ) -> None:
     table.add_row(
         name,
         f"{row.seconds:.0f}",
         "" if limit is None else str(limit),
-        f"{row.cpu:.0f}",
+        # Processes that are not waited for, such as a JVM, would be missing from it.
+        f"{row.cpu:.0f}" if is_one_process else "",
         f"{row.seconds / length:.2f}",
         f"{row.seconds / first:.2f}",
         f"{row.load:.1f}",
