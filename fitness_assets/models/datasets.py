@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,6 +100,17 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) ->
     return Split(usable[~test], usable[test])
 
 
+def with_columns(rows: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:
+    """`rows` with these columns added or replaced; the others are shared and not copied.
+
+    `DataFrame.assign` copies them, which takes time and memory for a window of months.
+    """
+    shared = rows.copy(deep=False)
+    for name, values in columns.items():
+        shared[name] = values
+    return shared
+
+
 def in_order_of_content(days: pd.DataFrame) -> pd.DataFrame:
     """`days` with the users in an order that does not depend on their ids.
 
@@ -142,7 +154,7 @@ def without_rare(rows: pd.DataFrame, columns: Sequence[str], people: int) -> pd.
         if missing.any() and not missing.all() and rows["user_id"][missing].nunique() < people:
             values = values.fillna(values.mode()[0])
         found[name] = values
-    return rows.assign(**found)
+    return with_columns(rows, found)
 
 
 def validation_splits(train: pd.DataFrame, *, few: bool = False) -> Iterator[Split]:

@@ -11,7 +11,13 @@ from sklearn.pipeline import Pipeline
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import evaluation, slices
-from fitness_assets.models.datasets import Split, known_features, split_by_user, without_rare
+from fitness_assets.models.datasets import (
+    Split,
+    known_features,
+    split_by_user,
+    with_columns,
+    without_rare,
+)
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
 from fitness_assets.models.forest_metrics import (
     ClassificationSlice,
@@ -173,7 +179,7 @@ def _usable(split: Split, people: int) -> tuple[Split, list[str]]:
 
 def pool(rows: pd.DataFrame, kept: Sequence[str]) -> pd.DataFrame:
     """`rows` with the labels that are not among `kept` as `OTHER`."""
-    return rows.assign(**{TARGET: rows[TARGET].where(rows[TARGET].isin(kept), OTHER)})
+    return with_columns(rows, {TARGET: rows[TARGET].where(rows[TARGET].isin(kept), OTHER)})
 
 
 def _encoder(features: list[str]) -> Pipeline:

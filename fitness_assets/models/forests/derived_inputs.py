@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from fitness_assets.models.datasets import with_columns
+
 #: kcal of a recorded day are rounded to multiples of this before anything is computed from them. A
 #: device measures them no more exactly, and the fraction of a synthetic day's kcal would reveal how
 #: it was computed from the steps, and so the activity.
@@ -169,7 +171,7 @@ class DerivedInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """
         rows = _rounded(rows)
         of = self._values(rows)
-        return rows.assign(**{name: DERIVED[name].formula(of) for name in self.names})
+        return with_columns(rows, {name: DERIVED[name].formula(of) for name in self.names})
 
     def values(self, rows: pd.DataFrame) -> Values:
         """The values of the inputs of `rows` by name, as formulas take them: none is missing."""
@@ -201,4 +203,5 @@ class DerivedInputs(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 def _rounded(rows: pd.DataFrame) -> pd.DataFrame:
     if "calories_burned" not in rows:
         return rows
-    return rows.assign(calories_burned=(rows["calories_burned"] / KCAL_STEP).round() * KCAL_STEP)
+    kcal = (rows["calories_burned"] / KCAL_STEP).round() * KCAL_STEP
+    return with_columns(rows, {"calories_burned": kcal})

@@ -12,6 +12,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from fitness_assets.models.datasets import with_columns
 from fitness_assets.models.disclosure import SMALLEST_CELL, bounds
 from fitness_assets.models.forest_metrics import FeatureRange, Inputs
 from fitness_assets.models.forests.binned import fit_binned
@@ -33,7 +34,8 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
         for name in CATEGORIES
         if name in days
     }
-    return days.assign(**names, steps_above_usual=days["steps"] - days["steps_mean_28d"])
+    above = {"steps_above_usual": days["steps"] - days["steps_mean_28d"]}
+    return with_columns(days, names | above)
 
 
 @dataclass(frozen=True)
