@@ -19,7 +19,7 @@ from fitness_assets.formatting import number, size, times
 from fitness_assets.models import compression, memory_probe
 from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.forests import calories
-from fitness_assets.models.forests.model_selection import Hyperparameters
+from fitness_assets.models.forests.candidates import Hyperparameters
 from fitness_assets.models.reports import CompressionReport, CompressionStep
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions

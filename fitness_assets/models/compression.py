@@ -22,7 +22,7 @@ from fitness_assets.models import evaluation
 from fitness_assets.models.datasets import Split, known_features
 from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.forests import calories, pipelines
-from fitness_assets.models.forests.model_selection import Hyperparameters
+from fitness_assets.models.forests.candidates import Hyperparameters
 from fitness_assets.models.forests.packed.estimator import PackedForest
 from fitness_assets.models.memory_probe import Probe
 from fitness_assets.models.reports import CompressionStep

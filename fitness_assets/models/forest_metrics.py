@@ -149,7 +149,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
         Feature groups that it uses.
     trees, depth : int
     leaf, weight : float
-        Hyperparameters. See `model_selection.Hyperparameters`. No trees: the linear model alone.
+        Hyperparameters. See `candidates.Hyperparameters`. No trees: the linear model alone.
     rows : int
         Rows that each of its trees was grown from.
     bytes : int

@@ -12,7 +12,7 @@ from sklearn.ensemble import RandomForestRegressor
 from fitness_assets.models.compression import TREES, measure_steps
 from fitness_assets.models.datasets import Split
 from fitness_assets.models.forests import calories, pipelines
-from fitness_assets.models.forests.model_selection import Hyperparameters
+from fitness_assets.models.forests.candidates import Hyperparameters
 from fitness_assets.models.reports import CompressionStep
 
 DEPTH, MEASURED, SMALL = 4, 4, 3

@@ -14,7 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fitness_assets.models.forests import activity, calories, pipelines
-from fitness_assets.models.forests.model_selection import Hyperparameters
+from fitness_assets.models.forests.candidates import Hyperparameters
 from fitness_assets.models.forests.packed.estimator import PackedForest
 
 _GENERATOR = np.random.default_rng(0)

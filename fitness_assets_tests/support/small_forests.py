@@ -19,7 +19,7 @@ from fitness_assets.models.forest_metrics import (
     RegressorMetrics,
 )
 from fitness_assets.models.forests import activity, calories, pipelines
-from fitness_assets.models.forests.model_selection import Hyperparameters
+from fitness_assets.models.forests.candidates import Hyperparameters
 
 _ROWS = 600
 _KCAL = RegressionScores(r2=0.0, mae=0.0, rmse=0.0)

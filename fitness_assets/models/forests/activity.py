@@ -30,12 +30,10 @@ from fitness_assets.models.forests.calibrated_classifier import (
     scaled,
     temperature,
 )
+from fitness_assets.models.forests.candidates import Candidate, Hyperparameters, Selection
 from fitness_assets.models.forests.model_selection import (
-    Candidate,
-    Hyperparameters,
     Learner,
     Search,
-    Selection,
     forest_budget,
     select_model,
 )
@@ -77,7 +75,7 @@ GRID = (
     Hyperparameters(12, 16, 0.0003),
     Hyperparameters(20, 14, 0.0006, 25_000),
 )
-#: Exponents of the class weights that are tried. See `model_selection.Hyperparameters`.
+#: Exponents of the class weights that are tried. See `candidates.Hyperparameters`.
 WEIGHTS = (0.0, 0.25, 0.5)
 #: Labels with fewer training rows than this are pooled.
 LEAST_ROWS = 50

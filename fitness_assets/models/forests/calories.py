@@ -1,6 +1,6 @@
 """The calorie regressor: predicts the kcal of a day, with an interval."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,21 +16,19 @@ from fitness_assets.models.forest_metrics import (
     ColdStart,
     ConstantBaseline,
     Interval,
-    RegressionSlice,
     RegressorEvaluation,
     RegressorMetrics,
 )
 from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests.candidates import Candidate, Hyperparameters, Selection
 from fitness_assets.models.forests.model_selection import (
-    Candidate,
-    Hyperparameters,
     Learner,
     Search,
-    Selection,
     forest_budget,
     select_model,
 )
 from fitness_assets.models.forests.pipelines import Encoded
+from fitness_assets.models.forests.regressor_scores import Scored, score_regressor
 from fitness_assets.models.forests.residual_regressor import LinearForest, ResidualRegressor
 from fitness_assets.models.one_thread import one_thread
 from fitness_assets.models.registry import Trained
@@ -272,7 +270,8 @@ def evaluate(
     rows = test[metrics.inputs.features]
     predicted = model.predict(rows)
     low, high = bounds(metrics, rows, predicted)
-    return _evaluation(_Scored(test, predicted, low, high), metrics.constant, people)
+    scored = Scored(test, test[TARGET].to_numpy(), predicted, low, high)
+    return score_regressor(scored, metrics.constant, people)
 
 
 def bounds(
@@ -313,59 +312,6 @@ def bounds_around(
     return low, high
 
 
-@dataclass(frozen=True)
-class _Scored:
-    """Rows to score, with predictions by models that were not trained on their users.
-
-    Attributes
-    ----------
-    test : DataFrame
-        The rows of few users once for each cross-validation.
-    predicted, low, high : ndarray of shape (n,)
-        Predictions, and the bounds of their intervals.
-    """
-
-    test: pd.DataFrame
-    predicted: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-def _evaluation(
-    scored: _Scored, constant: ConstantBaseline, people: int, repeats: int = 0
-) -> RegressorEvaluation:
-    test, predicted, low, high = scored.test, scored.predicted, scored.low, scored.high
-    truth = test[TARGET].to_numpy()
-    mean = np.full(len(truth), constant.mean)
-
-    def score(value: str, rows: np.ndarray, public: bool) -> RegressionSlice:
-        scores = evaluation.regression(truth[rows], predicted[rows])
-        days = len(rows) // max(repeats, 1)
-        return RegressionSlice(
-            slice=value,
-            rows=days,
-            users=test["user_id"].iloc[rows].nunique(),
-            public=public,
-            r2=scores.r2,
-            mae=scores.mae,
-            rmse=scores.rmse,
-            coverage=evaluation.coverage(truth[rows], low[rows], high[rows]),
-        )
-
-    return RegressorEvaluation(
-        rows=len(test) // max(repeats, 1),
-        users=int(test["user_id"].nunique()),
-        repeats=repeats,
-        scores=evaluation.regression(truth, predicted),
-        baseline=evaluation.regression(truth, mean),
-        intervals=evaluation.regression_intervals(test["user_id"], truth, predicted, mean),
-        coverage=evaluation.coverage(truth, low, high),
-        baseline_coverage=float(np.mean((constant.low <= truth) & (truth <= constant.high))),
-        interval_width=float(np.mean(high - low)),
-        slices=slices.score_slices(test, score, people),
-    )
-
-
 def _intervals(
     calibration: pd.DataFrame, predicted: np.ndarray, features: list[str]
 ) -> tuple[Interval, Interval | None]:
@@ -375,7 +321,7 @@ def _intervals(
     return evaluation.calibrate(truth, predicted[:, 0]), masked
 
 
-def _score_rows(split: Split, selection: Selection) -> tuple[_Scored, np.ndarray, np.ndarray]:
+def _score_rows(split: Split, selection: Selection) -> tuple[Scored, np.ndarray, np.ndarray]:
     """The rows to score; and the predictions with the history masked, and by the linear part."""
     features = selection.selected.features
     calibration, predicted = selection.calibration, selection.predicted
@@ -383,7 +329,9 @@ def _score_rows(split: Split, selection: Selection) -> tuple[_Scored, np.ndarray
         found = pipelines.predictions(selection.model, split.test, _predict)
         intervals = _intervals(calibration, predicted, features)
         low, high = bounds_around(*intervals, split.test, found[:, 0])
-        return _Scored(split.test, found[:, 0], low, high), found[:, 1], found[:, 2]
+        truth = split.test[TARGET].to_numpy()
+        scored = Scored(split.test, truth, found[:, 0], low, high)
+        return scored, found[:, 1], found[:, 2]
     tests, parts, sides = [], [], []
     for repeat in selection.repeats:
         # The interval of a fold is calibrated on the others.
@@ -395,7 +343,8 @@ def _score_rows(split: Split, selection: Selection) -> tuple[_Scored, np.ndarray
             parts.append(here)
             sides.append(np.column_stack(bounds_around(*intervals, test, here[:, 0])))
     found, bounds = np.concatenate(parts), np.concatenate(sides)
-    scored = _Scored(pd.concat(tests), found[:, 0], bounds[:, 0], bounds[:, 1])
+    test = pd.concat(tests)
+    scored = Scored(test, test[TARGET].to_numpy(), found[:, 0], bounds[:, 0], bounds[:, 1])
     return scored, found[:, 1], found[:, 2]
 
 
@@ -409,7 +358,7 @@ def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetric
         high=min(float(rows[TARGET].quantile(1 - outside)), most),
     )
     scored, masked, linear = _score_rows(split, selection)
-    truth = scored.test[TARGET].to_numpy()
+    truth = scored.truth
     # The charts count each day once.
     once = len(split.test)
     interval, masked_interval = _intervals(selection.calibration, selection.predicted, features)
@@ -421,7 +370,7 @@ def _metrics(split: Split, selection: Selection, people: int) -> RegressorMetric
     return RegressorMetrics(
         train_rows=len(rows),
         train_users=int(rows["user_id"].nunique()),
-        evaluation=_evaluation(scored, constant, people, len(selection.repeats)),
+        evaluation=score_regressor(scored, constant, people, len(selection.repeats)),
         inputs=pipelines.inputs(rows, features, people),
         constant=constant,
         linear=evaluation.regression(truth, linear),

@@ -7,7 +7,7 @@ from more.
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,18 +15,19 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from fitness_assets.models.datasets import Split, folds, sample_users, validation_splits
-from fitness_assets.models.forest_metrics import Trial
 from fitness_assets.models.forests import pipelines
+from fitness_assets.models.forests.candidates import (
+    FIRST_ROUND_ROWS,
+    LAST_ROUND_ROWS,
+    Candidate,
+    Hyperparameters,
+    Repeat,
+    Selection,
+)
 from fitness_assets.models.forests.pipelines import Encoded, packed_bytes
 
 # Rows of the sample of users that candidates are compared on; more cost time and change little.
 _SELECTION_ROWS = 12_000
-# Rows that a tree of a candidate is grown from, in the first and in the last round, and the number
-# of its trees in the first.
-_FIRST_ROUND_ROWS, _LAST_ROUND_ROWS = 2_000, 6_000
-_FIRST_ROUND_TREES = 10
-# Up to this many rows a forest is grown in one thread, in less time than it takes to start others.
-_FEW_ROWS = 5_000
 # Rows that the trees of the selected forest are drawn from, and the product of these rows and the
 # features, at most. With many features, more rows take more time and change the scores little.
 _MAX_FOREST_ROWS, _MAX_FOREST_VALUES = 200_000, 2_500_000
@@ -34,145 +35,6 @@ _MAX_FOREST_ROWS, _MAX_FOREST_VALUES = 200_000, 2_500_000
 _PIPELINE_BYTES = 12_000
 # Cross-validations that score a model of few users, each with other folds than the selection.
 _REPEATS = (1, 2)
-
-
-@dataclass(frozen=True)
-class Hyperparameters:
-    """Hyperparameters of a forest.
-
-    Attributes
-    ----------
-    trees, depth : int
-        Number of trees, and their maximum depth. No trees: the linear model alone.
-    leaf : float
-        Minimum size of a leaf, as a share of the rows of its tree. It bounds the number of leaves,
-        so that a forest does not grow with its data.
-    rows : int
-        Rows that one tree is grown from, at most.
-    weight : float
-        Of a classifier: a class of share s has the weight s ** -weight.
-    cold_start : bool
-        Of a regressor: whether rows without history have a forest, or the linear model alone.
-    """
-
-    trees: int
-    depth: int
-    leaf: float
-    rows: int = 30_000
-    weight: float = 0.0
-    cold_start: bool = False
-
-    def parameters(self, rows: int, features: float) -> dict[str, Any]:
-        """The parameters of scikit-learn's forest.
-
-        Parameters
-        ----------
-        rows : int
-            Training rows.
-        features : int or float
-            Number or share of the features that each split considers.
-        """
-        drawn = min(rows, self.rows)
-        return {
-            "n_estimators": self.trees,
-            "max_depth": self.depth,
-            "min_samples_leaf": max(1, math.ceil(self.leaf * drawn)),
-            "max_samples": drawn,
-            "max_features": features,
-            "n_jobs": -1 if drawn > _FEW_ROWS else 1,
-            "random_state": 0,
-        }
-
-    def limited(self, rows: int | None) -> "Hyperparameters":
-        """Those of a candidate, whose trees have at most `rows` rows; None for no limit.
-
-        In the first round it has few trees.
-        """
-        if rows is None:
-            return self
-        trees = min(self.trees, _FIRST_ROUND_TREES) if rows == _FIRST_ROUND_ROWS else self.trees
-        return replace(self, trees=trees, rows=min(self.rows, rows))
-
-
-@dataclass(frozen=True, eq=False)
-class Candidate:
-    """One choice of features and hyperparameters, scored on the validation split.
-
-    Attributes
-    ----------
-    groups : list of str
-        Feature groups.
-    features : list of str
-        The features of these groups.
-    hyperparameters : Hyperparameters
-    rows : int
-        Rows that each of its trees was grown from.
-    bytes : int
-        Size of its forests on disk.
-    score : float
-        Greater is better.
-    predicted : ndarray
-        Its predictions for the validation rows.
-    """
-
-    groups: list[str]
-    features: list[str]
-    hyperparameters: Hyperparameters
-    rows: int
-    bytes: int
-    score: float
-    predicted: np.ndarray
-
-
-@dataclass(frozen=True)
-class Repeat:
-    """One cross-validation of the selected candidate: the fold and the prediction of each row."""
-
-    folds: np.ndarray
-    predicted: np.ndarray
-
-
-@dataclass(frozen=True)
-class Selection:
-    """The selected model, and all candidates.
-
-    Attributes
-    ----------
-    model : Pipeline
-        Trained on the training rows.
-    selected : Candidate
-    candidates : list of Candidate
-    calibration : DataFrame
-        Rows of training users to calibrate the model on.
-    predicted : ndarray
-        Predictions for these rows by models that were not trained on them.
-    repeats : list of Repeat
-        Cross-validations of all rows, for few users.
-    """
-
-    model: Pipeline
-    selected: Candidate
-    candidates: list[Candidate]
-    calibration: pd.DataFrame
-    predicted: np.ndarray
-    repeats: list[Repeat]
-
-    def trials(self) -> list[Trial]:
-        """The candidates as they are reported."""
-        return [
-            Trial(
-                groups=candidate.groups,
-                trees=candidate.hyperparameters.trees,
-                depth=candidate.hyperparameters.depth,
-                leaf=candidate.hyperparameters.leaf,
-                weight=candidate.hyperparameters.weight,
-                rows=candidate.rows,
-                bytes=candidate.bytes,
-                score=candidate.score,
-                selected=candidate is self.selected,
-            )
-            for candidate in self.candidates
-        ]
 
 
 @dataclass(frozen=True)
@@ -336,15 +198,15 @@ class Search:
         """
         learner, names = self._learner, list(self._groups)
         by_features = self.run(
-            ((names[: n + 1], learner.grid[0]) for n in range(len(names))), _FIRST_ROUND_ROWS
+            ((names[: n + 1], learner.grid[0]) for n in range(len(names))), FIRST_ROUND_ROWS
         )
         fewest = least_within(by_features, learner.tolerance, lambda c: len(c.groups))
-        others = self.run(((fewest.groups, each) for each in learner.grid[1:]), _FIRST_ROUND_ROWS)
+        others = self.run(((fewest.groups, each) for each in learner.grid[1:]), FIRST_ROUND_ROWS)
         first = sorted([fewest, *others], key=lambda c: -c.score)
         better = first[: math.ceil(len(first) / 2)]
         # The linear model alone costs nothing.
         better += [c for c in first[len(better) :] if not c.hyperparameters.trees]
-        last = self.run(((c.groups, c.hyperparameters) for c in better), _LAST_ROUND_ROWS)
+        last = self.run(((c.groups, c.hyperparameters) for c in better), LAST_ROUND_ROWS)
         return [*by_features, *others, *last], last
 
     def _features(self, groups: Sequence[str]) -> list[str]:

@@ -15,8 +15,8 @@ from fitness_assets.models.contributions import (
     explain_calories_of_day,
 )
 from fitness_assets.models.forests import activity, attribution, calories, pipelines
+from fitness_assets.models.forests.candidates import Hyperparameters
 from fitness_assets.models.forests.derived_inputs import DERIVED
-from fitness_assets.models.forests.model_selection import Hyperparameters
 from fitness_assets.models.prediction import feature_row, predict_activity
 
 if TYPE_CHECKING:
