@@ -6,6 +6,7 @@ evaluation requests the same months again.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from fitness_assets.orchestration.lineage import INPUTS, SOURCE, SUMMARIES_ONLY
@@ -191,12 +192,18 @@ def _order(partition: Partition) -> tuple[int, str]:
     return _PLACE[partition.asset], partition.month
 
 
-def _edges(partition: Partition, state: State) -> set[Partition]:
+def _edges(partition: Partition, state: State) -> frozenset[Partition]:
     """What `partition` reads, and what else it was made from, such as a fallback model."""
     stored = state.get(partition)
     if stored is None:
-        return set(inputs_of(partition))
-    return {*inputs_of(partition, summaries_only=stored.summaries_only), *stored.inputs}
+        return _reads(partition, summaries_only=False)
+    return _reads(partition, summaries_only=stored.summaries_only).union(stored.inputs)
+
+
+# An import of years asks after each of its months.
+@lru_cache(maxsize=4096)
+def _reads(partition: Partition, *, summaries_only: bool) -> frozenset[Partition]:
+    return frozenset(inputs_of(partition, summaries_only=summaries_only))
 
 
 def _reason(partition: Partition, state: State) -> str | None:
