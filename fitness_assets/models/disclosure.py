@@ -99,11 +99,33 @@ def bounds(values: Any, users: Any, people: int) -> tuple[float, float]:
     float, float
         NaN where there are fewer people with values.
     """
-    own = pd.Series(np.asarray(values, dtype=float)).groupby(np.asarray(users))
-    lowest, highest = np.sort(own.min().dropna()), np.sort(own.max().dropna())
+    column = pd.DataFrame({"value": np.asarray(values, dtype=float)})
+    (low,), (high,) = column_bounds(column, users, people)
+    return float(low), float(high)
+
+
+def column_bounds(
+    values: pd.DataFrame, users: Any, people: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The `bounds` of each column.
+
+    Parameters
+    ----------
+    values : DataFrame of shape (n, m)
+    users : array of shape (n,)
+    people : int
+
+    Returns
+    -------
+    ndarray, ndarray of shape (m,)
+    """
+    own = values.groupby(np.asarray(users))
+    lowest, highest = own.min().to_numpy(dtype=float), own.max().to_numpy(dtype=float)
     if len(lowest) < people:
-        return float("nan"), float("nan")
-    return float(lowest[people - 1]), float(highest[-people])
+        missing = np.full(values.shape[1], np.nan)
+        return missing, missing
+    # NaN is sorted last.
+    return np.sort(lowest, axis=0)[people - 1], -np.sort(-highest, axis=0)[people - 1]
 
 
 def quantiles(
@@ -123,12 +145,8 @@ def quantiles(
     -------
     ndarray of shape (len(shares), m)
     """
-    own = values.groupby(np.asarray(users))
-    lowest, highest = own.min().to_numpy(dtype=float), own.max().to_numpy(dtype=float)
-    if len(lowest) < people:
-        return np.full((len(shares), values.shape[1]), np.nan)
-    # NaN is sorted last, and no value is beyond it.
-    low, high = np.sort(lowest, axis=0)[people - 1], -np.sort(-highest, axis=0)[people - 1]
+    # No value is beyond NaN.
+    low, high = column_bounds(values, users, people)
     found = values.quantile(list(shares)).to_numpy()
     return np.where((found >= low) & (found <= high), significant(found), np.nan)
 

@@ -164,15 +164,11 @@ def agreement(
 
 
 def confusion_users(
-    users: pd.Series, truth: np.ndarray, predicted: np.ndarray, labels: Sequence[str]
+    users: pd.Series, truth: np.ndarray, predicted: np.ndarray, size: int
 ) -> list[list[int]]:
-    """Number of users by true label, then by predicted label, both in the order of `labels`."""
-    rows, columns = (
-        pd.Index(labels).get_indexer(pd.Index(values)) for values in (truth, predicted)
-    )
-    size = len(labels)
+    """Number of users by true label, then by predicted label, given as numbers below `size`."""
     cells: list[list[int]] = (
-        _users(users, rows * size + columns, size**2).reshape(size, size).tolist()
+        _users(users, truth * size + predicted, size**2).reshape(size, size).tolist()
     )
     return cells
 

@@ -63,7 +63,6 @@ TOLERANCE = 0.001
 #: Hyperparameters that are tried. The last is the linear model alone.
 GRID = (
     Hyperparameters(10, 12, 0.001),
-    Hyperparameters(30, 12, 0.003),
     Hyperparameters(10, 10, 0.002),
     Hyperparameters(0, 0, 0.0),
 )

@@ -77,7 +77,7 @@ class Learner:
         self, rows: pd.DataFrame, features: list[str], hyperparameters: Hyperparameters
     ) -> Pipeline:
         """The trained pipeline."""
-        encoder = self.encoder(features).fit(rows[features])
+        encoder = pipelines.fit_encoder(self.encoder(features), rows[features])
         encoded = pipelines.encode(encoder, rows, self.target)
         history = pipelines.history_columns(encoder)
         return pipelines.with_estimator(
@@ -282,7 +282,7 @@ def _repeat(learner: Learner, train: pd.DataFrame, best: Candidate, seed: int) -
 
 
 def _encode(learner: Learner, split: Split, features: list[str]) -> tuple[Encoded, Encoded, int]:
-    encoder = learner.encoder(features).fit(split.train[features])
+    encoder = pipelines.fit_encoder(learner.encoder(features), split.train[features])
     train, test = (
         pipelines.encode(encoder, rows, learner.target) for rows in (split.train, split.test)
     )

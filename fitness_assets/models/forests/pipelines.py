@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from fitness_assets.models.datasets import with_columns
-from fitness_assets.models.disclosure import SMALLEST_CELL, bounds
+from fitness_assets.models.disclosure import SMALLEST_CELL, column_bounds
 from fitness_assets.models.forest_metrics import FeatureRange, Inputs
 from fitness_assets.models.forests.binned import fit_binned
 from fitness_assets.models.forests.derived_inputs import DERIVED, DerivedInputs, available
@@ -24,6 +24,8 @@ from fitness_assets.models.forests.packed.estimator import PackedForest
 CATEGORIES = ("activity_type", "sex")
 #: The category of a missing value.
 UNKNOWN = "unknown"
+# Rows that medians and spreads are computed on; those of more rows are about the same.
+_ENCODER_ROWS = 20_000
 
 
 def frame(days: pd.DataFrame) -> pd.DataFrame:
@@ -103,6 +105,22 @@ def encoder(
     return Pipeline([("derive", DerivedInputs(names)), ("features", ColumnTransformer(columns))])
 
 
+def fit_encoder(encoder: Pipeline, rows: pd.DataFrame) -> Pipeline:
+    """Train the steps before the estimator, on a sample of `rows` that has all of their categories.
+
+    Parameters
+    ----------
+    encoder : Pipeline
+        The result of `encoder`.
+    rows : DataFrame
+        The features.
+    """
+    if len(rows) > _ENCODER_ROWS:
+        firsts = [rows[~rows[name].duplicated()] for name in CATEGORIES if name in rows]
+        rows = pd.concat([rows.sample(_ENCODER_ROWS, random_state=0), *firsts])
+    return encoder.fit(rows)
+
+
 def history_columns(encoder: Pipeline) -> int:
     """The number of encoded features of a user's history before the offset, if any."""
     return sum(len(names) for step, _, names in encoder[-1].transformers if step == "history")
@@ -158,20 +176,23 @@ def inputs(train: pd.DataFrame, features: Sequence[str], people: int = SMALLEST_
     Ranges are those that at least `people` users reach on either side.
     """
     numbers = [name for name in features if name not in CATEGORIES]
+    known = train[numbers].astype(float)
     # Grouping by numbers takes less time than by ids.
-    users = pd.factorize(train["user_id"])[0]
+    reached = column_bounds(known, pd.factorize(train["user_id"])[0], people)
+    medians = known.median()
     return Inputs(
         features=list(features),
         categories={
             name: sorted(train[name].dropna().unique()) for name in features if name in CATEGORIES
         },
-        ranges={name: _range(train[name], users, people) for name in numbers},
+        ranges={
+            name: _range(float(medians[name]), *ends)
+            for name, *ends in zip(numbers, *reached, strict=True)
+        },
     )
 
 
-def _range(values: pd.Series, users: np.ndarray, people: int) -> FeatureRange:
-    known = values.astype(float)
-    median = float(known.median())
+def _range(median: float, low: float, high: float) -> FeatureRange:
     # Among fewer users than that, only the median is known.
-    low, high = (median if np.isnan(end) else end for end in bounds(known, users, people))
+    low, high = (median if np.isnan(end) else float(end) for end in (low, high))
     return FeatureRange(minimum=min(low, median), median=median, maximum=max(high, median))
