@@ -21,7 +21,7 @@ _ONE_ENTRY_PER_VIEW = """
 """
 
 # Streamlit closes an open list when what is around it is scrolled, also if a chart that arrives
-# moves the page. This keeps the list open, and places it anew at its field, as after a resize.
+# moves the page. This keeps the list open, and moves it back to its field, as after a resize.
 _OPEN_LISTS_STAY = """
     const onScroll = event => {
         const list = document.querySelector("[role=listbox]");

@@ -280,7 +280,7 @@ def test_without_labels_only_the_classifier_is_missing_and_the_release_says_why(
     release = ReleaseStore(settings.home / "releases").open("2023-04")
     missing = release.info.not_released
     assert set(missing) == {"activity_classifier"}
-    assert "activity_type" in missing["activity_classifier"]
+    assert "activity labels" in missing["activity_classifier"]
     assert release.model("activity_classifier") is None
     assert release.model("calorie_regressor") is not None, "the regressor needs no labels"
     assert release.model("segment_model") is not None

@@ -111,7 +111,7 @@ def test_a_login_shows_ones_own_days_and_an_analyst_those_of_all(home: Path) -> 
         assert users == {ANNA}
         page.goto(f"{address}/explore?user={BEN}")
         page.get_by_role("radio", name="Relations", exact=True).click()
-        expect(page.get_by_text("Darker cells have more worn days")).to_be_visible()
+        expect(page.get_by_text("Deeper blue: more worn days")).to_be_visible()
         assert shown_users(received) <= {ANNA}
         stranger = browser.new_context()
         assert not stranger.request.get(link).ok
@@ -179,5 +179,5 @@ def test_without_a_login_only_loopback_shows_people(home: Path) -> None:
             expect(page.get_by_text("configure a login")).to_be_visible()
             page.goto(f"{address}/explore")
             page.get_by_role("radio", name="Relations", exact=True).click()
-            expect(page.get_by_text("Darker cells have more worn days")).to_be_visible()
+            expect(page.get_by_text("Deeper blue: more worn days")).to_be_visible()
         assert shown_users(received) == set()

@@ -167,7 +167,7 @@ def test_commands_use_the_personal_model(home: Path) -> None:
     ("name", "expected"),
     [
         ("segments", ["Kinds of days", "2 stable kinds of days"]),
-        ("models", ["Personal model", "later days"]),
+        ("models", ["Personal model", "days that came later"]),
         ("try_it", ["personal model of this month", "later days"]),
         ("my_days", ["your model expects", "probability of 90%", "A typical day", "later days"]),
     ],
