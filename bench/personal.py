@@ -10,9 +10,8 @@ from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.personal import day_kinds, energy
 from fitness_assets.models.registry import BY_NAME
-from fitness_assets.models.reports import ModelHeadline
 from fitness_assets_tests.support import kinds_of_days
-from fitness_assets_tests.support.few_users import Kcal, by_steps, noise, window
+from fitness_assets_tests.support.few_users import Kcal, by_steps, headline, noise, window
 
 _HOMES = 25
 _MONTHS = (3, 6)
@@ -51,15 +50,7 @@ def _trained(kcal: Kcal, months: int, seed: int) -> RegressorMetrics:
 
 def _passes(metrics: RegressorMetrics) -> bool:
     compared = BY_NAME["calorie_regressor"].compared
-    headline = ModelHeadline(
-        learned=True,
-        released=True,
-        bytes=1,
-        memory_bytes=1,
-        scores=metrics.summary(),
-        scope="personal",
-    )
-    return compared is not None and gates.better_than_baseline(compared, headline).passed
+    return compared is not None and gates.better_than_baseline(compared, headline(metrics)).passed
 
 
 def _kinds() -> Table:

@@ -1,4 +1,4 @@
-"""Numbers as text. Views, reports, Dagster's metadata and messages use these functions only.
+"""Numbers as text. Views, Dagster's metadata and messages of models use these functions.
 
 A number has a comma between the thousands, and no decimals that are not asked for. A negative one
 has a minus sign and not a hyphen. Zero has no sign. A missing number is `NO_DATA`.

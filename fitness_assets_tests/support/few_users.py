@@ -5,7 +5,9 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.forests import calories
+from fitness_assets.models.reports import ModelHeadline
 from fitness_assets.models.segments import segmentation
 
 #: The first day of the window.
@@ -67,4 +69,16 @@ def _days(user: str, months: int, kcal: Kcal, seed: int) -> pd.DataFrame:
             sleep_hours=generator.normal(7, 0.8, len(dates)),
             calories_burned=kcal(steps, dates, generator),
         )
+    )
+
+
+def headline(metrics: RegressorMetrics) -> ModelHeadline:
+    """What the manifest of a personal regressor with these metrics says."""
+    return ModelHeadline(
+        learned=True,
+        released=True,
+        bytes=1,
+        memory_bytes=1,
+        scores=metrics.summary(),
+        scope="personal",
     )

@@ -18,7 +18,14 @@ from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage import documents
 from fitness_assets.storage.models import dump, load
-from fitness_assets_tests.support.few_users import FIRST, by_steps, noise, window, with_means
+from fitness_assets_tests.support.few_users import (
+    FIRST,
+    by_steps,
+    headline,
+    noise,
+    window,
+    with_means,
+)
 
 SPEC = BY_NAME["calorie_regressor"]
 
@@ -26,17 +33,6 @@ SPEC = BY_NAME["calorie_regressor"]
 def metrics_of(trained: Trained) -> RegressorMetrics:
     assert isinstance(trained.metrics, RegressorMetrics)
     return trained.metrics
-
-
-def headline(metrics: RegressorMetrics) -> ModelHeadline:
-    return ModelHeadline(
-        learned=True,
-        released=True,
-        bytes=1,
-        memory_bytes=1,
-        scores=metrics.summary(),
-        scope="personal",
-    )
 
 
 def gate(metrics: RegressorMetrics) -> CheckResult:
