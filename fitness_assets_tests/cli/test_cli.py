@@ -15,7 +15,6 @@ import pytest
 from fitness_assets.definitions import MONTHLY_JOB
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.orchestration.instance import open_instance
-from fitness_assets.orchestration.liveness import holder_of
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
@@ -232,11 +231,13 @@ def test_a_backfill_that_is_canceled_in_the_dagster_ui_ends(tmp_path: Path) -> N
             env=environment(tmp_path),
         )
 
-        def run_ids() -> list[str]:
-            return [each.run_id for each in instance.get_runs()]
+        def started() -> list[str]:
+            runs = [run.run_id for run in instance.get_runs()]
+            step_start = dg.DagsterEventType.STEP_START
+            return [run for run in runs if instance.all_logs(run, of_type=step_start)]
 
-        wait_for("the run", lambda: any(holder_of(instance, each) for each in run_ids()))
-        (run_id,) = run_ids()
+        wait_for("the first step of the run", lambda: bool(started()))
+        (run_id,) = started()
         assert instance.run_launcher.terminate(run_id)
         output, _ = process.communicate(timeout=300)
         assert process.returncode == 130
