@@ -10,12 +10,14 @@ _ALIASES = {
     "trail_running, trail_run, indoor_running, virtual_run",
     "cycling": "bike, biking, outdoor_cycling, outdoor_cycle, indoor_cycle, indoor_bike, "
     "outdoor_bike, road_biking, mountain_biking, indoor_cycling, "
-    "stationary_biking, spinning, virtual_ride, hand_cycling, gravel_cycling",
+    "stationary_biking, spinning, virtual_ride, hand_cycling, gravel_cycling, ride, gravel_ride, "
+    "mountain_bike_ride, e_bike_ride, e_mountain_bike_ride",
     "swimming": "swim, lap_swimming, open_water_swimming, pool_swimming",
     "yoga": "power_yoga",
     "gym_workout": "workout, weights, weightlifting, strength_training, core_training, "
     "traditional_strength_training, functional_strength_training, cross_training, "
-    "circuit_training, high_intensity_interval_training, hiit, indoor_cardio",
+    "circuit_training, high_intensity_interval_training, hiit, indoor_cardio, weight_training, "
+    "weight_training_workout, crossfit",
     "hiking": "hike",
 }
 _CANONICAL = {

@@ -14,9 +14,22 @@ MatchesHeader = Callable[[bytes], bool]
 #: Whether a file of this name belongs to the format, although its first bytes do not match. Used
 #: only next to files that do match: reading it then reports what is wrong with it.
 MatchesName = Callable[[str], bool]
+#: Whether a file belongs to the format, by its name and its first bytes together, for files whose
+#: first bytes say too little, such as the columns ``date`` and ``value``.
+MatchesFile = Callable[[str, bytes], bool]
 #: The canonical records of the files of one export. What cannot be used is reported to the
 #: quarantine, and the rest is read. SourceError if nothing can be read.
 Read = Callable[[Sequence[Member], ImportOptions, Quarantine], Iterator[pa.RecordBatch]]
+
+
+def matches_no_name(_name: str) -> bool:
+    """`matches_name` of a format whose file names are not fixed."""
+    return False
+
+
+def matches_no_file(_name: str, _head: bytes) -> bool:
+    """`matches_file` of a format whose files are all recognized by their first bytes."""
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +46,7 @@ class Format:
         Formats are matched in ascending order, and the first match reads the file. Unique.
     matches_header : callable
     matches_name : callable
+    matches_file : callable
     read : callable
     has_user_ids : bool
         Whether its files carry user ids. If not, the user must be declared.
@@ -58,8 +72,4 @@ class Format:
     dates: str
     units: str
     columns: Mapping[str, str]
-
-
-def matches_no_name(_name: str) -> bool:
-    """`matches_name` of a format whose file names are not fixed."""
-    return False
+    matches_file: MatchesFile = matches_no_file

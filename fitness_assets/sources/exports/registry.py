@@ -66,8 +66,7 @@ def group_by_format(
         except SourceError as error:
             quarantine(member.name, "", str(error))
             continue
-        matching = (known.name for known in FORMATS.values() if known.matches_header(head))
-        name = next(matching, None)
+        name = _matching(member.name, head)
         if name is None:
             unmatched.append((member, describe(member.name, head)))
         else:
@@ -83,6 +82,14 @@ def group_by_format(
     if tidy.FORMAT.name in groups:
         groups[tidy.FORMAT.name] = groups.pop(tidy.FORMAT.name)
     return groups, unknown
+
+
+def _matching(file: str, head: bytes) -> str | None:
+    """The name of the first format of a file, by its first bytes, or together with its name."""
+    for known in FORMATS.values():
+        if known.matches_header(head) or known.matches_file(file, head):
+            return known.name
+    return None
 
 
 def unknown_format(path: Path, reasons: Mapping[str, str]) -> str:

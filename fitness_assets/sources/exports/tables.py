@@ -43,6 +43,8 @@ class Table:
         Called for each row that cannot be read.
     encoding, delimiter : str, optional
         Detected if they are not declared.
+    title_lines : int
+        Number of lines before the column names.
 
     Attributes
     ----------
@@ -57,8 +59,10 @@ class Table:
         *,
         encoding: str | None = None,
         delimiter: str | None = None,
+        title_lines: int = 0,
     ) -> None:
         self._member = member
+        self._title_lines = title_lines
         self._quarantine = quarantine
         if encoding is None:
             with member.open(counted=False) as file:
@@ -67,7 +71,7 @@ class Table:
                 member.usage.notes.append("read as Windows-1252")
         self._encoding = encoding
         text = member.head().decode(encoding, errors="surrogateescape")
-        self.names, self._delimiter = _header(text, delimiter)
+        self.names, self._delimiter = _header(text, delimiter, title_lines)
         self._decimal = "."
         self._number_columns: tuple[str, ...] = ()
 
@@ -139,16 +143,18 @@ class Table:
         self, quarantine: Quarantine, *, counted: bool
     ) -> Iterator[tuple[str, dict[str, str]]]:
         names: list[str] = []
-        for place, row in self._rows(quarantine, counted=counted):
+        for number, (place, row) in enumerate(self._rows(quarantine, counted=counted)):
+            if number < self._title_lines:
+                continue
             if not names:
-                names = [name.strip() for name in row]
-                while names and not names[-1]:
-                    names.pop()
+                names = _without_empty_end(row)
                 if len(names) > MAX_COLUMNS:
                     raise SourceError(
                         f"{self._member.name} has {len(names):,} columns; the limit is "
                         f"{MAX_COLUMNS:,}"
                     )
+                if self._title_lines and names != _without_empty_end(self.names):
+                    raise SourceError(f"{self._member.name} has no line of columns after its title")
             elif not any(map(str.strip, row)):
                 continue
             elif len(row) < len(names):
@@ -216,8 +222,8 @@ class _Lines:
         return line
 
 
-def _header(text: str, delimiter: str | None) -> tuple[list[str], str]:
-    """The values of the first line, and the delimiter.
+def _header(text: str, delimiter: str | None, title_lines: int = 0) -> tuple[list[str], str]:
+    """The values of the first line after `title_lines`, and the delimiter.
 
     It is the one that gives most values in the first line that has several: some formats have a
     title before the header.
@@ -237,7 +243,16 @@ def _header(text: str, delimiter: str | None) -> tuple[list[str], str]:
             delimiter = max(_DELIMITERS, key=lambda each: len(_values(line, each)))
             if len(_values(line, delimiter)) > 1:
                 break
-    return _values(lines[0], delimiter or ","), delimiter or ","
+    first = min(title_lines, len(lines) - 1)
+    return _values(lines[first], delimiter or ","), delimiter or ","
+
+
+def _without_empty_end(row: list[str]) -> list[str]:
+    """The names of a row, without the empty ones at its end."""
+    names = [name.strip() for name in row]
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def _values(line: str, delimiter: str) -> list[str]:

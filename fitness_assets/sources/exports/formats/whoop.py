@@ -1,0 +1,136 @@
+"""WHOOP: cycles, sleeps and workouts as CSV.
+
+A cycle runs from the start of one sleep to that of the next one, and belongs to the day on which
+the user woke up. Times are local, and the column `Cycle timezone` is not needed.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+
+import pyarrow as pa
+
+from fitness_assets.record.activities import activity
+from fitness_assets.sources.exports import parsing
+from fitness_assets.sources.exports.aggregate import check_day
+from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.number_style import NumberColumn, number_column
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.tables import Table, csv_header
+from fitness_assets.sources.exports.user_days import Sleep, UserDays
+from fitness_assets.sources.exports.written_times import parse_shown
+
+_START, _END, _ZONE = "Cycle start time", "Cycle end time", "Cycle timezone"
+_ONSET, _WAKE = "Sleep onset", "Wake onset"
+_DAILY = (
+    # WHOOP writes kilocalories in a column that is named "cal".
+    ("Energy burned (cal)", "total_kcal", 1.0),
+    ("Average HR (bpm)", "heart_rate_avg", 1.0),
+    ("Resting heart rate (bpm)", "resting_heart_rate", 1.0),
+    ("Heart rate variability (ms)", "hrv_rmssd", 1.0),
+    ("Blood oxygen %", "spo2", 1.0),
+    ("Respiratory rate (rpm)", "respiration_rate", 1.0),
+)
+_ASLEEP = "Asleep duration (min)"
+_STAGES = (
+    ("Light sleep duration (min)", "light", 1.0),
+    ("Deep (SWS) duration (min)", "deep", 1.0),
+    ("REM duration (min)", "rem", 1.0),
+    ("Awake duration (min)", "awake", 1.0),
+)
+_NUMBERS = {
+    **{name: number_column(metric) for name, metric, _ in _DAILY},
+    "Heart rate variability (ms)": NumberColumn(is_count=False, maximum=500),
+    "Blood oxygen %": NumberColumn(is_count=False, maximum=100),
+    "Respiratory rate (rpm)": NumberColumn(is_count=False, maximum=60),
+    "Skin temp (celsius)": NumberColumn(is_count=False, maximum=45),
+    "Day Strain": NumberColumn(is_count=False, maximum=21),
+    "Activity Strain": NumberColumn(is_count=False, maximum=21),
+}
+
+
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is a CSV header that begins with the times of a cycle."""
+    return csv_header(head)[:3] == [_START, _END, _ZONE]
+
+
+def read(
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `members`. The journal is not used."""
+    days = UserDays(FORMAT.name, FORMAT.title, options)
+
+    def read_member(member: Member) -> None:
+        table = Table(member, quarantine)
+        order = table.detect(_NUMBERS, _START)
+
+        def process(row: dict[str, str]) -> Iterable[str]:
+            if "Workout start time" in row:
+                start = parse_shown(row["Workout start time"], order)
+                name = activity(row["Activity name"])
+                minutes = parsing.parse_amount(row["Duration (min)"]) or 0.0
+                days.add_workout(start, name, minutes)
+                return ("activity_type",) if name else ()
+            if _WAKE not in row:
+                return ()
+            metrics = list(_add_sleep(days, row, order))
+            if "Nap" not in row:
+                values = parsing.convert(row, _DAILY)
+                if not row[_END].strip():
+                    # The newest cycle is not over: its energy and heart rate are partial.
+                    values.pop("total_kcal", None)
+                    values.pop("heart_rate_avg", None)
+                if values:
+                    days.state(_day_of_cycle(row, order), values)
+                metrics += values
+            return metrics
+
+        parsing.process_each(member, table.records(), process, quarantine)
+
+    read_each(members, read_member, quarantine)
+    return days.record_batches(quarantine)
+
+
+def _add_sleep(days: UserDays, row: dict[str, str], order: str) -> Iterable[str]:
+    """Add the sleep of a row of the cycles or the sleeps, which are the same but for naps."""
+    asleep = parsing.parse_amount(row[_ASLEEP])
+    if not asleep or not row[_WAKE].strip():
+        return ()
+    start, end = parse_shown(row[_ONSET], order), parse_shown(row[_WAKE], order)
+    stages = parsing.convert(row, _STAGES)
+    days.add_sleep(Sleep(day=end.date(), asleep=asleep, start=start, end=end, stages=stages))
+    return ("sleep_hours",)
+
+
+def _day_of_cycle(row: dict[str, str], order: str) -> date:
+    """The day of waking; of a cycle without sleep, the day that holds most of it."""
+    if row[_WAKE].strip():
+        return parse_shown(row[_WAKE], order).date()
+    start = parse_shown(row[_START], order)
+    end = parse_shown(row[_END], order) if row[_END].strip() else start
+    return check_day((start + max(end - start, timedelta(0)) / 2).date())
+
+
+FORMAT = Format(
+    name="whoop",
+    title="WHOOP's data export",
+    priority=120,
+    matches_header=matches_header,
+    matches_name=matches_no_name,
+    read=read,
+    has_user_ids=False,
+    identified_by="CSV that begins with `Cycle start time`, `Cycle end time` and `Cycle timezone`.",
+    dates="Local times. A cycle belongs to the day of `Wake onset`; without sleep, to the day that "
+    "holds most of it. The order of dates is detected for each file.",
+    units="minutes, and kcal in the column `Energy burned (cal)`. Energy and mean heart rate of a "
+    "cycle that is not over are left out.",
+    columns={
+        "calories_burned": "`Energy burned (cal)`",
+        "calories_kind": "always `total`",
+        "heart_rate_avg": "`Average HR (bpm)` of the cycle",
+        "resting_heart_rate": "`Resting heart rate (bpm)`",
+        "sleep_hours": "`Asleep duration (min)`, with naps of `sleeps.csv`, on the day of waking",
+        "activity_type": "`Activity name` of the longest workout",
+    },
+)

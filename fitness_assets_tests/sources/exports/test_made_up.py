@@ -1,0 +1,104 @@
+"""The invented person of the shared data, in every format: each day equals `expected.csv`.
+
+That shows only that a reader follows the description of a format.
+"""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from fitness_assets_tests.support.exports import Imported, import_path, shared_data
+
+BERLIN = ZoneInfo("Europe/Berlin")
+#: Columns of `expected.csv`, the column of the record, and the factor to its unit.
+COLUMNS = {
+    "steps": ("steps", 1.0),
+    "distance_m": ("distance_km", 0.001),
+    "kcal_total": ("calories_burned", 1.0),
+    "heart_rate_mean": ("heart_rate_avg", 1.0),
+    "resting_heart_rate": ("resting_heart_rate", 1.0),
+    "sleep_min": ("sleep_hours", 1 / 60),
+    "weight_kg": ("weight_kg", 1.0),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expectation:
+    """What a folder of the invented person lacks.
+
+    Attributes
+    ----------
+    without : set of str
+        Columns of `expected.csv` that the format does not carry.
+    tolerances : dict
+        Absolute differences by which a column may differ, where the format rounds.
+    activities : bool
+        Whether the format has the two workouts.
+    """
+
+    without: frozenset[str] = frozenset()
+    tolerances: dict[str, float] = field(default_factory=dict)
+    activities: bool = True
+
+
+FOLDERS = {
+    "samsung-health": Expectation(without=frozenset({"resting_heart_rate"})),
+    "whoop": Expectation(without=frozenset({"steps", "distance_m", "weight_kg"})),
+    "withings/de": Expectation(
+        without=frozenset({"heart_rate_mean", "resting_heart_rate"}), activities=False
+    ),
+    "withings/en-imperial": Expectation(
+        without=frozenset({"heart_rate_mean"}), tolerances={"weight_kg": 0.01}
+    ),
+}
+
+
+def expected_days(folder: str) -> Iterator[tuple[str, dict[str, float | None]]]:
+    """The date and the values of each day that the format carries, by column of the record."""
+    expectation = FOLDERS[folder]
+    with (shared_data("made-up") / "expected.csv").open() as file:
+        for row in csv.DictReader(file):
+            values = {
+                name: float(row[column]) * factor if row[column] else None
+                for column, (name, factor) in COLUMNS.items()
+                if column not in expectation.without
+            }
+            if folder == "whoop" and row["date"] == "2026-01-06":
+                # The last cycle is not over.
+                values |= {"calories_burned": None, "heart_rate_avg": None}
+            yield row["date"], values
+
+
+def imported_days(folder: str) -> tuple[Imported, Path]:
+    path = shared_data("made-up") / folder
+    return import_path(path, zone=BERLIN), path
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_day_has_the_expected_values(folder: str) -> None:
+    imported, _ = imported_days(folder)
+    tolerances = FOLDERS[folder].tolerances
+    for day, values in expected_days(folder):
+        record = imported.record(day)
+        for name, value in values.items():
+            found = record.get(name)
+            expected = (
+                None if value is None else pytest.approx(value, abs=tolerances.get(name, 1e-6))
+            )
+            assert found == expected, (day, name)
+        if "calories_burned" in record:
+            assert record["calories_kind"] == "total"
+    assert len(imported.records) == 4
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_longest_workout_is_the_activity_of_its_day(folder: str) -> None:
+    imported, _ = imported_days(folder)
+    found = {str(day): record.get("activity_type") for (_, day), record in imported.records.items()}
+    workouts = {"2026-01-04": "running", "2026-01-06": "walking"}
+    expected = workouts if FOLDERS[folder].activities else {}
+    assert found == {day: expected.get(day) for day in found}
