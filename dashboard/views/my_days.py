@@ -16,7 +16,7 @@ from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.prediction import predict_calories_of_days
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.models.segments.advice import SLEEP, STEPS
-from fitness_assets.record.raw import MEASUREMENTS, NUMBERS
+from fitness_assets.record.raw import MEASUREMENTS, NUMBERS, OPTIONAL_MEASUREMENTS
 from fitness_assets.release.bundle import Release
 from fitness_assets.storage.notes import Note
 from fitness_assets.text import printable, verbatim
@@ -50,7 +50,8 @@ def show(release: Release) -> None:
             user = choices.one_of("User", users, "user", printable)
             st.caption("Ids as stored in the lake. Users of imported exports have pseudonyms.")
     days = people.days(user)
-    known = [name for name in MEASUREMENTS if days[name].notna().any()]
+    measured = [name for name in (*MEASUREMENTS, *OPTIONAL_MEASUREMENTS) if name in days]
+    known = [name for name in measured if days[name].notna().any()]
     if not known:
         st.info(f"Nothing was measured for this user in {release.month}.")
         return

@@ -84,7 +84,7 @@ def day(home: Home, asked: DayArguments) -> bytes:
     usual = {each.value: each for each in BASELINES if each.window == _USUAL_DAYS[0]}
     rows: list[object] = []
     for name in NUMBERS:
-        if row[name] is not None:
+        if row.get(name) is not None:
             mean = row[usual[name].name] if name in usual else None
             rows.append([name, row[name], NUMBERS[name].unit, _number(name, mean)])
     texts = ("activity_type", "calories_kind", "source")

@@ -1,6 +1,6 @@
 """Stage 2: the ETL, which makes one clean record per user and day; on Spark unless it is small."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,8 +26,8 @@ from fitness_assets.months import shift
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
-from fitness_assets.record.daily import SCHEMA
-from fitness_assets.record.raw import SCHEMA as RAW_SCHEMA
+from fitness_assets.record import raw as record
+from fitness_assets.record.daily import schema_of
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.check_results import Judged
 from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
@@ -95,7 +95,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
             info = DailyInfo(
                 rows=description.rows,
                 columns=description.columns,
-                distributions=quality.distributions(read),
+                distributions=quality.distributions(read, description.columns),
                 partial_until=delivered.partial_until,
             )
             manifest = writer.publish(info, inputs)
@@ -140,15 +140,22 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
     raw, previous = workspace.raw, shift(month, -1)
     # Of the month, and of the month before it if it is stored.
     pinned = [raw.pin(each, staging / "raw") for each in (month, previous) if raw.manifest(each)]
-    rows = [raw.info(each).rows for each in (month, previous) if raw.manifest(each)]
+    infos = [raw.info(each) for each in (month, previous) if raw.manifest(each)]
+    rows = [info.rows for info in infos]
+    # Of two records of a day, the choice depends on all columns, also for the month before.
+    read = record.optional_in({name for info in infos for name in info.columns})
+    optional = record.optional_in(infos[0].columns)
     if max(rows) <= ROWS_WITHOUT_SPARK and spark.is_local:
-        records = clean.with_history(*map(_read, pinned))
-        write_rows(staging / part(0), clean.daily_activity(records).to_batches(), SCHEMA)
+        records = clean.with_history(*(_read(files, read) for files in pinned))
+        days = clean.daily_activity(records, optional)
+        write_rows(staging / part(0), days.to_batches(), schema_of(optional))
         return
     # Only a run that needs Spark imports it, not every process that loads the assets.
     from fitness_assets.etl import distributed
 
-    frame, *earlier = [distributed.read_raw(spark.spark_session, files) for files in pinned]
+    session = spark.spark_session
+    frame = distributed.read_raw(session, pinned[0], optional)
+    earlier = [distributed.read_raw(session, files, read) for files in pinned[1:]]
     scratch = staging / "spark"
     scratch.mkdir()
     written = distributed.write_files(
@@ -162,10 +169,9 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
         path.rename(staging / part(number))
 
 
-def _read(files: Sequence[Path]) -> pa.Table:
-    return pa.concat_tables(
-        pq.read_table(path, schema=RAW_SCHEMA, partitioning=None) for path in files
-    )
+def _read(files: Sequence[Path], optional: Collection[str]) -> pa.Table:
+    schema = record.schema_of(optional)
+    return pa.concat_tables(pq.read_table(path, schema=schema, partitioning=None) for path in files)
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":

@@ -23,6 +23,7 @@ from fitness_assets.orchestration.lineage import TRAILING_WINDOW
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.record.raw import optional_in
 from fitness_assets.release import build as release_build
 from fitness_assets.release import model_loader, people, tables
 from fitness_assets.release.acceptance import check_people, check_release
@@ -107,8 +108,9 @@ def _inputs(
     models: dict[str, release_build.Model],
     min_completeness: float,
 ) -> release_build.Inputs:
-    scan = workspace.daily.scan([month], tables.COLUMNS)
     daily, raw = workspace.daily.info(month), workspace.raw.info(month)
+    columns = [*tables.COLUMNS, *optional_in(daily.columns)]
+    scan = workspace.daily.scan([month], columns)
     manifest = workspace.daily.published(month)
     has_backtest = workspace.backtest.manifest(month) is not None
     has_compression = workspace.compression.manifest(month) is not None
@@ -123,7 +125,7 @@ def _inputs(
             bytes=manifest.bytes,
             bytes_read=scan.bytes_read,
             columns=len(daily.columns),
-            columns_read=len(tables.COLUMNS),
+            columns_read=len(columns),
         ),
         upstream={
             name: found.data_version

@@ -19,8 +19,7 @@ from fitness_assets.etl.quality import RAW_CHECKS, run_checks
 from fitness_assets.months import start
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.state import input_versions
-from fitness_assets.record.raw import SCHEMA
-from fitness_assets.storage.lake import RawInfo, describe, part, read_staged, write_rows
+from fitness_assets.storage.lake import RawInfo, describe, part, read_staged, write_delivered
 from fitness_assets.workspace import Workspace
 
 
@@ -52,7 +51,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         version = workspace.source.version(month)
         with workspace.raw.writer(month) as writer:
             records = workspace.source.read(month, unread.setdefault)
-            write_rows(writer.staging / part(0), records, SCHEMA)
+            write_delivered(writer.staging / part(0), records)
             table = describe(writer.staging)
             info = RawInfo(
                 rows=table.rows,

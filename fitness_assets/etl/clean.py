@@ -5,7 +5,7 @@ All days of a user are in one table. Spark calls `daily_activity` on each of its
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.dedupe import first_record_per_day, with_activities
 from fitness_assets.record import raw, wear
-from fitness_assets.record.daily import BASELINE_VALUES, SCHEMA
+from fitness_assets.record.daily import BASELINE_VALUES, schema_of
 
 #: The column that marks the records of the month before, which are input to the baselines only.
 HISTORY = "_history"
@@ -31,30 +31,34 @@ _FLAGS_TEXT = "_flags_text"
 _PRECEDENCE = list(
     dict.fromkeys(
         ["ingested_at", _FULLNESS, *BASELINE_VALUES]
-        + [name for name in raw.SCHEMA.names if name not in _KEY]
+        + [name for name in raw.FULL_SCHEMA.names if name not in _KEY]
         + [_FLAGS_TEXT]
     )
 )
 
 
-def daily_activity(records: pa.Table) -> pa.Table:
+def daily_activity(records: pa.Table, optional: Collection[str] = ()) -> pa.Table:
     """One clean record per user and day, with features, sorted by user and day.
 
     Parameters
     ----------
     records : Table
-        Raw records of the month, with the columns of `record.raw.SCHEMA`, and those of the days
-        before it. The column `HISTORY` marks the latter. All records of a user are included.
+        Raw records of the month, with the columns of `record.raw.SCHEMA` and any optional columns,
+        and those of the days before it. The column `HISTORY` marks the latter. All records of a
+        user are included.
+    optional : collection of str
+        The optional columns of the month, which are those of the result.
 
     Returns
     -------
     Table
-        With `record.daily.SCHEMA`, without the records of the days before the month.
+        With `record.daily.schema_of`, without the records of the days before the month.
     """
+    schema = schema_of(optional)
     cleaned = with_fullness(with_wear(null_out_of_range(canonical_text(records))))
     days = with_baselines(first_record_per_day(best_first(cleaned)))
     days = with_features(days.filter(pc.invert(days[HISTORY])))
-    return with_activities(days).select(SCHEMA.names).cast(SCHEMA)
+    return with_activities(days).select(schema.names).cast(schema)
 
 
 def with_history(records: pa.Table, earlier: pa.Table | None = None) -> pa.Table:
@@ -82,6 +86,8 @@ def null_out_of_range(records: pa.Table) -> pa.Table:
     """
     rules, outside = [], []
     for name, (low, high) in raw.RANGES.items():
+        if name not in records.column_names:
+            continue
         column = records[name]
         inside = pc.and_(pc.greater_equal(column, low), pc.less_equal(column, high))
         is_outside = np.asarray(pc.invert(inside).fill_null(False))
@@ -115,7 +121,7 @@ def with_wear(records: pa.Table) -> pa.Table:
 def with_fullness(records: pa.Table) -> pa.Table:
     """Add ``_fullness``, the number of known values; blank text is not a value."""
     count = np.zeros(records.num_rows, np.int32)
-    for field in raw.SCHEMA:
+    for field in raw.schema_of(records.column_names):
         if field.name in _KEY:
             continue
         column = records[field.name]
@@ -133,7 +139,9 @@ def best_first(records: pa.Table) -> pa.Table:
     text = pc.binary_join(flags, "\0")
     keyed = records.append_column(_FLAGS_TEXT, text).combine_chunks()
     by_key = [(name, "ascending", "at_end") for name in _KEY]
-    by_value = [(name, "descending", "at_end") for name in _PRECEDENCE]
+    by_value = [
+        (name, "descending", "at_end") for name in _PRECEDENCE if name in keyed.column_names
+    ]
     return keyed.take(pc.sort_indices(keyed, by_key + by_value))
 
 

@@ -1,7 +1,7 @@
 """The ETL of a month on Spark: each task cleans the days of its users by `clean.daily_activity`."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,24 +15,25 @@ from pyspark.sql.pandas.types import from_arrow_schema
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import clean
-from fitness_assets.record.daily import BASELINE_WINDOWS, SCHEMA
-from fitness_assets.record.raw import COLUMNS
+from fitness_assets.record import raw as record
+from fitness_assets.record.daily import BASELINE_WINDOWS, schema_of
 
 WriteRows = Callable[[Path, Iterable[pa.RecordBatch], pa.Schema], None]
 
-#: The canonical record as Spark reads it. Every column may be null: Spark does not check.
-RAW_SCHEMA: T.StructType = from_arrow_schema(
-    pa.schema([pa.field(column.name, column.type) for column in COLUMNS])
-)
 
-_RECORDS = pa.schema(
-    [*(pa.field(column.name, column.type) for column in COLUMNS), (clean.HISTORY, pa.bool_())]
-)
+def raw_schema(optional: Collection[str] = ()) -> T.StructType:
+    """The record as Spark reads it. Every column may be null: Spark does not check."""
+    return from_arrow_schema(_plain_schema(optional))
 
 
-def read_raw(spark: SparkSession, files: Sequence[Path]) -> DataFrame:
-    """Read raw records with the declared schema, so that Spark does not infer one."""
-    return spark.read.schema(RAW_SCHEMA).parquet(*[str(path) for path in files])
+def read_raw(
+    spark: SparkSession, files: Sequence[Path], optional: Collection[str] = ()
+) -> DataFrame:
+    """Read raw records with the declared schema, so that Spark does not infer one.
+
+    Columns of `optional` that a file lacks are null.
+    """
+    return spark.read.schema(raw_schema(optional)).parquet(*[str(path) for path in files])
 
 
 def history(raw: DataFrame) -> DataFrame:
@@ -46,16 +47,21 @@ def history(raw: DataFrame) -> DataFrame:
 
 
 def write_files(
-    raw: DataFrame, earlier: DataFrame | None, files: int, folder: Path, write: WriteRows
+    raw: DataFrame,
+    earlier: DataFrame | None,
+    files: int,
+    folder: Path,
+    write: WriteRows,
 ) -> list[Path]:
     """Clean the records of a month, and write them to `files` files.
 
     Parameters
     ----------
     raw : DataFrame
-        Records of the month, with `RAW_SCHEMA`.
+        Records of the month, from `read_raw`. The files get its optional columns.
     earlier : DataFrame or None
-        Records of the days before the month, from `history`.
+        Records of the days before the month, from `history`. They may have more of the optional
+        columns, on which the choice between two records of a day depends.
     files : int
         Number of partitions, and so of files. All days of a user are in one partition.
     folder : Path
@@ -75,12 +81,15 @@ def write_files(
     """
     records = raw.withColumn(clean.HISTORY, F.lit(False))
     if earlier is not None:
-        records = records.unionByName(earlier.withColumn(clean.HISTORY, F.lit(True)))
+        history_rows = earlier.withColumn(clean.HISTORY, F.lit(True))
+        records = records.unionByName(history_rows, allowMissingColumns=True)
 
     # The ids are trimmed as `clean.canonical_text` does it: spellings of one user stay together.
     by_user = records.repartition(files, F.trim("user_id"))
+    optional = record.optional_in(raw.columns)
+    task = _Clean(folder, write, record.optional_in(records.columns), optional)
     try:
-        written = by_user.mapInArrow(_Clean(folder, write), "number long, path string").collect()
+        written = by_user.mapInArrow(task, "number long, path string").collect()
     except PySparkException as error:
         raise EtlError(f"Spark: {_root_cause(str(error))}") from error
     return [Path(row.path) for row in sorted(written, key=lambda row: row.number)]
@@ -93,6 +102,9 @@ class _Clean:
     # A class at the top level is sent to the executors by its name, a nested function as bytecode.
     folder: Path
     write: WriteRows
+    # The optional columns that are read, and those of the month.
+    optional_read: tuple[str, ...]
+    optional: tuple[str, ...]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task = TaskContext.get()
@@ -101,11 +113,18 @@ class _Clean:
         # A task that is retried, or runs twice at the same time, must not overwrite its own file.
         number, attempt = task.partitionId(), task.taskAttemptId()
         path = self.folder / f"{number:05d}-{attempt}.parquet"
+        records = _plain_schema(self.optional_read).append(pa.field(clean.HISTORY, pa.bool_()))
         table = pa.concat_tables(
-            [_RECORDS.empty_table(), *(pa.table(batch).cast(_RECORDS) for batch in batches)]
+            [records.empty_table(), *(pa.table(batch).cast(records) for batch in batches)]
         )
-        self.write(path, clean.daily_activity(table).to_batches(), SCHEMA)
+        days = clean.daily_activity(table, self.optional)
+        self.write(path, days.to_batches(), schema_of(self.optional))
         yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
+
+
+def _plain_schema(optional: Collection[str]) -> pa.Schema:
+    """The schema of raw records with `optional` columns, all nullable and without metadata."""
+    return pa.schema([pa.field(each.name, each.type) for each in record.schema_of(optional)])
 
 
 def _root_cause(text: str) -> str:

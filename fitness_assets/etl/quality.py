@@ -4,7 +4,7 @@
 checks and the refusal of a month are derived from it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Generic, NamedTuple, TypeVar
@@ -17,9 +17,9 @@ from scipy.special import chdtri
 from fitness_assets import months
 from fitness_assets.record import population
 from fitness_assets.record.check_result import CheckResult
-from fitness_assets.record.daily import SCHEMA
+from fitness_assets.record.daily import schema_of
 from fitness_assets.record.distribution import DRIFT_LIMIT, Distribution
-from fitness_assets.record.raw import MEASUREMENTS, RANGES
+from fitness_assets.record.raw import MEASUREMENTS, OPTIONAL_MEASUREMENTS, RANGES
 
 #: Reads columns of the rows of a month.
 Read = Callable[[Sequence[str]], pa.Table]
@@ -170,8 +170,8 @@ def not_empty(data: CheckedMonth) -> Outcome:
 
 
 def right_schema(data: CheckedMonth) -> Outcome:
-    """The columns of `SCHEMA`, with their types, and no others."""
-    declared = {field.name: str(field.type) for field in SCHEMA}
+    """The columns of `record.daily.schema_of`, with their types, and no others."""
+    declared = {field.name: str(field.type) for field in schema_of(data.columns)}
     wrong = [
         f"{name} is {data.columns.get(name, 'missing')} and not {kind}"
         for name, kind in declared.items()
@@ -205,6 +205,8 @@ def values_in_range(data: CheckedMonth) -> Outcome:
     """Every known value is in its range of `RANGES`."""
     outside = {}
     for name, (low, high) in RANGES.items():
+        if name not in data.columns:
+            continue
         values = data.read([name])[name]
         # Comparisons with NaN are false, so NaN counts as outside.
         inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
@@ -277,7 +279,7 @@ def no_drift(data: CheckedMonth) -> Outcome:
     chance = chdtri(len(_DECILES) + 1, _SIGNIFICANCE) * (1 / now_rows + 1 / then_rows)
     limit = max(DRIFT_THRESHOLD, float(chance))
     indices, drifted = {}, []
-    for name in MEASUREMENTS:
+    for name in _measurements(data.columns):
         then = previous.distributions.get(name)
         if then is None:
             continue  # the month before is of a version without this column
@@ -323,22 +325,29 @@ DAILY_CHECKS = (
 )
 
 
-def distributions(read: Read) -> dict[str, Distribution]:
+def distributions(read: Read, columns: Collection[str] = MEASUREMENTS) -> dict[str, Distribution]:
     """Compute the distribution of each measurement, in deciles, for `no_drift` of the next month.
 
     Parameters
     ----------
     read : callable
         Reads columns of the rows of the month.
+    columns : collection of str
+        Names of its columns.
     """
     found = {}
-    for name in MEASUREMENTS:
+    for name in _measurements(columns):
         values = _numbers(read, name)
         known = values[~np.isnan(values)]
         edges = np.unique(np.quantile(known, _DECILES)) if len(known) else np.zeros(0)
         shares = _shares(values, edges).tolist()
         found[name] = Distribution(edges=edges.tolist(), shares=shares)
     return found
+
+
+def _measurements(columns: Collection[str]) -> list[str]:
+    """The measurements of a month with `columns`."""
+    return [*MEASUREMENTS, *(name for name in OPTIONAL_MEASUREMENTS if name in columns)]
 
 
 def _days_by_user(read: Read) -> dict[str, int]:

@@ -23,11 +23,8 @@ from fitness_assets.workspace import Workspace
 #: The problem of a model or report that is stored in the format of an older version.
 OLDER_VERSION = "it was stored by an older version"
 
-#: Types of the columns of the lake, by asset, as their manifests state them.
-_SCHEMAS = {
-    asset: {field.name: str(field.type) for field in schema}
-    for asset, schema in (("raw_telemetry", raw.SCHEMA), ("daily_activity", daily.SCHEMA))
-}
+#: The schema of a file with certain optional columns, by asset.
+_SCHEMAS = {"raw_telemetry": raw.schema_of, "daily_activity": daily.schema_of}
 
 
 def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partition, Stored]:
@@ -127,7 +124,7 @@ def _problem(workspace: Workspace, partition: Partition, manifest: Manifest) -> 
         return "its inputs were not recorded"
     if ended := _ended_since(workspace, partition, manifest):
         return ended
-    if partition.asset in _SCHEMAS and manifest.info.get("columns") != _SCHEMAS[partition.asset]:
+    if partition.asset in _SCHEMAS and not _has_current_columns(partition.asset, manifest):
         return "its columns are those of an older version"
     recorded = {name: manifest.inputs[name] for name in SETTINGS if name in manifest.inputs}
     if changed := changed_settings(recorded, settings_of(partition.asset, workspace.privacy)):
@@ -135,6 +132,14 @@ def _problem(workspace: Workspace, partition: Partition, manifest: Manifest) -> 
     if missing := _missing_files(workspace, partition, manifest):
         return f"{', '.join(missing)} is missing"
     return None
+
+
+def _has_current_columns(asset: str, manifest: Manifest) -> bool:
+    """Whether the columns of a month of the lake are those of this version."""
+    columns = manifest.info.get("columns")
+    if not isinstance(columns, dict):
+        return False
+    return columns == {field.name: str(field.type) for field in _SCHEMAS[asset](columns)}
 
 
 def _ended_since(workspace: Workspace, partition: Partition, manifest: Manifest) -> str | None:

@@ -1,5 +1,9 @@
-"""The columns of `daily_activity`: those of the canonical record, and those that the ETL adds."""
+"""The columns of `daily_activity`: those of the canonical record, and those that the ETL adds.
 
+The optional columns of the record come last, and only in months for which a value was delivered.
+"""
+
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -59,5 +63,10 @@ ADDED_COLUMNS = (
     ),
 )
 
-#: The columns of `daily_activity`, in the order of the files.
+#: The columns of every file of `daily_activity`, in order.
 SCHEMA = pa.schema([*raw.SCHEMA, *(column.field() for column in ADDED_COLUMNS)])
+
+
+def schema_of(names: Collection[str]) -> pa.Schema:
+    """`SCHEMA`, and those optional columns of the record that are among `names`."""
+    return pa.schema([*SCHEMA, *(raw.FULL_SCHEMA.field(name) for name in raw.optional_in(names))])

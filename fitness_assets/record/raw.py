@@ -3,9 +3,13 @@
 `COLUMNS` is the only declaration of its columns. The Arrow schema, the Spark schema, the ranges of
 the data checks, the numbers in the tables of a release, and the titles and units of the dashboard
 are derived from it.
+
+Every file of the lake has the columns of `SCHEMA`. The optional columns come after them, and only
+in files in which at least one value is known: a column that no source delivers takes neither time
+nor space, and does not change the bytes of a file. Readers fill in nulls.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -30,6 +34,8 @@ class ColumnSpec:
     range : tuple of (int, int), optional
         Lowest and highest plausible value, both included. The ETL replaces a value outside of it
         by null and flags it. Every column with a range is a number.
+    optional : bool
+        Whether only files in which a value is known have the column.
     trait : bool
         Whether the column describes the user rather than the day.
     label : str
@@ -44,6 +50,7 @@ class ColumnSpec:
     nullable: bool = True
     unit: str = ""
     range: tuple[int, int] | None = None
+    optional: bool = False
     trait: bool = False
     label: str = ""
     decimals: int = 0
@@ -189,9 +196,153 @@ COLUMNS = (
         type=pa.timestamp("us", tz="UTC"),
         description="when the source delivered it, if it says",
     ),
+    ColumnSpec(
+        name="sleep_deep",
+        type=pa.float64(),
+        description="minutes of deep sleep of the night that sleep_hours counts",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="Deep sleep",
+    ),
+    ColumnSpec(
+        name="sleep_light",
+        type=pa.float64(),
+        description="minutes of light sleep (Apple: core) of the night that sleep_hours counts",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="Light sleep",
+    ),
+    ColumnSpec(
+        name="sleep_rem",
+        type=pa.float64(),
+        description="minutes of REM sleep of the night that sleep_hours counts",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="REM sleep",
+    ),
+    ColumnSpec(
+        name="sleep_awake",
+        type=pa.float64(),
+        description="minutes awake between falling asleep and waking",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="Time awake at night",
+    ),
+    ColumnSpec(
+        name="sleep_start",
+        type=pa.timestamp("us"),
+        description="start of the longest sleep of the day of waking, on the user's local clock",
+        optional=True,
+    ),
+    ColumnSpec(
+        name="sleep_end",
+        type=pa.timestamp("us"),
+        description="end of the longest sleep of the day of waking, on the user's local clock",
+        optional=True,
+    ),
+    ColumnSpec(
+        name="hrv_rmssd",
+        type=pa.float64(),
+        description="heart-rate variability, root mean square of successive differences, ms",
+        unit="ms",
+        range=(1, 500),
+        optional=True,
+        label="Heart-rate variability (RMSSD)",
+        decimals=1,
+    ),
+    ColumnSpec(
+        name="hrv_sdnn",
+        type=pa.float64(),
+        description="heart-rate variability, standard deviation of beat intervals, ms",
+        unit="ms",
+        range=(1, 500),
+        optional=True,
+        label="Heart-rate variability (SDNN)",
+        decimals=1,
+    ),
+    ColumnSpec(
+        name="spo2",
+        type=pa.float64(),
+        description="mean blood oxygen saturation, %",
+        unit="%",
+        range=(50, 100),
+        optional=True,
+        label="Blood oxygen",
+        decimals=1,
+    ),
+    ColumnSpec(
+        name="respiration_rate",
+        type=pa.float64(),
+        description="mean breaths per minute",
+        unit="1/min",
+        range=(4, 60),
+        optional=True,
+        label="Respiration rate",
+        decimals=1,
+    ),
+    ColumnSpec(
+        name="vo2_max",
+        type=pa.float64(),
+        description="estimated maximal oxygen uptake, ml/kg/min",
+        unit="ml/kg/min",
+        range=(10, 100),
+        optional=True,
+        label="VO₂max",
+        decimals=1,
+    ),
+    ColumnSpec(
+        name="floors",
+        type=pa.int32(),
+        description="count of floors climbed",
+        range=(0, 1000),
+        optional=True,
+        label="Floors",
+    ),
+    ColumnSpec(
+        name="light_minutes",
+        type=pa.int32(),
+        description="minutes of light activity",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="Light activity",
+    ),
+    ColumnSpec(
+        name="moderate_minutes",
+        type=pa.int32(),
+        description="minutes of moderate activity",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="Moderate activity",
+    ),
+    ColumnSpec(
+        name="vigorous_minutes",
+        type=pa.int32(),
+        description="minutes of vigorous activity",
+        unit="min",
+        range=(0, 1440),
+        optional=True,
+        label="Vigorous activity",
+    ),
 )
 
-SCHEMA = pa.schema([column.field() for column in COLUMNS])
+#: The columns of every file.
+SCHEMA = pa.schema([column.field() for column in COLUMNS if not column.optional])
+
+#: All columns.
+FULL_SCHEMA = pa.schema([column.field() for column in COLUMNS])
+
+#: Names of the columns that only files with a known value have.
+OPTIONAL = tuple(column.name for column in COLUMNS if column.optional)
+
+#: Columns of one night that only mean something together: stages, and start and end.
+SLEEP_STAGES = ("sleep_deep", "sleep_light", "sleep_rem", "sleep_awake")
+SLEEP_SPAN = ("sleep_start", "sleep_end")
 
 #: The columns that are numbers, by name.
 NUMBERS = {column.name: column for column in COLUMNS if column.range is not None}
@@ -199,8 +350,23 @@ NUMBERS = {column.name: column for column in COLUMNS if column.range is not None
 #: Lowest and highest plausible value of each number.
 RANGES = {column.name: column.range for column in COLUMNS if column.range is not None}
 
-#: The numbers that are measured each day.
-MEASUREMENTS = tuple(name for name, column in NUMBERS.items() if not column.trait)
+#: The numbers that are measured each day, of the columns that every file has.
+MEASUREMENTS = tuple(
+    name for name, column in NUMBERS.items() if not column.trait and not column.optional
+)
+
+#: The numbers that are measured each day, of the optional columns.
+OPTIONAL_MEASUREMENTS = tuple(name for name in OPTIONAL if name in NUMBERS)
 
 #: The columns that describe the user.
 TRAITS = tuple(column.name for column in COLUMNS if column.trait)
+
+
+def optional_in(names: Collection[str]) -> tuple[str, ...]:
+    """The optional columns among `names`, in the order of the files."""
+    return tuple(name for name in OPTIONAL if name in names)
+
+
+def schema_of(names: Collection[str]) -> pa.Schema:
+    """`SCHEMA`, and those optional columns that are among `names`."""
+    return pa.schema([*SCHEMA, *(FULL_SCHEMA.field(name) for name in optional_in(names))])

@@ -267,7 +267,7 @@ def quality(
     """
     table = tables.quality(days, ranges)
     flags = days["quality_flags"].explode()
-    values = days[list(ranges)].astype(float)
+    values = days[[name for name in ranges if name in days]].astype(float)
     marks = disclosure.quantiles(values, days["user_id"], [*_FIVE.values()], people)
     worn, ids = days["worn"].to_numpy(dtype=bool), days["user_id"].to_numpy()
     rows = []

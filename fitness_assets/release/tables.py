@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fitness_assets.models.one_thread import one_thread
-from fitness_assets.record.raw import MEASUREMENTS, TRAITS
+from fitness_assets.record.raw import MEASUREMENTS, TRAITS, optional_in
 from fitness_assets.release.bundle import MonthSummary, Projection
 
 if TYPE_CHECKING:
@@ -290,10 +290,12 @@ def movement(users: pd.DataFrame) -> pd.DataFrame:
 def user_days(days: pd.DataFrame) -> pd.DataFrame:
     """One row a user and day, ordered by user and date: numbers, the person, and their history.
 
+    The optional columns of `days` come last.
     Means of the history are in single precision, which is finer than the values they average.
     """
+    optional = optional_in(days.columns)
     table = days[
-        ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *HISTORY]
+        ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *HISTORY, *optional]
     ].sort_values(["user_id", "date"], kind="stable", ignore_index=True)
     return table.astype(dict.fromkeys(HISTORY, "float32"))
 
@@ -310,15 +312,17 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
     Returns
     -------
     DataFrame
-        One row a number. Counts of records: ``known``, ``out_of_range`` (nulled by the ETL),
-        ``not_worn`` and otherwise ``missing``, which add up to all records. ``allowed_low`` and
-        ``allowed_high``. Of the known values ``minimum``, ``q1``, ``median``, ``q3`` and
-        ``maximum``; and ``outliers``, the count of those further than three interquartile ranges
-        outside the quartiles, which are kept.
+        One row a number that `days` have. Counts of records: ``known``, ``out_of_range`` (nulled
+        by the ETL), ``not_worn`` and otherwise ``missing``, which add up to all records.
+        ``allowed_low`` and ``allowed_high``. Of the known values ``minimum``, ``q1``, ``median``,
+        ``q3`` and ``maximum``; and ``outliers``, the count of those further than three
+        interquartile ranges outside the quartiles, which are kept.
     """
     flags = days["quality_flags"].explode()
     rows = []
     for name, (low, high) in ranges.items():
+        if name not in days:
+            continue
         known = days[name].dropna().to_numpy(dtype=float)
         flagged = flags.index[flags == f"{name}_out_of_range"]
         nulled = len(flagged)

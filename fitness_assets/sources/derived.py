@@ -5,17 +5,24 @@ in one import or in two. Therefore formats that combine readings add the column 
 canonical record, and imports store it. It does not reach the lake.
 """
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA, schema_of
 
 #: Names of the columns whose values were derived.
 DERIVED = pa.field("_derived", pa.list_(pa.string()))
-#: The columns that an import stores.
-STORED_SCHEMA = SCHEMA.append(DERIVED)
+#: The columns that an import can store. A file has only the optional columns with a known value.
+STORED_SCHEMA = FULL_SCHEMA.append(DERIVED)
+
+
+def stored_schema_of(names: Collection[str]) -> pa.Schema:
+    """The columns of `STORED_SCHEMA` without the optional ones that are not among `names`."""
+    return schema_of(names).append(DERIVED)
 
 
 def is_derived(records: pa.Table, name: str) -> npt.NDArray[np.bool_]:

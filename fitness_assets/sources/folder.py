@@ -11,10 +11,11 @@ from typing import IO
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
 
 from fitness_assets import months, regular_files
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import SCHEMA, ReportUnreadable
+from fitness_assets.record.raw import FULL_SCHEMA, ReportUnreadable, schema_of
 from fitness_assets.sources.parquet_limits import MAX_COLUMNS, batches
 
 #: Columns that every file must have. The other canonical columns are optional.
@@ -60,6 +61,8 @@ class Folder:
     def read(self, month: str, report_unreadable: ReportUnreadable, /) -> Iterator[pa.RecordBatch]:
         """Read the records of `month`, in the order of the files' paths.
 
+        All batches have the optional columns that any file has that may hold records of the month.
+
         A file outside of the months' folders that cannot be read is skipped as a whole and
         reported, so that it does not block every month.
 
@@ -71,24 +74,31 @@ class Folder:
         """
         found = False
         errors: list[str] = []
-        for path in self._files():
-            relative = path.relative_to(self._root)
-            folder_month = _month_of_path(relative)
+        by_path = {path: _month_of_path(path.relative_to(self._root)) for path in self._files()}
+        schema = schema_of(
+            {
+                name
+                for path, folder_month in by_path.items()
+                if folder_month in {None, month}
+                for name in _header(path)
+            }
+        )
+        for path, folder_month in by_path.items():
             if folder_month is None:
                 # Either all rows of a file are used or none, so spool them until the last is valid.
                 with tempfile.TemporaryFile() as spool:
                     try:
-                        _write_spool(_records(path, month), spool)
+                        _write_spool(_records(path, month, schema), spool, schema)
                     except SourceError as error:
                         errors.append(str(error))
                         message = str(error).replace(f"{self._root}/", "")
-                        report_unreadable(relative.as_posix(), message)
+                        report_unreadable(path.relative_to(self._root).as_posix(), message)
                         continue
                     for records in _read_spool(spool):
                         found = True
                         yield records
             elif folder_month == month:
-                for records in _records(path, month, strict=True):
+                for records in _records(path, month, schema, strict=True):
                     found = True
                     yield records
         if not found:
@@ -122,12 +132,33 @@ def _month_of_path(path: Path) -> str | None:
     return f"{match[1]}-{int(match[2]):02d}" if match else None
 
 
-def _records(path: Path, month: str, *, strict: bool = False) -> Iterator[pa.RecordBatch]:
+def _header(path: Path) -> list[str]:
+    """Names of the columns of a file; none if it cannot be read, which `_records` reports."""
+    try:
+        regular_files.check(path)
+        if path.suffix.lower() == ".parquet":
+            return list(pq.read_schema(path).names)
+        return _csv_names(path)
+    except (SourceError, pa.ArrowException, OSError, UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _csv_names(path: Path) -> list[str]:
+    with path.open(newline="", encoding="utf-8-sig") as text:
+        header = text.readline(_MAX_HEADER_LENGTH)
+    if len(header) >= _MAX_HEADER_LENGTH:
+        raise SourceError(f"{path} has a header of {len(header):,} characters or more")
+    return next(csv.reader([header]), [])
+
+
+def _records(
+    path: Path, month: str, schema: pa.Schema, *, strict: bool = False
+) -> Iterator[pa.RecordBatch]:
     """The canonical records of `month` in `path`; if `strict`, others are an error."""
     first, end = (pa.scalar(day, pa.date32()) for day in (months.start(month), months.end(month)))
     row = 0
     for batch in _batches(path):
-        records = _canonical(batch, path, row)
+        records = _canonical(batch, path, row, schema)
         row += batch.num_rows
         dates = records.column("date")
         inside = pc.and_(pc.greater_equal(dates, first), pc.less(dates, end))
@@ -139,8 +170,8 @@ def _records(path: Path, month: str, *, strict: bool = False) -> Iterator[pa.Rec
             yield records
 
 
-def _write_spool(batches: Iterable[pa.RecordBatch], file: IO[bytes]) -> None:
-    with pa.ipc.new_stream(file, SCHEMA) as stream:
+def _write_spool(batches: Iterable[pa.RecordBatch], file: IO[bytes], schema: pa.Schema) -> None:
+    with pa.ipc.new_stream(file, schema) as stream:
         for batch in batches:
             stream.write_batch(batch)
 
@@ -159,11 +190,7 @@ def _batches(path: Path) -> Iterator[pa.RecordBatch]:
         if kind == "parquet":
             yield from batches(path, str(path), lambda names: _columns(names, path), _BATCH_ROWS)
         else:
-            with path.open(newline="", encoding="utf-8-sig") as text:
-                header = text.readline(_MAX_HEADER_LENGTH)
-            if len(header) >= _MAX_HEADER_LENGTH:
-                raise SourceError(f"{path} has a header of {len(header):,} characters or more")
-            columns = _columns(next(csv.reader([header]), []), path)
+            columns = _columns(_csv_names(path), path)
             # Read as text, so that errors can name the row of an invalid value.
             options = pa_csv.ConvertOptions(
                 include_columns=columns,
@@ -187,13 +214,15 @@ def _columns(names: list[str], path: Path) -> list[str]:
     duplicates = sorted({name for name in names if names.count(name) > 1})
     if duplicates:
         raise SourceError(f"{path} has the column {', '.join(duplicates)} twice")
-    return [name for name in names if name in SCHEMA.names]
+    return [name for name in names if name in FULL_SCHEMA.names]
 
 
-def _canonical(batch: pa.RecordBatch, path: Path, rows_before: int) -> pa.RecordBatch:
-    """`batch` with the canonical schema; `rows_before` is only for the row number in errors."""
+def _canonical(
+    batch: pa.RecordBatch, path: Path, rows_before: int, schema: pa.Schema
+) -> pa.RecordBatch:
+    """`batch` with the canonical `schema`; `rows_before` is only for the row number in errors."""
     columns = []
-    for field in SCHEMA:
+    for field in schema:
         if field.name == "source":
             column = pa.array(["folder"] * batch.num_rows, field.type)
         elif field.name not in batch.schema.names:
@@ -211,7 +240,7 @@ def _canonical(batch: pa.RecordBatch, path: Path, rows_before: int) -> pa.Record
                 row = pc.index(column.is_null(), True).as_py() + 1
                 raise SourceError(f"{path}, row {rows_before + row} has no {field.name}")
         columns.append(column)
-    return pa.record_batch(columns, schema=SCHEMA)
+    return pa.record_batch(columns, schema=schema)
 
 
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -228,8 +257,11 @@ def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
             # A timestamp with a zone is assigned to its local day.
             local = pc.local_timestamp(values) if values.type.tz else values
             return pc.floor_temporal(local, unit="day").cast(kind)
-    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(values.type) and not values.type.tz:
-        values = pc.assume_timezone(values, "UTC")
+    if pa.types.is_timestamp(kind) and pa.types.is_timestamp(values.type):
+        if kind.tz is None and values.type.tz:
+            values = pc.local_timestamp(values)
+        elif kind.tz and not values.type.tz:
+            values = pc.assume_timezone(values, "UTC")
     if pa.types.is_floating(kind) or (
         pa.types.is_integer(kind) and (text or pa.types.is_floating(values.type))
     ):

@@ -18,7 +18,7 @@ VERSION = 3
 
 #: Raise it when an export is read into other records than before, such as after a format learned a
 #: column: the same export is then read again instead of counting as already imported.
-READER_VERSION = 2
+READER_VERSION = 3
 _FIRST_READER = 1
 # Below the limit of a manifest, which contains the document.
 _MAX_BYTES, _MAX_VALUES = 40_000_000, 90_000

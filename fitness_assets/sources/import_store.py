@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from fitness_assets import months
 from fitness_assets.record.raw import SCHEMA, TRAITS
 from fitness_assets.sources import merge
-from fitness_assets.sources.derived import STORED_SCHEMA
+from fitness_assets.sources.derived import STORED_SCHEMA, stored_schema_of
 from fitness_assets.sources.import_manifest import ImportInfo, import_info
 from fitness_assets.storage.publication import (
     Manifest,
@@ -60,11 +60,16 @@ class StoredImport:
         """The stored file of this name, or None."""
         return next((file for file in self.manifest.files if file.name == name), None)
 
-    def read(self, month: str) -> Iterator[pa.RecordBatch]:
-        """The records of `month` as they were read from the export, with `STORED_SCHEMA`."""
+    def read(self, month: str, schema: pa.Schema = STORED_SCHEMA) -> Iterator[pa.RecordBatch]:
+        """The records of `month` as they were read from the export, with `schema`."""
         file = self.file(records_file(month))
         if file is not None:
-            yield from _read(self.folder, file, STORED_SCHEMA)
+            yield from _read(self.folder, file, schema)
+
+    def columns(self, month: str) -> list[str]:
+        """Names of the columns of the records of `month`."""
+        file = self.file(records_file(month))
+        return [] if file is None else list(pq.read_schema(self.folder / file.path).names)
 
     def read_traits(self) -> Iterator[pa.RecordBatch]:
         """The records of `TRAITS_FILE`."""
@@ -152,20 +157,24 @@ def read_merged(
     Returns
     -------
     iterator of Table
-        The columns of the canonical record, and for each column of values one that is named by
-        `merge.origin_of`: the position in `imports` of the import that the value is from.
+        The columns of the canonical record, with the optional ones that any import has, and for
+        each column of values one that is named by `merge.origin_of`: the position in `imports` of
+        the import that the value is from.
     """
     present = [each for each in imports if month in each.info.months]
     wanted = {user for each in present for user in each.info.users}
     if users is not None:
         wanted &= set(users)
     in_order = sorted(wanted)
+    schema = stored_schema_of({name for each in present for name in each.columns(month)})
     records = sum(each.info.months[month] for each in present)
     size = max(1, len(in_order) // (1 + records // _MAX_RECORDS))
     for start in range(0, len(in_order), size):
         some = in_order[start : start + size]
         table = _numbered(
-            ((number, each.read(month)) for number, each in enumerate(imports)), some, STORED_SCHEMA
+            ((number, each.read(month, schema)) for number, each in enumerate(imports)),
+            some,
+            schema,
         )
         if table.num_rows:
             before = merge.last_traits(merge.merge_days(_earlier_traits(imports, month, some)))

@@ -10,10 +10,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record.raw import OPTIONAL
 from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES
 from fitness_assets.sources.import_store import records_file, write_traits
 from fitness_assets.sources.pseudonyms import Pseudonyms
+from fitness_assets.storage.lake import drop_null_columns
 
 # Rows of a row group. With a fixed number, equal records give equal bytes however they are batched:
 # a month without a user who was forgotten has the version of a month that never held the user.
@@ -63,6 +65,8 @@ def write_records(
                 raise SourceError(f"its rows name more than {MAX_SOURCES:,} sources")
         for file in files.values():
             file.flush()
+    for month in files:
+        drop_null_columns(staging / records_file(month), OPTIONAL, {})
     return Content(
         months=dict(sorted(counts.items())),
         users=sorted(users),

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from fitness_assets import clock
 from fitness_assets.errors import ForgottenUserError, SourceError
-from fitness_assets.record.raw import SCHEMA, ReportUnreadable
+from fitness_assets.record.raw import SCHEMA, ReportUnreadable, schema_of
 from fitness_assets.record.user_ids import normalize_user_id, spellings
 from fitness_assets.sources import import_store, originals
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
@@ -271,7 +271,8 @@ class Imports:
         found = False
         for days in import_store.read_merged(stored_imports(self._root), month):
             found = True
-            yield from days.select(SCHEMA.names).cast(SCHEMA).to_batches()
+            schema = schema_of(days.column_names)
+            yield from days.select(schema.names).cast(schema).to_batches()
         if not found:
             raise SourceError(f"no import holds records of {month}")
 
@@ -289,7 +290,7 @@ class Imports:
             for day in days.to_pylist():
                 columns: dict[str, list[str]] = defaultdict(list)
                 for name in VALUES:
-                    if (number := day[origin_of(name)]) is not None:
+                    if (number := day.get(origin_of(name))) is not None:
                         columns[imports[number].info.digest].append(name)
                 yield DayOrigins(day=day["date"], columns=dict(columns))
 

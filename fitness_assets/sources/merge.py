@@ -6,7 +6,8 @@ one. If this value was derived from readings, and another record of the same sou
 the day, the stated value is taken instead: hours of steps that are imported after the daily totals
 do not replace these. A measure that a record lacks stays as another record has it, and a value that
 is not plausible is taken only if no record has a plausible one. Energy and its kind are taken from
-one record.
+one record, and so are the stages of a night, and its start and end: from the record that the hours
+of sleep are from, if it has them.
 
 The columns that describe the user (`TRAITS`) hold until the next known value.
 """
@@ -17,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.record import wear
-from fitness_assets.record.raw import RANGES, SCHEMA, TRAITS
+from fitness_assets.record.raw import FULL_SCHEMA, RANGES, SLEEP_SPAN, SLEEP_STAGES, TRAITS
 from fitness_assets.sources.derived import DERIVED, is_derived
 
 #: An optional column of the input: the number of the import that a record is from.
@@ -25,7 +26,7 @@ ORIGIN = "_origin"
 #: The columns that are merged by themselves.
 VALUES = tuple(
     name
-    for name in SCHEMA.names
+    for name in FULL_SCHEMA.names
     if name not in {"user_id", "date", "calories_kind", "source", "ingested_at"}
 )
 
@@ -68,6 +69,8 @@ def merge_days(records: pa.Table) -> pa.Table:
         plausible = known[name] & _plausible(records, name)
         rows = _first_stated_rows(records, name, plausible, starts)
         chosen[name] = np.where(rows < 0, _first_rows(known[name], starts), rows)
+    for group in (SLEEP_STAGES, SLEEP_SPAN):
+        chosen |= _of_one_night(group, chosen, known, starts)
     contributing = np.stack(list(chosen.values()))
     # The record of a day's best value; of a day without any, its first record.
     best = np.where(contributing < 0, len(records), contributing).min(axis=0)
@@ -148,6 +151,24 @@ def trait_records(records: pa.Table) -> pa.Table:
     rows = [_last_rows(_known(days[name]) & _plausible(days, name), starts) for name in TRAITS]
     found = np.unique(np.concatenate(rows))
     return days.take(pa.array(found[found >= 0]))
+
+
+def _of_one_night(
+    group: tuple[str, ...], chosen: dict[str, _Rows], known: dict[str, _Mask], starts: _Rows
+) -> dict[str, _Rows]:
+    """The rows of the columns of `group`: of each day, one row for all of them.
+
+    It is that of the hours of sleep if it has any: stages and hours of two devices do not add up.
+    """
+    names = [name for name in group if name in chosen]
+    if not names:
+        return {}
+    has_any = np.logical_or.reduce([known[name] for name in names])
+    rows = _first_rows(has_any, starts)
+    if "sleep_hours" in chosen:
+        of_hours = chosen["sleep_hours"]
+        rows = np.where((of_hours >= 0) & has_any[of_hours], of_hours, rows)
+    return {name: np.where((rows >= 0) & known[name][rows], rows, -1) for name in names}
 
 
 def _best_first(records: pa.Table, names: list[str]) -> pa.Table:

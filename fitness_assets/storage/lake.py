@@ -3,11 +3,12 @@
 import io
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
+from fitness_assets.record import raw
 from fitness_assets.record.distribution import Distribution
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import (
@@ -34,6 +36,13 @@ _ROW_GROUP = 262_144
 # Bytes of a column's dictionary beyond which its values are written plain. Means have nearly as
 # many distinct values as rows, and a dictionary of them costs time and space without any benefit.
 _MAX_DICTIONARY = 65_536
+
+_WRITER_OPTIONS: Mapping[str, Any] = {
+    "compression": "zstd",
+    "dictionary_pagesize_limit": _MAX_DICTIONARY,
+    # A checksum per page lets a reader of some columns verify only what it reads.
+    "write_page_checksum": True,
+}
 
 
 class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,19 +195,24 @@ class Lake(Generic[Info_co]):
     def scan(self, months: Sequence[str], columns: Sequence[str] | None = None) -> Scan:
         """Read `columns`, or all, of `months`, in order. No other file or column is read.
 
+        An optional column of the record that a month does not have is null in its rows.
+
         Raises
         ------
         StorageError
             If a month is not in the lake, or its files differ from its manifest.
         """
         parts = [self._read(month, columns) for month in months]
-        return Scan(pa.concat_tables([p.table for p in parts]), sum(p.bytes_read for p in parts))
+        table = pa.concat_tables([p.table for p in parts], promote_options="default")
+        return Scan(table, sum(p.bytes_read for p in parts))
 
     def _read(self, month: str, columns: Sequence[str] | None) -> Scan:
-        requested = list(columns) if columns is not None else None
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
             counter = _Counter()
+            info = self._info(month, manifest)
+            missing = raw.optional_in(set(columns or ()) - info.columns.keys())
+            requested = None if columns is None else [n for n in columns if n not in missing]
             try:
                 tables = [
                     _read_file(self.folder(month) / file.path, file.bytes, requested, counter)
@@ -207,14 +221,17 @@ class Lake(Generic[Info_co]):
             except FileNotFoundError:
                 continue
             table = pa.concat_tables(tables)
-            info = self._info(month, manifest)
             found = {field.name: str(field.type) for field in table.schema}
-            expected = {name: info.columns.get(name) for name in requested or info.columns}
+            names = info.columns if requested is None else requested
+            expected = {name: info.columns.get(name) for name in names}
             if (table.num_rows, found) != (info.rows, expected):
                 raise StorageError(
                     f"{self.folder(month)} differs from its manifest in rows or columns"
                 )
-            return Scan(table, counter.bytes)
+            for name in missing:
+                nulls = pa.nulls(len(table), raw.FULL_SCHEMA.field(name).type)
+                table = table.append_column(name, nulls)
+            return Scan(table if columns is None else table.select(list(columns)), counter.bytes)
         raise StorageError(f"{self.folder(month)} lacks a file of its manifest")
 
 
@@ -222,14 +239,7 @@ def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema)
     """Write `batches` to a Parquet file. Equal rows give equal bytes, for any size of batches."""
     # Metadata of the schema belongs to the library that created the batches.
     schema = schema.remove_metadata()
-    # A checksum per page lets a reader of some columns verify only what it reads.
-    with pq.ParquetWriter(
-        path,
-        schema,
-        compression="zstd",
-        dictionary_pagesize_limit=_MAX_DICTIONARY,
-        write_page_checksum=True,
-    ) as file:
+    with pq.ParquetWriter(path, schema, **_WRITER_OPTIONS) as file:
         pending: list[pa.RecordBatch] = []
         for batch in batches:
             pending.append(batch)
@@ -239,6 +249,60 @@ def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema)
                 file.write_table(rows.slice(0, complete), row_group_size=_ROW_GROUP)
                 pending = rows.slice(complete).to_batches()
         file.write_table(_combined(pending, schema), row_group_size=_ROW_GROUP)
+
+
+def write_delivered(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write raw records to a Parquet file, without the optional columns that are null throughout.
+
+    Parameters
+    ----------
+    path : Path
+    batches : iterable of RecordBatch
+        With the columns of `record.raw.SCHEMA`, and the same optional columns in each.
+    """
+    remaining = iter(batches)
+    first = next(remaining, None)
+    schema = raw.schema_of([] if first is None else first.schema.names)
+    write_rows(path, remaining if first is None else chain([first], remaining), schema)
+    drop_null_columns(path, raw.OPTIONAL, _WRITER_OPTIONS)
+
+
+def drop_null_columns(
+    path: Path, names: Collection[str], writer_options: Mapping[str, Any]
+) -> None:
+    """Write a Parquet file again without those columns of `names` that are null throughout.
+
+    The file is the same as if it was written without them. If there are none, it is not changed.
+
+    Parameters
+    ----------
+    path : Path
+    names : collection of str
+    writer_options : mapping
+        Options of `ParquetWriter` that it was written with.
+    """
+    rest = path.with_name(f"{path.name}.rest")
+    with pq.ParquetFile(path) as file:
+        null = [name for name in file.schema_arrow.names if name in names and _is_null(file, name)]
+        if not null:
+            return
+        schema = pa.schema([each for each in file.schema_arrow if each.name not in null])
+        with pq.ParquetWriter(rest, schema, **writer_options) as writer:
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group, columns=schema.names)
+                writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+    rest.replace(path)
+
+
+def _is_null(file: pq.ParquetFile, name: str) -> bool:
+    """Whether the column `name` is null throughout, by the statistics of the file."""
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        columns = (group.column(index) for index in range(group.num_columns))
+        chunk = next(column for column in columns if column.path_in_schema == name)
+        if chunk.statistics is None or chunk.statistics.null_count != group.num_rows:
+            return False
+    return True
 
 
 def _combined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

@@ -151,7 +151,7 @@ def _letter(letter: str) -> str:
 
 def _vocabulary() -> Collection[str]:
     """Words that the platform itself writes, in lower case."""
-    columns = {word for name in raw.SCHEMA.names for word in (name, *name.split("_"))}
+    columns = {word for name in raw.FULL_SCHEMA.names for word in (name, *name.split("_"))}
     return columns | _WORDS
 
 

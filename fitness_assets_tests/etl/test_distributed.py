@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import clean, distributed
 from fitness_assets.record import daily
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.storage.lake import write_rows
 
@@ -23,13 +23,16 @@ pytestmark = pytest.mark.spark
 
 
 def test_spark_reads_the_canonical_schema() -> None:
-    assert distributed.RAW_SCHEMA.names == SCHEMA.names
-    assert all(field.nullable for field in distributed.RAW_SCHEMA)
-    types = {field.name: field.dataType.simpleString() for field in distributed.RAW_SCHEMA}
+    schema = distributed.raw_schema(OPTIONAL)
+    assert distributed.raw_schema().names == SCHEMA.names
+    assert schema.names == FULL_SCHEMA.names
+    assert all(field.nullable for field in schema)
+    types = {field.name: field.dataType.simpleString() for field in schema}
     assert types["date"] == "date"
     assert types["steps"] == "int"
     assert types["distance_km"] == "double"
     assert types["ingested_at"] == "timestamp"
+    assert types["sleep_start"] == "timestamp_ntz"
 
 
 @pytest.fixture
@@ -88,7 +91,7 @@ def test_a_full_disk_of_an_executor_is_reported_in_one_line(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     records: list[Any] = [("a", date(2023, 4, 1), *[None] * (len(SCHEMA) - 2))]
-    frame = spark.createDataFrame(records, distributed.RAW_SCHEMA)
+    frame = spark.createDataFrame(records, distributed.raw_schema())
     with pytest.raises(EtlError) as error:
         distributed.write_files(frame, None, 1, tmp_path, write)
     assert str(error.value).startswith("Spark: OSError: [Errno 28] No space left on device")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import schema_of
 from fitness_assets.record.wear import MOVEMENT, movement_is_kept
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
@@ -59,8 +59,9 @@ def import_path(path: Path, **options: Any) -> Imported:
     import_options = ImportOptions(**{"user": USER, **options})
     batches = read_export(path, import_options, lambda *entry: imported.quarantined.append(entry))
     for batch in batches:
-        records = batch.select(SCHEMA.names)
-        assert records.schema.equals(SCHEMA)
+        schema = schema_of(batch.schema.names)
+        records = batch.select(schema.names)
+        assert records.schema.equals(schema)
         for record in records.to_pylist():
             key = (record.pop("user_id"), record.pop("date"))
             # Only rows of tidy files, which may name a source of their own, are not combined.

@@ -9,7 +9,11 @@ For one user, day and metric
 - readings without a time of day are summed by source, and the largest sum is kept: a phone and a
   watch count the same steps, so what they measured at the same time is never added together;
 - the mean heart rate is the mean of the hourly means of the source with the most hours: devices
-  measure more often during exercise, which would bias a plain mean.
+  measure more often during exercise, which would bias a plain mean;
+- other readings that are averaged are those of the source with the most readings;
+- the hours of sleep are those of the source with the longest sleep; stages, start and end are from
+  the same source, or else from the one with the longest sleep of those that have them. Several
+  nights and naps of a source are added, and start and end are those of its longest.
 """
 
 import math
@@ -22,11 +26,14 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record.raw import FULL_SCHEMA
 from fitness_assets.record.wear import MOVEMENT, movement_is_kept
 from fitness_assets.sources.derived import DERIVED, STORED_SCHEMA
+from fitness_assets.sources.exports import sleep
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import DayAmounts, merge
 from fitness_assets.sources.exports.report import column_of
+from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.source_order import rank
 
 #: Days outside this range are rejected: no step counter is older, and later ones are errors.
@@ -48,9 +55,14 @@ _ZERO_IS_MISSING = frozenset(
         "sleep_hours",
         "height_cm",
         "weight_kg",
+        "hrv_rmssd",
+        "hrv_sdnn",
+        "spo2",
+        "respiration_rate",
+        "vo2_max",
     }
 )
-_COUNTS = ("steps", "active_minutes", "sedentary_minutes")
+_COUNTS = {field.name for field in FULL_SCHEMA if pa.types.is_integer(field.type)}
 
 _Key = tuple[str, date]
 
@@ -87,6 +99,9 @@ class DayAggregator:
         self._ranks: dict[str, int] = {}
         # By source and hour, the sum and the number of heart rates.
         self._heart_rates: dict[_Key, dict[str, dict[int, tuple[float, int]]]] = defaultdict(dict)
+        # By metric and source, the sum and the number of readings.
+        self._readings: dict[_Key, dict[tuple[str, str], tuple[float, int]]] = defaultdict(dict)
+        self._nights: dict[_Key, dict[str, list[Night]]] = defaultdict(dict)
         self._longest_workout: dict[_Key, tuple[float, str]] = {}
         self._profiles: dict[str, tuple[date | None, str | None]] = {}
 
@@ -138,6 +153,25 @@ class DayAggregator:
         total_before, count_before = hours.get(hour, (0.0, 0))
         hours[hour] = (total_before + total, count_before + count)
 
+    def add_readings(  # noqa: PLR0913, PLR0917 - all of them identify the readings
+        self, user: str, day: date, metric: str, source: str, total: float, count: int = 1
+    ) -> None:
+        """Add readings of one source that the day averages, as their sum and number.
+
+        A zero is a missing value.
+        """
+        if total <= 0:
+            return
+        self._check_source(source)
+        readings = self._readings[user, day]
+        total_before, count_before = readings.get((metric, source), (0.0, 0))
+        readings[metric, source] = (total_before + total, count_before + count)
+
+    def add_night(self, user: str, day: date, source: str, night: Night) -> None:
+        """Add a night or a nap of one source, on the day of waking."""
+        self._check_source(source)
+        self._nights[user, day].setdefault(source, []).append(night)
+
     def add_workout(self, user: str, day: date, activity: str | None, length: float) -> None:
         """Add a workout; the longest of the day becomes its activity."""
         if activity is not None:
@@ -183,6 +217,8 @@ class DayAggregator:
                 *self._sums,
                 *self._amounts,
                 *self._heart_rates,
+                *self._readings,
+                *self._nights,
                 *self._longest_workout,
             }
         )
@@ -222,12 +258,13 @@ class DayAggregator:
             "sex": sex,
             "source": self.source,
             DERIVED.name: sorted(self._derived(key, values)),
+            **sleep.span(self._nights.get(key, {})),
             **{name: round(value, _DIGITS) for name, value in values.items()},
         }
         for name in values:
             if not math.isfinite(row[name]):
                 quarantine(self.source, f"{user}, {day}", f"{name} is {row.pop(name)}")
-        for name in _COUNTS:
+        for name in _COUNTS & values.keys():
             if name in row and row[name] > _MAX_INT32:
                 quarantine(self.source, f"{user}, {day}", f"{name} is {row.pop(name):.0f}")
             elif name in row:
@@ -264,7 +301,12 @@ class DayAggregator:
         sources = self._heart_rates.get(key, {}).values()
         if sources:
             values["heart_rate_avg"] = max(map(_rank_source, sources))[-1]
-        return values | self._stated.get(key, {})
+        # Of several sources, the last one has the most readings.
+        readings = self._readings.get(key, {}).items()
+        for (metric, _), (total, count) in sorted(readings, key=_by_count):
+            values[metric] = total / count
+        values |= sleep.combined(self._nights.get(key, {})) | self._stated.get(key, {})
+        return sleep.without_empty_stages(values)
 
     def _merged(self, key: _Key) -> Iterator[tuple[str, float]]:
         """The amount of each metric, of the amounts by the time of day."""
@@ -291,6 +333,12 @@ def _rank_source(hours: dict[int, tuple[float, int]]) -> tuple[int, int, float]:
     """The number of hours, the number of readings, and the mean of the hourly means."""
     means = sorted(total / count for total, count in hours.values())
     return len(hours), sum(count for _, count in hours.values()), sum(means) / len(means)
+
+
+def _by_count(readings: tuple[tuple[str, str], tuple[float, int]]) -> tuple[int, float]:
+    """The number of readings, and their sum."""
+    _, (total, count) = readings
+    return count, total
 
 
 def _age(birth_date: date | None, day: date) -> int | None:

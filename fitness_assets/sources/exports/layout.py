@@ -30,7 +30,7 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA
 from fitness_assets.regular_files import read_text
 from fitness_assets.text import shorten
 
@@ -39,6 +39,7 @@ MAX_TOML_BYTES = 1 << 18
 
 _MISSING = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"})
 _HOURS = {"h": 1.0, "min": 1 / 60, "s": 1 / 3600, "ms": 1 / 3_600_000}
+_MILLISECONDS = {"ms": 1.0, "s": 1000.0}
 _MINUTES = {"min": 1.0, "h": 60.0, "s": 1 / 60, "ms": 1 / 60_000}
 #: By canonical column, the factor from each unit to the canonical unit, which comes first.
 UNITS = {
@@ -54,6 +55,16 @@ UNITS = {
     "sleep_hours": _HOURS,
     "active_minutes": _MINUTES,
     "sedentary_minutes": _MINUTES,
+    "sleep_deep": _MINUTES,
+    "sleep_light": _MINUTES,
+    "sleep_rem": _MINUTES,
+    "sleep_awake": _MINUTES,
+    "hrv_rmssd": _MILLISECONDS,
+    "hrv_sdnn": _MILLISECONDS,
+    "spo2": {"%": 1.0, "fraction": 100.0},
+    "light_minutes": _MINUTES,
+    "moderate_minutes": _MINUTES,
+    "vigorous_minutes": _MINUTES,
     "height_cm": {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48},
     "weight_kg": {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318},
 }
@@ -108,7 +119,7 @@ class Layout:
 
 
 #: The layout of a file with canonical column names and units. Columns may be absent.
-CANONICAL = Layout(columns={name: (name, 1.0) for name in SCHEMA.names}, constants={})
+CANONICAL = Layout(columns={name: (name, 1.0) for name in FULL_SCHEMA.names}, constants={})
 
 
 def load(path: Path) -> Layout:
@@ -140,7 +151,7 @@ def parse(declared: Mapping[str, Any]) -> Layout:
     _check_names("", declared, _KEYS)
     tables = {key: _typed(declared.get(key, {}), dict, key) for key in ("columns", "constants")}
     for key, table in tables.items():
-        _check_names(f"{key}.", table, SCHEMA.names)
+        _check_names(f"{key}.", table, FULL_SCHEMA.names)
     for name in tables["columns"].keys() & tables["constants"].keys():
         raise SourceError(f"constants.{name} is also a column")
     columns = {name: _column(name, value) for name, value in tables["columns"].items()}
@@ -154,7 +165,7 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         raise SourceError("constants.calories_kind is missing: set it to total or active")
     date_format = _date_format(declared)
     zero_is_missing = _strings(declared, "zero_is_missing")
-    _check_names("zero_is_missing: ", zero_is_missing, SCHEMA.names)
+    _check_names("zero_is_missing: ", zero_is_missing, FULL_SCHEMA.names)
     delimiter = _string(declared, "delimiter")
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '\r\n"'):
         raise SourceError(f"delimiter is {shorten(delimiter)}, not one character")
@@ -200,7 +211,7 @@ def _codes(name: str, declared: Any) -> dict[str, Any]:
 
 def _canonical_value(key: str, name: str, declared: Any) -> Any:
     """A value as the canonical column `name` holds it."""
-    column_type = SCHEMA.field(name).type
+    column_type = FULL_SCHEMA.field(name).type
     try:
         value = pa.scalar(declared, column_type).as_py()
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA
 from fitness_assets.sources.exports.registry import FORMATS, detect_format
 from fitness_assets_tests.support.exports import (
     COMBINED,
@@ -72,7 +72,9 @@ def test_the_examples_fill_exactly_the_declared_columns(tmp_path: Path, name: st
 
 def test_a_tidy_file_fills_every_column(tmp_path: Path) -> None:
     values = {"date": "2023-04-02", "calories_kind": "total", "ingested_at": "2023-04-03"}
-    rows = [SCHEMA.names, [values.get(name, "7") for name in SCHEMA.names]]
+    values |= {"sleep_start": "2023-04-01 23:10", "sleep_end": "2023-04-02T07:00:00"}
+    names = FULL_SCHEMA.names
+    rows = [names, [values.get(name, "7") for name in names]]
     write_files(tmp_path, {"days.csv": "\n".join(map(",".join, rows))})
     imported = import_path(tmp_path)
     assert imported.quarantined == []

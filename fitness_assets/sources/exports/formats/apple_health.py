@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pyarrow as pa
 
 from fitness_assets.record.activities import activity
+from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES, DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
@@ -31,6 +32,7 @@ _ENERGY = {"kcal": 1.0, "Cal": 1.0, "kJ": 1 / 4.184, "cal": 0.001, "J": 0.001 / 
 _LENGTH = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "yd": 0.0009144}
 _TIME = {"min": 1.0, "s": 1 / 60, "hr": 60.0}
 _RATE = {"count/min": 1.0, "count/s": 60.0}
+_OXYGEN_UPTAKE = dict.fromkeys(("mL/min·kg", "ml/min·kg", "mL/kg·min", "ml/(kg*min)"), 1.0)
 _MASS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318, "oz": 0.028349523}
 _HEIGHT = {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48}
 # By type, the metric and the factor from each unit.
@@ -44,11 +46,25 @@ _QUANTITIES = {
     "HKQuantityTypeIdentifierRestingHeartRate": ("resting_heart_rate", _RATE),
     "HKQuantityTypeIdentifierBodyMass": ("weight_kg", _MASS),
     "HKQuantityTypeIdentifierHeight": ("height_cm", _HEIGHT),
+    "HKQuantityTypeIdentifierHeartRateVariabilitySDNN": ("hrv_sdnn", {"ms": 1.0, "s": 1000.0}),
+    "HKQuantityTypeIdentifierOxygenSaturation": ("spo2", {"%": 1.0}),
+    "HKQuantityTypeIdentifierRespiratoryRate": ("respiration_rate", _RATE),
+    "HKQuantityTypeIdentifierVO2Max": ("vo2_max", _OXYGEN_UPTAKE),
+    "HKQuantityTypeIdentifierFlightsClimbed": ("floors", {"count": 1.0}),
 }
-_SUMMED = {"steps", "distance_km", "active_kcal", "basal_kcal", "active_minutes"}
+_SUMMED = {"steps", "distance_km", "active_kcal", "basal_kcal", "active_minutes", "floors"}
+# Averaged over the readings of one source.
+_AVERAGED = {"hrv_sdnn", "spo2", "respiration_rate", "vo2_max"}
 _SLEEP = "HKCategoryTypeIdentifierSleepAnalysis"
 _SLEEP_PREFIX = "HKCategoryValueSleepAnalysis"
-_ASLEEP = {"Asleep", "AsleepUnspecified", "AsleepCore", "AsleepDeep", "AsleepREM"}
+_SLEEP_STATES = {
+    "Asleep": State.ASLEEP,
+    "AsleepUnspecified": State.ASLEEP,
+    "AsleepCore": State.LIGHT,
+    "AsleepDeep": State.DEEP,
+    "AsleepREM": State.REM,
+    "Awake": State.AWAKE,
+}
 _SEXES = {"HKBiologicalSexFemale": "female", "HKBiologicalSexMale": "male"}
 _WORKOUT_PREFIX = "HKWorkoutActivityType"
 
@@ -179,6 +195,13 @@ class _Series:
             if self.width == _HOUR_MINUTES:
                 hour = minute % _DAY_MINUTES // _HOUR_MINUTES
                 days.add_heart_rates(user, day_of(minute), hour, self.source, total, int(count))
+            elif self.metric in _AVERAGED:
+                # Oxygen "in %" is a fraction, except in records of some apps.
+                is_fraction = self.metric == "spo2" and total <= count
+                amount = total * 100 if is_fraction else total
+                days.add_readings(
+                    user, day_of(minute), self.metric, self.source, amount, int(count)
+                )
             else:
                 days.add_daily_values(user, day_of(minute), {self.metric: total / count})
 
@@ -201,6 +224,7 @@ class _Export:
         self._sources: set[str | None] = set()
         self._budget = _Budget()
         self._sleep: dict[str, list[Interval]] = defaultdict(list)
+        self._night_columns: set[str] = set()
         self._workouts: dict[date, tuple[float, str]] = {}
         self._summaries: list[tuple[date, dict[str, float]]] = []
         self._birth_date: date | None = None
@@ -247,8 +271,9 @@ class _Export:
         for series in filter(None, self._series.values()):
             series.add_to(user, days)
         for source, intervals in self._sleep.items():
-            for day, hours in nights(intervals):
-                days.add_amount(user, day, "sleep_hours", hours, source)
+            for day, night in nights(intervals):
+                days.add_night(user, day, source, night)
+                self._night_columns |= {"sleep_hours", *SLEEP_SPAN, *night.stages}
         for day, values in self._summaries:
             days.add_daily_values(user, day, values)
         for day, (minutes, name) in self._workouts.items():
@@ -260,7 +285,7 @@ class _Export:
     def usage(self) -> tuple[set[str], int]:
         """The metrics that records and other elements gave, and the number of elements."""
         metrics = {series.metric for series in self._series.values() if series is not None}
-        metrics |= {"sleep_hours"} if self._sleep else set()
+        metrics |= self._night_columns
         metrics |= {"activity_type"} if self._workouts else set()
         metrics |= {name for _, values in self._summaries for name in values}
         count = sum(series.count for series in self._series.values() if series is not None)
@@ -360,10 +385,9 @@ class _Export:
         if end.instant < start.instant:
             raise ValueError("a sleep ends before it begins")
         value = attributes["value"].removeprefix(_SLEEP_PREFIX)
-        state = State.AWAKE if value == "Awake" else State.IN_BED
-        if value in _ASLEEP:
-            state = State.ASLEEP
-        interval = Interval(start.instant, end.instant, state, end.local.date())
+        state = _SLEEP_STATES.get(value, State.IN_BED)
+        offset = end.local.replace(tzinfo=UTC).timestamp() - end.instant
+        interval = Interval(start.instant, end.instant, state, end.local.date(), offset)
         self._budget.take(_INTERVAL_BYTES)
         self._sleep[f"{self._name}/{attributes.get('sourceName')}"].append(interval)
 
@@ -413,7 +437,8 @@ FORMAT = Format(
     "exported. Days are those of the record's `HKTimeZone`, else of `--timezone`, else of the "
     "offset.",
     units="The unit of each record: kcal, Cal, kJ, cal or J; km, m, mi, ft or yd; min, s or hr; "
-    "count/min or count/s; kg, g, lb, st or oz; cm, m, in or ft.",
+    "count/min or count/s; kg, g, lb, st or oz; cm, m, in or ft; ms or s; mL/min·kg. Oxygen is a "
+    "fraction or %.",
     columns={
         "steps": "`StepCount`, merged by quarter of an hour",
         "distance_km": "`DistanceWalkingRunning`, merged by quarter of an hour",
@@ -430,5 +455,16 @@ FORMAT = Format(
         "height_cm": "`Height`",
         "weight_kg": "`BodyMass`",
         "ingested_at": "`ExportDate`",
+        "sleep_deep": "`AsleepDeep`",
+        "sleep_light": "`AsleepCore`",
+        "sleep_rem": "`AsleepREM`",
+        "sleep_awake": "`Awake` between the first and the last sleep, if there are stages",
+        "sleep_start": "start of the first sleep of the longest night",
+        "sleep_end": "end of the last sleep of the longest night",
+        "hrv_sdnn": "`HeartRateVariabilitySDNN`: mean of the day",
+        "spo2": "`OxygenSaturation`: mean of the day",
+        "respiration_rate": "`RespiratoryRate`: mean of the day",
+        "vo2_max": "`VO2Max`: mean of the day",
+        "floors": "`FlightsClimbed`, merged by quarter of an hour",
     },
 )

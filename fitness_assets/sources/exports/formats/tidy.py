@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, schema_of
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member
@@ -30,15 +30,14 @@ _MAX_BATCH_LENGTH = 8 << 20
 MAX_TEXT_LENGTH = 1_000
 _MAX_INT32 = 2**31 - 1
 _REQUIRED = {"user_id", "date"}
-_MEASURES = set(SCHEMA.names) - _REQUIRED
+_MEASURES = set(FULL_SCHEMA.names) - _REQUIRED
 # Columns of files with several rows a day, which are not tidy.
 _TIMES = {"time", "hour", "minute", "timestamp", "start", "end"}
 _NO_USER = (
     "it has no column user_id: name the user (--user NAME, or a folder NAME in the inbox), or "
     "declare the column in a layout"
 )
-_NULLABLE_SCHEMA = pa.schema([field.with_nullable(True) for field in SCHEMA])
-_INTEGERS = {field.name for field in SCHEMA if pa.types.is_integer(field.type)}
+_INTEGERS = {field.name for field in FULL_SCHEMA if pa.types.is_integer(field.type)}
 
 # The places of some rows, and their values by column of the file.
 _Rows = tuple[list[str], dict[str, list[Any]]]
@@ -85,7 +84,10 @@ def _read_member(
     for places, values in read_rows(member, layout, defaults, quarantine):
         errors: dict[int, str] = {}
         columns = []
-        for field in SCHEMA:
+        schema = schema_of(
+            [name for name in OPTIONAL if layout.columns.get(name, ("", 1.0))[0] in values]
+        )
+        for field in schema:
             name = field.name
             column, factor = layout.columns.get(name, ("", 1.0))
             if column in values:
@@ -106,10 +108,11 @@ def _read_member(
         for index in sorted(errors):
             quarantine(member.name, places[index], errors[index])
         valid = pa.array([index not in errors for index in range(len(places))], pa.bool_())
-        batch = pa.record_batch(columns, _NULLABLE_SCHEMA).filter(valid)
+        nullable = pa.schema([field.with_nullable(True) for field in schema])
+        batch = pa.record_batch(columns, nullable).filter(valid)
         if batch.num_rows:
             member.usage.records += batch.num_rows
-            yield batch.cast(SCHEMA)
+            yield batch.cast(schema)
 
 
 def _convert_all(
@@ -170,6 +173,13 @@ def _to_timestamp(value: Any, _date_format: str | None) -> datetime:
     return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
 
 
+def _to_local_time(value: Any, _date_format: str | None) -> datetime:
+    """A time on the local clock; for a timestamp with an offset, the time that it shows."""
+    stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    check_day(stamp.date())
+    return stamp.replace(tzinfo=None)
+
+
 def _to_day(value: Any, date_format: str | None) -> date:
     """A day; for a timestamp the day that it shows, whatever its offset."""
     if isinstance(value, datetime):
@@ -195,9 +205,11 @@ def _to_activity(value: Any, _date_format: str | None) -> str | None:
 
 # Converters of columns that are not amounts.
 _CONVERTERS: dict[str, Callable[[Any, str | None], Any]] = {
-    **{field.name: _to_text for field in SCHEMA if pa.types.is_string(field.type)},
+    **{field.name: _to_text for field in FULL_SCHEMA if pa.types.is_string(field.type)},
     "date": _to_day,
     "ingested_at": _to_timestamp,
+    "sleep_start": _to_local_time,
+    "sleep_end": _to_local_time,
     "activity_type": _to_activity,
 }
 
@@ -279,5 +291,5 @@ FORMAT = Format(
     "unless the user is declared; any Parquet file; with a layout, any CSV or Parquet file.",
     dates="`date` as 2023-04-30, or in the layout's `date_format`: the local day.",
     units="The canonical units, or those that the layout declares.",
-    columns={field.name: f"`{field.name}`" for field in SCHEMA if field.name not in _REQUIRED},
+    columns={field.name: f"`{field.name}`" for field in FULL_SCHEMA if field.name not in _REQUIRED},
 )

@@ -124,6 +124,11 @@ def test_a_day_with_every_measure(tmp_path: Path) -> None:
         "resting_heart_rate": 55.0,
         "active_minutes": 25,
         "sleep_hours": 7.5,
+        "sleep_light": 450.0,
+        "sleep_awake": 0.0,
+        "sleep_start": datetime.fromisoformat("2023-04-01T23:00"),
+        "sleep_end": datetime.fromisoformat("2023-04-02T06:30"),
+        "spo2": 97.0,
         "activity_type": "gym_workout",
         # The birthday is on the next day.
         "age": 32,
