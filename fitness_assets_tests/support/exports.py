@@ -1,8 +1,10 @@
 """Export files for tests: examples of each format, writers of files and zips, and the importer."""
 
 import os
+import sqlite3
 import zipfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -73,10 +75,25 @@ def import_path(path: Path, **options: Any) -> Imported:
 
 
 def example_files(format_name: str) -> dict[str, bytes]:
-    """The example files of a format, by their path below its folder."""
+    """The example files of a format, by their path below its folder.
+
+    A script of SQL becomes the database that it creates.
+    """
     folder = EXAMPLES / format_name
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return dict(
+        (path.stem, database(path.read_text()))
+        if path.suffix == ".sql"
+        else (path.relative_to(folder).as_posix(), path.read_bytes())
+        for path in files
+    )
+
+
+def database(script: str) -> bytes:
+    """The SQLite database that a script creates."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        connection.executescript(script)
+        return connection.serialize()
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:

@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 
 from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports import formats
+from fitness_assets.sources.exports import formats, sqlite
 from fitness_assets.sources.exports.archive import Member, open_members
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.formats import tidy
@@ -62,7 +62,7 @@ def group_by_format(
     unmatched: list[tuple[Member, str]] = []
     for member in members:
         try:
-            head = member.head()
+            head = sqlite.head_of(member)
         except SourceError as error:
             quarantine(member.name, "", str(error))
             continue

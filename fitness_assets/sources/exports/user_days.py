@@ -18,12 +18,14 @@ from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.local_time import Clock, date_of
 from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.source_order import rank
 from fitness_assets.sources.exports.written_times import parse_stamp
 
 #: Days, times the metrics and sources that are kept apart: 40 years of 20 metrics of 10 sources.
 MAX_VALUES = 3_000_000
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone
-_STAGES = ("deep", "light", "rem")
+# Devices without stages write ``asleep``.
+_ASLEEP = ("deep", "light", "rem", "asleep")
 # A 0 of other metrics is a missing value.
 _ZERO_IS_A_VALUE = {
     *("steps", "distance_km", "active_minutes", "sedentary_minutes", "floors"),
@@ -64,7 +66,7 @@ def sleep_of(start: datetime, end: datetime, stages: Mapping[str, float]) -> Sle
     """
     if end < start:
         raise ValueError(f"a sleep ends at {end} and starts at {start}")
-    asleep = sum(stages.get(stage, 0.0) for stage in _STAGES)
+    asleep = sum(stages.get(stage, 0.0) for stage in _ASLEEP)
     minutes = (end - start).total_seconds() / 60 - stages.get("awake", 0.0)
     if not asleep:
         stages = {}
@@ -160,7 +162,10 @@ class UserDays:
         self._check_size()
 
     def add_amount(self, day: date, metric: str, amount: float, source: str = "") -> None:
-        """Add to what one source measured on the day; the source with the most is kept."""
+        """Add to what one source measured on the day.
+
+        The source that matches the declared order first is kept, else the one with the most.
+        """
         key = (day, metric, source)
         self._amounts[key] = self._amounts.get(key, 0.0) + amount
         self._check_size()
@@ -208,11 +213,19 @@ class UserDays:
             self._days.add_daily_values(self.user, day, {metric: value})
         for (day, metric), (_, value) in self._last.items():
             self._days.add_daily_values(self.user, day, {metric: value})
-        for (day, metric, source), amount in self._amounts.items():
-            self._days.add_amount(self.user, day, metric, amount, source)
+        self._add_amounts()
         self._add_means()
         self._add_sleeps()
         return self._days.record_batches(quarantine, self._options.delivered)
+
+    def _add_amounts(self) -> None:
+        order = self._options.source_order
+        best: dict[tuple[date, str], tuple[int, float]] = {}
+        for (day, metric, source), amount in self._amounts.items():
+            candidate = (-min(rank(source, order), len(order)), amount)
+            best[day, metric] = max(candidate, best.get((day, metric), candidate))
+        for (day, metric), (_, amount) in best.items():
+            self._days.add_amount(self.user, day, metric, amount, self._name)
 
     def _add_means(self) -> None:
         best: dict[tuple[date, str], tuple[int, float]] = {}

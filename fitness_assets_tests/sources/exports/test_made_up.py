@@ -54,6 +54,7 @@ FOLDERS = {
     "withings/en-imperial": Expectation(
         without=frozenset({"heart_rate_mean"}), tolerances={"weight_kg": 0.01}
     ),
+    "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
 
 

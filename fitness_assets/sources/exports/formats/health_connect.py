@@ -1,0 +1,266 @@
+"""Health Connect: the SQLite database that an Android phone exports.
+
+The names of tables and columns, and the numbers of stages and exercises, are those of Android's own
+source, schema versions 9 and 10. A record belongs to the local day of its start, sleep to that of
+its end. Several apps write the same steps: those of one app are used, and never a sum.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+
+from fitness_assets.errors import SourceError
+from fitness_assets.sources.exports import parsing
+from fitness_assets.sources.exports.archive import Member, read_each
+from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.sqlite import MAGIC, Database, open_database
+from fitness_assets.sources.exports.user_days import UserDays, sleep_of
+
+_TABLES = (b"steps_record_table", b"application_info_table")
+_APP = "app_info_id"
+_INTERVAL = ("start_time",)
+_INTERVAL_OPTIONAL = ("start_zone_offset", _APP)
+# Energy is stored in calories, and power in watts.
+_KCAL_PER_CAL = 0.001
+_KCAL_A_DAY_PER_WATT = 86_400 / 4184
+# Amounts by time: the table, the column, the metric and the factor to its unit.
+_AMOUNTS = (
+    ("steps_record_table", "count", "steps", 1.0),
+    ("distance_record_table", "distance", "distance_km", 0.001),
+    ("floors_climbed_record_table", "floors", "floors", 1.0),
+    ("total_calories_burned_record_table", "energy", "total_kcal", _KCAL_PER_CAL),
+    ("active_calories_burned_record_table", "energy", "active_kcal", _KCAL_PER_CAL),
+)
+# Readings, of which the day has the mean.
+_READINGS = (
+    ("basal_metabolic_rate_record_table", "basal_metabolic_rate", "basal_kcal"),
+    ("resting_heart_rate_record_table", "beats_per_minute", "resting_heart_rate"),
+    (
+        "heart_rate_variability_rmssd_record_table",
+        "heart_rate_variability_millis",
+        "hrv_rmssd",
+    ),
+    ("oxygen_saturation_record_table", "percentage", "spo2"),
+    ("respiratory_rate_record_table", "rate", "respiration_rate"),
+    ("vo2_max_record_table", "vo2_milliliters_per_minute_kilogram", "vo2_max"),
+)
+# Measurements, of which the day has the last: grams and metres.
+_LAST = (
+    ("weight_record_table", "weight", "weight_kg", 0.001),
+    ("height_record_table", "height", "height_cm", 100.0),
+)
+_STAGES = {1: "awake", 2: "asleep", 3: "awake", 4: "light", 5: "deep", 6: "rem", 7: "awake"}
+_ACTIVITIES = {
+    4: "cycling",
+    21: "hiking",
+    33: "running",
+    34: "running",
+    45: "gym_workout",
+    49: "swimming",
+    53: "walking",
+    57: "yoga",
+}
+
+_Row = dict[str, Any]
+
+
+def matches_header(head: bytes) -> bool:
+    """Whether `head` is that of a database with the tables of Health Connect."""
+    return head.startswith(MAGIC) and all(table in head for table in _TABLES)
+
+
+def read(
+    members: Sequence[Member], options: ImportOptions, quarantine: Quarantine
+) -> Iterator[pa.RecordBatch]:
+    """The canonical records of `members`."""
+    days = UserDays(FORMAT.name, FORMAT.title, options)
+
+    def read_member(member: Member) -> None:
+        with open_database(member) as database:
+            _Reader(days, member, database, quarantine).read()
+
+    read_each(members, read_member, quarantine)
+    return days.record_batches(quarantine)
+
+
+class _Reader:
+    """Reads one database."""
+
+    def __init__(
+        self, days: UserDays, member: Member, database: Database, quarantine: Quarantine
+    ) -> None:
+        self._days = days
+        self._member = member
+        self._database = database
+        self._quarantine = quarantine
+        self._apps: dict[object, str] = {}
+
+    def read(self) -> None:
+        """Read all tables; one that cannot be read is quarantined."""
+        self._each("application_info_table", self._app, ("row_id", "package_name"))
+        for table, column, metric, factor in _AMOUNTS:
+            process = partial(self._amount, column, metric, factor)
+            self._each(table, process, (*_INTERVAL, column), _INTERVAL_OPTIONAL)
+        for table, column, metric in _READINGS:
+            factor = _KCAL_A_DAY_PER_WATT if metric == "basal_kcal" else 1.0
+            process = partial(self._reading, column, metric, factor)
+            self._each(table, process, ("time", column), ("zone_offset", _APP))
+        for table, column, metric, factor in _LAST:
+            process = partial(self._last, column, metric, factor)
+            self._each(table, process, ("time", column), ("zone_offset", _APP))
+        self._read_heart_rates()
+        self._read_sleep()
+        self._each(
+            "exercise_session_record_table",
+            self._exercise,
+            ("start_time", "end_time", "exercise_type"),
+            ("start_zone_offset",),
+        )
+
+    def _each(
+        self,
+        table: str,
+        process: Callable[[_Row], Iterable[str]],
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+    ) -> None:
+        try:
+            rows = self._database.rows(table, required, optional)
+            parsing.process_each(self._member, rows, process, self._quarantine)
+        except SourceError as error:
+            self._quarantine(self._member.name, table, str(error))
+
+    def _app(self, row: _Row) -> Iterable[str]:
+        self._apps[row["row_id"]] = str(row["package_name"])
+        return ()
+
+    def _source(self, row: _Row) -> str:
+        return self._apps.get(row[_APP], "")
+
+    def _local(self, milliseconds: object, offset: object) -> datetime:
+        """A time of a row on the user's clock."""
+        instant = parsing.parse_amount(milliseconds)
+        if instant is None:
+            raise ValueError("it has no time")
+        return self._days.local(instant / 1000, None if offset is None else int(str(offset)))
+
+    def _amount(self, column: str, metric: str, factor: float, row: _Row) -> Iterable[str]:
+        amount = parsing.parse_amount(row[column])
+        if amount is None:
+            return ()
+        local = self._local(row["start_time"], row["start_zone_offset"])
+        self._days.add_amount(local.date(), metric, amount * factor, self._source(row))
+        return (metric,)
+
+    def _reading(self, column: str, metric: str, factor: float, row: _Row) -> Iterable[str]:
+        value = parsing.parse_amount(row[column])
+        if not value:
+            return ()
+        day = self._local(row["time"], row["zone_offset"]).date()
+        self._days.add_reading(day, metric, value * factor, self._source(row))
+        return (metric,)
+
+    def _last(self, column: str, metric: str, factor: float, row: _Row) -> Iterable[str]:
+        value = parsing.parse_amount(row[column])
+        if not value:
+            return ()
+        self._days.add_last(self._local(row["time"], row["zone_offset"]), metric, value * factor)
+        return (metric,)
+
+    def _read_heart_rates(self) -> None:
+        """Read the readings of all series; the offset and the app are those of the series."""
+        series: dict[object, tuple[object, str]] = {}
+
+        def add_series(row: _Row) -> Iterable[str]:
+            series[row["row_id"]] = (row["start_zone_offset"], self._source(row))
+            return ()
+
+        def add_reading(row: _Row) -> Iterable[str]:
+            rate = parsing.parse_amount(row["beats_per_minute"])
+            offset, source = series.get(row["parent_key"], (None, ""))
+            local = self._local(row["epoch_millis"], offset)
+            self._days.add_heart_rate(local, rate or 0.0, source)
+            return ("heart_rate_avg",) if rate else ()
+
+        self._each("heart_rate_record_table", add_series, ("row_id",), _INTERVAL_OPTIONAL)
+        columns = ("parent_key", "beats_per_minute", "epoch_millis")
+        self._each("heart_rate_record_series_table", add_reading, columns)
+
+    def _read_sleep(self) -> None:
+        """Read the sessions of sleep, each with the minutes of its stages."""
+        stages: dict[object, dict[str, float]] = defaultdict(dict)
+
+        def add_stage(row: _Row) -> Iterable[str]:
+            start, end = (
+                parsing.parse_amount(row[f"stage_{name}_time"]) or 0.0 for name in ("start", "end")
+            )
+            stage = _STAGES.get(row["stage_type"])
+            if stage and end > start:
+                minutes = stages[row["parent_key"]]
+                minutes[stage] = minutes.get(stage, 0.0) + (end - start) / 60_000
+            return ()
+
+        def add_session(row: _Row) -> Iterable[str]:
+            start_offset = row["start_zone_offset"]
+            end_offset = row["end_zone_offset"]
+            start = self._local(row["start_time"], start_offset)
+            end = self._local(row["end_time"], start_offset if end_offset is None else end_offset)
+            sleep = sleep_of(start, end, stages.get(row["row_id"], {}))
+            self._days.add_sleep(sleep, self._source(row))
+            return ("sleep_hours",)
+
+        self._each(
+            "sleep_stages_table",
+            add_stage,
+            ("parent_key", "stage_start_time", "stage_end_time", "stage_type"),
+        )
+        self._each(
+            "sleep_session_record_table",
+            add_session,
+            ("row_id", "start_time", "end_time"),
+            ("start_zone_offset", "end_zone_offset", _APP),
+        )
+
+    def _exercise(self, row: _Row) -> Iterable[str]:
+        local = self._local(row["start_time"], row["start_zone_offset"])
+        start, end = (parsing.parse_amount(row[f"{name}_time"]) or 0.0 for name in ("start", "end"))
+        name = _ACTIVITIES.get(row["exercise_type"])
+        self._days.add_workout(local, name, max(end - start, 0.0) / 60_000)
+        return ("activity_type",) if name else ()
+
+
+FORMAT = Format(
+    name="health_connect",
+    title="Android's Health Connect (health_connect_export.db)",
+    priority=150,
+    matches_header=matches_header,
+    matches_name=matches_no_name,
+    read=read,
+    has_user_ids=False,
+    identified_by="SQLite database with the tables `steps_record_table` and "
+    "`application_info_table`.",
+    dates="Milliseconds since 1970 in UTC, with an offset in seconds that gives the local time; "
+    "without it, `--timezone` does. A record that crosses midnight belongs to the day of its "
+    "start, sleep to that of its end.",
+    units="m, calories (a thousandth of a kcal), g, m of height, W and milliseconds. Of several "
+    "apps, the first in `sources.toml` is used for a day, else the one with the most.",
+    columns={
+        "steps": "`steps_record_table`",
+        "distance_km": "`distance_record_table`",
+        "calories_burned": "`total_calories_burned_record_table`, else active and basal energy, "
+        "else active energy",
+        "calories_kind": "`total`, or `active` if only active energy is stated",
+        "heart_rate_avg": "`heart_rate_record_series_table`: mean of the hourly means",
+        "resting_heart_rate": "`resting_heart_rate_record_table`: mean of the day",
+        "sleep_hours": "`sleep_stages_table` without time awake, else the whole session",
+        "activity_type": "`exercise_type` of the longest session",
+        "height_cm": "`height_record_table`: the last of the day",
+        "weight_kg": "`weight_record_table`: the last of the day",
+    },
+)

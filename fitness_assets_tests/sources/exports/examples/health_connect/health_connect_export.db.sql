@@ -1,0 +1,36 @@
+CREATE TABLE application_info_table (row_id INTEGER PRIMARY KEY, package_name TEXT);
+INSERT INTO application_info_table VALUES (1, 'com.example.watch'), (2, 'com.example.phone');
+CREATE TABLE steps_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, end_time INTEGER, end_zone_offset INTEGER, local_date INTEGER, count INTEGER);
+INSERT INTO steps_record_table VALUES
+(1, 1, 1767424200000, 3600, 1767424800000, 3600, 20456, 5245),
+(2, 2, 1767424260000, 3600, 1767424800000, 3600, 20456, 4149);
+CREATE TABLE distance_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, distance REAL);
+INSERT INTO distance_record_table VALUES (1, 1, 1767424200000, 3600, 1890.34);
+CREATE TABLE floors_climbed_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, floors REAL);
+INSERT INTO floors_climbed_record_table VALUES (1, 1, 1767424200000, 3600, 9.0);
+CREATE TABLE total_calories_burned_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, energy REAL);
+INSERT INTO total_calories_burned_record_table VALUES (1, 1, 1767394800000, 3600, 2310000.0);
+CREATE TABLE heart_rate_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER);
+INSERT INTO heart_rate_record_table VALUES (1, 1, 1767395100000, 3600);
+CREATE TABLE heart_rate_record_series_table (parent_key INTEGER, beats_per_minute INTEGER, epoch_millis INTEGER);
+INSERT INTO heart_rate_record_series_table VALUES (1, 62, 1767395100000), (1, 72, 1767427200000);
+CREATE TABLE resting_heart_rate_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, beats_per_minute INTEGER);
+INSERT INTO resting_heart_rate_record_table VALUES (1, 1, 1767419220000, 3600, 58);
+CREATE TABLE heart_rate_variability_rmssd_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, heart_rate_variability_millis REAL);
+INSERT INTO heart_rate_variability_rmssd_record_table VALUES (1, 1, 1767419220000, 3600, 42.5);
+CREATE TABLE oxygen_saturation_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, percentage REAL);
+INSERT INTO oxygen_saturation_record_table VALUES (1, 1, 1767419220000, 3600, 96.1);
+CREATE TABLE respiratory_rate_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, rate REAL);
+INSERT INTO respiratory_rate_record_table VALUES (1, 1, 1767419220000, 3600, 14.2);
+CREATE TABLE vo2_max_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, vo2_milliliters_per_minute_kilogram REAL);
+INSERT INTO vo2_max_record_table VALUES (1, 1, 1767419220000, 3600, 42.5);
+CREATE TABLE weight_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, weight REAL);
+INSERT INTO weight_record_table VALUES (1, 1, 1767420900000, 3600, 81400.0);
+CREATE TABLE height_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, height REAL);
+INSERT INTO height_record_table VALUES (1, 1, 1767420900000, 3600, 1.78);
+CREATE TABLE sleep_session_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, end_time INTEGER, end_zone_offset INTEGER, local_date INTEGER);
+INSERT INTO sleep_session_record_table VALUES (1, 1, 1767391920000, 3600, 1767419220000, 3600, 20455);
+CREATE TABLE sleep_stages_table (parent_key INTEGER, stage_start_time INTEGER, stage_end_time INTEGER, stage_type INTEGER);
+INSERT INTO sleep_stages_table VALUES (1, 1767391920000, 1767399120000, 4), (1, 1767399120000, 1767404820000, 5), (1, 1767404820000, 1767406320000, 1), (1, 1767406320000, 1767412020000, 6), (1, 1767412020000, 1767419220000, 4);
+CREATE TABLE exercise_session_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, end_time INTEGER, end_zone_offset INTEGER, exercise_type INTEGER);
+INSERT INTO exercise_session_record_table VALUES (1, 1, 1767440400000, 3600, 1767442200000, 3600, 33);
