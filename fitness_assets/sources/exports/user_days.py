@@ -1,15 +1,15 @@
 """The days of one user, for formats whose files name none: what devices state, and readings.
 
 `DayAggregator` combines values into records. This module adds what several formats share: local
-times from instants and offsets, values of several precedences, means of readings, the last weight
-of a day, and sleep on the day of waking.
+times from instants and offsets, values of several precedences, amounts of several sources, the last
+weight of a day, and nights that are delivered twice.
 """
 
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from operator import attrgetter
 
 import pyarrow as pa
 
@@ -18,14 +18,16 @@ from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.local_time import Clock, date_of
 from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.source_order import rank
 from fitness_assets.sources.exports.written_times import parse_stamp
 
 #: Days, times the metrics and sources that are kept apart: 40 years of 20 metrics of 10 sources.
 MAX_VALUES = 3_000_000
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone
-# Devices without stages write ``asleep``.
-_ASLEEP = ("deep", "light", "rem", "asleep")
+# Minutes asleep of devices that do not know stages.
+_WITHOUT_STAGE = "asleep"
+_ASLEEP = ("sleep_deep", "sleep_light", "sleep_rem", _WITHOUT_STAGE)
 # A 0 of other metrics is a missing value.
 _ZERO_IS_A_VALUE = {
     *("steps", "distance_km", "active_minutes", "sedentary_minutes", "floors"),
@@ -33,31 +35,15 @@ _ZERO_IS_A_VALUE = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sleep:
-    """A night, or another sleep.
+def night_of(start: datetime, end: datetime, stages: Mapping[str, float]) -> Night:
+    """A night or a nap whose time asleep is that of its stages, else all of its time.
 
-    Attributes
+    Parameters
     ----------
-    start, end : datetime or None
+    start, end : datetime
         On the user's local clock.
-    day : date
-        The local day of waking.
-    asleep : float
-        Minutes asleep.
     stages : mapping
-        Minutes of ``deep``, ``light``, ``rem`` and ``awake``, as far as they are known.
-    """
-
-    day: date
-    asleep: float
-    start: datetime | None = None
-    end: datetime | None = None
-    stages: Mapping[str, float] = field(default_factory=dict)
-
-
-def sleep_of(start: datetime, end: datetime, stages: Mapping[str, float]) -> Sleep:
-    """A sleep whose minutes asleep are those of its stages, else all of its time.
+        Minutes by column of the record, and minutes ``asleep`` without a stage.
 
     Raises
     ------
@@ -66,13 +52,12 @@ def sleep_of(start: datetime, end: datetime, stages: Mapping[str, float]) -> Sle
     """
     if end < start:
         raise ValueError(f"a sleep ends at {end} and starts at {start}")
+    check_day(end.date())
     asleep = sum(stages.get(stage, 0.0) for stage in _ASLEEP)
-    minutes = (end - start).total_seconds() / 60 - stages.get("awake", 0.0)
     if not asleep:
-        stages = {}
-    return Sleep(
-        day=check_day(end.date()), asleep=asleep or minutes, start=start, end=end, stages=stages
-    )
+        asleep = max((end - start).total_seconds() / 60 - stages.get("sleep_awake", 0.0), 0.0)
+    known = {name: minutes for name, minutes in stages.items() if name != _WITHOUT_STAGE}
+    return Night(hours=asleep / 60, start=start, end=end, stages=known)
 
 
 class UserDays:
@@ -98,11 +83,10 @@ class UserDays:
         self._days = DayAggregator(name, options.source_order)
         # By day and metric, the precedence and the value.
         self._stated: dict[tuple[date, str], tuple[int, float]] = {}
-        # By day, metric and source, the sum and the number of readings.
-        self._readings: dict[tuple[date, str, str], tuple[float, int]] = {}
         self._last: dict[tuple[date, str], tuple[float, float]] = {}
         self._amounts: dict[tuple[date, str, str], float] = {}
-        self._sleeps: dict[date, dict[str, dict[object, Sleep]]] = defaultdict(dict)
+        # By day of waking, source and identity.
+        self._nights: dict[date, dict[str, dict[object, Night]]] = defaultdict(dict)
 
     def local(self, instant: float, offset: int | None = None) -> datetime:
         """An instant, in seconds since 1970, on the user's clock.
@@ -172,10 +156,7 @@ class UserDays:
 
     def add_reading(self, day: date, metric: str, value: float, source: str = "") -> None:
         """Add a reading; the mean of a day is kept, of the source with most readings. 0 is none."""
-        if value > 0:
-            total, count = self._readings.get((day, metric, source), (0.0, 0))
-            self._readings[day, metric, source] = (total + value, count + 1)
-            self._check_size()
+        self._days.add_readings(self.user, check_day(day), metric, source, value)
 
     def add_last(self, local: datetime, metric: str, value: float) -> None:
         """Add a value of which the last one of the day is kept. 0 is none."""
@@ -191,17 +172,15 @@ class UserDays:
             day = check_day(local.date())
             self._days.add_heart_rates(self.user, day, local.hour, source, rate, 1)
 
-    def add_sleep(self, sleep: Sleep, source: str = "", key: object = None) -> None:
-        """Add a sleep; those of one day and source are summed, of the source with the most.
+    def add_night(self, day: date, night: Night, source: str = "", key: object = None) -> None:
+        """Add a night or a nap on the day of waking.
 
-        Of sleeps with the same `key`, the longest is kept; without one, those with the same start
-        and end are the same.
+        Of nights of a source with the same `key`, the longest is kept; without one, those with the
+        same start and end are the same.
         """
-        if sleep.asleep > 0:
-            identity = (sleep.start, sleep.end) if key is None else key
-            known = self._sleeps[sleep.day].setdefault(source, {})
-            known[identity] = max(sleep, known.get(identity, sleep), key=_minutes_asleep)
-            self._check_size()
+        identity = (night.start, night.end) if key is None else key
+        known = self._nights[check_day(day)].setdefault(source, {})
+        known[identity] = max(night, known.get(identity, night), key=attrgetter("hours"))
 
     def add_workout(self, local: datetime, activity: str | None, minutes: float) -> None:
         """Add a workout that starts at `local`."""
@@ -214,8 +193,10 @@ class UserDays:
         for (day, metric), (_, value) in self._last.items():
             self._days.add_daily_values(self.user, day, {metric: value})
         self._add_amounts()
-        self._add_means()
-        self._add_sleeps()
+        for day, by_source in self._nights.items():
+            for source, nights in by_source.items():
+                for night in nights.values():
+                    self._days.add_night(self.user, day, source, night)
         return self._days.record_batches(quarantine, self._options.delivered)
 
     def _add_amounts(self) -> None:
@@ -227,28 +208,7 @@ class UserDays:
         for (day, metric), (_, amount) in best.items():
             self._days.add_amount(self.user, day, metric, amount, self._name)
 
-    def _add_means(self) -> None:
-        best: dict[tuple[date, str], tuple[int, float]] = {}
-        for (day, metric, _), (total, count) in self._readings.items():
-            candidate = (count, total / count)
-            best[day, metric] = max(candidate, best.get((day, metric), candidate))
-        for (day, metric), (_, mean) in best.items():
-            self._days.add_amount(self.user, day, metric, mean, self._name)
-
-    def _add_sleeps(self) -> None:
-        for day, by_source in self._sleeps.items():
-            sleeps = max(
-                (list(each.values()) for each in by_source.values()),
-                key=lambda each: sum(map(_minutes_asleep, each)),
-            )
-            asleep = sum(map(_minutes_asleep, sleeps))
-            self._days.add_amount(self.user, day, "sleep_hours", asleep / 60, self._name)
-
     def _check_size(self) -> None:
-        size = len(self._stated) + len(self._readings) + len(self._last) + len(self._amounts)
+        size = len(self._stated) + len(self._last) + len(self._amounts)
         if size > MAX_VALUES:
             raise SourceError(f"{self._name}: more than {MAX_VALUES:,} values of days and sources")
-
-
-def _minutes_asleep(sleep: Sleep) -> float:
-    return sleep.asleep

@@ -22,7 +22,25 @@ COLUMNS = {
     "heart_rate_mean": ("heart_rate_avg", 1.0),
     "resting_heart_rate": ("resting_heart_rate", 1.0),
     "sleep_min": ("sleep_hours", 1 / 60),
+    "light_min": ("sleep_light", 1.0),
+    "deep_min": ("sleep_deep", 1.0),
+    "rem_min": ("sleep_rem", 1.0),
+    "awake_min": ("sleep_awake", 1.0),
+    "hrv_rmssd": ("hrv_rmssd", 1.0),
+    "spo2": ("spo2", 1.0),
+    "respiration": ("respiration_rate", 1.0),
+    "floors": ("floors", 1.0),
     "weight_kg": ("weight_kg", 1.0),
+}
+OVERNIGHT = frozenset({"hrv_rmssd", "spo2", "respiration"})
+
+
+#: By day of waking, the local start and end of the night.
+NIGHTS = {
+    "2026-01-03": ("2026-01-02 23:12:00", "2026-01-03 06:47:00"),
+    "2026-01-04": ("2026-01-03 23:40:00", "2026-01-04 07:30:00"),
+    "2026-01-05": ("2026-01-05 00:20:00", "2026-01-05 06:40:00"),
+    "2026-01-06": ("2026-01-05 22:55:00", "2026-01-06 06:55:00"),
 }
 
 
@@ -46,13 +64,17 @@ class Expectation:
 
 
 FOLDERS = {
-    "samsung-health": Expectation(without=frozenset({"resting_heart_rate"})),
-    "whoop": Expectation(without=frozenset({"steps", "distance_m", "weight_kg"})),
+    "samsung-health": Expectation(without=OVERNIGHT | {"resting_heart_rate"}),
+    "whoop": Expectation(
+        without=frozenset({"steps", "distance_m", "weight_kg", "floors"}),
+        tolerances={"hrv_rmssd": 0.5},
+    ),
     "withings/de": Expectation(
-        without=frozenset({"heart_rate_mean", "resting_heart_rate"}), activities=False
+        without=OVERNIGHT | {"heart_rate_mean", "resting_heart_rate", "floors"},
+        activities=False,
     ),
     "withings/en-imperial": Expectation(
-        without=frozenset({"heart_rate_mean"}), tolerances={"weight_kg": 0.01}
+        without=OVERNIGHT | {"heart_rate_mean", "floors"}, tolerances={"weight_kg": 0.01}
     ),
     "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
@@ -91,6 +113,8 @@ def test_every_day_has_the_expected_values(folder: str) -> None:
                 None if value is None else pytest.approx(value, abs=tolerances.get(name, 1e-6))
             )
             assert found == expected, (day, name)
+        start, end = NIGHTS[day]
+        assert (str(record["sleep_start"]), str(record["sleep_end"])) == (start, end)
         if "calories_burned" in record:
             assert record["calories_kind"] == "total"
     assert len(imported.records) == 4

@@ -14,13 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sqlite import MAGIC, Database, open_database
-from fitness_assets.sources.exports.user_days import UserDays, sleep_of
+from fitness_assets.sources.exports.user_days import UserDays, night_of
 
 _TABLES = (b"steps_record_table", b"application_info_table")
 _APP = "app_info_id"
@@ -55,7 +56,11 @@ _LAST = (
     ("weight_record_table", "weight", "weight_kg", 0.001),
     ("height_record_table", "height", "height_cm", 100.0),
 )
-_STAGES = {1: "awake", 2: "asleep", 3: "awake", 4: "light", 5: "deep", 6: "rem", 7: "awake"}
+# Awake, asleep, out of bed, light, deep, REM, awake in bed.
+_STAGES = {
+    **dict.fromkeys((1, 3, 7), "sleep_awake"),
+    2: "asleep", 4: "sleep_light", 5: "sleep_deep", 6: "sleep_rem",
+}
 _ACTIVITIES = {
     4: "cycling",
     21: "hiking",
@@ -211,9 +216,9 @@ class _Reader:
             end_offset = row["end_zone_offset"]
             start = self._local(row["start_time"], start_offset)
             end = self._local(row["end_time"], start_offset if end_offset is None else end_offset)
-            sleep = sleep_of(start, end, stages.get(row["row_id"], {}))
-            self._days.add_sleep(sleep, self._source(row))
-            return ("sleep_hours",)
+            night = night_of(start, end, stages.get(row["row_id"], {}))
+            self._days.add_night(end.date(), night, self._source(row))
+            return ("sleep_hours", *SLEEP_SPAN, *night.stages)
 
         self._each(
             "sleep_stages_table",
@@ -262,5 +267,16 @@ FORMAT = Format(
         "activity_type": "`exercise_type` of the longest session",
         "height_cm": "`height_record_table`: the last of the day",
         "weight_kg": "`weight_record_table`: the last of the day",
+        "sleep_deep": "stage 5",
+        "sleep_light": "stage 4",
+        "sleep_rem": "stage 6",
+        "sleep_awake": "stages 1, 3 and 7",
+        "sleep_start": "start of the longest session",
+        "sleep_end": "end of the longest session",
+        "hrv_rmssd": "`heart_rate_variability_rmssd_record_table`: mean of the day",
+        "spo2": "`oxygen_saturation_record_table`: mean of the day",
+        "respiration_rate": "`respiratory_rate_record_table`: mean of the day",
+        "vo2_max": "`vo2_max_record_table`: mean of the day",
+        "floors": "`floors_climbed_record_table`",
     },
 )

@@ -11,6 +11,7 @@ from datetime import date, datetime
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member, read_each
@@ -20,7 +21,7 @@ from fitness_assets.sources.exports.number_style import NumberColumn, number_col
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.tables import Table
-from fitness_assets.sources.exports.user_days import UserDays, sleep_of
+from fitness_assets.sources.exports.user_days import UserDays, night_of
 from fitness_assets.sources.exports.written_times import parse_offset
 
 _TITLE = re.compile(rb"(?:\xef\xbb\xbf)?\"?com\.(samsung\.[a-z0-9_.]+)\"?[,;\t]\d+[,;\t]\d+")
@@ -29,7 +30,12 @@ _MS_PER_MINUTE = 60_000
 # Precedences of the rows with steps: for all devices in the trend, then in the summary of the
 # pedometer, then for one device.
 _OF_TREND, _OF_SUMMARY, _OF_DEVICE = 0, 1, 2
-_STAGES = {"40001": "awake", "40002": "light", "40003": "deep", "40004": "rem"}
+_STAGES = {
+    "40001": "sleep_awake",
+    "40002": "sleep_light",
+    "40003": "sleep_deep",
+    "40004": "sleep_rem",
+}
 # Samsung Health Data SDK, `Exercise.ExerciseType`. 0 is an activity that the user defined.
 _ACTIVITIES = {
     "1001": "walking",
@@ -54,7 +60,7 @@ _NUMBERS: Mapping[str, NumberColumn | None] = {
     "heart_rate": number_column("heart_rate_avg"),
     "weight": number_column("weight_kg"),
     "height": number_column("height_cm"),
-    "vo2_max": NumberColumn(is_count=False, maximum=100),
+    "vo2_max": number_column("vo2_max"),
     "floor": NumberColumn(is_count=False, maximum=1000),
 }
 
@@ -123,13 +129,13 @@ class _Reader:
         for key, (start, end, device) in self._sleeps.items():
             stages = _minutes(self._stages.pop(key, {}))
             try:
-                self.days.add_sleep(sleep_of(start, end, stages), device, key)
+                self.days.add_night(end.date(), night_of(start, end, stages), device, key)
             except ValueError as error:
                 quarantine(FORMAT.name, f"sleep {key}", str(error))
         # Stages without the file of sleeps.
         for key, intervals in self._stages.items():
             start, end = min(intervals)[0], max(each[1] for each in intervals)
-            self.days.add_sleep(sleep_of(start, end, _minutes(intervals)), "", key)
+            self.days.add_night(end.date(), night_of(start, end, _minutes(intervals)), "", key)
 
     def _steps(self, row: _Row) -> Iterable[str]:
         values = parsing.convert(row, [("count", "steps", 1.0), ("distance", "distance_km", 0.001)])
@@ -162,18 +168,18 @@ class _Reader:
 
     def _sleep(self, row: _Row) -> Iterable[str]:
         start, end = self._local(row, "start_time"), self._local(row, "end_time")
-        sleep_of(start, end, {})
+        night_of(start, end, {})
         self._sleeps[row["datauuid"]] = (start, end, row.get("deviceuuid", ""))
-        return ("sleep_hours",)
+        return ("sleep_hours", *SLEEP_SPAN)
 
     def _stage(self, row: _Row) -> Iterable[str]:
         start, end = self._local(row, "start_time"), self._local(row, "end_time")
-        sleep_of(start, end, {})
+        night_of(start, end, {})
         stage = _STAGES.get(row["stage"].partition(".")[0])
         if stage is None:
             raise ValueError(f"{row['stage']} is not a stage of sleep")
         self._stages.setdefault(row["sleep_id"], {})[start, end] = stage
-        return ("sleep_hours",)
+        return ("sleep_hours", stage)
 
     def _heart_rate(self, row: _Row) -> Iterable[str]:
         rate = parsing.parse_amount(row["heart_rate"])
@@ -262,5 +268,13 @@ FORMAT = Format(
         "activity_type": "`exercise_type` of the longest exercise",
         "height_cm": "`height`: the last of the day",
         "weight_kg": "`weight`: the last of the day",
+        "sleep_deep": "stage 40003",
+        "sleep_light": "stage 40002",
+        "sleep_rem": "stage 40004",
+        "sleep_awake": "stage 40001",
+        "sleep_start": "`start_time` of the longest sleep",
+        "sleep_end": "`end_time` of the longest sleep",
+        "vo2_max": "`vo2_max` of the last exercise of the day",
+        "floors": "`floor_count`, else `floor` of the device with the most",
     },
 )

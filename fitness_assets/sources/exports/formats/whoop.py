@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from fitness_assets.record.activities import activity
+from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member, read_each
@@ -17,8 +18,9 @@ from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.number_style import NumberColumn, number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.tables import Table, csv_header
-from fitness_assets.sources.exports.user_days import Sleep, UserDays
+from fitness_assets.sources.exports.user_days import UserDays
 from fitness_assets.sources.exports.written_times import parse_shown
 
 _START, _END, _ZONE = "Cycle start time", "Cycle end time", "Cycle timezone"
@@ -34,19 +36,16 @@ _DAILY = (
 )
 _ASLEEP = "Asleep duration (min)"
 _STAGES = (
-    ("Light sleep duration (min)", "light", 1.0),
-    ("Deep (SWS) duration (min)", "deep", 1.0),
-    ("REM duration (min)", "rem", 1.0),
-    ("Awake duration (min)", "awake", 1.0),
+    ("Light sleep duration (min)", "sleep_light", 1.0),
+    ("Deep (SWS) duration (min)", "sleep_deep", 1.0),
+    ("REM duration (min)", "sleep_rem", 1.0),
+    ("Awake duration (min)", "sleep_awake", 1.0),
 )
+_STRAIN = NumberColumn(is_count=False, maximum=21)
 _NUMBERS = {
     **{name: number_column(metric) for name, metric, _ in _DAILY},
-    "Heart rate variability (ms)": NumberColumn(is_count=False, maximum=500),
-    "Blood oxygen %": NumberColumn(is_count=False, maximum=100),
-    "Respiratory rate (rpm)": NumberColumn(is_count=False, maximum=60),
-    "Skin temp (celsius)": NumberColumn(is_count=False, maximum=45),
-    "Day Strain": NumberColumn(is_count=False, maximum=21),
-    "Activity Strain": NumberColumn(is_count=False, maximum=21),
+    "Day Strain": _STRAIN,
+    "Activity Strain": _STRAIN,
 }
 
 
@@ -99,8 +98,8 @@ def _add_sleep(days: UserDays, row: dict[str, str], order: str) -> Iterable[str]
         return ()
     start, end = parse_shown(row[_ONSET], order), parse_shown(row[_WAKE], order)
     stages = parsing.convert(row, _STAGES)
-    days.add_sleep(Sleep(day=end.date(), asleep=asleep, start=start, end=end, stages=stages))
-    return ("sleep_hours",)
+    days.add_night(end.date(), Night(hours=asleep / 60, start=start, end=end, stages=stages))
+    return ("sleep_hours", *SLEEP_SPAN, *stages)
 
 
 def _day_of_cycle(row: dict[str, str], order: str) -> date:
@@ -132,5 +131,14 @@ FORMAT = Format(
         "resting_heart_rate": "`Resting heart rate (bpm)`",
         "sleep_hours": "`Asleep duration (min)`, with naps of `sleeps.csv`, on the day of waking",
         "activity_type": "`Activity name` of the longest workout",
+        "sleep_deep": "`Deep (SWS) duration (min)`",
+        "sleep_light": "`Light sleep duration (min)`",
+        "sleep_rem": "`REM duration (min)`",
+        "sleep_awake": "`Awake duration (min)`",
+        "sleep_start": "`Sleep onset` of the longest sleep",
+        "sleep_end": "`Wake onset` of the longest sleep",
+        "hrv_rmssd": "`Heart rate variability (ms)`",
+        "spo2": "`Blood oxygen %`",
+        "respiration_rate": "`Respiratory rate (rpm)`",
     },
 )

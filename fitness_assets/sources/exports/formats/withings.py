@@ -17,14 +17,15 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
+from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.number_style import NumberColumn, number_column
+from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.tables import Table, csv_header
-from fitness_assets.sources.exports.user_days import UserDays, sleep_of
+from fitness_assets.sources.exports.user_days import UserDays, night_of
 from fitness_assets.sources.exports.written_times import parse_shown, parse_stamp
 from fitness_assets.text import shorten
 
@@ -47,10 +48,10 @@ _OTHER = {"VO2MAX": "vo2_max"}
 # Names of columns in English and German.
 _FROM, _TO = ("from", "von"), ("to", "bis")
 _STAGES = {
-    **dict.fromkeys(("light (s)", "leicht (s)"), "light"),
-    **dict.fromkeys(("deep (s)", "tief (s)"), "deep"),
-    "rem (s)": "rem",
-    **dict.fromkeys(("awake (s)", "wach (s)"), "awake"),
+    **dict.fromkeys(("light (s)", "leicht (s)"), "sleep_light"),
+    **dict.fromkeys(("deep (s)", "tief (s)"), "sleep_deep"),
+    "rem (s)": "sleep_rem",
+    **dict.fromkeys(("awake (s)", "wach (s)"), "sleep_awake"),
 }
 _HEART_RATES = ("average heart rate", "durchschnittliche herzfrequenz")
 _WEIGHT = re.compile(r"(?:weight|gewicht) \((kg|lb|st)\)")
@@ -185,7 +186,7 @@ class _Reader:
         parsing.process_each(member, table.records(), process, self._quarantine)
 
     def _read_other(self, member: Member, table: Table) -> None:
-        order = table.detect({"value": NumberColumn(is_count=False, maximum=1000)}, "date")
+        order = table.detect({"value": number_column("vo2_max")}, "date")
 
         def process(row: dict[str, str]) -> Iterable[str]:
             metric = _OTHER.get(row["type"].strip())
@@ -205,11 +206,12 @@ class _Reader:
 
         def process(row: dict[str, str]) -> Iterable[str]:
             start, end = (self.days.local_of(row[name]) for name in (start_name, end_name))
-            sleep = sleep_of(start, end, parsing.convert(row, stages))
-            self.days.add_sleep(sleep)
+            night = night_of(start, end, parsing.convert(row, stages))
+            self.days.add_night(end.date(), night)
             rate = parsing.parse_amount(row[rate_name]) if rate_name else None
-            self.days.add_reading(sleep.day, "resting_heart_rate", rate or 0.0)
-            return ["sleep_hours", *(["resting_heart_rate"] if rate else [])]
+            self.days.add_reading(end.date(), "resting_heart_rate", rate or 0.0)
+            columns = ["sleep_hours", *SLEEP_SPAN, *night.stages]
+            return [*columns, "resting_heart_rate"] if rate else columns
 
         parsing.process_each(member, table.records(), process, self._quarantine)
 
@@ -313,5 +315,12 @@ FORMAT = Format(
         "activity_type": "`Activity type` of the longest activity",
         "height_cm": "`Height (…)`: the last of the day",
         "weight_kg": "`Weight (…)`: the last of the day",
+        "sleep_deep": "`deep (s)`",
+        "sleep_light": "`light (s)`",
+        "sleep_rem": "`rem (s)`",
+        "sleep_awake": "`awake (s)`",
+        "sleep_start": "`from` of the longest sleep",
+        "sleep_end": "`to` of the longest sleep",
+        "vo2_max": "`VO2MAX` of `other.csv`",
     },
 )
