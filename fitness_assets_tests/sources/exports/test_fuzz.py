@@ -123,7 +123,7 @@ def misfits(value: Any) -> Iterator[Any]:
         yield from ([odd, *value] for odd in misfits(value[0]))
 
 
-@pytest.mark.parametrize("name", ["takeout", "garmin", "garmin_api"])
+@pytest.mark.parametrize("name", ["takeout", "garmin", "garmin_api", "health_auto_export"])
 def test_values_of_the_wrong_type(tmp_path: Path, name: str) -> None:
     files = example_files(name)
     accepted = total = 0

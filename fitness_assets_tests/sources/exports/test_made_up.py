@@ -76,6 +76,9 @@ FOLDERS = {
     "withings/en-imperial": Expectation(
         without=OVERNIGHT | {"heart_rate_mean", "floors"}, tolerances={"weight_kg": 0.01}
     ),
+    "health-auto-export": Expectation(
+        without=frozenset({"hrv_rmssd"}), tolerances={"distance_km": 1e-3}
+    ),
     "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
 

@@ -59,7 +59,10 @@ _LAST = (
 # Awake, asleep, out of bed, light, deep, REM, awake in bed.
 _STAGES = {
     **dict.fromkeys((1, 3, 7), "sleep_awake"),
-    2: "asleep", 4: "sleep_light", 5: "sleep_deep", 6: "sleep_rem",
+    2: "asleep",
+    4: "sleep_light",
+    5: "sleep_deep",
+    6: "sleep_rem",
 }
 _ACTIVITIES = {
     4: "cycling",
