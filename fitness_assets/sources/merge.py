@@ -31,6 +31,8 @@ VALUES = tuple(
 )
 
 _KEY = ("user_id", "date")
+# The end of the names of sources that are files of a device.
+_OF_DEVICE = "_fit$"
 # A value of these means nothing without the value of the other column in the same record.
 _BELONGS_TO = {"calories_kind": "calories_burned"}
 
@@ -228,13 +230,15 @@ def _first_rows(mask: _Mask, starts: _Rows) -> _Rows:
 def _first_stated_rows(records: pa.Table, name: str, mask: _Mask, starts: _Rows) -> _Rows:
     """The first row of each day for which `mask` is true.
 
-    If its value was derived, it is the first row of the same source that states the value.
+    If its value was derived, it is the first row of the same source that states the value. Files of
+    a device (``garmin_fit``) and summaries of its service (``garmin``) are one source.
     """
     first = _first_rows(mask, starts)
     derived = is_derived(records, name)
     if not derived.any():
         return first
-    sources = records["source"].combine_chunks().dictionary_encode().indices
+    families = pc.replace_substring_regex(records["source"], _OF_DEVICE, "")
+    sources = families.combine_chunks().dictionary_encode().indices
     codes = sources.fill_null(-1).to_numpy()
     day = np.cumsum(np.isin(np.arange(len(records)), starts)) - 1
     stated = _first_rows(mask & ~derived & (codes == codes[first][day]), starts)

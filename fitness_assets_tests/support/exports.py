@@ -1,5 +1,6 @@
 """Export files for tests: examples of each format, writers of files and zips, and the importer."""
 
+import json
 import os
 import sqlite3
 import zipfile
@@ -17,6 +18,7 @@ from fitness_assets.record.wear import MOVEMENT, movement_is_kept
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.exports.registry import FORMATS
+from fitness_assets_tests.support.fit import fit_file
 
 USER = "ann"
 #: A folder a format, with files that fill every column that the format declares. The tests of all
@@ -77,16 +79,18 @@ def import_path(path: Path, **options: Any) -> Imported:
 def example_files(format_name: str) -> dict[str, bytes]:
     """The example files of a format, by their path below its folder.
 
-    A script of SQL becomes the database that it creates.
+    A script of SQL becomes the database that it creates, and a list of messages a FIT file.
     """
     folder = EXAMPLES / format_name
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return dict(
-        (path.stem, database(path.read_text()))
-        if path.suffix == ".sql"
-        else (path.relative_to(folder).as_posix(), path.read_bytes())
-        for path in files
-    )
+    found = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if path.suffix == ".sql":
+            found[path.stem] = database(path.read_text())
+        elif path.name.endswith(".fit.json"):
+            found[path.stem] = fit_file(json.loads(path.read_text()))
+        else:
+            found[path.relative_to(folder).as_posix()] = path.read_bytes()
+    return found
 
 
 def database(script: str) -> bytes:

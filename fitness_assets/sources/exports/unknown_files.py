@@ -16,7 +16,6 @@ _SIGNATURES = (
         "compressed with xz, and damaged or in need of more than 100 MB of memory: unpack it",
     ),
     (0, b"SQLite format 3\0", "an SQLite database of no known format"),
-    (8, b".FIT", "a FIT file, which is not read"),
     (0, b"%PDF", "a PDF"),
     (0, b"\xff\xd8\xff", "an image"),
     (0, b"\x89PNG", "an image"),

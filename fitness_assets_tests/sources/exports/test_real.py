@@ -3,12 +3,11 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import fitdecode
 import numpy as np
 import pandas as pd
 import pytest
 
-from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports.registry import detect_format
 from fitness_assets_tests.support.exports import Imported, import_path, shared_data
 
 
@@ -127,10 +126,43 @@ def test_garmin_api_days_equal_the_file() -> None:
     } == {("sub-1", "2016-01-11"): 4210, ("sub-1", "2018-02-26"): 93, ("sub-2", "2016-01-12"): 3305}
 
 
-def test_fit_files_are_not_supported() -> None:
-    for path in sorted(shared_data("garmin-fit").iterdir()):
-        with pytest.raises(SourceError, match="is not in a known format"):
-            detect_format(path)
+def test_fit_files_equal_what_a_decoder_shows() -> None:
+    imported = import_path(shared_data("garmin-fit"), zone=ZoneInfo("UTC"))
+    ((file, place, reason),) = imported.quarantined
+    assert (file, place) == ("activity-unexpected-eof.fit", "")
+    assert "is cut off or damaged after 21 messages" in reason
+    assert {str(day): record.get("weight_kg") for (_, day), record in imported.records.items()} == {
+        "2009-09-09": 76.09,
+        "2012-04-09": None,
+        "2014-12-27": None,
+    }
+    day = imported.record("2014-12-27")
+    path = shared_data("garmin-fit") / "MonitoringFile.fit"
+    with fitdecode.FitReader(path) as frames:
+        monitoring = [
+            {field.name: field.value for field in frame.fields}
+            for frame in frames
+            if isinstance(frame, fitdecode.FitDataMessage) and frame.name == "monitoring"
+        ]
+    # The two last messages are the totals of the day: walking and running.
+    walking, running = monitoring[-2:]
+    assert day["steps"] == walking["steps"] + running["steps"] == 3142 + 31
+    metres = walking["steps"] / 2 * 1.512 + running["steps"] / 2 * 1.944
+    assert day["distance_km"] == pytest.approx(metres / 1000, abs=1e-6)
+    active = walking["active_calories"] + running["active_calories"]
+    assert (day["calories_burned"], day["calories_kind"]) == (2042 + active, "total")
+    assert day["active_minutes"] == round((607 + 3) / 60)
+
+
+def test_fit_activities_belong_to_their_local_day() -> None:
+    imported = import_path(shared_data("garmin-fit-2"), zone=ZoneInfo("UTC"))
+    assert imported.quarantined == []
+    # The first file counts its times from when the device was switched on.
+    assert {str(day): record["activity_type"] for (_, day), record in imported.records.items()} == {
+        "2012-02-13": "running",
+        "2017-06-11": "running",
+        "2017-06-12": "cycling",
+    }
 
 
 def test_the_original_lake_needs_no_layout() -> None:
