@@ -19,10 +19,8 @@ chance.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -35,7 +33,6 @@ from sklearn.metrics import adjusted_rand_score, silhouette_score
 
 from fitness_assets.models.segment_metrics import SegmentCandidate
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT, STABLE
-from fitness_assets.models.threads import in_threads
 
 # More segments must increase the gap by more than this share of it. With thousands of users the
 # standard error of the gap is so small that splits of one group would pass.
@@ -101,10 +98,7 @@ def examine(evidence: Evidence, numbers: Iterable[int]) -> list[SegmentCandidate
     """Measure the stability, gap and silhouette of each of `numbers` of segments."""
     numbers = list(numbers)
     gaps = gap(evidence.window.train, numbers)
-    # The largest number takes longest, and so is started first.
-    found = zip(reversed(numbers), reversed(gaps), strict=True)
-    with _few_distinct():
-        return in_threads([partial(_examine, evidence, k, *each) for k, each in found])[::-1]
+    return [_examine(evidence, k, *each) for k, each in zip(numbers, gaps, strict=True)]
 
 
 def choose(candidates: Sequence[SegmentCandidate]) -> tuple[SegmentCandidate, bool]:
@@ -151,11 +145,9 @@ def gap(
     draw = sample or null_sample
     nulls = [draw(generator, len(scaled), spread) for _ in range(_NULL_SAMPLES)]
     samples = [scaled, *nulls]
-    with _few_distinct():
-        within = in_threads([partial(_log_within, each, k) for k in numbers for each in samples])
     found = []
-    for start in range(0, len(within), len(samples)):
-        observed, *under_null = within[start : start + len(samples)]
+    for k in numbers:
+        observed, *under_null = (_log_within(each, k) for each in samples)
         error = np.std(under_null) * np.sqrt(1 + 1 / _NULL_SAMPLES)
         found.append((float(np.mean(under_null) - observed), float(error)))
     return found
@@ -278,18 +270,10 @@ def _log_within(profiles: np.ndarray, k: int) -> float:
 
 
 def fit(model: KMeans, profiles: np.ndarray) -> KMeans:
-    """Train a clustering."""
-    with _few_distinct():
-        return model.fit(profiles)
+    """Train a clustering.
 
-
-@contextmanager
-def _few_distinct() -> Iterator[None]:
-    """Ignore that there are fewer distinct profiles than segments; the indices then show it.
-
-    Threads share the warning filters, so it is also around those that train clusterings: each of
-    them restores filters that ignore it, in whatever order they end.
+    It ignores that there are fewer distinct profiles than segments; the indices then show it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
+        return model.fit(profiles)
