@@ -5,12 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 import pandas as pd
 from sklearn.metrics import (
-    accuracy_score,
-    f1_score,
     log_loss,
     mean_absolute_error,
     r2_score,
-    recall_score,
     root_mean_squared_error,
 )
 from sklearn.pipeline import Pipeline
@@ -72,21 +69,19 @@ def classification(
     predicted = label_codes[probabilities.argmax(axis=1)]
     known = np.isin(true, label_codes)
     return ClassificationScores(
-        accuracy=float(accuracy_score(true, predicted)),
+        accuracy=float(np.mean(true == predicted)),
         balanced_accuracy=balanced_accuracy(true, predicted),
-        macro_f1=float(f1_score(true, predicted, average="macro", zero_division=0)),
+        macro_f1=_macro_f1(true, predicted),
         log_loss=float(log_loss(true[known], probabilities[known], labels=label_codes)),
         calibration_error=calibration_error(predicted == true, probabilities.max(axis=1)),
     )
 
 
 def balanced_accuracy(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """The mean recall of the labels in `truth`.
-
-    scikit-learn's own warns where a predicted label is not in `truth`, as is common in a small
-    test set.
-    """
-    return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
+    """The mean recall of the labels in `truth`, in a fraction of the time of scikit-learn's."""
+    codes, labels = pd.factorize(truth)
+    hits = np.bincount(codes[truth == predicted], minlength=len(labels))
+    return float(np.mean(hits / np.bincount(codes)))
 
 
 def codes_of(values: Iterable[str], labels: Iterable[str]) -> np.ndarray:
@@ -95,8 +90,16 @@ def codes_of(values: Iterable[str], labels: Iterable[str]) -> np.ndarray:
 
 
 def macro_f1(codes: np.ndarray, probabilities: np.ndarray) -> float:
-    """Macro F1 of the most probable classes, given as numbers."""
-    return float(f1_score(codes, probabilities.argmax(axis=1), average="macro", zero_division=0))
+    """Macro F1 of the most probable classes, given as numbers; -1 for an unknown label."""
+    return _macro_f1(codes, probabilities.argmax(axis=1))
+
+
+def _macro_f1(true: np.ndarray, predicted: np.ndarray) -> float:
+    """The mean F1 of the classes that are true or predicted, in a fraction of the usual time."""
+    both, names = pd.factorize(np.concatenate([true, predicted]))
+    actual, guessed = np.split(both, 2)
+    hits = np.bincount(actual[actual == guessed], minlength=len(names))
+    return float(np.mean(2 * hits / np.bincount(both)))
 
 
 def calibration_error(correct: np.ndarray, confidence: np.ndarray) -> float:

@@ -200,7 +200,8 @@ def _linear_forest(rows: Encoded, hyperparameters: Hyperparameters, people: int)
     if not hyperparameters.trees:
         return LinearForest(line, None)
     residuals = Encoded(rows.features, rows.target - line.predict(rows.features), rows.users)
-    forest = RandomForestRegressor(**hyperparameters.parameters(len(rows.target), _FEATURES))
+    parameters = hyperparameters.parameters(len(rows.target), _FEATURES, people)
+    forest = RandomForestRegressor(**parameters)
     return LinearForest(line, pipelines.fit_forest(forest, residuals, people))
 
 

@@ -3,6 +3,7 @@
 scikit-learn's `min_samples_leaf` counts rows, and one person has many.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,45 @@ _FIELDS = (
     *("children_left", "children_right", "feature", "threshold", "missing_go_to_left"),
     *("impurity", "n_node_samples", "weighted_n_node_samples", "value"),
 )
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Targets of a regressor, or classes by number.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n,)
+    weights : ndarray of shape (classes,) or None
+        By class; None for a regressor.
+    """
+
+    values: NDArray[Any]
+    weights: NDArray[np.float64] | None
+
+    def where(self, rows: NDArray[np.intp]) -> "_Targets":
+        """Those of `rows`."""
+        return _Targets(self.values[rows], self.weights)
+
+    def totals(
+        self, reached: NDArray[np.intp], nodes: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The sum of targets by node, or the weights of its classes; and the weight of its rows.
+
+        Parameters
+        ----------
+        reached : ndarray of int, shape (n,)
+            The node that each row reaches.
+        nodes : int
+        """
+        if self.weights is None:
+            sums = np.bincount(reached, self.values, nodes).astype(np.float64)
+            rows = np.bincount(reached, minlength=nodes).astype(np.float64)
+            return sums[:, np.newaxis], rows
+        size = len(self.weights)
+        cells = np.bincount(reached * size + self.values, minlength=nodes * size)
+        totals: NDArray[np.float64] = cells.reshape(nodes, size) * self.weights
+        return totals, totals.sum(axis=1)
 
 
 def merge_small_leaves(
@@ -47,13 +87,13 @@ def merge_small_leaves(
     codes = pd.factorize(np.asarray(users))[0]
     labels = getattr(forest, "classes_", None)
     if labels is None:
-        truth = np.asarray(target, dtype=float)[:, None]
+        targets = _Targets(np.asarray(target, dtype=float), None)
     else:
-        weights = forest.class_weight or dict.fromkeys(labels, 1.0)
-        each = np.diag([weights[label] for label in labels])
-        truth = each[np.searchsorted(labels, np.asarray(target))]
+        each = forest.class_weight or dict.fromkeys(labels, 1.0)
+        weights = np.array([each[label] for label in labels])
+        targets = _Targets(np.searchsorted(labels, np.asarray(target)), weights)
     for estimator, rows in zip(forest.estimators_, forest.estimators_samples_, strict=True):
-        _merge(estimator.tree_, inputs[rows], truth[rows], codes[rows], people)
+        _merge(estimator.tree_, inputs[rows], targets.where(rows), codes[rows], people)
 
 
 def leaf_users(
@@ -85,7 +125,7 @@ def leaf_users(
 def _merge(
     tree: Any,
     features: NDArray[np.float32],
-    truth: NDArray[np.float64],
+    targets: _Targets,
     users: NDArray[Any],
     people: int,
 ) -> None:
@@ -123,7 +163,7 @@ def _merge(
             arrays["children_left"][node] = arrays["children_right"][node] = -1
             arrays["feature"][node] = arrays["threshold"][node] = -2
     if changed:
-        _refit_leaves(tree, features, truth)
+        _refit_leaves(tree, tree.apply(features), targets)
 
 
 def _preorder(left: list[int], right: list[int]) -> list[int]:
@@ -136,15 +176,11 @@ def _preorder(left: list[int], right: list[int]) -> list[int]:
     return order
 
 
-def _refit_leaves(tree: Any, features: NDArray[np.float32], truth: NDArray[np.float64]) -> None:
+def _refit_leaves(tree: Any, reached: NDArray[np.intp], targets: _Targets) -> None:
     """Set the value of each leaf to the mean of its rows, or to the shares of weighted classes."""
-    reached = tree.apply(features)
-    weight = np.ones(len(truth)) if truth.shape[1] == 1 else truth.sum(axis=1)
-    count = np.bincount(reached, weight, minlength=tree.node_count)
+    totals, count = targets.totals(reached, tree.node_count)
     leaves = np.flatnonzero(count)
     # The other leaves have the same rows as before; their values stay the same to the last digit.
     leaves = leaves[~np.isclose(count[leaves], tree.weighted_n_node_samples[leaves], rtol=1e-9)]
-    for column in range(truth.shape[1]):
-        total = np.bincount(reached, truth[:, column], minlength=tree.node_count)
-        tree.value[leaves, 0, column] = total[leaves] / count[leaves]
+    tree.value[leaves, 0] = totals[leaves] / count[leaves, np.newaxis]
     tree.weighted_n_node_samples[leaves] = count[leaves]
