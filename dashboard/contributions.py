@@ -8,7 +8,7 @@ from dashboard import page
 from dashboard.charts import common
 from dashboard.text import label
 from dashboard.units import feature_label
-from fitness_assets.formatting import number, signed
+from fitness_assets.formatting import number, percent, signed
 from fitness_assets.models.contributions import Explanation
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.text import verbatim
@@ -22,11 +22,10 @@ _WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday",
 
 @dataclass(frozen=True)
 class _Scale:
-    """How amounts are shown: the factor, and the units of amounts and of totals."""
+    """How amounts are shown: the factor, and the unit of amounts."""
 
     factor: float
     unit: str
-    total: str
 
     def change(self, amount: float) -> str:
         text = signed(amount * self.factor)
@@ -34,11 +33,13 @@ class _Scale:
         return f"{text} {unit}"
 
     def sum(self, amount: float) -> str:
-        return f"{number(amount * self.factor)}{self.total}"
+        if self is _PROBABILITY:
+            return percent(amount)
+        return f"{number(amount)} {self.unit}"
 
 
-_KCAL = _Scale(1.0, "kcal", " kcal")
-_PROBABILITY = _Scale(100.0, "points", "%")
+_KCAL = _Scale(1.0, "kcal")
+_PROBABILITY = _Scale(100.0, "points")
 
 
 def draw(found: Explanation) -> None:

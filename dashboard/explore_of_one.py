@@ -7,7 +7,7 @@ from dashboard import choices, notes, page, person
 from dashboard.charts import explore_of_one as charts
 from dashboard.person import Person
 from fitness_assets import months
-from fitness_assets.formatting import number, signed
+from fitness_assets.formatting import change, number
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release
 
@@ -50,7 +50,7 @@ def show(release: Release, who: Person) -> None:
                 "measure": units.title(each),
                 "now": number(mean, spec.decimals),
                 "past": number(before, spec.decimals),
-                "change": signed(mean - before, spec.decimals),
+                "change": change(before, mean, spec.decimals),
                 "days": f"{number(now[each].count())} and {number(past[each].count())}",
             }
         )

@@ -11,7 +11,7 @@ from dashboard.charts import person as charts
 from dashboard.person import Person
 from dashboard.personal import Change
 from fitness_assets import clock
-from fitness_assets.formatting import date_text, days_text, signed, signed_percent
+from fitness_assets.formatting import date_text, days_text, signed_percent
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release
@@ -85,7 +85,7 @@ def _part(change: Change, units: Units) -> str:
         return f"{name} {signed_percent(change.share)}"
     if form == "value":
         return f"{name} {units.text(change.name, change.mean)}"
-    return f"{name} {signed(change.mean - change.usual, NUMBERS[change.name].decimals)}"
+    return f"{name} {units.difference(change.name, change.usual, change.mean)}"
 
 
 def _tiles(changes: Sequence[Change], units: Units) -> None:
@@ -94,7 +94,7 @@ def _tiles(changes: Sequence[Change], units: Units) -> None:
             page.change_metric(
                 f"{NUMBERS[change.name].label}, daily mean",
                 units.text(change.name, change.mean),
-                f"{units.change(change.name, change.mean - change.usual)} from your usual "
+                f"{units.difference(change.name, change.usual, change.mean)} from your usual "
                 f"{units.text(change.name, change.usual)}",
             )
 

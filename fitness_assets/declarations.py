@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fitness_assets import months
 from fitness_assets.errors import ReleaseError, SettingsError
+from fitness_assets.formatting import number
 from fitness_assets.release.people import PeopleMode
 
 SourceName = Literal["cohort", "folder", "exports"]
@@ -174,7 +175,7 @@ def parse_integer_within(low: int, high: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isdecimal() or not low <= int(text) <= high:
-            raise ValueError(f"is not a whole number from {low} to {high:,}")
+            raise ValueError(f"is not a whole number from {low} to {number(high)}")
         return int(text)
 
     return parse

@@ -42,6 +42,26 @@ def signed(value: float | None, decimals: int = 0) -> str:
     return "±0" if _is_zero(text) else f"+{text}"
 
 
+def change(before: float, after: float, decimals: int = 0) -> str:
+    """The signed difference of two numbers as they are shown.
+
+    A reader who subtracts the numbers gets the same, and "±0" only if both look alike.
+    """
+    return signed(round(after, decimals) - round(before, decimals), decimals)
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number with that many significant digits, without zeros at the end: "0.012", "1.5".
+
+    Whole digits are never rounded: "1,234".
+    """
+    if value is None or math.isnan(value):
+        return NO_DATA
+    whole = math.floor(math.log10(abs(value))) if value else 0
+    text = number(value, max(digits - 1 - whole, 0))
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 def percent(share: float | None, decimals: int = 0) -> str:
     """A share of 1 such as "85%". A share that only rounds to 0% or to 100% is "<1%" or ">99%"."""
     if share is None or math.isnan(share):
@@ -56,8 +76,10 @@ def percent(share: float | None, decimals: int = 0) -> str:
 
 
 def signed_percent(share: float | None, decimals: int = 0) -> str:
-    """A change as a share of 1, such as "+6%" or "±0%"."""
+    """A change as a share of 1, such as "+6%". One that is rounded to 0 has a decimal more."""
     text = signed(None if share is None else 100 * share, decimals)
+    if share is not None and _is_zero(text) and text != NO_DATA:
+        text = signed(100 * share, decimals + 1)
     return text if text == NO_DATA else f"{text}%"
 
 

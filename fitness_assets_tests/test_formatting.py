@@ -1,7 +1,10 @@
 """Numbers as text: a table of what each function writes."""
 
+import ast
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,26 @@ from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import IMPERIAL, METRIC, Units
 
 MINUS = "\N{MINUS SIGN}"
+_ROOT = Path(formatting.__file__).parents[1]
+#: Rooms whose texts are read by people, in views, reports, metadata and on the terminal.
+_ROOMS = [
+    "dashboard",
+    *(
+        f"fitness_assets/{room}"
+        for room in ("answers", "assets", "cli", "etl", "history", "orchestration", "release")
+    ),
+    "fitness_assets/models/cards.py",
+    "fitness_assets/models/explanations.py",
+    "fitness_assets/models/gates.py",
+    "fitness_assets/web",
+]
+#: Formats of numbers that are not read as such.
+_EXCEPTIONS = {
+    "fitness_assets/answers/model_answer.py": "rounds a number of a JSON document",
+    "fitness_assets/answers/questions.py": "rounds a number of a JSON document",
+    "fitness_assets/etl/distributed.py": "name of a file",
+}
+_NUMBER_FORMAT = re.compile(r"(.?[<>=^])?[-+ ]?z?#?0?\d*[,_]?(\.\d+)?[deEfFgGn%]?")
 
 
 @pytest.mark.parametrize(
@@ -44,6 +67,18 @@ MINUS = "\N{MINUS SIGN}"
         (formatting.signed_percent, (0.06,), "+6%"),
         (formatting.signed_percent, (-0.123,), f"{MINUS}12%"),
         (formatting.signed_percent, (-0.0001,), "±0%"),
+        (formatting.signed_percent, (0.003,), "+0.3%"),
+        (formatting.signed_percent, (0.0,), "±0%"),
+        (formatting.change, (7.24, 7.26, 1), "+0.1"),
+        (formatting.change, (7.16, 7.24, 1), "±0"),
+        (formatting.change, (1_200.4, 999.6), f"{MINUS}200"),
+        (formatting.change, (math.nan, 1.0, 1), "no data"),
+        (formatting.significant, (0.01234,), "0.0123"),
+        (formatting.significant, (0.0000012, 2), "0.0000012"),
+        (formatting.significant, (1_234_567.8,), "1,234,568"),
+        (formatting.significant, (-1.50,), f"{MINUS}1.5"),
+        (formatting.significant, (0.0,), "0"),
+        (formatting.significant, (None,), "no data"),
         (formatting.signed_percent, (None,), "no data"),
         (formatting.plural, (1, "day"), "1 day"),
         (formatting.plural, (0, "day"), "0 days"),
@@ -116,3 +151,66 @@ def test_no_value_is_a_negative_zero_or_nan(system: str, name: str, value: float
     assert "nan" not in text
     assert "-" not in text
     assert MINUS not in text
+
+
+def number_formats(source: str) -> Iterator[str]:
+    """Numbers that `source` formats without `formatting`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.JoinedStr):
+            for before, part in zip([None, *node.values], node.values, strict=False):
+                if isinstance(part, ast.FormattedValue):
+                    spec = _specification(part)
+                    if _NUMBER_FORMAT.fullmatch(spec) and re.search(r"[-+,.%a-zA-Z]", spec):
+                        yield f"line {part.lineno}: {spec}"
+                elif isinstance(before, ast.FormattedValue) and re.match(
+                    " ?%", ast.unparse(part)[1:]
+                ):
+                    yield f"line {node.lineno}: a percentage"
+        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+            if isinstance(node.left, ast.Constant) and isinstance(node.left.value, str):
+                yield f"line {node.lineno}: the operator %"
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "format":
+            yield f"line {node.lineno}: format()"
+
+
+def _specification(part: ast.FormattedValue) -> str:
+    values = getattr(part.format_spec, "values", [])
+    return "".join(str(each.value) if isinstance(each, ast.Constant) else "9" for each in values)
+
+
+@pytest.mark.parametrize("room", _ROOMS)
+def test_texts_have_no_number_formats_of_their_own(room: str) -> None:
+    place = _ROOT / room
+    found = {
+        name: formats
+        for path in ([place] if place.is_file() else sorted(place.rglob("*.py")))
+        if (name := str(path.relative_to(_ROOT))) not in _EXCEPTIONS
+        and (formats := list(number_formats(path.read_text("utf-8"))))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'f"{a:,}"',
+        'f"{a:.1f} h"',
+        'f"{a:.{digits}g}"',
+        'f"{a:>9,}"',
+        'f"{a:+d}"',
+        'f"{a:.0%}"',
+        'f"{a} %"',
+        'f"{a}%"',
+        '"%.1f" % a',
+        'format(a, ",")',
+    ],
+)
+def test_a_number_format_is_found(text: str) -> None:
+    assert list(number_formats(text))
+
+
+@pytest.mark.parametrize(
+    "text", ['f"{a}"', 'f"{a:>9}"', 'f"{a:<{width}}"', 'f"{day:%-d %b %Y}"', 'f"{number(a)} h"']
+)
+def test_other_formats_are_not_found(text: str) -> None:
+    assert not list(number_formats(text))

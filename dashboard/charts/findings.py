@@ -62,7 +62,7 @@ def _finding(encoding: Spec, rows: Rows) -> str:
     if not numbers:
         # Notes have no colours of their own, and are listed on the page.
         counts = Counter(str(row[color]) for row in rows) if color else {}
-        return ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        return ", ".join(f"{formatting.number(count)} {name}" for name, count in counts.items())
     if _is_scatter(encoding):
         ranges = [f"{tip['title']} {_range(tip, rows)}" for tip in numbers]
         return f"{formatting.plural(len(rows), 'point')}. {', '.join(ranges)}"
@@ -149,5 +149,5 @@ def _text(tip: Spec, row: Spec) -> str:
     if "%" in form:
         return formatting.percent(value, decimals)
     if "r" in form:
-        return f"{value:,.{decimals or 6}g}".replace("-", "\N{MINUS SIGN}")
+        return formatting.significant(value, decimals or 6)
     return formatting.signed(value, decimals) if "+" in form else formatting.number(value, decimals)

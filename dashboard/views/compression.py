@@ -6,11 +6,11 @@ import streamlit as st
 from dashboard import choices, data, page
 from dashboard.charts import common, compression
 from fitness_assets.formatting import (
+    change,
     large,
     number,
     plural,
     seconds,
-    signed,
     signed_percent,
     size,
     times,
@@ -116,14 +116,14 @@ def _step(step: CompressionStep, before: CompressionStep | None) -> None:
                 title,
                 size(now),
                 f"{signed_percent(share)} from the previous step" if before else None,
-                is_better=share < 0 if round(100 * share) else None,
+                is_better=share < 0 if share else None,
             )
-        gain = step.r2 - before.r2 if before else 0.0
+        gain = round(step.r2, 3) - round(before.r2, 3) if before else 0.0
         page.change_metric(
             "Score (R²)",
             number(step.r2, 3),
-            f"{signed(gain, 3)} from the previous step" if before else None,
-            is_better=gain > 0 if round(1000 * gain) else None,
+            f"{change(before.r2, step.r2, 3)} from the previous step" if before else None,
+            is_better=gain > 0 if gain else None,
         )
         st.metric(
             "Model size",

@@ -215,7 +215,7 @@ def _uncertainty(found: ClassifierEvaluation | RegressorEvaluation, names: dict[
         f"{title} {number(found.intervals[name].low, 3)} to {number(found.intervals[name].high, 3)}"
         for name, title in names.items()
     )
-    return f"Measured on {users}. In 95 of 100 bootstrap resamples of the users: {intervals}."
+    return f"Measured on {users}. In 95% of bootstrap resamples of the users: {intervals}."
 
 
 def _regressor_scores(target: ColumnSpec) -> dict[str, Any]:

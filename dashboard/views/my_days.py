@@ -93,7 +93,7 @@ def _week(days: pd.DataFrame) -> None:
             page.change_metric(
                 f"{NUMBERS[change.name].label}, daily mean",
                 units.text(change.name, change.mean),
-                f"{units.change(change.name, change.mean - change.usual)} "
+                f"{units.difference(change.name, change.usual, change.mean)} "
                 "compared with the 28 days before",
                 is_better=personal.is_better(change),
             )

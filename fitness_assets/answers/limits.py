@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from fitness_assets.answers.records import VERSION_DIGITS, Days, Sources
+from fitness_assets.formatting import number
 from fitness_assets.months import shift
 from fitness_assets.text import printable
 
@@ -151,12 +152,14 @@ def fit(answer: Answer, rest: Callable[[int], str]) -> bytes:
         else:
             exceeds = shown
     if fits < 0:
-        raise ValueError(f"the answer about {answer.about} has {len(whole):,} bytes without rows")
+        raise ValueError(
+            f"the answer about {answer.about} has {number(len(whole))} bytes without rows"
+        )
     return _cut(answer, fits, rest)
 
 
 def _cut(answer: Answer, shown: int, rest: Callable[[int], str]) -> bytes:
-    note = f"{shown:,} of {len(answer.rows):,} rows are shown; {rest(shown)}"
+    note = f"{number(shown)} of {number(len(answer.rows))} rows are shown; {rest(shown)}"
     return encode(msgspec.structs.replace(answer, rows=answer.rows[:shown], truncated=note))
 
 

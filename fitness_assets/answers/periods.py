@@ -6,6 +6,7 @@ from datetime import date, timedelta
 
 from fitness_assets import months
 from fitness_assets.errors import QuestionError
+from fitness_assets.formatting import number
 from fitness_assets.text import shorten
 
 #: Limit on the days of a period: ten years.
@@ -77,7 +78,8 @@ def parse_period(text: str) -> Period:
         raise QuestionError(f"the period {shorten(text)} ends before it begins")
     if period.days > MAX_DAYS:
         raise QuestionError(
-            f"the period {period} has {period.days:,} days, more than {MAX_DAYS:,}; ask for less"
+            f"the period {period} has {number(period.days)} days, more than {number(MAX_DAYS)}; "
+            "ask for less"
         )
     return period
 

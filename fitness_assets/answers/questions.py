@@ -37,6 +37,7 @@ from fitness_assets.answers.periods import Period, check_month, parse_day, parse
 from fitness_assets.answers.records import MEASURES, Days
 from fitness_assets.answers.statistics import Run, Summary
 from fitness_assets.errors import QuestionError
+from fitness_assets.formatting import number
 from fitness_assets.record.daily import BASELINES
 from fitness_assets.record.raw import NUMBERS
 
@@ -50,7 +51,7 @@ def people(home: Home, asked: PeopleArguments) -> bytes:
     """The users of the lake."""
     found, sources = home.records.people()
     answer = Answer(
-        about=f"users of the lake: {len(found):,}; imported names are pseudonyms",
+        about=f"users of the lake: {number(len(found))}; imported names are pseudonyms",
         columns=["user", "first_day", "last_day", "days", "days_worn"],
         rows=[
             [clip(each.user), str(each.first), str(each.last), each.days, each.worn]

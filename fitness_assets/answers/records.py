@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from fitness_assets.answers.periods import Period, parse_period
 from fitness_assets.errors import QuestionError, StorageError
+from fitness_assets.formatting import number
 from fitness_assets.record import raw
 from fitness_assets.record.daily import SCHEMA
 from fitness_assets.storage.lake import DailyInfo, Lake
@@ -339,8 +340,8 @@ class Records:
         rows = sum(self.daily.info(month).rows for month in months)
         if rows > MAX_ROWS:
             raise QuestionError(
-                f"{months[0]} to {months[-1]} have {rows:,} rows, more than {MAX_ROWS:,} of one "
-                "question; ask for fewer months"
+                f"{months[0]} to {months[-1]} have {number(rows)} rows, more than "
+                f"{number(MAX_ROWS)} of one question; ask for fewer months"
             )
         return months
 
@@ -360,5 +361,5 @@ def _each(period: Period) -> Iterator[date]:
 
 
 def _listed(users: Sequence[str]) -> str:
-    more = f" and {len(users) - _LISTED:,} more" if len(users) > _LISTED else ""
+    more = f" and {number(len(users) - _LISTED)} more" if len(users) > _LISTED else ""
     return ", ".join(printable(user) for user in users[:_LISTED]) + more

@@ -27,6 +27,7 @@ from fitness_assets.answers.pages.document import (
 from fitness_assets.answers.periods import Period
 from fitness_assets.answers.records import MEASURES, VERSION_DIGITS, Days, Sources
 from fitness_assets.answers.statistics import LEAST_DAYS, Summary, summary_of
+from fitness_assets.formatting import number, percent
 from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.months import text_until
 from fitness_assets.record.units import Units
@@ -171,7 +172,7 @@ class Report:
                 row += self._compared(measure, now, summary_of(days, measure))
             sources = [made.now.sources, *(days.sources for _, days in compared)]
             rows.append([*row, ", ".join(self._references.of(each) for each in sources)])
-        columns = ["Measure", "Median", "10 % to 90 %", "Days"]
+        columns = ["Measure", "Median", "10% to 90%", "Days"]
         for title, _ in compared:
             columns += [title, "Change"]
         yield Table([*columns, "From"], rows)
@@ -223,9 +224,9 @@ class Report:
         charts = charts_of(made.now, made.usual, self.units, spans, by_day=made.is_month)
         letters = self._references.of(made.now.sources)
         if not made.is_month:
-            text = "Charts: the median of each week; the band is 10 % to 90 % of its days"
+            text = "Charts: the median of each week; the band is 10% to 90% of its days"
         elif any(chart.usual for chart in charts):
-            text = "Charts: each day; the band is 10 % to 90 % of the 365 days before the month"
+            text = "Charts: each day; the band is 10% to 90% of the 365 days before the month"
             letters += f", {self._references.of(made.usual.sources)}"
         else:
             text = "Charts: each day"
@@ -280,19 +281,20 @@ class Report:
             return
         letter = self._references.of(self.material.now.sources)
         enough = int((hours >= _SLEEP_HOURS).sum())
-        share = round(100 * enough / found.days)
         weekend = np.array([day.weekday() >= _SATURDAY for day in dates])
         text = (
-            f"{found.days:,} nights, median {found.median:.1f} h, 80 % of them between "
-            f"{found.p10:.1f} and {found.p90:.1f} h. {enough:,} ({share} %) had at "
-            f"least {_SLEEP_HOURS} h, which adults need (Watson et al., Sleep 38:843, 2015). "
-            f"Shortest {found.low:.1f} h ({found.low_day}), longest {found.high:.1f} h "
-            f"({found.high_day})."
+            f"{number(found.days)} nights, median {number(found.median, 1)} h, 80% of them between "
+            f"{number(found.p10, 1)} and {number(found.p90, 1)} h. {number(enough)} "
+            f"({percent(enough / found.days)}) had at least {_SLEEP_HOURS} h, which adults "
+            "need (Watson et al., Sleep 38:843, 2015). "
+            f"Shortest {number(found.low, 1)} h ({found.low_day}), longest "
+            f"{number(found.high, 1)} h ({found.high_day})."
         )
         if min(weekend.sum(), (~weekend).sum()) >= LEAST_DAYS:
             text += (
-                f" Median of nights that end on Saturday or Sunday {np.median(hours[weekend]):.1f} "
-                f"h, of others {np.median(hours[~weekend]):.1f} h."
+                f" Median of nights that end on Saturday or Sunday "
+                f"{number(float(np.median(hours[weekend])), 1)} h, of others "
+                f"{number(float(np.median(hours[~weekend])), 1)} h."
             )
         yield Paragraph(f"{text} [{letter}]")
 
@@ -310,23 +312,24 @@ class Report:
             if each.summary.days == _WEEK
         ]
         text = (
-            f"{found.total:,.0f} active minutes in {found.days:,} days, {found.mean:.0f} a day on "
-            f"average; most on {found.high_day} ({found.high:.0f})."
+            f"{number(found.total)} active minutes in {number(found.days)} days, "
+            f"{number(found.mean)} a day on average; most on {found.high_day} "
+            f"({number(found.high)})."
         )
         if weeks:
             enough = sum(total >= _WEEK_MINUTES for total in weeks)
             text += (
                 f" {enough} of {len(weeks)} whole weeks from Monday to Sunday had at least "
                 f"{_WEEK_MINUTES} minutes, which adults need (WHO guidelines, 2020), if the device "
-                f"counts minutes of moderate activity; median {np.median(weeks):.0f}."
+                f"counts minutes of moderate activity; median {number(float(np.median(weeks)))}."
             )
         yield Paragraph(f"{text} [{letter}]")
         if not self.material.is_month:
             points = statistics.series(now, "active_minutes", "month")
             rows = [
-                ["Active minutes", *(f"{point.summary.total:,.0f}" for point in points), letter],
-                ["A day", *(f"{point.summary.mean:.0f}" for point in points), letter],
-                ["Days", *(f"{point.summary.days}" for point in points), letter],
+                ["Active minutes", *(number(point.summary.total) for point in points), letter],
+                ["A day", *(number(point.summary.mean) for point in points), letter],
+                ["Days", *(number(point.summary.days) for point in points), letter],
             ]
             yield Table(["Month", *(f"{point.start:%b}" for point in points), "From"], rows)
 
@@ -353,8 +356,9 @@ class Report:
         worn = int(now.worn.sum())
         gaps = statistics.runs(day for day in now.expected if day not in set(_worn_days(now)))
         yield Paragraph(
-            f"{len(now.expected):,} days: {len(now.dates):,} have a record, and on {worn:,} of "
-            f"them the device was worn. Days on which it was not worn are in no number [{letter}]."
+            f"{number(len(now.expected))} days: {number(len(now.dates))} have a record, and on "
+            f"{number(worn)} of them the device was worn. Days on which it was not worn are in no "
+            f"number [{letter}]."
         )
         longest = sorted(gaps, key=lambda run: (-run.days, run.first))[:_LISTED]
         if longest:
@@ -366,7 +370,9 @@ class Report:
             yield Paragraph(f"Not worn or without a record (days): {'; '.join(texts)}{more}.")
         removed = sum(bool(flags) for flags in now.table["quality_flags"].to_pylist())
         if removed:
-            yield Paragraph(f"Values that are not plausible were removed from {removed:,} days.")
+            yield Paragraph(
+                f"Values that are not plausible were removed from {number(removed)} days."
+            )
 
     def _sources(self) -> Iterator[Part]:
         rows = [[letter, text] for text, letter in self._references.letters.items()]

@@ -3,7 +3,7 @@
 from datetime import date
 
 from fitness_assets.answers.findings import Finding
-from fitness_assets.formatting import number, signed
+from fitness_assets.formatting import change, number, signed, signed_percent, significant
 from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
@@ -29,22 +29,21 @@ def span_text(first: date, last: date) -> str:
 
 
 def change_text(measure: str, before: float, after: float, units: Units) -> str:
-    """The change between two values as they are shown, such as "+181 (+2 %)".
+    """The change between two values as they are shown, such as "+181 (+2%)".
 
     It is that of the rounded values, so that a reader who subtracts them gets the same.
     """
-    decimals = NUMBERS[measure].decimals
     old, new = units.shown(measure, before), units.shown(measure, after)
-    text = signed(new - old, decimals)
+    text = _difference(measure, before, after, units)
     percent = percent_text(measure, old, new)
     return f"{text} ({percent})" if percent else text
 
 
 def percent_text(measure: str, before: float, after: float) -> str:
-    """The change in percent such as "+6 %"; empty for measures whose percentages mean nothing."""
+    """The change in percent such as "+6%"; empty for measures whose percentages mean nothing."""
     if measure not in _PERCENT or before == 0:
         return ""
-    return f"{signed(100 * (after - before) / before, 0)} %"
+    return signed_percent((after - before) / before)
 
 
 def label(measure: str) -> str:
@@ -56,17 +55,21 @@ def change_point(found: Finding, units: Units) -> str:
     """A lasting change."""
     measure = _known(found.measure)
     before, after = _number(found.before), _number(found.after)
-    change = signed(
-        units.shown(measure, after) - units.shown(measure, before), NUMBERS[measure].decimals
-    )
     text = (
         f"From {day_text(_day(found.start))}{_between(found)}: {label(measure)} "
         f"{units.text(measure, after)} instead of {units.text(measure, before)}, a change of "
-        f"{change} (95 % interval {_interval(measure, found, units)}; {found.n:,} days)."
+        f"{_difference(measure, before, after, units)} (95% interval "
+        f"{_interval(measure, found, units)}; {number(found.n)} days)."
     )
     if found.device is not None:
         text += f" The device {shorten(found.device)} begins then: the readings may have changed."
     return text
+
+
+def _difference(measure: str, before: float, after: float, units: Units) -> str:
+    """The change between two values as they are shown, without its unit."""
+    factor = units.factor(measure)
+    return change(before * factor, after * factor, NUMBERS[measure].decimals)
 
 
 def _between(found: Finding) -> str:
@@ -88,9 +91,9 @@ def association(found: Finding) -> str:
     return (
         f"More {label(_known(found.measure))} goes with {more} {label(_known(found.other))} "
         f"{when}: "
-        f"rank correlation {number(found.value, 2)} (95 % interval {number(found.low, 2)} to "
-        f"{number(found.high, 2)}), {found.n:,} days, p {_number(found.p):.2g} adjusted for all "
-        "that was tried."
+        f"rank correlation {number(found.value, 2)} (95% interval {number(found.low, 2)} to "
+        f"{number(found.high, 2)}), {number(found.n)} days, p {significant(found.p, 2)} adjusted "
+        "for all that was tried."
     )
 
 
@@ -103,13 +106,13 @@ def streak(found: Finding, units: Units) -> str:
         at = "at least" if DIRECTIONS.get(found.measure, 1) > 0 else "at most"
         what = f"with {label(found.measure)} of {at} {units.text(found.measure, found.goal)}"
     current = ", and still counting" if found.is_current else ""
-    return f"{found.n:,} days in a row {what}: {span}{current}."
+    return f"{number(found.n)} days in a row {what}: {span}{current}."
 
 
 def device_era(found: Finding) -> str:
     """The days of a device."""
     span = span_text(_day(found.start), _day(found.end))
-    return f"Device {shorten(found.device or '')}: {span}, {found.n:,} days."
+    return f"Device {shorten(found.device or '')}: {span}, {number(found.n)} days."
 
 
 def note(found: Note) -> str:

@@ -22,6 +22,7 @@ from fitness_assets.assets.presentation import (
     result,
 )
 from fitness_assets.etl import clean, quality
+from fitness_assets.formatting import number
 from fitness_assets.months import shift
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
@@ -104,7 +105,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         days = scan.table
         removed = delivered.rows - info.rows
         users = pc.count_distinct(days["user_id"]).as_py()
-        context.log.info(f"{info.rows:,} user-days of {month}, {removed:,} duplicates")
+        context.log.info(f"{number(info.rows)} user-days of {month}, {number(removed)} duplicates")
         # A picture of few users would show their own days, and `fitness forget` cannot change it.
         is_drawn = users >= workspace.privacy.smallest_cell
         yield result(
@@ -165,8 +166,8 @@ def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path
         scratch,
         write_rows,
     )
-    for number, path in enumerate(written):
-        path.rename(staging / part(number))
+    for index, path in enumerate(written):
+        path.rename(staging / part(index))
 
 
 def _read(files: Sequence[Path], optional: Collection[str]) -> pa.Table:

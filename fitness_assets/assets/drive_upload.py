@@ -3,6 +3,7 @@
 import dagster as dg
 
 from fitness_assets.assets.presentation import OWNERS, result
+from fitness_assets.formatting import number
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.release.registry import is_link
@@ -36,12 +37,14 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         private = workspace.privacy.people == "private"
         if private and workspace.people.manifest(month) is not None:
             people = workspace.people_uploads.upload(workspace.people.open(month), context.log.info)
-            context.log.info(f"sent {people.sent:,} bytes of rows of people to {people.link}")
+            context.log.info(f"sent {number(people.sent)} bytes of rows of people to {people.link}")
         else:
             workspace.people_uploads.remove(month)
         workspace.receipts.save(month, uploaded, inputs)
         manifest, link = uploaded.manifest, uploaded.link
-        context.log.info(f"sent {uploaded.sent:,} of {manifest.bytes:,} bytes to {link}")
+        context.log.info(
+            f"sent {number(uploaded.sent)} of {number(manifest.bytes)} bytes to {link}"
+        )
         return result(
             manifest,
             bytes_sent=uploaded.sent,

@@ -189,7 +189,7 @@ def _stability(metrics: SegmentMetrics) -> "Figure":
     figure, axes = plot(4.5, 2.6)
     numbers = [candidate.k for candidate in metrics.candidates]
     lenient = [candidate.subsampling for candidate in metrics.candidates]
-    axes.plot(numbers, lenient, ":", color=BLUE, label="80 % of the users (lenient)")
+    axes.plot(numbers, lenient, ":", color=BLUE, label="80% of the users (lenient)")
     parts = {"bootstrap": BLUE, "odd_even": ORANGE, "months": GREEN}
     for part, color in parts.items():
         # There is no index of months without a second month.

@@ -52,7 +52,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         reason = None
         found = FINDINGS.empty_table()
         if len(users) > MAX_USERS:
-            reason = f"{len(users):,} users are more than {MAX_USERS}"
+            reason = f"{number(len(users))} users are more than {MAX_USERS}"
             window = summarized
             inputs = _of_summaries(inputs, month)
         else:

@@ -16,6 +16,7 @@ from fitness_assets.assets.presentation import (
     result,
 )
 from fitness_assets.etl.quality import RAW_CHECKS, run_checks
+from fitness_assets.formatting import number
 from fitness_assets.months import start
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.state import input_versions
@@ -65,7 +66,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 ),
             )
             manifest = writer.publish(info, inputs)
-        context.log.info(f"stored {info.rows:,} records of {month}")
+        context.log.info(f"stored {number(info.rows)} records of {month}")
         results = run_checks(RAW_CHECKS, unread)
         yield from checks.report(checks.mark_partial(results, info.last_day_so_far))
         yield result(

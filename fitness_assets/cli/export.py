@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from fitness_assets.cli.terminal import say
+from fitness_assets.formatting import number
 from fitness_assets.settings import Settings
 
 
@@ -20,4 +21,4 @@ def export(user: str, output: Path | None) -> None:
 
     path = output or Path(f"{user}.zip")
     tables = export_user(settings, user, path)
-    say(f"{path}: " + ", ".join(f"{name} {rows:,}" for name, rows in tables.items()))
+    say(f"{path}: " + ", ".join(f"{name} {number(rows)}" for name, rows in tables.items()))

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fitness_assets.cli.terminal import cell, say
+from fitness_assets.formatting import number
 from fitness_assets.sources.exports.report import FileReport
 from fitness_assets.text import printable
 
@@ -52,7 +53,7 @@ def _print_wide(reports: Sequence[FileReport], width: int) -> None:
         table.add_row(
             cell(_file(each, _FILE_WIDTH)),
             cell(each.format or "-"),
-            f"{each.records:,}",
+            number(each.records),
             cell(", ".join(each.columns) or "-"),
             cell(_left_out(each) or "-"),
         )
@@ -62,13 +63,13 @@ def _print_wide(reports: Sequence[FileReport], width: int) -> None:
 def _narrow_lines(reports: Sequence[FileReport], width: int) -> Iterator[str]:
     """The lines of the table; columns filled and what was left out are below their file."""
     formats = max(6, *(len(each.format) for each in reports))
-    records = max(7, *(len(f"{each.records:,}") for each in reports))
+    records = max(7, *(len(number(each.records)) for each in reports))
     longest = max(4, *(len(_file(each, width)) for each in reports))
     files = min(longest, max(width - formats - records - 4, 4))
     yield f"{'file':<{files}}  {'format':<{formats}}  {'records':>{records}}"
     for each in reports:
         row = f"{_file(each, files):<{files}}  {each.format or '-':<{formats}}"
-        yield f"{row}  {each.records:>{records},}"
+        yield f"{row}  {number(each.records):>{records}}"
         for title, text in (("fills", ", ".join(each.columns)), ("left out", _left_out(each))):
             if text:
                 indent = _INDENT + " " * len(f"{title}: ")
@@ -84,13 +85,13 @@ def _narrow_lines(reports: Sequence[FileReport], width: int) -> Iterator[str]:
 def _left_out(report: FileReport) -> str:
     """What was left out, how much of it, and why; or how the file was read."""
     if report.left_out > 1 and report.records:
-        return f"{report.left_out:,} entries, the first: {report.reason}"
+        return f"{number(report.left_out)} entries, the first: {report.reason}"
     return report.reason
 
 
 def _file(report: FileReport, width: int) -> str:
     """The name, shortened in the middle to `width`, with the number of files."""
-    count = f" ({report.files:,} files)" if report.files > 1 else ""
+    count = f" ({number(report.files)} files)" if report.files > 1 else ""
     name, room = printable(report.file), max(width - len(count), 2)
     if len(name) > room:
         start = (room - 1) // 3

@@ -8,6 +8,7 @@ import click
 from fitness_assets.cli.terminal import say
 from fitness_assets.declarations import timezone_of
 from fitness_assets.errors import FitnessError
+from fitness_assets.formatting import number
 from fitness_assets.settings import Settings
 from fitness_assets.system_errors import explain
 
@@ -117,14 +118,14 @@ def summary(imported: "ImportInfo") -> str:
     months = imported.months
     span = f"{min(months)} to {max(months)}" if months else "no month"
     text = (
-        f"{', '.join(imported.sources)}: {sum(months.values()):,} user-days "
-        f"of {len(imported.users):,} users, {span}"
+        f"{', '.join(imported.sources)}: {number(sum(months.values()))} user-days "
+        f"of {number(len(imported.users))} users, {span}"
     )
     not_worn = sum(imported.not_worn.values())
     if not_worn:
-        text += f", {not_worn:,} of them not worn"
+        text += f", {number(not_worn)} of them not worn"
     if imported.quarantined:
-        text += f"; {len(imported.quarantined):,} entries quarantined (fitness quarantine)"
+        text += f"; {number(len(imported.quarantined))} entries quarantined (fitness quarantine)"
     return text
 
 

@@ -41,6 +41,8 @@ class MonthStatus:
         The run of the latest materialization.
     metrics : dict
         The other numbers in the metadata.
+    reason : str or None
+        Why the month has no model of its own.
     stale : str or None
         Why it must be rematerialized: an input that changed since, or a file that is missing.
     missing : bool
@@ -52,6 +54,7 @@ class MonthStatus:
     data_version: str = ""
     run_id: str = ""
     metrics: Mapping[str, float]
+    reason: str | None = None
     stale: str | None = None
     missing: bool = False
 
@@ -114,15 +117,18 @@ def _month_status(
     if not records or manifest is None:
         return MonthStatus(metrics={})
     materialization = records[0].asset_materialization
+    metadata = materialization.metadata if materialization else {}
     numbers = {
         name: value.value
-        for name, value in (materialization.metadata if materialization else {}).items()
+        for name, value in metadata.items()
         if isinstance(value.value, int | float)
     }
+    reason = metadata.get("reason")
     return MonthStatus(
         materialized=True,
         rows=numbers.pop("dagster/row_count", None),
         data_version=manifest.data_version,
         run_id=records[0].run_id,
         metrics=numbers,
+        reason=None if reason is None else str(reason.value),
     )

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fitness_assets.formatting import number
 from fitness_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,8 +53,8 @@ def _print_imports(stored: "Imports") -> None:
                 info.name,
                 ", ".join(info.sources),
                 f"{info.delivered:%Y-%m-%d %H:%M}",
-                f"{sum(info.months.values()):,}",
-                f"{len(info.users):,}",
+                f"{number(sum(info.months.values()))}",
+                number(len(info.users)),
                 f"{min(info.months)} to {max(info.months)}" if info.months else "-",
                 "" if info.reader == READER_VERSION else "of an older version: import it again",
             ]

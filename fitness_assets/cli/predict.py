@@ -8,6 +8,7 @@ import click
 
 from fitness_assets.cli.terminal import say
 from fitness_assets.errors import SourceError
+from fitness_assets.formatting import number
 from fitness_assets.settings import Settings
 
 
@@ -60,7 +61,7 @@ def predict(model: str, path: Path, month: str | None, to: Path | None) -> None:
     for line in notes(found, forest.metrics.inputs):
         say(f"{path}: {line}", err=True)
     if to is not None:
-        say(f"{to}: {found.rows:,} rows")
+        say(f"{to}: {number(found.rows)} rows")
 
 
 def _ignore(_done: int, _total: int) -> None:

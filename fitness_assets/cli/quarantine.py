@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fitness_assets.cli.terminal import say
+from fitness_assets.formatting import number
 from fitness_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def quarantine() -> None:
     rejected = imports.rejected()
     for entry in rejected:
         _print_entry("inbox", entry)
-    say(f"{count + len(rejected):,} entries quarantined")
+    say(f"{number(count + len(rejected))} entries quarantined")
 
 
 def _print_entry(origin: str, entry: "QuarantineEntry") -> None:

@@ -15,6 +15,7 @@ import pyarrow.csv as pa_csv
 
 from fitness_assets import regular_files
 from fitness_assets.errors import SourceError
+from fitness_assets.formatting import number
 from fitness_assets.sources.parquet_limits import MAX_COLUMNS, batches, plain_columns
 from fitness_assets.text import shorten
 
@@ -138,7 +139,7 @@ class RowFile:
             if "UTF8" in reason or isinstance(error, UnicodeDecodeError):
                 reason = "it is not in UTF-8; convert it, for example with iconv"
             if "straddl" in reason:
-                reason = f"a row has more than {_BLOCK_BYTES:,} bytes"
+                reason = f"a row has more than {number(_BLOCK_BYTES)} bytes"
             raise SourceError(f"{self.name} cannot be read as {kind}: {reason}") from error
         if not before:
             raise SourceError(f"{self.name} has no rows")
@@ -179,7 +180,7 @@ class RowFile:
     def _check_names(self, names: list[str]) -> None:
         if len(names) > MAX_COLUMNS:
             raise SourceError(
-                f"{self.name} has {len(names):,} columns; the limit is {MAX_COLUMNS:,}"
+                f"{self.name} has {number(len(names))} columns; the limit is {number(MAX_COLUMNS)}"
             )
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:

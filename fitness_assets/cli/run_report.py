@@ -27,6 +27,7 @@ from fitness_assets.cli.runs import (
     run_stale,
 )
 from fitness_assets.cli.terminal import cell, say
+from fitness_assets.formatting import number, seconds, size
 from fitness_assets.months import spans, text_until
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.lineage import ON_DEMAND
@@ -96,8 +97,8 @@ def _report(
     failed = {outcome.month for outcome in outcomes if outcome.error is not None}
     peak = peak_memory()
     say(
-        f"{len(ended - failed)} of {len(months)} months in {time.monotonic() - began:.0f} s"
-        + (f", peak memory {peak / 1e9:.2f} GB with the JVM" if peak else "")
+        f"{len(ended - failed)} of {len(months)} months in {seconds(time.monotonic() - began)}"
+        + (f", peak memory {size(peak)} with the JVM" if peak else "")
     )
     if outcomes[-1].interrupted:
         raise click.Abort
@@ -110,16 +111,16 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
     """Print how each run ended; of many runs, only the newest and those that failed."""
     earlier = [each for each in outcomes[:-_OUTCOMES] if each.error is None]
     if earlier:
-        seconds = sum(each.seconds for each in earlier)
         say(
             f"{spans({each.month for each in earlier})}  ok  "
-            f"{sum(len(each.assets) for each in earlier)} assets in {seconds:.1f} s"
+            f"{sum(len(each.assets) for each in earlier)} assets in "
+            + seconds(sum(each.seconds for each in earlier))
             + _warned([each.month for each in earlier if each.warnings])
         )
     for outcome in outcomes:
         if any(outcome is each for each in earlier):
             continue
-        result = outcome.error or f"{len(outcome.assets)} assets in {outcome.seconds:.1f} s"
+        result = outcome.error or f"{len(outcome.assets)} assets in {seconds(outcome.seconds)}"
         say(f"{outcome.month}  {'FAILED' if outcome.error else 'ok':<6}  {result}")
         for warning in outcome.warnings:
             say(f"{outcome.month}  {'warns':<6}  {warning}")
@@ -241,7 +242,19 @@ def _print_table(inventory: Inventory, months: Sequence[str]) -> None:
         metric = HEADLINE.get(name, "rows")
         statuses = {month: by_month[month] for month in months}
         table.add_row(*map(cell, (name, metric, *_headlines(statuses, metric))))
+        baseline = f"baseline_{metric}"
+        if any(baseline in status.metrics for status in statuses.values()):
+            table.add_row(*map(cell, ("", baseline, *_headlines(statuses, baseline))))
     Console(width=_width()).print(table)
+    for month in months:
+        for name, by_month in inventory.items():
+            if reason := by_month[month].reason:
+                say(f"{month}  {_without_model(by_month[month])}  {name}: {reason}")
+
+
+def _without_model(status: MonthStatus) -> str:
+    """The state of a model that is not released."""
+    return "not released" if status.metrics.get("learned", True) else "not learned"
 
 
 def _summary(inventory: Inventory, months: Sequence[str]) -> str:
@@ -278,9 +291,9 @@ def _headlines(months: Mapping[str, MonthStatus], metric: str) -> Iterator[str]:
         if not status.materialized:
             yield "-"
         elif not status.metrics.get("released", True):
-            yield "not released"
+            yield _without_model(status)
         elif value is None:
             yield "none"
         else:
-            text = f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+            text = number(value, 3 if isinstance(value, float) else 0)
             yield f"{text} personal" if status.metrics.get("personal") else text

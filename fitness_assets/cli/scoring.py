@@ -18,6 +18,7 @@ from fitness_assets.cli.released_model import ReleasedForest
 from fitness_assets.cli.row_batches import SUFFIXES, Batch, RowFile, decoded, is_numeric
 from fitness_assets.cli.terminal import say
 from fitness_assets.errors import SourceError
+from fitness_assets.formatting import number, significant
 from fitness_assets.models.forest_metrics import Inputs, RegressorMetrics
 from fitness_assets.models.forests import calories
 from fitness_assets.models.prediction import (
@@ -142,8 +143,8 @@ def notes(found: Scored, inputs: Inputs) -> Iterator[str]:
         yield f"lists and structures are not written: {', '.join(found.left_out)}"
     if found.extrapolated:
         yield (
-            f"{found.extrapolated:,} of {found.rows:,} rows have values outside the training range;"
-            f" the column {EXTRAPOLATED} names them"
+            f"{number(found.extrapolated)} of {number(found.rows)} rows have values outside the "
+            f"training range; the column {EXTRAPOLATED} names them"
         )
     for name, values in found.categories.items():
         shown = ", ".join(shorten(value) for value in sorted(values)[:_MAX_NAMED])
@@ -153,9 +154,9 @@ def notes(found: Scored, inputs: Inputs) -> Iterator[str]:
             unit = NUMBERS[name].unit if name in NUMBERS else ""
             known = inputs.ranges[name]
             yield (
-                f"{outside:,} of {found.known[name]:,} values of {name} lie outside the training "
-                f"range, {known.minimum:,.6g} to {known.maximum:,.6g}"
-                + (f"; is the column in {unit}?" if unit else "")
+                f"{number(outside)} of {number(found.known[name])} values of {name} lie outside "
+                f"the training range, {significant(known.minimum, 6)} to "
+                f"{significant(known.maximum, 6)}" + (f"; is the column in {unit}?" if unit else "")
             )
 
 

@@ -19,6 +19,7 @@ import fitness_assets
 from fitness_assets.cli.ownership import kill_processes, served_home
 from fitness_assets.cli.service import Service
 from fitness_assets.errors import FitnessError
+from fitness_assets.formatting import seconds
 from fitness_assets.orchestration.instance import launcher_hint, open_instance
 from fitness_assets.orchestration.liveness import cancel_runs, end_dead_runs, interrupt_runs
 from fitness_assets.settings import SERVE_VARIABLE, Settings
@@ -116,7 +117,7 @@ def _wait_for(
     while waiting and not ended():
         if time.monotonic() > deadline:
             raise FitnessError(
-                f"{', '.join(waiting)} did not start in {_START_TIMEOUT_SECONDS:.0f} s"
+                f"{', '.join(waiting)} did not start in {seconds(_START_TIMEOUT_SECONDS)}"
             )
         for name, address in list(waiting.items()):
             if _is_listening(address):

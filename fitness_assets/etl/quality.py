@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from scipy.special import chdtri
 
 from fitness_assets import months
+from fitness_assets.formatting import number, percent
 from fitness_assets.record import population
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.daily import schema_of
@@ -166,7 +167,7 @@ def every_file_read(unread: Mapping[str, str]) -> Outcome:
 
 def not_empty(data: CheckedMonth) -> Outcome:
     """At least one row."""
-    return Outcome(data.rows > 0, f"{data.rows:,} user-days", {"rows": data.rows})
+    return Outcome(data.rows > 0, f"{number(data.rows)} user-days", {"rows": data.rows})
 
 
 def right_schema(data: CheckedMonth) -> Outcome:
@@ -187,7 +188,7 @@ def unique_days(data: CheckedMonth) -> Outcome:
     users = days["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     keys = users.astype(np.int64) << 32 | days["date"].cast(pa.int32()).to_numpy()
     repeated = len(keys) - len(np.unique(keys))
-    return Outcome(repeated == 0, f"{repeated:,} repeated user-days", {"repeated": repeated})
+    return Outcome(repeated == 0, f"{number(repeated)} repeated user-days", {"repeated": repeated})
 
 
 def dates_inside(data: CheckedMonth) -> Outcome:
@@ -198,7 +199,9 @@ def dates_inside(data: CheckedMonth) -> Outcome:
         pc.less(dates, pa.scalar(months.end(data.month))),
     )
     outside = len(dates) - (pc.sum(inside).as_py() or 0)
-    return Outcome(outside == 0, f"{outside:,} days outside {data.month}", {"outside": outside})
+    return Outcome(
+        outside == 0, f"{number(outside)} days outside {data.month}", {"outside": outside}
+    )
 
 
 def values_in_range(data: CheckedMonth) -> Outcome:
@@ -212,7 +215,7 @@ def values_in_range(data: CheckedMonth) -> Outcome:
         inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
         outside[name] = len(values) - values.null_count - (pc.sum(inside).as_py() or 0)
     wrong = {name: count for name, count in outside.items() if count}
-    message = ", ".join(f"{count:,} of {name}" for name, count in wrong.items())
+    message = ", ".join(f"{number(count)} of {name}" for name, count in wrong.items())
     return Outcome(not wrong, message or "every known value is in its range", wrong)
 
 
@@ -242,12 +245,12 @@ def complete(data: CheckedMonth) -> Outcome:
     share = min(delivered / expected, 1.0) if expected else 1.0
     values = {"completeness": share, "roster": len(roster)}
     if len(roster) < population.MIN_USERS and then.keys() != now.keys():
-        message = f"{len(roster):,} users of {previous.month} to compare with are too few"
+        message = f"{number(len(roster))} users of {previous.month} to compare with are too few"
         return _not_judged(message, values)
     return Outcome(
         share >= data.min_completeness,
-        f"{share:.0%} of the expected days of the {len(roster):,} users of {previous.month} "
-        f"(at least {data.min_completeness:.0%})",
+        f"{percent(share)} of the expected days of the {number(len(roster))} users of "
+        f"{previous.month} (at least {percent(data.min_completeness)})",
         values,
     )
 
@@ -273,7 +276,7 @@ def no_drift(data: CheckedMonth) -> Outcome:
         return _not_judged(_different_sizes(then_users, now_users, previous.month))
     fewer = min(len(then_users), len(now_users))
     if fewer < population.MIN_USERS and then_users.keys() != now_users.keys():
-        message = f"{previous.month} has other users, and {fewer:,} are too few to compare"
+        message = f"{previous.month} has other users, and {number(fewer)} are too few to compare"
         return _not_judged(message)
     now_rows, then_rows = max(data.rows, 1), max(previous.rows, 1)
     chance = chdtri(len(_DECILES) + 1, _SIGNIFICANCE) * (1 / now_rows + 1 / then_rows)
@@ -290,7 +293,7 @@ def no_drift(data: CheckedMonth) -> Outcome:
         index = float(np.sum((p - q) * np.log(p / q)))
         indices[name] = index
         if index > limit:
-            drifted.append(f"{name} {index:.2f}")
+            drifted.append(f"{name} {number(index, 2)}")
     message = f"drift since {previous.month}: {', '.join(drifted)}" if drifted else "no drift"
     return Outcome(not drifted, message, {**indices, DRIFT_LIMIT: limit})
 
@@ -357,7 +360,7 @@ def _days_by_user(read: Read) -> dict[str, int]:
 
 
 def _different_sizes(then: Mapping[str, int], now: Mapping[str, int], before: str) -> str:
-    return f"{len(now):,} users cannot be compared with the {len(then):,} of {before}"
+    return f"{number(len(now))} users cannot be compared with the {number(len(then))} of {before}"
 
 
 def _numbers(read: Read, name: str) -> np.ndarray:

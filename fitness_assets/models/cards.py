@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
+from fitness_assets.formatting import number, percent, significant
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.explanations import (
     day_kinds_measured,
@@ -88,17 +89,20 @@ def _data(report: ModelReport) -> str:
         ("Window", f"{window[0]} to {window[-1]}" if window else "no month"),
     ]
     if isinstance(metrics, SegmentMetrics):
-        rows += [("Users", f"{metrics.users:,}"), ("Trained on", f"{metrics.train_users:,} users")]
+        rows += [
+            ("Users", number(metrics.users)),
+            ("Trained on", f"{number(metrics.train_users)} users"),
+        ]
     elif isinstance(metrics, DayKindMetrics):
-        rows.append(("Users", f"{len(metrics.users):,}"))
+        rows.append(("Users", number(len(metrics.users))))
     elif metrics is not None:
         found = metrics.evaluation
         rows += [
-            ("Trained on", f"{metrics.train_rows:,} days of {_counted(metrics.train_users)}"),
-            ("Scored on", f"{found.rows:,} days of {_users(metrics)}"),
+            ("Trained on", f"{number(metrics.train_rows)} days of {_counted(metrics.train_users)}"),
+            ("Scored on", f"{number(found.rows)} days of {_users(metrics)}"),
         ]
     if report.bytes is not None:
-        rows.append(("Size", f"{report.bytes:,} bytes"))
+        rows.append(("Size", f"{number(report.bytes)} bytes"))
     versions = ", ".join(f"{_cell(m)}: {_cell(v[:12])}" for m, v in report.learned_from.items())
     rows.append(("Data versions", versions or "none"))
     return _table(("What", "Value"), rows)
@@ -113,15 +117,15 @@ def _users(metrics: Forest) -> str:
             "the model is trained on the whole window"
         )
     if not found.repeats:
-        return f"{found.users:,} held-out users"
+        return f"{number(found.users)} held-out users"
     return (
-        f"{found.users:,} users, cross-validated by user {found.repeats} times; the model is "
+        f"{number(found.users)} users, cross-validated by user {found.repeats} times; the model is "
         "trained on all of them"
     )
 
 
 def _counted(users: int) -> str:
-    return f"{users:,} {'user' if users == 1 else 'users'}"
+    return f"{number(users)} {'user' if users == 1 else 'users'}"
 
 
 def _scores(metrics: Forest) -> str:
@@ -133,11 +137,13 @@ def _scores(metrics: Forest) -> str:
         if metrics.cold_start:
             columns = {"Without history": _plain(metrics.cold_start.scores), **columns}
         evaluation = metrics.evaluation
+        interval = (
+            f"{percent(evaluation.coverage, 1)} of the days lie inside the 90% prediction "
+            f"interval, which is {number(evaluation.interval_width)} kcal wide on average"
+        )
         text = (
-            "The baseline gives every day the mean of the training days. "
-            f"{evaluation.coverage:.1%} of the days lie inside the 90% prediction interval, which "
-            f"is {evaluation.interval_width:,.0f} kcal wide on average; "
-            f"{evaluation.baseline_coverage:.1%} lie inside that of the baseline."
+            f"The baseline gives every day the mean of the training days. {interval}; "
+            f"{percent(evaluation.baseline_coverage, 1)} lie inside that of the baseline."
         )
         if metrics.personal:
             columns = {
@@ -146,21 +152,19 @@ def _scores(metrics: Forest) -> str:
             }
             text = (
                 "Own mean gives each day the mean of the user's earlier days, and Week before that "
-                f"of the seven days before. {evaluation.coverage:.1%} of the days lie inside the "
-                f"90% prediction interval, which is {evaluation.interval_width:,.0f} kcal wide on "
-                "average."
+                f"of the seven days before. {interval}."
             )
         elif metrics.line_alone:
             text += " A forest adds nothing, so the model is its linear part."
     rows = []
     for name, value in _plain(found.scores).items():
         bounds = ""
-        if interval := found.intervals.get(name):
-            bounds = f"{_score(name, interval.low)} to {_score(name, interval.high)}"
+        if known := found.intervals.get(name):
+            bounds = f"{_score(name, known.low)} to {_score(name, known.high)}"
         others = [_score(name, scores[name]) for scores in columns.values()]
         rows.append((_SCORES[name], _score(name, value), bounds, *others))
     of = "weeks" if isinstance(metrics, RegressorMetrics) and metrics.personal else "users"
-    header = ("Score", "This model", f"In 95 of 100 resamples of {of}", *columns)
+    header = ("Score", "This model", f"In 95% of resamples of {of}", *columns)
     return f"{_table(header, rows)}\n\n{text}"
 
 
@@ -183,7 +187,7 @@ def _slices(metrics: Forest) -> str:
         rows = [
             (
                 _cell(_label(each.slice)),
-                f"{each.rows:,}",
+                number(each.rows),
                 *(_score(name, getattr(each, name)) for name in names),
             )
             for each in found
@@ -203,12 +207,12 @@ def _inputs(metrics: Forest) -> str:
         if known:
             low, middle, high = map(_number, (known.minimum, known.median, known.maximum))
             values = f"{low} to {high}, median {middle}"
-        rows.append((_cell(_label(name)), values, f"{importance:.4f}"))
+        rows.append((_cell(_label(name)), values, number(importance, 4)))
     return _table(("Input", "Training days", "Importance"), rows)
 
 
 def _segments(metrics: SegmentMetrics) -> str:
-    rows = [(_cell(each.name), f"{each.users:,}") for each in metrics.profiles]
+    rows = [(_cell(each.name), number(each.users)) for each in metrics.profiles]
     table = f"\n\n{_table(('Segment', 'Users'), rows)}" if rows else ""
     return f"{segments_verdict(metrics)} {segments_measured(metrics)}{table}"
 
@@ -217,7 +221,7 @@ def _day_kinds(metrics: DayKindMetrics) -> str:
     parts = []
     for found in metrics.users:
         rows = [
-            (_cell(kind.name), f"{kind.days:,}", f"{kind.weekend_share:.0%}")
+            (_cell(kind.name), number(kind.days), percent(kind.weekend_share))
             for kind in found.kinds
         ]
         header = ("Kind of days", "Days", "On a weekend")
@@ -277,12 +281,12 @@ def _plain(scores: msgspec.Struct) -> Mapping[str, float]:
 
 def _score(name: str, value: float) -> str:
     if name in _SHARES:
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if name in _WHOLE else f"{value:.3f}"
+        return percent(value, 1)
+    return number(value, 0 if name in _WHOLE else 3)
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= _WHOLE_FROM else f"{value:.4g}"
+    return number(value) if abs(value) >= _WHOLE_FROM else significant(value, 4)
 
 
 def _label(name: str) -> str:

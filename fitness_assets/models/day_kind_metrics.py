@@ -23,7 +23,7 @@ class DayKindCandidate(msgspec.Struct, frozen=True, kw_only=True):
         Adjusted Rand indices between consecutive months, and between bootstrap samples of the days.
         ``months`` is also None with only one month.
     subsampling : float or None
-        That of samples of 80 % of the days: lenient, and no condition.
+        That of samples of 80% of the days: lenient, and no condition.
     passed : bool
         Whether it passed all tests.
     """

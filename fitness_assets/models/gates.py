@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from fitness_assets.formatting import size
+from fitness_assets.formatting import number, plural, significant, size
 from fitness_assets.models.registry import Comparison, ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport
 from fitness_assets.record.check_result import CheckResult
@@ -20,6 +20,13 @@ from fitness_assets.record.population import similar_sizes
 
 #: The gate of the release.
 NO_WORSE = "no_worse_than_before"
+#: Scores in words, with their decimals.
+_SCORES = {
+    "accuracy": ("accuracy", 3),
+    "log_loss": ("log loss", 3),
+    "r2": ("R²", 3),
+    "rmse": ("root mean squared error in kcal", 1),
+}
 #: Each gate and its description.
 GATES = {
     "better_than_baseline": "Beats the constant baseline on users that it was not trained on, in "
@@ -93,8 +100,8 @@ def with_comparison(
 
 
 def failure(result: CheckResult) -> str:
-    """The reason of a model that failed a gate."""
-    return f"{result.name} ({result.message})"
+    """The reason of a model that failed a gate: in plain words, then what was measured."""
+    return result.message
 
 
 def better_than_baseline(compared: Comparison, headline: ModelHeadline) -> CheckResult:
@@ -107,16 +114,20 @@ def better_than_baseline(compared: Comparison, headline: ModelHeadline) -> Check
     if headline.scope == "personal":
         return _better_than_means(compared, scores)
     lows = {name: scores[f"{name}_gain_low"] for name in compared.gains}
-    gained = _gained(compared.gains, scores)
-    users = f"{scores['heldout_users']:,} held-out users"
-    if scores["repeats"]:
-        users = f"{scores['heldout_users']:,} cross-validated users"
+    passed = min(lows.values()) > 0
+    kind = "cross-validated" if scores["repeats"] else "held-out"
     return CheckResult(
         "better_than_baseline",
-        min(lows.values()) > 0,
-        f"gains over the constant baseline on {users}, in 95 of 100 bootstrap resamples: {gained}",
+        passed,
+        f"{_better(passed=passed)} {compared.baseline}, on "
+        f"{plural(scores['heldout_users'], f'{kind} user')}: gains in 95% of bootstrap resamples "
+        f"are {_gained(compared.gains, scores)}",
         {f"{name}_gain_low": low for name, low in lows.items()},
     )
+
+
+def _better(*, passed: bool) -> str:
+    return "better than" if passed else "not clearly better than"
 
 
 def _better_than_means(
@@ -125,23 +136,25 @@ def _better_than_means(
     """As `better_than_baseline`, of a personal model: on later days of the same users."""
     week = tuple(f"week_{name}" for name in compared.gains)
     lows = {f"{name}_gain_low": scores[f"{name}_gain_low"] for name in (*compared.gains, *week)}
-    users = scores["heldout_users"]
+    passed = min(lows.values()) > 0
     return CheckResult(
         "better_than_baseline",
-        min(lows.values()) > 0,
-        f"gains on {scores['heldout_rows']:,} later days of {users:,} "
-        f"{'user' if users == 1 else 'users'}, in 95 of 100 bootstrap resamples of the weeks: over "
-        f"the user's own mean {_gained(compared.gains, scores)}; over the mean of the week before "
-        f"{_gained(week, scores)}",
+        passed,
+        f"{_better(passed=passed)} both the user's own mean and the mean of the week before, on "
+        f"{plural(scores['heldout_rows'], 'later day')} of "
+        f"{plural(scores['heldout_users'], 'user')}: gains in 95% of bootstrap resamples of the "
+        f"weeks are {_gained(compared.gains, scores)} over the user's own mean, and "
+        f"{_gained(week, scores)} over the mean of the week before",
         lows,
     )
 
 
 def _gained(names: Iterable[str], scores: Mapping[str, bool | int | float]) -> str:
     return " and ".join(
-        f"{name.removeprefix('week_').replace('_', ' ')} by {scores[f'{name}_gain_low']:,.3f} to "
-        f"{scores[f'{name}_gain_high']:,.3f}"
+        f"{title} by {number(scores[f'{name}_gain_low'], decimals)} to "
+        f"{number(scores[f'{name}_gain_high'], decimals)}"
         for name in names
+        for title, decimals in [_SCORES[name.removeprefix("week_")]]
     )
 
 
@@ -166,17 +179,19 @@ def no_worse_than_before(
         return CheckResult(
             name,
             True,
-            f"the score on {users_now:,} held-out users cannot be compared with that of the month "
-            f"before on {users_then:,}",
+            f"the score on {number(users_now)} held-out users cannot be compared with that of the "
+            f"month before on {number(users_then)}",
             judged=False,
         )
     now, then = headline.scores[compared.score], before.scores[compared.score]
     uncertain = math.hypot(_half_width(compared, headline), _half_width(compared, before))
+    passed = now >= then - compared.tolerance - uncertain
     return CheckResult(
         name,
-        now >= then - compared.tolerance - uncertain,
-        f"{compared.title} {now:.3f}, the month before {then:.3f}; it may fall by "
-        f"{compared.tolerance}, and by {uncertain:.3f} that the number of "
+        passed,
+        f"{'no worse' if passed else 'worse'} than the model of the month before: "
+        f"{compared.title} {number(now, 3)}, before {number(then, 3)}; it may fall by "
+        f"{significant(compared.tolerance)}, and by {number(uncertain, 3)} that the number of "
         f"{'days' if headline.scope == 'personal' else 'users'} leaves uncertain",
         {"now": now, "before": then, "uncertain": uncertain},
     )
@@ -192,9 +207,11 @@ def _half_width(compared: Comparison, headline: ModelHeadline) -> float:
 def within_budget(headline: ModelHeadline, disk: int, memory: int) -> CheckResult:
     """Whether the model fits its budgets."""
     stored, in_memory = headline.bytes or 0, headline.memory_bytes or 0
+    passed = stored <= disk and in_memory <= memory
     return CheckResult(
         "within_budget",
-        stored <= disk and in_memory <= memory,
-        f"{size(stored)} of {size(disk)} on disk, {size(in_memory)} of {size(memory)} in memory",
+        passed,
+        f"{'fits' if passed else 'larger than'} its budget: {size(stored)} of {size(disk)} on "
+        f"disk, {size(in_memory)} of {size(memory)} in memory",
         {"bytes": stored, "memory_bytes": in_memory},
     )

@@ -116,12 +116,15 @@ class Comparison:
         How much it may fall, in addition to what the number of users leaves uncertain.
     gains : tuple of str
         The scores in which the model must beat the constant baseline.
+    baseline : str
+        What the constant baseline does, in words.
     """
 
     score: str
     title: str
     tolerance: float
     gains: tuple[str, ...]
+    baseline: str
 
 
 @dataclass(frozen=True)
@@ -229,7 +232,13 @@ MODELS = (
         budget="classifier_bytes",
         target="activity_type",
         dependencies=("segment_model",),
-        compared=Comparison("macro_f1", "macro F1", 0.05, ("accuracy", "log_loss")),
+        compared=Comparison(
+            "macro_f1",
+            "macro F1",
+            0.05,
+            ("accuracy", "log_loss"),
+            "always guessing the same activity",
+        ),
     ),
     ModelSpec(
         name="calorie_regressor",
@@ -256,7 +265,9 @@ MODELS = (
         budget="regressor_bytes",
         target="calories_burned",
         dependencies=("segment_model",),
-        compared=Comparison("r2", "R²", 0.05, ("r2", "rmse")),
+        compared=Comparison(
+            "r2", "R²", 0.05, ("r2", "rmse"), "always estimating the mean of all users"
+        ),
         personal="fitness_assets.models.personal.energy",
     ),
 )

@@ -13,7 +13,7 @@ class SegmentCandidate(msgspec.Struct, frozen=True, kw_only=True):
     stability : float
         The least of the strict indices ``bootstrap``, ``odd_even`` and ``months``.
     subsampling : float
-        Adjusted Rand index of samples of 80 % of the users: lenient, and not part of `stability`.
+        Adjusted Rand index of samples of 80% of the users: lenient, and not part of `stability`.
     bootstrap, odd_even, months : float or None
         Adjusted Rand indices; None where they cannot be computed.
     kept : float or None

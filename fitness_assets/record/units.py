@@ -6,7 +6,7 @@ Labels, stored units and decimals are those of the record's declaration.
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from fitness_assets.formatting import NO_DATA, number, signed
+from fitness_assets.formatting import NO_DATA, change, number, signed
 from fitness_assets.record.raw import NUMBERS
 
 if TYPE_CHECKING:
@@ -57,6 +57,12 @@ class Units:
     def change(self, name: str, value: float) -> str:
         """A difference, in the stored unit of `name`, as text: "+1.6 bpm", "±0"."""
         shown = signed(value * self.factor(name), NUMBERS[name].decimals)
+        return shown if shown == NO_DATA else f"{shown} {self.unit(name)}".rstrip()
+
+    def difference(self, name: str, before: float, after: float) -> str:
+        """The difference of two values as they are shown, as text: "+1.6 bpm", "±0 h"."""
+        factor = self.factor(name)
+        shown = change(before * factor, after * factor, NUMBERS[name].decimals)
         return shown if shown == NO_DATA else f"{shown} {self.unit(name)}".rstrip()
 
     def convert(self, frame: "pd.DataFrame") -> "pd.DataFrame":

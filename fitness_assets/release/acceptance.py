@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import months
 from fitness_assets.errors import PackedForestError, ReleaseError, StorageError
+from fitness_assets.formatting import number
 from fitness_assets.history.schema import FINDINGS, SUMMARIES
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.forest_metrics import RegressorMetrics
@@ -183,8 +184,8 @@ def _check_tables(files: Mapping[str, bytes], month: str) -> None:
         schema, rows, text_bytes = parquet_file.check(content, f"{month} {file}")
         if name not in _BY_USER and (rows > _MAX_ROWS or text_bytes > _MAX_TEXT_BYTES):
             raise ReleaseError(
-                f"{month} {file} has {rows:,} rows and {text_bytes:,} bytes of text; the limits "
-                f"are {_MAX_ROWS:,} and {_MAX_TEXT_BYTES:,}"
+                f"{month} {file} has {number(rows)} rows and {number(text_bytes)} bytes of text; "
+                f"the limits are {number(_MAX_ROWS)} and {number(_MAX_TEXT_BYTES)}"
             )
         kinds = {field.name: _kind(field.type) for field in schema}
         for column, kind in known.get(name, {}).items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fitness_assets.errors import FitnessError, ReleaseError, StorageError
+from fitness_assets.formatting import number
 from fitness_assets.release.acceptance import check_release
 from fitness_assets.release.bundle import MANIFEST, read_info
 from fitness_assets.release.pointer import LATEST, Pointer
@@ -188,16 +189,16 @@ class Mirror:
         read_info(manifest, month)
         if manifest.bytes > _MAX_RELEASE_BYTES:
             raise ReleaseError(
-                f"the release of {month} has {manifest.bytes:,} bytes, more than "
-                f"{_MAX_RELEASE_BYTES:,}"
+                f"the release of {month} has {number(manifest.bytes)} bytes, more than "
+                f"{number(_MAX_RELEASE_BYTES)}"
             )
         if len(manifest.files) > _MAX_FILES:
-            raise ReleaseError(f"the release of {month} has {len(manifest.files):,} files")
+            raise ReleaseError(f"the release of {month} has {number(len(manifest.files))} files")
         others = sum(self._bytes(other) for other in self.store.months() if other != month)
         if manifest.bytes + others > _MAX_COPY_BYTES:
             raise ReleaseError(
                 f"there is no room for the release of {month}: all releases together may have "
-                f"{_MAX_COPY_BYTES:,} bytes"
+                f"{number(_MAX_COPY_BYTES)} bytes"
             )
         files = {}
         for file in manifest.files:

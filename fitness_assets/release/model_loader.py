@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from fitness_assets import memory
 from fitness_assets.errors import MemoryBudgetError, StorageError
+from fitness_assets.formatting import size
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODELS
 from fitness_assets.models.segment_metrics import SegmentMetrics
@@ -77,8 +78,8 @@ def load_models(
             needed = _LOADING_FACTOR * release.model_memory(name)
             if used + needed > budget:
                 raise MemoryBudgetError(
-                    f"the {name} of {release.month} needs about {needed / 1e6:,.1f} MB to load; "
-                    f"{used / 1e6:,.0f} of {budget / 1e6:,.0f} MB are in use (FITNESS_MEMORY)"
+                    f"the {name} of {release.month} needs about {size(needed)} to load; "
+                    f"{size(used)} of {size(budget)} are in use (FITNESS_MEMORY)"
                 )
         models[name] = release.model(name)
         steps.append(Step(name, resident()))

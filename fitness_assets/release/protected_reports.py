@@ -14,6 +14,7 @@ import numpy as np
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from fitness_assets.formatting import number
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.disclosure import rounded, significant, suppressed
 from fitness_assets.models.forest_metrics import (
@@ -40,7 +41,7 @@ E = TypeVar("E", ClassifierEvaluation, RegressorEvaluation)
 M = TypeVar("M", ClassifierMetrics, RegressorMetrics)
 S = TypeVar("S", bound=Struct)
 
-_NUMBER = re.compile(r"\d[\d,]*")
+_NUMBER = re.compile(r"\d+(?:,\d{3})*")
 
 
 def data_report(report: DataReport, people: int) -> DataReport:
@@ -114,10 +115,11 @@ def text(message: str | None, people: int) -> str | None:
     """`message` with its whole numbers rounded to multiples of `people`."""
 
     def replaced(match: re.Match[str]) -> str:
-        return f"{rounded(int(match[0].replace(',', '')), people):,}"
+        return f"{number(rounded(int(match[0].replace(',', '')), people))}"
 
-    # Decimals and percentages are scores, and numbers that are part of a word are names.
-    whole = rf"(?<![\w.,-]){_NUMBER.pattern}(?![\w%-]|[.]\d)"
+    # Decimals and percentages are scores, amounts with a unit are sizes of files, and numbers that
+    # are part of a word are names.
+    whole = rf"(?<![\w.,-]){_NUMBER.pattern}(?![\w%-]|[.,]\d| (?:bytes?|[kMGT]B|kcal)\b)"
     return message and re.sub(whole, replaced, message)
 
 

@@ -16,6 +16,8 @@ from starlette.datastructures import Headers
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from fitness_assets.formatting import plural
+
 #: Different credentials that a client may try in the window, in seconds.
 CREDENTIALS = 10
 WINDOW = 600.0
@@ -53,8 +55,8 @@ class LoginLimit:
         # Only the proxy reaches this service; the last address is the one that it saw.
         wait = self.wait(client.rpartition(",")[2].strip(), headers.getlist("authorization"))
         if wait:
-            text = f"Too many login attempts. Try again in {wait:.0f} seconds.\n"
-            retry = {"Retry-After": f"{wait:.0f}"}
+            text = f"Too many login attempts. Try again in {plural(wait, 'second')}.\n"
+            retry = {"Retry-After": str(round(wait))}
             answer = PlainTextResponse(text, HTTPStatus.TOO_MANY_REQUESTS, retry)
         else:
             answer = PlainTextResponse(status_code=HTTPStatus.NO_CONTENT)

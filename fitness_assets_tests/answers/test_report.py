@@ -105,7 +105,7 @@ def test_every_number_names_its_months_and_versions(asked: Home, asked_settings:
 def test_findings_are_sentences(asked: Home) -> None:
     text = text_of(page(asked))
     minus = "\N{MINUS SIGN}"
-    change = f"sleep 6.8 h instead of 7.3 h, a change of {minus}0.5 (95 % interval {minus}0.7 to"
+    change = f"sleep 6.8 h instead of 7.3 h, a change of {minus}0.5 (95% interval {minus}0.7 to"
     assert f"From 1 February 2023: {change}" in text
     assert "the readings may have changed" in text
     assert "More active time goes with more sleep one day later: rank correlation 0.31" in text

@@ -1,5 +1,6 @@
 """`fitness status`: what is materialized, stale, missing, overdue or of an older version."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from fitness_assets import clock
+from fitness_assets.cli.inventory import MonthStatus
 from fitness_assets.cli.main import cli
 from fitness_assets.cli.ownership import served_home
+from fitness_assets.cli.run_report import print_inventory
 from fitness_assets.months import between
 from fitness_assets.orchestration.freshness import due_month
 from fitness_assets.orchestration.instance import open_instance
@@ -113,6 +116,41 @@ def test_what_is_materialized_but_not_stored_or_lacks_a_file_is_reported(
         f"{first}  missing dashboard_release (materialized before, and not stored now); "
         f"run `fitness backfill {first}`"
     ) in status().splitlines()
+
+
+def test_a_model_that_is_not_released_has_the_reason_and_scores_have_the_baseline(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def row(**metrics: float) -> MonthStatus:
+        return MonthStatus(materialized=True, metrics=metrics)
+
+    refused = row(learned=True, released=False, r2=0.01, baseline_r2=-0.0001)
+    absent = row(learned=False, released=False)
+    print_inventory(
+        {
+            "calorie_regressor": {
+                "2023-04": row(learned=True, released=True, r2=0.97, baseline_r2=-0.0001),
+                "2023-05": dataclasses.replace(refused, reason="not clearly better than 1"),
+                "2023-06": dataclasses.replace(absent, reason="needs 20 users; there is 1"),
+            },
+            "daily_activity": {month: row() for month in between("2023-04", "2023-06")},
+        }
+    )
+    _, scores, baselines, _, *reasons = capsys.readouterr().out.splitlines()
+    assert scores.split() == [
+        "calorie_regressor",
+        "r2",
+        "0.970",
+        "not",
+        "released",
+        "not",
+        "learned",
+    ]
+    assert baselines.split() == ["baseline_r2", "0.000", "not", "released", "not", "learned"]
+    assert reasons == [
+        "2023-05  not released  calorie_regressor: not clearly better than 1",
+        "2023-06  not learned  calorie_regressor: needs 20 users; there is 1",
+    ]
 
 
 def test_a_month_that_is_due_and_was_never_made_is_overdue(

@@ -29,7 +29,7 @@ def test_a_model_beyond_the_budget_is_not_loaded(released: Settings) -> None:
     with pytest.raises(MemoryBudgetError) as error:
         load_models(release, budget=690_000_000, resident=lambda: 689_999_000)
     assert "segment_model of 2023-05 needs about" in str(error.value)
-    assert "690 of 690 MB are in use (FITNESS_MEMORY)" in str(error.value)
+    assert "690 MB of 690 MB are in use (FITNESS_MEMORY)" in str(error.value)
     load_models(release, budget=1, resident=lambda: None)  # memory use unknown
 
 

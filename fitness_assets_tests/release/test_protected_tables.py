@@ -79,6 +79,11 @@ def test_large_months_lose_little() -> None:
         ("needs 5 users; there are 4 and 1", "needs 5 users; there are 5 and 0"),
         ("saves 12.3% on 1,234 users, month 2023-04", "saves 12.3% on 1,235 users, month 2023-04"),
         ("R² 0.913, may fall by 0.05", "R² 0.913, may fall by 0.05"),
+        ("larger than its budget: 8 MB of 1 MB", "larger than its budget: 8 MB of 1 MB"),
+        (
+            "gains in 95% of resamples, on 12, of 1,234, users",
+            "gains in 95% of resamples, on 10, of 1,235, users",
+        ),
         (None, None),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fitness_assets.answers.pages.document import Chart
+from fitness_assets.formatting import significant
 
 # Inches. Two charts are side by side on a page of A4.
 _WIDTH, _HEIGHT = 3.7, 1.55
@@ -34,7 +35,7 @@ def draw(chart: Chart, form: Literal["png", "svg"]) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator, StrMethodFormatter
+    from matplotlib.ticker import MaxNLocator
 
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(_WIDTH, _HEIGHT), dpi=_DPI, layout="constrained")
@@ -65,7 +66,7 @@ def draw(chart: Chart, form: Literal["png", "svg"]) -> bytes:
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
         axes.yaxis.set_major_locator(MaxNLocator(4))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))
+        axes.yaxis.set_major_formatter(lambda value, _: significant(value, 6))
         axes.tick_params(colors=_TEXT, width=0.5, length=2)
         content = io.BytesIO()
         metadata: dict[str, str | None] = {"Date": None} if form == "svg" else {"Software": None}

@@ -10,7 +10,7 @@ SMALLEST_SEGMENT = 5
 #: Worn days that a user needs for kinds of days.
 FEWEST_DAYS = 60
 #: The lenient index, by field of `SegmentCandidate`, in words. It does not count.
-LENIENT_PARTS = {"subsampling": "between samples of 80 % of the users"}
+LENIENT_PARTS = {"subsampling": "between samples of 80% of the users"}
 #: The strict indices, each of which must reach `STABLE`.
 STABILITY_PARTS = {
     "bootstrap": "between resamples of the users",

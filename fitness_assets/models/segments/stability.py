@@ -105,7 +105,7 @@ def choose(candidates: Sequence[SegmentCandidate]) -> tuple[SegmentCandidate, bo
     """Select the number of segments, and report whether it is stable.
 
     Among the stable candidates this is the smallest number whose gap is within one standard error,
-    or 5 %, of the largest gap. If no candidate is stable, it is the one with the highest stability,
+    or 5%, of the largest gap. If no candidate is stable, it is the one with the highest stability,
     rounded to a tenth.
     """
     stable = [

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from fitness_assets.errors import DriveError
+from fitness_assets.formatting import number
 from fitness_assets.release.google_drive.credentials import load_credentials
 from fitness_assets.release.google_drive.retry import (
     DEFAULT_RETRY_POLICY,
@@ -170,8 +171,9 @@ class DriveClient:
         stored = self._upload(path, content, known)
         if (stored.sha256, stored.bytes) != (sha256, len(content)):
             raise DriveError(
-                f"{path} was corrupted by its upload: Google Drive has {stored.bytes:,} bytes with "
-                f"the SHA-256 {stored.sha256}, but {len(content):,} with {sha256} were sent"
+                f"{path} was corrupted by its upload: Google Drive has {number(stored.bytes)} "
+                f"bytes with the SHA-256 {stored.sha256}, but {number(len(content))} with {sha256} "
+                "were sent"
             )
         return stored
 
@@ -281,11 +283,11 @@ class DriveClient:
                     request = self._upload_request(path, content, known)
                 continue
             if stored:
-                self._log(f"sent {path}, {len(content):,} bytes")
+                self._log(f"sent {path}, {number(len(content))} bytes")
                 return _drive_file(path, stored)
             sent = request.resumable_progress
             if sent > before:
-                self._log(f"sent {sent:,} of {len(content):,} bytes of {path}")
+                self._log(f"sent {number(sent)} of {number(len(content))} bytes of {path}")
             else:
                 attempts.failed("Google Drive stored none of the bytes that were sent")
 

@@ -12,6 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from fitness_assets.errors import DriveError
+from fitness_assets.formatting import seconds
 from fitness_assets.release.google_drive.credentials import SCOPE
 
 _MAX_PAUSE = 64.0
@@ -111,7 +112,7 @@ class Attempts:
         # Random, so that clients which failed together do not retry together.
         pause = random.uniform(0, 2**self._count)  # noqa: S311
         pause = min(max(pause, _retry_after(error)), _MAX_PAUSE)
-        self._log(f"{message}; retrying in {pause:.0f} s")
+        self._log(f"{message}; retrying in {seconds(pause)}")
         self._policy.sleep(pause)
 
 

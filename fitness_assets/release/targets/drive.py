@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fitness_assets.errors import ReleaseError, StorageError
+from fitness_assets.formatting import number, seconds
 from fitness_assets.release.bundle import MANIFEST, Release
 from fitness_assets.release.google_drive.client import DriveClient, DriveFile
 from fitness_assets.release.google_drive.retry import DEFAULT_RETRY_POLICY, RetryPolicy
@@ -256,9 +257,9 @@ class DriveOrigin:
 
         def check(so_far: int, total: int | None) -> None:
             if max(so_far, total or 0) > max_bytes:
-                raise ReleaseError(f"{name} is larger than the expected {max_bytes:,} bytes")
+                raise ReleaseError(f"{name} is larger than the expected {number(max_bytes)} bytes")
             if time.monotonic() > end:
-                raise ReleaseError(f"{name} was not downloaded within {self._deadline:.0f} s")
+                raise ReleaseError(f"{name} was not downloaded within {seconds(self._deadline)}")
 
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "content"
@@ -313,7 +314,7 @@ class ReaderOrigin:
         with DriveClient("", self._credentials, _log.info, self._policy) as client:
             file = client.find(file_id, name)
             if file.bytes > max_bytes:
-                raise ReleaseError(f"{name} is larger than the expected {max_bytes:,} bytes")
+                raise ReleaseError(f"{name} is larger than the expected {number(max_bytes)} bytes")
             return client.read(file)
 
 

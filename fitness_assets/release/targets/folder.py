@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fitness_assets.errors import ReleaseError
+from fitness_assets.formatting import number
 from fitness_assets.regular_files import is_folder, open_regular
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.pointer import LATEST, Pointer
@@ -86,7 +87,7 @@ class FolderOrigin:
         except OSError as error:
             raise ReleaseError(f"{path} cannot be read: {error.strerror or error}") from error
         if len(content) > max_bytes:
-            raise ReleaseError(f"{path} is larger than the expected {max_bytes:,} bytes")
+            raise ReleaseError(f"{path} is larger than the expected {number(max_bytes)} bytes")
         return content
 
 

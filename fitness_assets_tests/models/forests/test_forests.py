@@ -1,11 +1,13 @@
 """Forests: training, evaluation, gates, prediction and backtest on small generated data."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models import backtest, evaluation, gates
@@ -359,7 +361,33 @@ def test_each_gate_fails_on_its_condition() -> None:
     assert failed_gates(name, scores, {"r2": 0.9, "heldout_users": 2}) == []
     (result,) = gates.run_gates(BY_NAME["segment_model"], headline({}, size=2), 1, 1)
     assert not result.passed
-    assert result.message == "2 bytes of 1 byte on disk, 1 byte of 1 byte in memory"
+    expected = "larger than its budget: 2 bytes of 1 byte on disk, 1 byte of 1 byte in memory"
+    assert result.message == expected
+
+
+def test_a_failed_gate_says_in_plain_words_what_is_wrong_before_it_names_a_measure() -> None:
+    names = ("r2", "rmse", "accuracy", "log_loss", "week_r2", "week_rmse")
+    gains = {f"{name}_gain_{bound}": -0.25 for name in names for bound in ("low", "high")}
+    scores = {**gains, "heldout_users": 9, "heldout_rows": 40, "repeats": 0}
+    for spec in filter(lambda spec: spec.compared, MODELS):
+        assert spec.compared
+        scores |= {spec.compared.score: 0.1}
+        before = headline({**scores, spec.compared.score: 0.9})
+        results = [
+            gates.better_than_baseline(spec.compared, headline(scores)),
+            gates.no_worse_than_before(spec.compared, headline(scores), before),
+            gates.within_budget(headline(scores, size=2), 1, 1),
+        ]
+        if spec.personal:
+            own = replace(headline(scores), scope="personal")
+            results.append(gates.better_than_baseline(spec.compared, own))
+        for result in results:
+            assert not result.passed
+            plain, colon, measured = gates.failure(result).partition(": ")
+            assert colon
+            assert not re.search(r"r2|R²|rmse|squared|log|F1|_|\d[.]", plain), plain
+            assert "-" not in measured
+    assert "R² by \N{MINUS SIGN}0.250 to" in results[0].message
 
 
 def test_a_predicted_label_may_be_missing_from_the_truth() -> None:
