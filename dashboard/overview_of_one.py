@@ -74,7 +74,7 @@ def show(release: Release, who: Person) -> None:
 
 
 def sentence(when: str, changes: Sequence[Change], units: Units) -> str:
-    """The week in one sentence: "This week: steps +6%, sleep 7.2 h, resting pulse +1.6 ..."."""
+    """The week in one sentence: "This week: steps +6%, sleep 7.2 h, resting pulse +1.6 bpm ..."."""
     parts = [_part(change, units) for change in changes]
     return f"**{when}**: {', '.join(parts)} compared with your usual."
 

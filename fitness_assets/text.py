@@ -18,7 +18,7 @@ _WORDS = re.compile(
     r"""(?:[^\W_]|[^\x00-\x7f])(?:[^\W_]|[^\x00-\x7f]|[ ,;()%+'"?]|\.(?!\S)|(?<=\d)\.(?=\d)|"""
     r""":(?=\s|$)|-(?!-)|/(?!/))*"""
 )
-_LIST = re.compile(r"\d+[.)]")
+_LIST = re.compile(r"\d+[.)](?!\S)")
 
 
 def printable(text: str) -> str:

@@ -152,7 +152,9 @@ def seasons(rows: pd.DataFrame, name: str, units: Units, year: int) -> alt.Layer
     )
     shown["line"] = shown["year"].eq(this).map({True: this, False: _OTHERS})
     mean = shown.groupby("month", as_index=False)["value"].mean()
-    shown = pd.concat([shown, mean.assign(year="mean", line=_MEAN)], ignore_index=True)
+    # The mean of one year is that year.
+    if len(set(shown["year"])) > 1:
+        shown = pd.concat([shown, mean.assign(year="mean", line=_MEAN)], ignore_index=True)
     title = units.title(name)
     colors = {this: BLUE, _OTHERS: INK, _MEAN: FAIR}
     # The legend names only the lines that are drawn.

@@ -10,7 +10,8 @@ from dashboard import choices, data, downloads, notices, page
 from dashboard.charts import common, models
 from dashboard.text import label
 from dashboard.units import feature_label
-from fitness_assets.formatting import days_text, joined, number, percent, plural
+from fitness_assets import months
+from fitness_assets.formatting import days_text, number, percent, plural
 from fitness_assets.models.cards import card
 from fitness_assets.models.explanations import classifier_verdict, not_released, regressor_verdict
 from fitness_assets.models.forest_metrics import (
@@ -64,8 +65,8 @@ def show(release: Release) -> None:
     metrics = carried.metrics
     st.caption(
         f"Trained on {days_text(metrics.train_rows)} of {plural(metrics.train_users, 'user')} from "
-        f"{joined(carried.window)}. All scores are on {days_text(metrics.evaluation.rows)} of "
-        f"{_test_users(metrics.evaluation)}."
+        f"{months.spans(carried.window)}. All scores are on "
+        f"{days_text(metrics.evaluation.rows)} of {_test_users(metrics.evaluation)}."
     )
     if isinstance(metrics, ClassifierMetrics):
         _classifier(metrics)
@@ -107,8 +108,9 @@ def _personal_scores(
     st.write(regressor_verdict(metrics))
     st.caption(
         f"A linear model of the own days of {users}, trained on {days_text(metrics.train_rows)}. "
-        f"All scores are on {days_text(found.rows)} that came later, in {joined(personal.months)}: "
-        "each month is predicted by a model of the months before it."
+        f"All scores are on {days_text(found.rows)} that came later, in "
+        f"{months.spans(personal.months)}: each month is predicted by a model of the months "
+        "before it."
     )
     st.caption(_interval(found, target))
     gain, week = found.intervals["r2_gain"], found.intervals["week_r2_gain"]

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import personal
 from dashboard.charts.person import trend
-from fitness_assets.formatting import signed
+from fitness_assets.formatting import change, signed
 from fitness_assets.record.units import Units
 from fitness_assets.storage.imported_names import ImportedNames
 from fitness_assets.storage.notes import Note, NoteStore
@@ -64,10 +64,10 @@ def test_the_overview_of_one_person_is_a_sentence_and_three_tiles(
     week, before = DAYS[-7:], DAYS[-35:-7]
     steps, usual = week["steps"].mean(), before["steps"].mean()
     sleep = week["sleep_hours"].mean()
-    pulse = week["resting_heart_rate"].mean() - before["resting_heart_rate"].mean()
+    pulse = change(before["resting_heart_rate"].mean(), week["resting_heart_rate"].mean(), 1)
     sentence = (
         f"**This week**: steps {signed(100 * (steps / usual - 1))}%, sleep {sleep:.1f} h, "
-        f"resting pulse {signed(pulse, 1)} compared with your usual."
+        f"resting pulse {pulse} bpm compared with your usual."
     )
     assert sentence in text(view)
     shown = {metric.label: metric.value for metric in view.metric}

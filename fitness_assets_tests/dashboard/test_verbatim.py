@@ -62,6 +62,7 @@ def test_any_text_is_plain_words_or_one_code_span(text: str) -> None:
         "Walking",
         "Active, long sleep",
         "2023-04",
+        "3.11.7",
         "the release of 2023-04 is missing",
         "R² of 0.31 is under the baseline (0.42)",
         "Größe: 5 km/h, 90% of days",
