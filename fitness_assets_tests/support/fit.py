@@ -18,8 +18,12 @@ _CRC = (
 
 
 def fit_file(messages: Sequence[tuple[str, Fields]]) -> bytes:
-    """A file with these messages, each after its definition."""
-    records = b"".join(_record(name, fields) for name, fields in messages)
+    """A file with these messages, each after its definition if it is another than the last one."""
+    records, last = b"", b""
+    for name, fields in messages:
+        definition, values = _record(name, fields)
+        records += values if definition == last else definition + values
+        last = definition
     header = struct.pack("<BBHI4s", 14, 0x20, 2132, len(records), b".FIT")
     content = header + struct.pack("<H", checksum(header)) + records
     return content + struct.pack("<H", checksum(content))
@@ -33,7 +37,7 @@ def checksum(content: bytes) -> int:
     return crc
 
 
-def _record(name: str, fields: Fields) -> bytes:
+def _record(name: str, fields: Fields) -> tuple[bytes, bytes]:
     message = _MESSAGES[name]
     known = {each.name: each for each in message.fields.values()}
     definition = struct.pack("<BBBHB", 0x40, 0, 0, message.mesg_num, len(fields))
@@ -43,4 +47,4 @@ def _record(name: str, fields: Fields) -> bytes:
         numbers = [value] if isinstance(value, int) else list(value)
         definition += bytes([known[field].def_num, base.size * len(numbers), base.identifier])
         values += struct.pack(f"<{len(numbers)}{base.fmt}", *numbers)
-    return definition + values
+    return definition, values

@@ -4,7 +4,7 @@ Damage ends a file: what was decoded before it is used, and the damage is report
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,8 +49,8 @@ class Message:
     names: Mapping[str, str]
 
 
-def messages(member: Member) -> Iterator[Message]:
-    """The messages of a file.
+def messages(member: Member, names: Collection[str]) -> Iterator[Message]:
+    """The messages of a file that have one of these names.
 
     Raises
     ------
@@ -76,7 +76,8 @@ def messages(member: Member) -> Iterator[Message]:
                     number += 1
                     if number > MAX_MESSAGES:
                         raise SourceError(f"{member.name} has more than {MAX_MESSAGES:,} messages")
-                    yield _message(number, frame)
+                    if frame.name in names:
+                        yield _message(number, frame)
     except (fitdecode.FitError, *_DAMAGE) as error:
         raise SourceError(
             f"{member.name} is cut off or damaged after {number:,} messages: {shorten(error)}"

@@ -79,6 +79,21 @@ FOLDERS = {
     "health-auto-export": Expectation(
         without=frozenset({"hrv_rmssd"}), tolerances={"distance_km": 1e-3}
     ),
+    "oura/trends-minutes": Expectation(
+        without=frozenset({"heart_rate_mean", "spo2", "floors", "weight_kg"}),
+        tolerances={"hrv_rmssd": 0.5},
+        activities=False,
+    ),
+    "oura/trends-seconds": Expectation(
+        without=frozenset({"heart_rate_mean", "spo2", "floors", "weight_kg"}),
+        tolerances={"hrv_rmssd": 0.5},
+        activities=False,
+    ),
+    "oura/account": Expectation(
+        without=frozenset({"floors", "weight_kg"}),
+        tolerances={"hrv_rmssd": 0.5},
+        activities=False,
+    ),
     "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
 

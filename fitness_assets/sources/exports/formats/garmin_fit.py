@@ -90,14 +90,26 @@ class _Reader:
         self._resting: dict[date, float] = {}
         self._monitored: dict[date, float] = {}
         self._intervals: set[Interval] = set()
+        self._handlers: dict[str, Callable[[_File, Message], Iterable[str]]] = {
+            "file_id": _File.identify,
+            "session": _File.add_session,
+            "activity": _File.end_activity,
+            "sleep_level": _File.add_level,
+            "monitoring_info": self._monitoring_info,
+            "monitoring": self._monitoring,
+            "monitoring_hr_data": self._resting_heart_rate,
+            "max_met_data": self._oxygen_uptake,
+            "weight_scale": self._weight,
+            **dict.fromkeys(_READINGS, self._night_reading),
+        }
 
     def read(self, member: Member) -> None:
         """Read one file. What precedes damage is used, and the damage is quarantined."""
         file = _File()
         try:
-            for message in messages(member):
+            for message in messages(member, self._handlers.keys()):
                 try:
-                    member.usage.add(self._message(file, message))
+                    member.usage.add(self._handlers[message.name](file, message))
                 except (ValueError, TypeError, LookupError, ArithmeticError) as error:
                     place = f"{message.name}, message {message.number}"
                     self._quarantine(member.name, place, str(error))
@@ -117,23 +129,6 @@ class _Reader:
             self.days.add_amount(day, "basal_kcal", kcal * share)
         for day, night in nights(self._intervals):
             self.days.add_night(day, night)
-
-    def _message(self, file: "_File", message: Message) -> Iterable[str]:
-        """Use one message; return the metrics that it gave."""
-        handlers: dict[str, Callable[[_File, Message], Iterable[str]]] = {
-            "file_id": _File.identify,
-            "session": _File.add_session,
-            "activity": _File.end_activity,
-            "sleep_level": _File.add_level,
-            "monitoring_info": self._monitoring_info,
-            "monitoring": self._monitoring,
-            "monitoring_hr_data": self._resting_heart_rate,
-            "max_met_data": self._oxygen_uptake,
-            "weight_scale": self._weight,
-            **dict.fromkeys(_READINGS, self._night_reading),
-        }
-        handler = handlers.get(message.name)
-        return () if handler is None else handler(file, message)
 
     def _resting_heart_rate(self, file: "_File", message: Message) -> Iterable[str]:
         raw = message.raw
