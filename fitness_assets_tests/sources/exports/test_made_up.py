@@ -94,6 +94,10 @@ FOLDERS = {
         tolerances={"hrv_rmssd": 0.5},
         activities=False,
     ),
+    "gadgetbridge": Expectation(
+        without=OVERNIGHT
+        | {"distance_m", "kcal_total", "resting_heart_rate", "floors", "weight_kg"}
+    ),
     "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
 

@@ -79,6 +79,7 @@ _NIGHT: _Conversions = (
     ("average_hrv", "hrv_rmssd", 1.0),
     ("average_breath", "respiration_rate", 1.0),
 )
+_SINGLE_VALUES: _Conversions = (("spo2_percentage", "spo2", 1.0), ("vo2_max", "vo2_max", 1.0))
 _NOT_SLEEP = {"deleted", "rest"}
 _LONG_SLEEP = "long_sleep"
 # By kind of file: columns that identify it.
@@ -111,7 +112,7 @@ def read(
         kind = _kind(table.names)
         names = {name: _plain(name) for name in table.names}
         process = reader.of_kind(kind or "")
-        conversions = (*_TRENDS, *_TREND_SLEEP, *_ACTIVITY, *_SLEEP, *_NIGHT)
+        conversions = (*_SINGLE_VALUES, *_TRENDS, *_TREND_SLEEP, *_ACTIVITY, *_SLEEP, *_NIGHT)
         numbers = {column: number_column(metric, factor) for column, metric, factor in conversions}
         table.detect({name: numbers.get(plain) for name, plain in names.items()})
         rows = (
