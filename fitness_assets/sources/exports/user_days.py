@@ -129,7 +129,7 @@ class UserDays:
         if parsed.tzinfo is None:
             return self.local(parsed.replace(tzinfo=UTC).timestamp(), offset)
         if offset is None and parsed.utcoffset():
-            return parsed.replace(tzinfo=None)
+            return parsed.replace(tzinfo=None, microsecond=0)
         return self.local(parsed.timestamp(), offset)
 
     def state(self, day: date, values: Mapping[str, float], precedence: int = 0) -> None:

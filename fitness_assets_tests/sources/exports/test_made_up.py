@@ -98,6 +98,10 @@ FOLDERS = {
         without=OVERNIGHT
         | {"distance_m", "kcal_total", "resting_heart_rate", "floors", "weight_kg"}
     ),
+    # The weight of each day is that of the profile.
+    "polar-account": Expectation(
+        without=OVERNIGHT | {"distance_m", "resting_heart_rate", "floors", "weight_kg"}
+    ),
     "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
 
