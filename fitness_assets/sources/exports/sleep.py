@@ -7,6 +7,8 @@ from enum import Enum
 from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
+from fitness_assets.record.raw import SLEEP_SPAN
+
 #: Seconds awake that separate two nights; after a shorter gap, the night continues.
 NIGHT_GAP = 2 * 3600
 
@@ -34,6 +36,11 @@ class Night:
     start: datetime | None = None
     end: datetime | None = None
     stages: Mapping[str, float] = field(default_factory=dict)
+
+    def columns(self) -> set[str]:
+        """The columns of the record to which the night gives values."""
+        found = {"sleep_hours", *(SLEEP_SPAN if self.start and self.end else ())}
+        return found | without_empty_stages(self.stages).keys()
 
 
 class State(Enum):

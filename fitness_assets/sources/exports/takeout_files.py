@@ -6,18 +6,38 @@ from fitness_assets.sources.exports.tables import csv_header
 
 _JSON_NAME = re.compile(
     r"(?:^|/)(steps|distance|calories|heart_rate|resting_heart_rate|sleep|exercise|weight|height"
-    r"|sedentary_minutes|moderately_active_minutes|very_active_minutes)"
+    r"|sedentary_minutes|lightly_active_minutes|moderately_active_minutes|very_active_minutes"
+    r"|demographic_vo2_max|run_vo2_max)"
     r"-[\d-]+( ?\(\d+\))?\.json$"
 )
 _CSV_NAME = re.compile(
     r"(?:^|/)(steps|distance|calories|heart_rate|daily_resting_heart_rate|UserSleeps|weight|height"
-    r"|active_minutes|UserExercises)(_[\d-]+)?( ?\(\d+\))?\.csv$"
+    r"|active_minutes|UserExercises|UserSleepStages|floors|daily_heart_rate_variability"
+    r"|daily_oxygen_saturation|daily_respiratory_rate|demographic_vo2max|run_vo2max"
+    r"|Daily Heart Rate Variability Summary - |Daily SpO2 - )([_\d-]+)?( ?\(\d+\))?\.csv$"
 )
 # Streams whose newer files have another name.
 _NEWER_NAMES = {
     "daily_resting_heart_rate": "resting_heart_rate",
     "UserSleeps": "sleep",
     "UserExercises": "exercise",
+    "UserSleepStages": "sleep_stages",
+    "daily_heart_rate_variability": "variability",
+    "Daily Heart Rate Variability Summary - ": "variability",
+    "daily_oxygen_saturation": "oxygen",
+    "Daily SpO2 - ": "oxygen",
+    "daily_respiratory_rate": "respiration",
+    "demographic_vo2max": "vo2_max",
+    "run_vo2max": "vo2_max",
+    "demographic_vo2_max": "vo2_max",
+    "run_vo2_max": "vo2_max",
+}
+#: Columns of daily means, by stream: the first that a file has is read.
+DAILY_COLUMNS = {
+    "variability": ("average heart rate variability milliseconds", "rmssd"),
+    "oxygen": ("average percentage", "average_value"),
+    "respiration": ("breaths per minute",),
+    "vo2_max": ("run VO2 max", "run vo2max", "demographic vo2max", "demographic VO2 max"),
 }
 _JSON_HEADERS = (
     re.compile(rb'"dateTime"\s*:\s*"\d\d/\d\d/\d\d \d\d:'),
@@ -33,12 +53,15 @@ VALUE_COLUMNS = {
     "weight": ("weight grams",),
     "height": ("height millimeters",),
     "active_minutes": ("light", "moderate", "very"),
+    "floors": ("floors",),
 }
 _CSV_HEADERS = (
     {"timestamp", _SOURCE},
     *({"timestamp", *columns} for columns in VALUE_COLUMNS.values()),
     {"sleep_id", "minutes_asleep", "sleep_end"},
     {"exercise_id", "exercise_start", "activity_name"},
+    {"sleep_id", "sleep_stage_type", "sleep_stage_start", "sleep_stage_end"},
+    *({"timestamp", column} for columns in DAILY_COLUMNS.values() for column in columns),
 )
 
 
@@ -63,4 +86,7 @@ def stream_of(name: str, head: bytes = b"") -> str | None:
     for stream, columns in VALUE_COLUMNS.items():
         if names == {"timestamp", *columns}:
             return stream
-    return None
+    for stream, columns in DAILY_COLUMNS.items():
+        if "timestamp" in names and not names.isdisjoint(columns):
+            return stream
+    return "sleep_stages" if "sleep_stage_type" in names else None

@@ -1,6 +1,6 @@
 """The timestamps of a Google Takeout's Fitbit files."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time
 from functools import lru_cache
 from statistics import StatisticsError, correlation
@@ -62,6 +62,18 @@ def _parse_hour(text: str, offset: str) -> tuple[int, bool]:
     check_day(parsed.date())
     is_utc = parsed.tzinfo is not None
     return local_seconds(parsed.astimezone(_UTC) if is_utc else parsed), is_utc
+
+
+def local_of(instant: datetime, offsets: Iterable[str | None], zone: ZoneInfo) -> datetime:
+    """An instant on the local clock: by the first offset that is not zero, else in `zone`.
+
+    Exports write +00:00 where the offset is not known.
+    """
+    for offset in offsets:
+        written = datetime.fromisoformat(f"2000-01-01T00:00{offset or ''}").tzinfo
+        if written is not None and written.utcoffset(None):
+            return instant.astimezone(written).replace(tzinfo=None)
+    return instant.astimezone(zone).replace(tzinfo=None)
 
 
 def parse_shown_day(stamp: Any) -> date:

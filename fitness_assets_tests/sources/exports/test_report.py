@@ -64,8 +64,8 @@ def test_files_of_no_format_are_named_next_to_those_of_every_format(
 @pytest.mark.parametrize(
     "files",
     [
-        {"Fitbit/floors_2026-05-02.csv": "timestamp,floors,data source\n2026-05-02T08:00Z,3,B\n"},
-        {"Fitbit/lightly_active_minutes-2021-03-01.json": '[{"dateTime": "03/02/21 00:00:00", '
+        {"Fitbit/altitude_2026-05-02.csv": "timestamp,gain,data source\n2026-05-02T08:00Z,3,B\n"},
+        {"Fitbit/altitude-2021-03-01.json": '[{"dateTime": "03/02/21 00:00:00", '
          '"value": "9"}]'},
         {"hourlyIntensities_merged.csv": "Id,ActivityHour,TotalIntensity\n7,4/12/2016 1:00 AM,1\n"},
         {"x_sleepData.json": '[{"sleepStartTimestampGMT": "2020-01-01T22:30:00.0"}]'},

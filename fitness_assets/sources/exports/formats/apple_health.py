@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import pyarrow as pa
 
 from fitness_assets.record.activities import activity
-from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES, DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
@@ -273,7 +272,7 @@ class _Export:
         for source, intervals in self._sleep.items():
             for day, night in nights(intervals):
                 days.add_night(user, day, source, night)
-                self._night_columns |= {"sleep_hours", *SLEEP_SPAN, *night.stages}
+                self._night_columns |= night.columns()
         for day, values in self._summaries:
             days.add_daily_values(user, day, values)
         for day, (minutes, name) in self._workouts.items():

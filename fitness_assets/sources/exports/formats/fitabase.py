@@ -27,6 +27,9 @@ _DAILY = {
         ("VeryActiveMinutes", "active_minutes", 1.0),
         ("FairlyActiveMinutes", "active_minutes", 1.0),
         ("SedentaryMinutes", "sedentary_minutes", 1.0),
+        ("LightlyActiveMinutes", "light_minutes", 1.0),
+        ("FairlyActiveMinutes", "moderate_minutes", 1.0),
+        ("VeryActiveMinutes", "vigorous_minutes", 1.0),
         ("Calories", "total_kcal", 1.0),
     ],
     ("ActivityDay", "StepTotal"): [("StepTotal", "steps", 1.0)],
@@ -199,5 +202,8 @@ FORMAT = Format(
         "active_minutes": "`VeryActiveMinutes` + `FairlyActiveMinutes`",
         "sedentary_minutes": "`SedentaryMinutes`",
         "weight_kg": "`WeightKg`",
+        "light_minutes": "`LightlyActiveMinutes`",
+        "moderate_minutes": "`FairlyActiveMinutes`",
+        "vigorous_minutes": "`VeryActiveMinutes`",
     },
 )

@@ -21,7 +21,9 @@ from fitness_assets.sources.exports.date_order import detect_date_order
 from fitness_assets.sources.exports.number_style import DecimalDetector, number_column, to_point
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.tables import Table
+from fitness_assets.sources.exports.written_times import parse_shown
 
 # Sections by title, with their date columns.
 _DATE_COLUMNS = {"Body": "Date", "Foods": "Date", "Activities": "Date", "Sleep": "Start Time"}
@@ -35,7 +37,19 @@ _ACTIVITIES = (
     ("Minutes Sedentary", "sedentary_minutes", 1.0),
     ("Minutes Fairly Active", "active_minutes", 1.0),
     ("Minutes Very Active", "active_minutes", 1.0),
+    ("Minutes Lightly Active", "light_minutes", 1.0),
+    ("Minutes Fairly Active", "moderate_minutes", 1.0),
+    ("Minutes Very Active", "vigorous_minutes", 1.0),
+    ("Floors", "floors", 1.0),
 )
+_STAGES = (
+    ("Minutes Deep Sleep", "sleep_deep", 1.0),
+    ("Minutes Light Sleep", "sleep_light", 1.0),
+    ("Minutes REM Sleep", "sleep_rem", 1.0),
+    ("Minutes Awake", "sleep_awake", 1.0),
+)
+# What the export writes for the stages of a sleep that was too short for them.
+_NO_STAGE = {"N/A", "NA", "--", "-"}
 #: Of one file.
 MAX_BYTES = 8 << 20
 _KM_PER_MILE = 1.609344
@@ -48,8 +62,6 @@ _NUMBERS = {
     "Distance": number_column("distance_km"),
     "Activity Calories": number_column("calories_burned"),
     "Calories In": number_column("calories_burned"),
-    "Floors": number_column("steps"),
-    "Minutes Lightly Active": number_column("active_minutes"),
     "Weight": number_column("weight_kg", _KG_PER_POUND),
     "BMI": number_column("weight_kg"),
     **dict.fromkeys(
@@ -58,8 +70,8 @@ _NUMBERS = {
 }
 
 _Row = tuple[str, dict[str, str]]
-# By start and end of a night as written: the day of waking and the hours asleep.
-_Nights = dict[tuple[str, str], tuple[date, float]]
+# By start and end of a night as written: the day of waking and the night.
+_Nights = dict[tuple[str, str], tuple[date, Night]]
 
 
 def matches_header(head: bytes) -> bool:
@@ -78,8 +90,8 @@ def read(
     read_each(
         members, lambda member: _read_member(member, user, days, nights, quarantine), quarantine
     )
-    for day, hours in nights.values():
-        days.add_amount(user, day, "sleep_hours", hours, FORMAT.name)
+    for day, night in nights.values():
+        days.add_night(user, day, FORMAT.name, night)
     # An export of the current month fills its future days with zeros.
     return days.record_batches(quarantine, options.delivered, drop_trailing_empty_days=True)
 
@@ -123,10 +135,17 @@ def _read_member(
 
     def add_sleep(row: dict[str, str]) -> Iterable[str]:
         key = (row["Start Time"], row["End Time"])
-        hours = (parsing.parse_amount(row["Minutes Asleep"]) or 0.0) / 60
-        night = (parsing.parse_day(key[1], order), hours)
-        nights[key] = max(night, nights.get(key, night))
-        return ("sleep_hours",)
+        day = parsing.parse_day(key[1], order)
+        known = {name: value for name, value in row.items() if value not in _NO_STAGE}
+        night = Night(
+            hours=(parsing.parse_amount(row["Minutes Asleep"]) or 0.0) / 60,
+            start=parse_shown(key[0], order),
+            end=parse_shown(key[1], order),
+            stages=parsing.convert(known, _STAGES),
+        )
+        if key not in nights or night.hours > nights[key][1].hours:
+            nights[key] = (day, night)
+        return night.columns()
 
     processors = {"Activities": add_activities, "Body": add_body, "Sleep": add_sleep}
     for title, process in processors.items():
@@ -219,5 +238,15 @@ FORMAT = Format(
         "active_minutes": "`Minutes Fairly Active` + `Minutes Very Active`",
         "sedentary_minutes": "`Minutes Sedentary`",
         "weight_kg": "`Weight`",
+        "sleep_deep": "`Minutes Deep Sleep`",
+        "sleep_light": "`Minutes Light Sleep`",
+        "sleep_rem": "`Minutes REM Sleep`",
+        "sleep_awake": "`Minutes Awake`, if there are stages",
+        "sleep_start": "`Start Time` of the longest sleep",
+        "sleep_end": "`End Time` of the longest sleep",
+        "floors": "`Floors`",
+        "light_minutes": "`Minutes Lightly Active`",
+        "moderate_minutes": "`Minutes Fairly Active`",
+        "vigorous_minutes": "`Minutes Very Active`",
     },
 )

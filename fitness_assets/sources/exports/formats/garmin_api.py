@@ -5,7 +5,7 @@ Each summary carries its user and its offset from UTC, which gives its local day
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.local_time import date_of
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.users import UserIds
 
 _HEADER = re.compile(rb'^(\xef\xbb\xbf)?\s*\{\s*"(dailies|sleeps|activities|epochs)"\s*:\s*\[')
@@ -33,6 +34,9 @@ _DAILY = (
     ("bmrKilocalories", "basal_kcal", 1.0),
     ("moderateIntensityDurationInSeconds", "active_minutes", 1 / 60),
     ("vigorousIntensityDurationInSeconds", "active_minutes", 1 / 60),
+    ("moderateIntensityDurationInSeconds", "moderate_minutes", 1 / 60),
+    ("vigorousIntensityDurationInSeconds", "vigorous_minutes", 1 / 60),
+    ("floorsClimbed", "floors", 1.0),
     ("averageHeartRateInBeatsPerMinute", "heart_rate_avg", 1.0),
     ("restingHeartRateInBeatsPerMinute", "resting_heart_rate", 1.0),
 )
@@ -40,6 +44,12 @@ _SLEEP = (
     ("deepSleepDurationInSeconds", "sleep_hours", 1 / 3600),
     ("lightSleepDurationInSeconds", "sleep_hours", 1 / 3600),
     ("remSleepInSeconds", "sleep_hours", 1 / 3600),
+)
+_STAGES = (
+    ("deepSleepDurationInSeconds", "sleep_deep", 1 / 60),
+    ("lightSleepDurationInSeconds", "sleep_light", 1 / 60),
+    ("remSleepInSeconds", "sleep_rem", 1 / 60),
+    ("awakeDurationInSeconds", "sleep_awake", 1 / 60),
 )
 _KINDS = {"dailies", "sleeps", "activities", "epochs"}
 
@@ -55,7 +65,8 @@ def read(
     """The canonical records of `members`. Of a night or epoch pushed again, the longest is kept."""
     days = DayAggregator(FORMAT.name)
     # By user and summary: the length, the day and the values of a night or an epoch.
-    parts: dict[tuple[str, str], tuple[float, date, dict[str, float]]] = {}
+    nights: dict[tuple[str, str], tuple[float, date, Night]] = {}
+    epochs: dict[tuple[str, str], tuple[float, date, dict[str, float]]] = {}
 
     users = UserIds(quarantine)
 
@@ -71,12 +82,18 @@ def read(
         if kind == "activities":
             days.add_workout(user, _day(item), activity(str(item["activityType"])), length)
             return ("activity_type",)
-        is_sleep = kind == "sleeps"
-        values = parsing.convert(item, _SLEEP if is_sleep else _AMOUNTS)
-        # A night belongs to the day of waking.
-        part = (length, _day(item, length if is_sleep else 0.0), values)
         key = (user, str(item["summaryId"]))
-        parts[key] = max(part, parts.get(key, part), key=lambda each: each[:2])
+        if kind == "sleeps":
+            night = _night(item, length)
+            if night is None:
+                return ()
+            # A night belongs to the day of waking.
+            found = (length, _day(item, length), night)
+            nights[key] = max(found, nights.get(key, found), key=lambda each: each[:2])
+            return night.columns()
+        values = parsing.convert(item, _AMOUNTS)
+        epoch = (length, _day(item), values)
+        epochs[key] = max(epoch, epochs.get(key, epoch), key=lambda each: each[:2])
         return values
 
     def read_member(member: Member) -> None:
@@ -89,16 +106,38 @@ def read(
             parsing.process_each(member, placed, partial(process, member, kind), quarantine)
 
     read_each(members, read_member, quarantine)
-    for (user, _), (_, day, values) in parts.items():
+    for (user, _), (_, day, night) in nights.items():
+        days.add_night(user, day, FORMAT.name, night)
+    for (user, _), (_, day, values) in epochs.items():
         for metric, amount in values.items():
             days.add_amount(user, day, metric, amount, FORMAT.name)
     return days.record_batches(quarantine, options.delivered)
 
 
+def _night(item: dict[str, Any], length: float) -> Night | None:
+    """The night of `length` seconds; None without any stage."""
+    slept = parsing.convert(item, _SLEEP)
+    if not slept:
+        return None
+    return Night(
+        hours=slept["sleep_hours"],
+        start=_local(item),
+        end=_local(item, length),
+        stages=parsing.convert(item, _STAGES),
+    )
+
+
 def _day(item: dict[str, Any], seconds_later: float = 0.0) -> date:
     """The user's local day, `seconds_later` than the start of a summary."""
+    return _local(item, seconds_later).date()
+
+
+def _local(item: dict[str, Any], seconds_later: float = 0.0) -> datetime:
+    """The time on the user's clock, `seconds_later` than the start of a summary."""
     start, offset = item["startTimeInSeconds"], item.get("startTimeOffsetInSeconds", 0)
-    return check_day(date_of(int(start + offset + seconds_later)))
+    seconds = int(start + offset + seconds_later)
+    check_day(date_of(seconds))
+    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 FORMAT = Format(
@@ -123,5 +162,14 @@ FORMAT = Format(
         "active_minutes": "`moderateIntensityDurationInSeconds` + "
         "`vigorousIntensityDurationInSeconds`",
         "activity_type": "`activityType` of the longest activity",
+        "sleep_deep": "`deepSleepDurationInSeconds`",
+        "sleep_light": "`lightSleepDurationInSeconds`",
+        "sleep_rem": "`remSleepInSeconds`",
+        "sleep_awake": "`awakeDurationInSeconds`",
+        "sleep_start": "`startTimeInSeconds` of the longest sleep",
+        "sleep_end": "`startTimeInSeconds` + `durationInSeconds`",
+        "floors": "`floorsClimbed`",
+        "moderate_minutes": "`moderateIntensityDurationInSeconds`",
+        "vigorous_minutes": "`vigorousIntensityDurationInSeconds`",
     },
 )

@@ -7,7 +7,7 @@ be declared, and the zone of calories is checked against steps.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,16 +28,22 @@ from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.tables import Table
-from fitness_assets.sources.exports.takeout_files import matches_header, stream_of
+from fitness_assets.sources.exports.takeout_files import (
+    DAILY_COLUMNS,
+    matches_header,
+    stream_of,
+)
+from fitness_assets.sources.exports.takeout_sleep import Nights
 from fitness_assets.sources.exports.takeout_times import (
     doubt_zone,
+    local_of,
     parse_aware,
     parse_instant,
     parse_shown_day,
 )
 
 #: Streams in UTC; the others are in local time.
-UTC_STREAMS = ("steps", "distance", "heart_rate", "exercise")
+UTC_STREAMS = ("steps", "distance", "heart_rate", "exercise", "floors")
 _UTC = ZoneInfo("UTC")
 
 #: The source of readings in the old export, which names none.
@@ -52,12 +58,27 @@ _AMOUNTS = (
     ("steps", "steps", 1.0, 1.0),
     ("distance", "distance_km", 0.001, 0.00001),
     ("calories", "total_kcal", 1.0, 1.0),
+    ("floors", "floors", 1.0, 1.0),
 )
 # Streams of daily minutes, with their metrics.
 _DAILY_MINUTES = {
-    "sedentary_minutes": "sedentary_minutes",
-    "moderately_active_minutes": "active_minutes",
-    "very_active_minutes": "active_minutes",
+    "sedentary_minutes": ("sedentary_minutes",),
+    "lightly_active_minutes": ("light_minutes",),
+    "moderately_active_minutes": ("active_minutes", "moderate_minutes"),
+    "very_active_minutes": ("active_minutes", "vigorous_minutes"),
+}
+# Streams of daily means, with their metrics.
+_DAILY_MEANS = {
+    "variability": "hrv_rmssd",
+    "oxygen": "spo2",
+    "respiration": "respiration_rate",
+    "vo2_max": "vo2_max",
+}
+# Minutes of each intensity in the newer CSV, with their metrics.
+_INTENSITIES = {
+    "light": ("light_minutes",),
+    "moderate": ("active_minutes", "moderate_minutes"),
+    "very": ("active_minutes", "vigorous_minutes"),
 }
 # Number columns of the newer CSV.
 _NUMBERS = {
@@ -67,6 +88,12 @@ _NUMBERS = {
     _HEART_RATE_COLUMN: number_column("heart_rate_avg"),
     "weight grams": number_column("weight_kg", 0.001),
     "height millimeters": number_column("height_cm", 0.1),
+    "floors": number_column("floors"),
+    **{
+        column: number_column(_DAILY_MEANS[stream])
+        for stream, columns in DAILY_COLUMNS.items()
+        for column in columns
+    },
 }
 # The old JSON states no unit: pounds and millimeters are written.
 _KG_PER_POUND = 0.45359237
@@ -106,6 +133,9 @@ def read(
     read_each(by_stream["heart_rate"], streams.read_heart_rates, quarantine)
     read_each(by_stream["resting_heart_rate"], streams.read_resting_heart_rates, quarantine)
     read_each(by_stream["sleep"], streams.read_sleep, quarantine)
+    read_each(by_stream["sleep_stages"], streams.read_sleep_stages, quarantine)
+    for stream in _DAILY_MEANS:
+        read_each(by_stream[stream], partial(streams.read_daily_means, stream), quarantine)
     read_each(by_stream["exercise"], streams.read_workouts, quarantine)
     read_each(by_stream["active_minutes"], streams.read_active_minutes, quarantine)
     read_each(by_stream["weight"], streams.read_weights, quarantine)
@@ -135,11 +165,12 @@ class _Streams:
         self._options = options
         self._days = days
         self._quarantine = quarantine
-        # By source and id, the day of waking, the version of the algorithm and the minutes asleep.
-        self._nights: dict[tuple[str, str], tuple[date, str, float]] = {}
+        self._nights = Nights(options.zone_or_utc, _OLD_SOURCE)
+        # By metric and source. An overlapping export delivers the same mean again.
+        self._daily_means: dict[tuple[str, str, date], float] = {}
         self._daily_minutes: dict[tuple[str, date], float] = {}
-        # By source, the minutes of the newer export that were active.
-        self._active_minutes: dict[tuple[str, date], set[int]] = defaultdict(set)
+        # By source, day and metric, the minutes of the newer export that were active.
+        self._active_minutes: dict[tuple[str, date, str], set[int]] = defaultdict(set)
         # The last of the day, with its instant.
         self._weights: dict[date, tuple[int, float]] = {}
 
@@ -220,7 +251,7 @@ class _Streams:
             minutes = parsing.parse_amount(item["value"]) or 0.0
             key = (stream, self._labelled_day(item["dateTime"]))
             self._daily_minutes[key] = max(minutes, self._daily_minutes.get(key, 0.0))
-            return (_DAILY_MINUTES[stream],)
+            return _DAILY_MINUTES[stream]
 
         self._process_each(member, process)
 
@@ -228,12 +259,17 @@ class _Streams:
         clock = self.clock("steps")
 
         def process(item: dict[str, Any]) -> Iterable[str]:
-            parts = [parsing.parse_amount(item[name]) for name in ("moderate", "very")]
             local = clock.to_local(parse_instant(item["timestamp"], clock))
-            minutes = self._active_minutes[item.get("data source", ""), date_of(local)]
-            if any(parts):
-                minutes.add(local // 60)
-            return ("active_minutes",)
+            source, day = item.get("data source", ""), date_of(local)
+            found = set()
+            for name, metrics in _INTENSITIES.items():
+                is_active = parsing.parse_amount(item[name])
+                for metric in metrics:
+                    minutes = self._active_minutes[source, day, metric]
+                    found.add(metric)
+                    if is_active:
+                        minutes.add(local // 60)
+            return found
 
         self._process_each(member, process)
 
@@ -279,22 +315,23 @@ class _Streams:
         self._process_each(member, process)
 
     def read_sleep(self, member: Member) -> None:
-        """Nights are kept by id, since overlapping exports hold the same night twice."""
+        self._process_each(member, self._nights.add_log)
 
-        def process(log: dict[str, Any]) -> Iterable[str]:
-            if "sleep_id" in log:
-                key = (log.get("data_source", ""), log["sleep_id"])
-                minutes = parsing.parse_amount(log["minutes_asleep"]) or 0.0
-                end = parse_aware(log["sleep_end"])
-                offsets = (log.get("end_utc_offset"), log.get("start_utc_offset"))
-                day = self._local(end, offsets).date()
-                night = (check_day(day), log.get("algorithm_version", ""), minutes)
-            else:
-                key = (_OLD_SOURCE, str(log["logId"]))
-                day = parse_shown_day(log.get("dateOfSleep") or log.get("endTime"))
-                night = (day, "", parsing.parse_amount(log["minutesAsleep"]) or 0.0)
-            self._nights[key] = max(night, self._nights.get(key, night))
-            return ("sleep_hours",)
+    def read_sleep_stages(self, member: Member) -> None:
+        self._process_each(member, self._nights.add_stage)
+
+    def read_daily_means(self, stream: str, member: Member) -> None:
+        metric = _DAILY_MEANS[stream]
+
+        def process(item: dict[str, Any]) -> Iterable[str]:
+            value, stamp = _daily_mean(item, DAILY_COLUMNS[stream])
+            amount = parsing.parse_amount(value)
+            if not amount:
+                return ()
+            day = self._labelled_day(stamp)
+            source = item.get("data source", "")
+            self._daily_means[metric, source, day] = amount
+            return (metric,)
 
         self._process_each(member, process)
 
@@ -305,7 +342,9 @@ class _Streams:
             name = activity(str(log.get("activityName") or log["activity_name"]))
             if "exercise_start" in log:
                 start, end = parse_aware(log["exercise_start"]), parse_aware(log["exercise_end"])
-                day = check_day(self._local(start, (log.get("utc_offset"),)).date())
+                day = check_day(
+                    local_of(start, (log.get("utc_offset"),), self._options.zone_or_utc).date()
+                )
                 length = max((end - start).total_seconds(), 0.0) * 1000
             else:
                 day = clock.local_date(parse_instant(log["startTime"], clock))
@@ -318,18 +357,14 @@ class _Streams:
 
     def add_totals(self) -> None:
         """Add what comes from several files: nights, daily minutes, active minutes and weights."""
-        versions: dict[tuple[str, date], str] = {}
-        for (source, _), (day, version, _) in self._nights.items():
-            versions[source, day] = max(version, versions.get((source, day), version))
-        for (source, _), (day, version, minutes) in self._nights.items():
-            # Two versions of the algorithm give the same nights: the newer one is used.
-            if version == versions[source, day]:
-                self._days.add_amount(self.user, day, "sleep_hours", minutes / 60, source)
+        self._nights.add_to(self.user, self._days)
+        for (metric, source, day), mean in self._daily_means.items():
+            self._days.add_readings(self.user, day, metric, source, mean)
         for (stream, day), minutes in self._daily_minutes.items():
-            metric = _DAILY_MINUTES[stream]
-            self._days.add_amount(self.user, day, metric, minutes, _OLD_SOURCE)
-        for (source, day), active in self._active_minutes.items():
-            self._days.add_amount(self.user, day, "active_minutes", float(len(active)), source)
+            for metric in _DAILY_MINUTES[stream]:
+                self._days.add_amount(self.user, day, metric, minutes, _OLD_SOURCE)
+        for (source, day, metric), active in self._active_minutes.items():
+            self._days.add_amount(self.user, day, metric, float(len(active)), source)
         for day, (_, kg) in self._weights.items():
             self._days.add_daily_values(self.user, day, {"weight_kg": kg})
 
@@ -358,16 +393,16 @@ class _Streams:
         local = Clock(_UTC, self._options.zone_or_utc).to_local(seconds)
         return date_of(local + _DAY_SECONDS // 2)
 
-    def _local(self, instant: datetime, offsets: Iterable[str | None]) -> datetime:
-        """An instant in local time: by the first offset that is not zero, else by the user's zone.
 
-        Exports write +00:00 where the offset is not known.
-        """
-        for offset in offsets:
-            zone = datetime.fromisoformat(f"2000-01-01T00:00{offset or ''}").tzinfo
-            if zone is not None and zone.utcoffset(None):
-                return instant.astimezone(zone)
-        return instant.astimezone(self._options.zone_or_utc)
+def _daily_mean(item: dict[str, Any], columns: Sequence[str]) -> tuple[Any, Any]:
+    """The value of a daily mean of the newer CSV or the old JSON, and its timestamp."""
+    if "timestamp" in item:
+        column = next((name for name in columns if name in item), columns[0])
+        return item[column], item["timestamp"]
+    value = item["value"]
+    if isinstance(value, dict):
+        value = next((each for name, each in value.items() if name.endswith("VO2Max")), None)
+    return value, item["dateTime"]
 
 
 def _reading(item: dict[str, Any], column: str) -> tuple[str, Any, Any]:
@@ -412,5 +447,21 @@ FORMAT = Format(
         "activity_type": "`activityName` or `activity_name` of the longest exercise",
         "height_cm": "`height`",
         "weight_kg": "`weight`: the last of the day",
+        "sleep_deep": "`deep` of `levels`, or `DEEP` of `UserSleepStages`",
+        "sleep_light": "`light` of `levels`, or `LIGHT` of `UserSleepStages`",
+        "sleep_rem": "`rem` of `levels`, or `REM` of `UserSleepStages`",
+        "sleep_awake": "`wake` of `levels`, or `AWAKE` of `UserSleepStages`",
+        "sleep_start": "`startTime` or `sleep_start` of the longest sleep",
+        "sleep_end": "`endTime` or `sleep_end` of the longest sleep",
+        "hrv_rmssd": "`average heart rate variability milliseconds` of a day, or `rmssd` of the "
+        "daily summary",
+        "spo2": "`average percentage` or `average_value` of a day",
+        "respiration_rate": "`breaths per minute` of a day",
+        "vo2_max": "`demographic vo2max` and `run VO2 max`, or `demographicVO2Max` and "
+        "`runVO2Max`: mean of the day",
+        "floors": "`floors`, merged by quarter of an hour",
+        "light_minutes": "`lightly_active_minutes`, or `light` of `active_minutes`",
+        "moderate_minutes": "`moderately_active_minutes`, or `moderate` of `active_minutes`",
+        "vigorous_minutes": "`very_active_minutes`, or `very` of `active_minutes`",
     },
 )

@@ -46,6 +46,9 @@ def test_a_day_with_every_measure(tmp_path: Path) -> None:
         "calories_kind": "total",
         "active_minutes": 30,
         "sedentary_minutes": 700,
+        "light_minutes": 200,
+        "moderate_minutes": 10,
+        "vigorous_minutes": 20,
         "sleep_hours": 5.45,
         # The mean of the hourly means: two readings in the morning, one in the evening.
         "heart_rate_avg": 81.0,

@@ -1,3 +1,4 @@
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,17 @@ def test_a_month_of_sections(tmp_path: Path) -> None:
         "sedentary_minutes": 700,
         # The night, on the day of waking, and a nap.
         "sleep_hours": pytest.approx(475 / 60, abs=1e-6),
+        "sleep_deep": 80.0,
+        "sleep_light": 250.0,
+        "sleep_rem": 90.0,
+        # The nap has no stages, but a time awake.
+        "sleep_awake": 45.0,
+        "sleep_start": datetime.fromisoformat("2018-12-31T23:22"),
+        "sleep_end": datetime.fromisoformat("2019-01-01T07:04"),
+        "floors": 5,
+        "light_minutes": 200,
+        "moderate_minutes": 15,
+        "vigorous_minutes": 30,
         "weight_kg": 70.5,
         "source": "fitbit_web",
     }

@@ -1,4 +1,5 @@
 import json
+from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -64,6 +65,14 @@ def test_a_day_with_every_measure(tmp_path: Path) -> None:
             "resting_heart_rate": 48.0,
             "active_minutes": 32,
             "sleep_hours": 6.5,
+            "sleep_deep": 60.0,
+            "sleep_light": 240.0,
+            "sleep_rem": 90.0,
+            "sleep_awake": 10.0,
+            "sleep_start": datetime.fromisoformat("2020-01-01T22:30"),
+            "sleep_end": datetime.fromisoformat("2020-01-02T06:30"),
+            "moderate_minutes": 20,
+            "vigorous_minutes": 12,
             "activity_type": "running",
             "source": "garmin",
         }
@@ -177,6 +186,11 @@ def test_a_push_of_the_health_api(tmp_path: Path) -> None:
         "resting_heart_rate": 51.0,
         "active_minutes": 10,
         "sleep_hours": 3.5,
+        "sleep_deep": 180.0,
+        "sleep_light": 30.0,
+        "sleep_start": datetime.fromisoformat("2020-01-01T22:00"),
+        "sleep_end": datetime.fromisoformat("2020-01-02T02:00"),
+        "moderate_minutes": 10,
         "activity_type": "swimming",
         "source": "garmin_api",
     }

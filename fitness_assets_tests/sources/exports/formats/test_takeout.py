@@ -100,7 +100,6 @@ def test_a_day_of_the_old_json(tmp_path: Path) -> None:
     assert [file.rpartition("/")[2] for file, _, _ in imported.quarantined] == [
         "Avatar Photo.jpg",
         "archive_browser.html",
-        "lightly_active_minutes-2021-03-01.json",
     ]
     assert list(imported.records.values()) == [
         {
@@ -113,6 +112,11 @@ def test_a_day_of_the_old_json(tmp_path: Path) -> None:
             "active_minutes": 35,
             "sedentary_minutes": 800,
             "sleep_hours": 6.6,
+            "sleep_start": datetime.fromisoformat("2021-03-02T00:10"),
+            "sleep_end": datetime.fromisoformat("2021-03-02T07:00"),
+            "light_minutes": 100,
+            "moderate_minutes": 20,
+            "vigorous_minutes": 15,
             "activity_type": "cycling",
             "source": "takeout",
         }
@@ -156,6 +160,8 @@ def test_a_day_of_the_newer_csv_with_steps_of_phone_and_band(tmp_path: Path) -> 
         # Midnight in UTC is the evening before in local time, but the date itself is meant.
         "resting_heart_rate": 55.5,
         "sleep_hours": 7.0,
+        "sleep_start": datetime.fromisoformat("2026-05-01T23:00"),
+        "sleep_end": datetime.fromisoformat("2026-05-02T07:00"),
         "source": "takeout",
     }
 
@@ -318,6 +324,9 @@ def test_files_without_a_source_and_without_a_known_name(tmp_path: Path, source:
         "weight_kg": 81.0,
         "height_cm": 175.5,
         "active_minutes": 1,
+        "light_minutes": 0,
+        "moderate_minutes": 1,
+        "vigorous_minutes": 0,
         "source": "takeout",
     }
 
