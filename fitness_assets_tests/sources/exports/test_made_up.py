@@ -18,7 +18,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
 COLUMNS = {
     "steps": ("steps", 1.0),
     "distance_m": ("distance_km", 0.001),
-    "kcal_total": ("calories_burned", 1.0),
+    "kcal": ("calories_burned", 1.0),
     "heart_rate_mean": ("heart_rate_avg", 1.0),
     "resting_heart_rate": ("resting_heart_rate", 1.0),
     "sleep_min": ("sleep_hours", 1 / 60),
@@ -54,12 +54,15 @@ class Expectation:
         Columns of `expected.csv` that the format does not carry.
     tolerances : dict
         Absolute differences by which a column may differ, where the format rounds.
+    energy : str
+        The kind of the energy, ``total`` or ``active``.
     activities : bool
         Whether the format has the two workouts.
     """
 
     without: frozenset[str] = frozenset()
     tolerances: dict[str, float] = field(default_factory=dict)
+    energy: str = "total"
     activities: bool = True
 
 
@@ -95,12 +98,25 @@ FOLDERS = {
         activities=False,
     ),
     "gadgetbridge": Expectation(
-        without=OVERNIGHT
-        | {"distance_m", "kcal_total", "resting_heart_rate", "floors", "weight_kg"}
+        without=OVERNIGHT | {"distance_m", "kcal", "resting_heart_rate", "floors", "weight_kg"}
     ),
     # The weight of each day is that of the profile.
     "polar-account": Expectation(
         without=OVERNIGHT | {"distance_m", "resting_heart_rate", "floors", "weight_kg"}
+    ),
+    "zepp": Expectation(without=OVERNIGHT | {"resting_heart_rate", "floors"}, energy="active"),
+    "mi-fitness": Expectation(
+        without=frozenset(
+            {"hrv_rmssd", "respiration", "resting_heart_rate", "floors", "weight_kg"}
+        ),
+        tolerances={"spo2": 0.5},
+        energy="active",
+    ),
+    # Its floors are zeros.
+    "huawei": Expectation(
+        without=frozenset({"hrv_rmssd", "respiration", "floors"}),
+        tolerances={"calories_burned": 0.01, "distance_km": 0.001},
+        energy="active",
     ),
     "health-connect": Expectation(tolerances={"distance_km": 1e-4}),
 }
@@ -111,6 +127,7 @@ def expected_days(folder: str) -> Iterator[tuple[str, dict[str, float | None]]]:
     expectation = FOLDERS[folder]
     with (shared_data("made-up") / "expected.csv").open() as file:
         for row in csv.DictReader(file):
+            row["kcal"] = row[f"kcal_{expectation.energy}"]
             values = {
                 name: float(row[column]) * factor if row[column] else None
                 for column, (name, factor) in COLUMNS.items()
@@ -142,7 +159,7 @@ def test_every_day_has_the_expected_values(folder: str) -> None:
         start, end = NIGHTS[day]
         assert (str(record["sleep_start"]), str(record["sleep_end"])) == (start, end)
         if "calories_burned" in record:
-            assert record["calories_kind"] == "total"
+            assert record["calories_kind"] == FOLDERS[folder].energy
     assert len(imported.records) == 4
 
 

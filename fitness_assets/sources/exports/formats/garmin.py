@@ -28,6 +28,7 @@ _HEADER = re.compile(
     rb'"(totalSteps|totalKilocalories|includesWellnessData|sleepStartTimestampGMT'
     rb'|summarizedActivitiesExport|vo2MaxValue)"\s*:|"type"\s*:\s*"HRV"'
 )
+_OF_HUAWEI = b'"HW_EXT_TRACK'
 _DAILY = (
     ("totalSteps", "steps", 1.0),
     ("totalDistanceMeters", "distance_km", 0.001),
@@ -56,8 +57,12 @@ _NIGHT_READINGS = (
 
 
 def matches_header(head: bytes) -> bool:
-    """Whether `head` is a JSON list with a key of Garmin's."""
-    return head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"[") and bool(_HEADER.search(head))
+    """Whether `head` is a JSON list with a key of Garmin's.
+
+    Workouts of Huawei have the key ``totalSteps`` too.
+    """
+    is_list = head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"[")
+    return is_list and bool(_HEADER.search(head)) and _OF_HUAWEI not in head
 
 
 def matches_name(name: str) -> bool:
