@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -34,6 +35,8 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SECOND = "spark-worker.2"
 #: A variable that compose.yaml takes from .env and that has no default.
 REQUIRED = re.compile(r"\$\{(\w+):\?[^}]+\}")
+# The port in the command of a health check.
+_PORT = re.compile(r"(?:127\.0\.0\.1:|-p )(\d+)")
 
 
 def find_postgres() -> Path | None:
@@ -123,20 +126,32 @@ class Composed:
         deadline = time.monotonic() + _TIMEOUT_SECONDS
         own = _service(name).get("healthcheck", {}).get("test")
         check = own[1:] if own else stage(name)["HEALTHCHECK"]
+        port = _PORT.search(" ".join(check))
+        error = "nothing listens"
         while True:
-            result = subprocess.run(
-                self._here(name, check),
-                check=False,
-                capture_output=True,
-                text=True,
-                env=self.environment(name),
-                cwd=self.folder,
-            )
-            if result.returncode == 0:
-                return
+            # Some checks take seconds of the processor, which the start of the service needs.
+            if port is None or self._listens(name, int(port[1])):
+                result = subprocess.run(
+                    self._here(name, check),
+                    check=False,
+                    capture_output=True,
+                    text=True,
+                    env=self.environment(name),
+                    cwd=self.folder,
+                )
+                if result.returncode == 0:
+                    return
+                error = result.stderr[-500:]
             if self._processes[name].poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"{name} is not healthy: {result.stderr[-500:]}\n{self.log(name)}")
-            time.sleep(1)
+                pytest.fail(f"{name} is not healthy: {error}\n{self.log(name)}")
+            time.sleep(0.5)
+
+    def _listens(self, name: str, port: int) -> bool:
+        try:
+            socket.create_connection((self.address[name], port), 5).close()
+        except OSError:
+            return False
+        return True
 
     def kill(self, name: str) -> None:
         """Kill the service and its descendants with SIGKILL."""
