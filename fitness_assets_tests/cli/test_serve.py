@@ -30,12 +30,11 @@ from fitness_assets_tests.support.browser import (
     screenshot,
 )
 from fitness_assets_tests.support.foreign_page import attack, other_site
-from fitness_assets_tests.support.platform import free_port, quick_daemon, wait_for
+from fitness_assets_tests.support.platform import USERS, free_port, quick_daemon, wait_for
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, WebSocket
 
-USERS = 60
 JOB = f"/locations/fitness_assets.definitions/jobs/{MONTHLY_JOB}/partitions"
 LAUNCH = """
 mutation {

@@ -329,6 +329,16 @@ def test_the_smallest_candidate_within_tolerance_and_budget_is_selected() -> Non
         assert packed_bytes(small) < packed_bytes(model) or others.evaluation.scores.r2 < best
 
 
+@pytest.mark.parametrize("forest", [activity, calories])
+def test_of_few_users_all_are_trained_on_and_all_days_are_scored(forest: Any) -> None:
+    days = kcal_by_activity(12)
+    metrics = forest.train(days, BUDGET)[1]
+    evaluated = metrics.evaluation
+    assert (evaluated.rows, evaluated.users, evaluated.repeats) == (len(days), 12, 2)
+    assert metrics.train_users == 12
+    assert failed(metrics) == []
+
+
 def test_an_interval_has_its_nominal_coverage() -> None:
     generator = np.random.default_rng(0)
     predicted = generator.uniform(1_000, 3_000, 8_000)
