@@ -1,14 +1,17 @@
-"""Import of an Apple Health export: MB/s and peak memory.
+"""Import of exports of Apple Health, Garmin and Health Connect: speed and peak memory.
 
 Each import runs in its own process, `python -m bench.exports EXPORT`, to measure its own peak.
 """
 
 import json
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING
 from fitness_assets import memory
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
+from fitness_assets_tests.support.fit import fit_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +28,21 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 MEGABYTES = (200, 2_000)
+# A Garmin export of ten years holds about 7,900 files; a day of monitoring about 355 messages.
+FIT_FILES, FIT_MESSAGES = 7_900, 355
+# Two years of heart rates by the minute, and of steps by two apps.
+HEART_RATES, STEPS = 1_000_000, 200_000
+# Different days of monitoring; more files repeat them.
+_FIT_DAYS = 100
+_FIT_MIDNIGHT = 1_104_537_600
+_HEALTH_CONNECT = """
+CREATE TABLE application_info_table (row_id INTEGER PRIMARY KEY, package_name TEXT);
+INSERT INTO application_info_table VALUES (1, 'watch'), (2, 'phone');
+CREATE TABLE steps_record_table (app_info_id, start_time, start_zone_offset, count);
+CREATE TABLE heart_rate_record_table (row_id INTEGER PRIMARY KEY, app_info_id, start_zone_offset);
+INSERT INTO heart_rate_record_table VALUES (1, 1, 3600);
+CREATE TABLE heart_rate_record_series_table (parent_key, beats_per_minute, epoch_millis);
+"""
 _XML_START = """<?xml version="1.0" encoding="UTF-8"?>
 <!DOCTYPE HealthData [
 <!ELEMENT HealthData (ExportDate,Me,(Record|Workout|ActivitySummary)*)>
@@ -90,8 +109,83 @@ def _day(stream: _Stream, draw: random.Random) -> str:
     return "".join(lines)
 
 
+def write_garmin(path: Path, files: int) -> None:
+    """Write a Garmin export: a zip with a zip of FIT files of monitoring."""
+    days = []
+    for day in range(_FIT_DAYS):
+        midnight = _FIT_MIDNIGHT + day * 86_400
+        info = {"timestamp": midnight, "local_timestamp": midnight + 3600}
+        counters = [
+            {"timestamp": midnight + 240 * n, "cycles": 30 * n, "active_calories": n,
+             "activity_type": 6}
+            for n in range(1, FIT_MESSAGES)
+        ]  # fmt: skip
+        messages = [("monitoring_info", info), *(("monitoring", each) for each in counters)]
+        days.append(fit_file(messages))
+    inner = path.with_suffix(".inner.zip")
+    with zipfile.ZipFile(inner, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(files):
+            archive.writestr(f"{number}.fit", days[number % _FIT_DAYS])
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.write(inner, "DI_CONNECT/DI-Connect-Uploaded-Files/UploadedFiles_0-_Part1.zip")
+    inner.unlink()
+
+
+def write_health_connect(path: Path, heart_rates: int, steps: int) -> None:
+    """Write a database of Health Connect."""
+    first = 1_704_067_200_000
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.executescript(_HEALTH_CONNECT)
+        connection.executemany(
+            "INSERT INTO heart_rate_record_series_table VALUES (1, ?, ?)",
+            ((50 + n % 100, first + 60_000 * n) for n in range(heart_rates)),
+        )
+        connection.executemany(
+            "INSERT INTO steps_record_table VALUES (?, ?, 3600, ?)",
+            ((1 + n % 2, first + 300_000 * n, n % 300) for n in range(steps)),
+        )
+
+
+def measure(path: Path) -> dict[str, float]:
+    """The days, the seconds and the peak of an import in a process of its own."""
+    finished = subprocess.run(
+        [sys.executable, "-m", __name__, str(path)], check=True, capture_output=True, text=True
+    )
+    result: dict[str, float] = json.loads(finished.stdout)
+    return result
+
+
 def exports() -> "Iterator[Table]":
-    """Import an Apple Health export of two sizes, from the file to canonical records."""
+    """Import exports from the file to canonical records: Apple Health of two sizes, and others."""
+    yield _apple()
+    yield _others()
+
+
+def _others() -> "Table":
+    """Exports whose speed is that of files or rows."""
+    from rich.table import Table
+
+    table = Table("export", "parts", "seconds", "parts a second", "peak MB", title="Other exports")
+    with tempfile.TemporaryDirectory() as folder:
+        garmin, database = Path(folder, "garmin.zip"), Path(folder, "health_connect_export.db")
+        write_garmin(garmin, FIT_FILES)
+        write_health_connect(database, HEART_RATES, STEPS)
+        for path, parts, name in (
+            (garmin, FIT_FILES, "files"),
+            (database, HEART_RATES + STEPS, "rows"),
+        ):
+            result = measure(path)
+            table.add_row(
+                "Garmin, FIT" if path == garmin else "Health Connect",
+                f"{parts:,} {name}",
+                f"{result['seconds']:.1f}",
+                f"{parts / result['seconds']:,.0f}",
+                f"{result['peak'] / 1e6:.0f}",
+            )
+    return table
+
+
+def _apple() -> "Table":
     from rich.table import Table
 
     table = Table(
@@ -102,13 +196,7 @@ def exports() -> "Iterator[Table]":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "export.xml")
             write_export(path, megabytes * 1_000_000)
-            finished = subprocess.run(
-                [sys.executable, "-m", __name__, str(path)],
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            result, size = json.loads(finished.stdout), path.stat().st_size / 1e6
+            result, size = measure(path), path.stat().st_size / 1e6
         rate = size / result["seconds"]
         first_rate = first_rate or rate
         table.add_row(
@@ -119,7 +207,7 @@ def exports() -> "Iterator[Table]":
             f"{result['peak'] / 1e6:.0f}",
             f"{rate / first_rate:.2f}",
         )
-    yield table
+    return table
 
 
 def main(path: Path) -> None:

@@ -55,11 +55,11 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Import device exports, and materialize the months that they affect.
 
-    Each PATH is a file, a zip, a tar or a folder of an Apple Health, Fitabase, Fitbit, Garmin,
-    Google Takeout or Google Fit export, or of tidy CSV or Parquet. A table says what was used of
-    each file, and what was left out and why. The original is not changed; a copy is kept. Importing
-    the same export again changes nothing. A PATH may be a link; links and pipes within a folder are
-    not read. Needs FITNESS_SOURCE=exports.
+    Each PATH is a file, a zip, a tar or a folder of an export of a device or an app, or of tidy CSV
+    or Parquet. docs/formats.md lists the formats. A table says what was used of each file, and what
+    was left out and why. The original is not changed; a copy is kept. Importing the same export
+    again changes nothing. A PATH may be a link; links and pipes within a folder are not read. Needs
+    FITNESS_SOURCE=exports.
     """
     settings = Settings.from_env()
     from fitness_assets.cli.import_table import print_files

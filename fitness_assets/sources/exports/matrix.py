@@ -9,10 +9,12 @@ from fitness_assets.sources.exports import (
     aggregate,
     archive,
     archive_limits,
+    fit_messages,
     layout,
     minute_amounts,
     parsing,
     reader,
+    sqlite,
     tables,
     xml_stream,
 )
@@ -31,9 +33,10 @@ The formats that `fitness import` reads, and the columns of the canonical record
 `user_id`, `date` and `source`, the name of the format. `ingested_at` is the time of the import,
 unless the export states when it was made.
 
-The format is detected from the content of each file, whatever its name. A folder or a zip may hold
-several formats. The last row of the table says which formats have user ids of their own, and which
-need a declared user (`--user NAME`, or a folder `NAME` in the inbox)."""
+The format is detected from the content of each file, whatever its name; only columns that say too
+little, such as `date,value`, need the name too. A folder or a zip may hold several formats. The
+last row of the table says which formats have user ids of their own, and which need a declared user
+(`--user NAME`, or a folder `NAME` in the inbox)."""
 
 
 def render() -> str:
@@ -64,6 +67,9 @@ def _limits() -> Iterator[str]:
         f"{_size(parquet_limits.MAX_ROW_GROUP_BYTES)} in all, without compression",
         "JSON": f"{_size(parsing.MAX_JSON_BYTES)}, and values that take about "
         f"{_size(parsing.MAX_JSON_MEMORY)} of memory",
+        "SQLite": f"{_size(sqlite.MAX_BYTES)}, {sqlite.MAX_ROWS:,} rows, "
+        f"{_size(sqlite.MAX_VALUE_BYTES)} a value, {sqlite.MAX_SECONDS:,} seconds",
+        "FIT": f"{fit_messages.MAX_MESSAGES:,} messages a file",
         "Apple Health": f"{_size(xml_stream.MAX_ELEMENT_BYTES)} an element, "
         f"{apple_health.MAX_ZONES} time zones, {_size(apple_health.MAX_VALUES_BYTES)} of values",
         "sources of an export": f"{aggregate.MAX_SOURCES:,}",

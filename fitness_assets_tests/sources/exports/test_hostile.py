@@ -23,7 +23,12 @@ from fitness_assets.sources.exports.formats import apple_health
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.imports import Imports
 from fitness_assets.sources.pseudonyms import Pseudonyms
-from fitness_assets_tests.support.exports import import_path, write_files, write_zip
+from fitness_assets_tests.support.exports import (
+    database,
+    import_path,
+    write_files,
+    write_zip,
+)
 from fitness_assets_tests.support.measured_imports import costs
 
 TIDY = b"user_id,date,steps\n7,2023-04-02,1200\n"
@@ -149,6 +154,23 @@ def gzip_bomb() -> bytes:
     return gzip.compress(b"0" * (40 << 20), 6)
 
 
+def database_of_long_values() -> bytes:
+    rows = "INSERT INTO steps_record_table VALUES (1767424200000, 3600, 1, zeroblob(16000000));"
+    return database(
+        "CREATE TABLE application_info_table (row_id, package_name);"
+        "CREATE TABLE steps_record_table (start_time, start_zone_offset, app_info_id, count);"
+        + rows
+        * 3
+    )
+
+
+def fit_of_wide_messages() -> bytes:
+    """A definition of 255 fields of 255 bytes, and messages of it."""
+    definition = struct.pack("<BBBHB", 0x40, 0, 0, 55, 255) + bytes([27, 255, 2]) * 255
+    records = definition + (b"\0" + b"\1" * 255 * 255) * 20
+    return struct.pack("<BBHI4sH", 14, 0x20, 2132, len(records), b".FIT", 0) + records
+
+
 #: By name: the content, the size of the file (with zeros after it) if it is larger, and a part of
 #: the reason that is given.
 CASES: dict[str, tuple[Callable[[], bytes], int, str]] = {
@@ -168,6 +190,8 @@ CASES: dict[str, tuple[Callable[[], bytes], int, str]] = {
     "overlap.zip": (zip_of_members_that_overlap, 0, "over 200 times its size"),
     "header.tar": (tar_of_a_long_header, 700_000_000, "a header of it has 600,000,000 bytes"),
     "links.tgz": (tar_of_many_links, 0, ""),
+    "values.db": (database_of_long_values, 0, "is not an amount"),
+    "wide.fit": (fit_of_wide_messages, 0, "no message before it has a time"),
     "bomb.csv.gz": (gzip_bomb, 0, "would unpack to over 16,777,216 bytes"),
 }  # fmt: skip
 
