@@ -47,7 +47,7 @@ def draw(found: Explanation) -> None:
     scale = _PROBABILITY if found.label else _KCAL
     bars = _bars(found, scale)
     if bars:
-        axis_title = f"Added to a typical day ({scale.unit})"
+        axis_title = f"Added ({scale.unit})"
         page.chart(common.contribution_bars, bars, _title(found, scale), axis_title)
     st.caption(_sum(found, scale))
     with st.expander("What each input added, as a table"):

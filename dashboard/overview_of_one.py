@@ -65,7 +65,7 @@ def show(release: Release, who: Person) -> None:
     _arrival(release, last, today)
     own = notes.of(who.user)
     drawn = [name for name in _TRENDS if days[name].notna().any()]
-    for column, name in zip(st.columns(2, gap="medium"), drawn, strict=False):
+    for column, name in zip(st.columns(max(len(drawn), 1), gap="medium"), drawn, strict=False):
         with column:
             page.chart(charts.trend, days[["date", name]], name, units, own)
     if "weight_kg" not in drawn:

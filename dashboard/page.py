@@ -1,6 +1,7 @@
 """What the views share: the frame of a view, charts, tables and metrics."""
 
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
@@ -9,7 +10,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard import data, notices, visitor
+from dashboard import data, notices, printed, visitor
 from dashboard import people as rows_of_people
 from dashboard.charts.findings import described
 from dashboard.charts.theme import themed
@@ -29,6 +30,8 @@ from fitness_assets.web.access import Access
 
 log = logging.getLogger(__name__)
 
+#: Text that starts as a formula of a spreadsheet, and is a number.
+_SIGNED_NUMBER = re.compile(r"[+-]\d[\d,]*(\.\d+)?%?")
 #: The mark of a check's result.
 _MARKS = {"passed": "✓", "failed": "✗", "not judged": "\N{EN DASH}"}
 
@@ -196,11 +199,14 @@ def table(rows: Any, columns: Mapping[str, Any], description: str) -> None:
         The alternative text.
     """
     # The table offers a download as CSV. Unlike Markdown, its cells are shown as they are.
-    frame = pd.DataFrame(rows).map(_as_cell)
+    frame = pd.DataFrame(rows)
+    frame = frame[[name for name in columns if name in frame]].map(_as_cell)
     first, *others = columns
     pinned = st.column_config.TextColumn(columns[first], pinned=True)
+    if len(frame) <= printed.MAX_ROWS:
+        st.html(printed.table(frame, columns))
     st.dataframe(
-        frame[[name for name in columns if name in frame]],
+        frame,
         hide_index=True,
         height="content",
         column_config={first: pinned, **{name: columns[name] for name in others}},
@@ -210,7 +216,9 @@ def table(rows: Any, columns: Mapping[str, Any], description: str) -> None:
 
 
 def _as_cell(value: Any) -> Any:
-    return harmless(printable(value)) if isinstance(value, str) else value
+    if not isinstance(value, str) or _SIGNED_NUMBER.fullmatch(value):
+        return value
+    return harmless(printable(value))
 
 
 def number_column(header: str, decimals: int = 0) -> Any:

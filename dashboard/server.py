@@ -16,6 +16,7 @@ if (root := str(Path(__file__).parents[1])) not in sys.path:
 from fitness_assets.errors import SettingsError
 from fitness_assets.settings import DashboardSettings
 from fitness_assets.web.gate import OriginGate
+from fitness_assets.web.late_font import LateFont
 from fitness_assets.web.owned_media import OwnedMedia
 
 #: Nothing is loaded from another host. Vega compiles the expressions of charts, which takes eval.
@@ -40,5 +41,6 @@ app = App(
     middleware=[
         Middleware(OriginGate, site=_site(), data_paths=("/_stcore/", "/media/"), policy=_POLICY),
         Middleware(OwnedMedia),
+        Middleware(LateFont),
     ],
 )

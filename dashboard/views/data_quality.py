@@ -44,14 +44,22 @@ def show(release: Release) -> None:
     st.header("Data checks")
     st.caption("They run before a month is published. A failed blocking check prevents it.")
     page.checks_table(report.checks)
-    left, right = st.columns(2, gap="medium")
-    with left:
-        page.chart(data_quality.completeness, _parts(table))
-    with right:
+    if table["known"].isna().any() and not (table["known"] > 0).any():
+        # A release that does not publish rows of people.
+        st.info(
+            "The numbers of each measure are of too few people to be published with this release.",
+            icon=":material/lock:",
+        )
         _drift(report)
-    page.chart(common.daily_records, data.table(release, "days"))
-    st.header("Ranges and outliers")
-    _ranges(table)
+    else:
+        left, right = st.columns(2, gap="medium")
+        with left:
+            page.chart(data_quality.completeness, _parts(table))
+        with right:
+            _drift(report)
+        page.chart(common.daily_records, data.table(release, "days"))
+        st.header("Ranges and outliers")
+        _ranges(table)
     st.header("Quarantine")
     _quarantine(report.unread)
 

@@ -7,7 +7,7 @@ from dashboard import choices, notes, page, person, years
 from dashboard.charts import my_years
 from dashboard.charts.my_years import Mark
 from fitness_assets import months
-from fitness_assets.formatting import days_text, number, signed
+from fitness_assets.formatting import days_text, number
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.release.bundle import Release
@@ -143,8 +143,8 @@ def _associations(findings: pd.DataFrame) -> None:
         [
             {
                 "what": years.association_sentence(each),
-                "strength": f"{signed(each.value, 2)} "
-                f"({signed(each.low, 2)} to {signed(each.high, 2)})",
+                "strength": f"{number(each.value, 2)} "
+                f"({number(each.low, 2)} to {number(each.high, 2)})",
                 "days": days_text(int(each.n)),
             }
             for each in found

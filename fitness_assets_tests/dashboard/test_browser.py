@@ -194,6 +194,9 @@ def test_every_view_and_every_control_works_in_a_browser(source: Path, tmp_path:
                 is_wider = page.evaluate("document.documentElement.scrollWidth > innerWidth")
                 assert not is_wider, f"{view} must be scrolled sideways on a phone"
                 expect_legible(page)
+            expect_printable(page)
+        expect_visible_focus(page)
+        expect_one_column_next_to_the_sidebar(page)
         assert errors == []
         restore_choices(page, address)
 
@@ -210,6 +213,61 @@ def on_a_phone(page: "Page") -> Iterator[None]:
     page.set_viewport_size(DESKTOP)
     page.emulate_media(color_scheme="light")
     expect(app).not_to_have_css("background-color", DARK)
+
+
+#: The width of the text on a page of A4, with the margins of `style.css`, in pixels.
+_PAPER = 688
+#: What is visible of the elements that a printed page must not show, and how far tables reach.
+_PRINTED = """
+    () => {
+        const visible = each => each.getClientRects().length > 0;
+        const all = selector => [...document.querySelectorAll(selector)].filter(visible);
+        const hidden = "[data-testid=stSidebar], [data-testid=stHeader], [data-testid=stDataFrame]";
+        const reach = each => each.getBoundingClientRect().right;
+        return {
+            unwanted: all(hidden).map(each => each.dataset.testid),
+            right: Math.max(0, ...all("table").map(reach)),
+            tables: all(".printed").length,
+        };
+    }
+"""
+
+
+def expect_printable(page: "Page") -> None:
+    """Printed, the view has no sidebar, and its tables have all columns within the page."""
+    expected = page.locator("[data-testid=stDataFrame]:visible").count()
+    assert page.locator(".printed:visible").count() == 0
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": _PAPER, "height": 950})
+    found = page.evaluate(_PRINTED)
+    page.emulate_media(media="screen")
+    page.set_viewport_size(DESKTOP)
+    assert found["unwanted"] == []
+    assert found["tables"] == expected
+    assert found["right"] <= _PAPER
+
+
+def expect_visible_focus(page: "Page") -> None:
+    """The first elements that the keyboard reaches have an outline."""
+    visit(page, "Explore")
+    page.evaluate("document.activeElement.blur()")
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        style = page.evaluate("() => getComputedStyle(document.activeElement).outline")
+        assert "solid 3px" in style or "3px solid" in style, style
+
+
+def expect_one_column_next_to_the_sidebar(page: "Page") -> None:
+    """Columns are below each other up to 900 pixels."""
+    lefts = """
+        () => new Set([...document.querySelectorAll("[data-testid=stColumn]")]
+            .map(each => Math.round(each.getBoundingClientRect().left))).size
+    """
+    expect_drawn(page, at_least=2)
+    assert page.evaluate(lefts) > 1
+    page.set_viewport_size({"width": 900, "height": 950})
+    assert page.evaluate(lefts) == 1
+    page.set_viewport_size(DESKTOP)
 
 
 def expect_legible(page: "Page") -> None:

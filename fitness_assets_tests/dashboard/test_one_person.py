@@ -123,8 +123,8 @@ def test_explore_compares_the_month_with_the_past_of_the_person(
     row = table.value.set_index("measure").loc["Steps"]
     assert row["now"] == f"{now:,.0f}"
     assert row["past"] == f"{past:,.0f}"
-    # A sign at the start of a cell is text, and no formula, in a download.
-    assert row["change"].lstrip("'") == signed(now - past)
+    # A number with its sign is no formula: no apostrophe before it.
+    assert row["change"] == change(past, now)
     first, _ = charts(view)
     assert "flu" in first
     options = next(box for box in view.selectbox if box.label == "Compare with").options
