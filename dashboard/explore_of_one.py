@@ -27,7 +27,8 @@ def show(release: Release, who: Person) -> None:
     with right:
         chosen = choices.one_of("Compare with", list(pasts), "past")
     past = pasts[chosen]
-    known = [n for n in _MEASURES if now[n].notna().any() and past[n].notna().any()]
+    # A release of an older version lacks the columns that were added since.
+    known = [n for n in _MEASURES if n in days and now[n].notna().any() and past[n].notna().any()]
     if not known:
         st.info("Nothing was measured in both.", icon=":material/info:")
         return
