@@ -60,6 +60,8 @@ _STAGE_COLUMNS = {
     State.REM: "sleep_rem",
 }
 _ASLEEP = {State.ASLEEP, *_STAGE_COLUMNS}
+#: The column of the record that counts the minutes of a state; other states have none.
+COLUMN_OF_STATE = {**_STAGE_COLUMNS, State.AWAKE: _AWAKE}
 
 
 class Interval(NamedTuple):

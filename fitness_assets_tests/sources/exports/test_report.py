@@ -18,7 +18,7 @@ from fitness_assets_tests.support.exports import (
 UNKNOWN = {
     "notes.txt": b"hello",
     "photo.jpg": b"\xff\xd8\xff\xe0",
-    "walk.fit": b"\x0e\x10\xd9\x07\0\0\0\0.FIT",
+    "walk.gpx": b"<gpx></gpx>",
     "mood.csv": b"when,mood\n2023-04-02,good\n",
     "empty.csv": b"",
 }

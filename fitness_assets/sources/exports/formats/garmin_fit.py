@@ -25,7 +25,7 @@ from fitness_assets.sources.exports.fit_messages import (
 )
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
-from fitness_assets.sources.exports.sleep import Interval, State, nights
+from fitness_assets.sources.exports.sleep import COLUMN_OF_STATE, Interval, State, nights
 from fitness_assets.sources.exports.user_days import UserDays
 
 _DAY_SECONDS = 86_400
@@ -315,7 +315,9 @@ class _File:
     def add_level(self, message: Message) -> Iterable[str]:
         """Keep a level of sleep."""
         self.levels.append((message.raw["timestamp"], message.raw["sleep_level"]))
-        return ("sleep_hours", *SLEEP_SPAN)
+        state = _LEVELS.get(message.raw["sleep_level"])
+        column = None if state is None else COLUMN_OF_STATE.get(state)
+        return ("sleep_hours", *SLEEP_SPAN, *([column] if column else []))
 
 
 def _activity(message: Message) -> str | None:
