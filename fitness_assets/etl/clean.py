@@ -112,9 +112,8 @@ def with_wear(records: pa.Table) -> pa.Table:
     worn, kept = (pa.array(each) for each in wear.worn_and_kept(records))
     # The kind of an energy that was null before is kept, as the source states it.
     states_kind = pc.or_(kept, pc.is_null(records["calories_burned"]))
-    for name in wear.MOVEMENT:
-        if name not in records.column_names:
-            continue
+    optional = [name for name in wear.OPTIONAL_MOVEMENT if name in records.column_names]
+    for name in (*wear.MOVEMENT, *optional):
         records = _replaced(records, name, _where(kept, records[name]))
     kind = _where(states_kind, records["calories_kind"])
     return _replaced(records, "calories_kind", kind).append_column("worn", worn)

@@ -114,9 +114,9 @@ class _Clean:
         number, attempt = task.partitionId(), task.taskAttemptId()
         path = self.folder / f"{number:05d}-{attempt}.parquet"
         records = _plain_schema(self.optional_read).append(pa.field(clean.HISTORY, pa.bool_()))
-        table = pa.concat_tables(
-            [records.empty_table(), *(pa.table(batch).cast(records) for batch in batches)]
-        )
+        # Optional columns of the month before alone come after the others.
+        tables = (pa.table(batch).select(records.names).cast(records) for batch in batches)
+        table = pa.concat_tables([records.empty_table(), *tables])
         days = clean.daily_activity(table, self.optional)
         self.write(path, days.to_batches(), schema_of(self.optional))
         yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})

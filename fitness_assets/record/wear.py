@@ -20,10 +20,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 #: The columns that are null on a day on which the device was not worn.
-MOVEMENT = (
-    *("steps", "distance_km", "calories_burned", "active_minutes", "sedentary_minutes"),
-    *("floors", "light_minutes", "moderate_minutes", "vigorous_minutes"),
-)
+MOVEMENT = ("steps", "distance_km", "calories_burned", "active_minutes", "sedentary_minutes")
+#: The optional columns of which the same holds.
+OPTIONAL_MOVEMENT = ("floors", "light_minutes", "moderate_minutes", "vigorous_minutes")
 
 _MINUTES_PER_DAY = 1440
 _MISSING = -1

@@ -217,7 +217,8 @@ def _plausible(table: pa.Table, name: str) -> _Mask:
     values = table[name]
     inside = pc.and_(pc.greater_equal(values, low), pc.less_equal(values, high))
     plausible: _Mask = inside.fill_null(False).to_numpy()
-    return plausible & ~wear.not_worn(table) if name in wear.MOVEMENT else plausible
+    is_movement = name in {*wear.MOVEMENT, *wear.OPTIONAL_MOVEMENT}
+    return plausible & ~wear.not_worn(table) if is_movement else plausible
 
 
 def _first_rows(mask: _Mask, starts: _Rows) -> _Rows:

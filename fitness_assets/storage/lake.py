@@ -213,6 +213,9 @@ class Lake(Generic[Info_co]):
             info = self._info(month, manifest)
             missing = raw.optional_in(set(columns or ()) - info.columns.keys())
             requested = None if columns is None else [n for n in columns if n not in missing]
+            if requested == []:
+                # Without any column, Arrow does not count the rows.
+                requested = list(info.columns)[:1]
             try:
                 tables = [
                     _read_file(self.folder(month) / file.path, file.bytes, requested, counter)

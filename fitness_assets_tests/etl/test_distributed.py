@@ -15,11 +15,14 @@ from pyspark.sql import DataFrame, SparkSession
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import clean, distributed
 from fitness_assets.record import daily
-from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA, schema_of
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.storage.lake import write_rows
 
 pytestmark = pytest.mark.spark
+
+#: The optional column of the records of each month.
+OPTIONAL_OF = {"2023-04": "spo2", "2023-05": "hrv_rmssd"}
 
 
 def test_spark_reads_the_canonical_schema() -> None:
@@ -44,7 +47,9 @@ def raw(tmp_path: Path) -> dict[str, Path]:
         ids = [f" {user} " if day.day % 2 else user for user, day in _keys(table)]
         files[month] = tmp_path / f"{month}.parquet"
         table = table.set_column(0, SCHEMA.field("user_id"), pa.array(ids))
-        write_rows(files[month], table.to_batches(max_chunksize=100), SCHEMA)
+        table = table.append_column(OPTIONAL_OF[month], pa.array(range(len(table)), pa.float64()))
+        schema = schema_of(table.column_names)
+        write_rows(files[month], table.to_batches(max_chunksize=100), schema)
     return files
 
 
@@ -56,7 +61,9 @@ def cleaned(
     spark: SparkSession, raw: dict[str, Path], files: int, folder: Path
 ) -> Sequence[pa.Table]:
     def read(month: str) -> DataFrame:
-        return distributed.read_raw(spark, [raw[month]])
+        # The choice between two records of the month before depends on all of its columns.
+        columns = OPTIONAL_OF.values() if month == "2023-04" else [OPTIONAL_OF[month]]
+        return distributed.read_raw(spark, [raw[month]], list(columns))
 
     folder.mkdir()
     earlier = distributed.history(read("2023-04"))
@@ -67,12 +74,14 @@ def cleaned(
 def test_spark_writes_the_bytes_of_the_month_cleaned_as_one_table(
     spark: SparkSession, raw: dict[str, Path], tmp_path: Path
 ) -> None:
-    tables = {month: pq.read_table(path, schema=SCHEMA) for month, path in raw.items()}
+    read = schema_of(list(OPTIONAL_OF.values()))
+    tables = {month: pq.read_table(path, schema=read) for month, path in raw.items()}
     records = clean.with_history(tables["2023-05"], tables["2023-04"])
-    expected = clean.daily_activity(records)
+    optional = [OPTIONAL_OF["2023-05"]]
+    expected = clean.daily_activity(records, optional)
     (table,) = cleaned(spark, raw, 1, tmp_path / "one")
     assert table.equals(expected)
-    write_rows(tmp_path / "expected.parquet", expected.to_batches(), daily.SCHEMA)
+    write_rows(tmp_path / "expected.parquet", expected.to_batches(), daily.schema_of(optional))
     (path,) = (tmp_path / "one").glob("*.parquet")
     assert path.read_bytes() == (tmp_path / "expected.parquet").read_bytes()
 

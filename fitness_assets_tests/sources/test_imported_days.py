@@ -240,3 +240,22 @@ def test_a_format_that_learns_a_column_reads_the_same_export_again(
         import_manifest.READER_VERSION + 1,
         import_manifest.READER_VERSION,
     )
+
+
+def test_a_month_has_the_optional_columns_of_its_imports(home: Path, tmp_path: Path) -> None:
+    stored = open_imports(home)
+    day = {("a", START): 7}
+    stored.add(write_measure(tmp_path / "1" / "x.csv", "steps", day), ImportOptions())
+    (plain,) = stored.read("2023-04")
+    assert plain.schema.equals(SCHEMA)
+    version = stored.version("2023-04")
+    blank = tmp_path / "2" / "x.csv"
+    blank.parent.mkdir()
+    blank.write_text(f"user_id,date,steps,vo2_max\nb,{START},3,\n")
+    stored.add(blank, ImportOptions())
+    assert all(batch.schema.equals(SCHEMA) for batch in stored.read("2023-04"))
+    stored.add(write_measure(tmp_path / "3" / "x.csv", "floors", day), ImportOptions())
+    found = pa.Table.from_batches(stored.read("2023-04"))
+    assert found.schema.names == [*SCHEMA.names, "floors"]
+    assert sorted(row["floors"] or 0 for row in found.to_pylist()) == [0, 7]
+    assert stored.version("2023-04") != version

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fitness_assets.record.raw import schema_of
-from fitness_assets.record.wear import MOVEMENT, movement_is_kept
+from fitness_assets.record.wear import MOVEMENT, OPTIONAL_MOVEMENT, movement_is_kept
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.exports.registry import FORMATS
@@ -52,9 +52,8 @@ class Imported:
         found = self.record(day, user)
         if movement_is_kept(found):
             return found
-        return {
-            name: value for name, value in found.items() if name not in {*MOVEMENT, "calories_kind"}
-        }
+        removed = {*MOVEMENT, *OPTIONAL_MOVEMENT, "calories_kind"}
+        return {name: value for name, value in found.items() if name not in removed}
 
 
 def import_path(path: Path, **options: Any) -> Imported:

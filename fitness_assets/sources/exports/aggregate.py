@@ -27,7 +27,7 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import FULL_SCHEMA
-from fitness_assets.record.wear import MOVEMENT, movement_is_kept
+from fitness_assets.record.wear import MOVEMENT, OPTIONAL_MOVEMENT, movement_is_kept
 from fitness_assets.sources.derived import DERIVED, STORED_SCHEMA
 from fitness_assets.sources.exports import sleep
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -245,7 +245,7 @@ class DayAggregator:
         values, calories_kind = self._values(key)
         has_values = (
             key in self._longest_workout
-            or not values.keys() <= {*MOVEMENT}
+            or not values.keys() <= {*MOVEMENT, *OPTIONAL_MOVEMENT}
             or movement_is_kept(values | {"calories_kind": calories_kind})
         )
         birth_date, sex = self._profiles.get(user, (None, None))
