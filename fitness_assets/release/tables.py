@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fitness_assets.models.one_thread import one_thread
-from fitness_assets.record.raw import MEASUREMENTS, TRAITS, optional_in
+from fitness_assets.record.raw import MEASUREMENTS, OPTIONAL_MEASUREMENTS, TRAITS
 from fitness_assets.release.bundle import MonthSummary, Projection
 
 if TYPE_CHECKING:
@@ -290,10 +290,10 @@ def movement(users: pd.DataFrame) -> pd.DataFrame:
 def user_days(days: pd.DataFrame) -> pd.DataFrame:
     """One row a user and day, ordered by user and date: numbers, the person, and their history.
 
-    The optional columns of `days` come last.
+    The optional numbers that `days` have come last.
     Means of the history are in single precision, which is finer than the values they average.
     """
-    optional = optional_in(days.columns)
+    optional = [name for name in OPTIONAL_MEASUREMENTS if name in days]
     table = days[
         ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *HISTORY, *optional]
     ].sort_values(["user_id", "date"], kind="stable", ignore_index=True)

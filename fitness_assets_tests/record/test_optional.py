@@ -97,6 +97,13 @@ def test_the_etl_keeps_optional_values_and_flags_those_out_of_range() -> None:
     assert day["sleep_start"] == BEDTIME
 
 
+def test_only_optional_columns_may_be_missing_from_a_month() -> None:
+    for asset_schema in (raw.schema_of, daily.schema_of):
+        names = asset_schema(()).names
+        assert asset_schema(names).names == names
+        assert asset_schema([*names, "vo2_max", "floors"]).names == [*names, "vo2_max", "floors"]
+
+
 def test_movement_of_a_day_not_worn_is_null_in_optional_columns_too() -> None:
     values = {"steps": 0, "sedentary_minutes": 1440, "light_minutes": 0, "floors": 0, "vo2_max": 40}
     (day,) = cleaned(records(values))
