@@ -91,7 +91,9 @@ def imported_days(home: Path, groups: Sequence[Sequence[Path]]) -> Days:
         imports.add(folder, ImportOptions(user=USER, zone=ZoneInfo("America/Phoenix")))
     found: Days = defaultdict(dict)
     for month in imports.months():
-        records = pa.Table.from_batches(imports.read(month), SCHEMA)
+        # The measures that the files have are in the columns of every file.
+        batches = [batch.select(SCHEMA.names) for batch in imports.read(month)]
+        records = pa.Table.from_batches(batches, SCHEMA)
         for row, not_worn in zip(records.to_pylist(), wear.not_worn(records), strict=True):
             for measure, value in row.items():
                 left_out = not_worn and measure in wear.MOVEMENT

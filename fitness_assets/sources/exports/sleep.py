@@ -64,6 +64,12 @@ _ASLEEP = {State.ASLEEP, *_STAGE_COLUMNS}
 COLUMN_OF_STATE = {**_STAGE_COLUMNS, State.AWAKE: _AWAKE}
 
 
+def columns_of(state: State) -> set[str]:
+    """The columns of the record to which an interval in `state` can give values."""
+    column = COLUMN_OF_STATE.get(state)
+    return {"sleep_hours", *SLEEP_SPAN, *([column] if column else [])}
+
+
 class Interval(NamedTuple):
     """An interval of one source.
 

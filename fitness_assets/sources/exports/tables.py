@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import IO
 
@@ -30,7 +31,13 @@ _UNDECODABLE = re.compile("[\ud800-\udfff]")
 
 def csv_header(head: bytes, delimiter: str | None = None) -> list[str]:
     """The column names of a CSV that begins with `head`: the values of its first line."""
-    return _header(head.decode(encodings.UTF_8, errors="replace"), delimiter)[0]
+    return list(_names(head, delimiter))
+
+
+# Every format of CSV looks at the same first bytes.
+@lru_cache(maxsize=8)
+def _names(head: bytes, delimiter: str | None) -> tuple[str, ...]:
+    return tuple(_header(head.decode(encodings.UTF_8, errors="replace"), delimiter)[0])
 
 
 class Table:

@@ -9,7 +9,7 @@ from fitness_assets.sources.exports import archive
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.exports.registry import detect_format
-from fitness_assets_tests.support.exports import import_path, write_files, write_zip
+from fitness_assets_tests.support.exports import database, import_path, write_files, write_zip
 
 TIDY = "user_id,date,steps\n7,2023-04-02,1200\n"
 # The smallest files that are recognized, some with a byte order mark, CRLF or single quotes.
@@ -39,12 +39,11 @@ def test_a_format_is_recognized_by_its_content(tmp_path: Path, name: str) -> Non
         (b"", "it is empty"),
         (b"\r\n  \n", "it is empty"),
         (b"hello", r"no format reads it \(\.csv\)"),
-        (b"\x0e\x10\xd9\x07\x00\x00\x00\x00.FIT", "it is a FIT file"),
         (b"[1, 2]", "it is JSON of no known format"),
         (b"a,b\n1,2\n", r"no format has its columns \(a, b\): a layout can describe them"),
         ("a;b\r1;2\r".encode("utf-16"), r"no format has its columns \(a, b\)"),
         (b"<html/>", "it is a web page"),
-        (b"SQLite format 3\0", "it is an SQLite database"),
+        (database("CREATE TABLE a (b);"), "it is an SQLite database"),
         (b"\x1f\x8b\x08\x00", "it is compressed with gzip: unpack it"),
         (b"7z\xbc\xaf\x27\x1c", "it is a 7z archive: unpack it"),
     ],

@@ -12,7 +12,6 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 
 from fitness_assets.record.activities import activity
-from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.fit_messages import (
@@ -25,7 +24,7 @@ from fitness_assets.sources.exports.fit_messages import (
 )
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
-from fitness_assets.sources.exports.sleep import COLUMN_OF_STATE, Interval, State, nights
+from fitness_assets.sources.exports.sleep import Interval, State, columns_of, nights
 from fitness_assets.sources.exports.user_days import UserDays
 
 _DAY_SECONDS = 86_400
@@ -316,8 +315,7 @@ class _File:
         """Keep a level of sleep."""
         self.levels.append((message.raw["timestamp"], message.raw["sleep_level"]))
         state = _LEVELS.get(message.raw["sleep_level"])
-        column = None if state is None else COLUMN_OF_STATE.get(state)
-        return ("sleep_hours", *SLEEP_SPAN, *([column] if column else []))
+        return () if state is None else columns_of(state)
 
 
 def _activity(message: Message) -> str | None:

@@ -22,7 +22,7 @@ from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
-from fitness_assets.sources.exports.sleep import Interval, Night, State, nights
+from fitness_assets.sources.exports.sleep import Interval, Night, State, columns_of, nights
 from fitness_assets.sources.exports.stamps import Moment, StampClock
 from fitness_assets.sources.exports.user_days import UserDays
 from fitness_assets.text import shorten
@@ -216,7 +216,7 @@ class _Reader:
         offset = end.local.replace(tzinfo=UTC).timestamp() - end.instant
         interval = Interval(start.instant, end.instant, state, end.local.date(), offset)
         self._intervals[str(item.get("source", ""))].add(interval)
-        return ("sleep_hours", *SLEEP_SPAN)
+        return columns_of(state)
 
     def _workout(self, item: dict[str, Any]) -> Iterable[str]:
         start, end = (self._moment(item[name]) for name in ("start", "end"))

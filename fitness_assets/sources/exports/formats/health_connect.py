@@ -245,7 +245,7 @@ class _Reader:
 
 FORMAT = Format(
     name="health_connect",
-    title="Android's Health Connect (health_connect_export.db)",
+    title="Health Connect's database (Android)",
     priority=150,
     matches_header=matches_header,
     matches_name=matches_no_name,

@@ -14,13 +14,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
-from fitness_assets.sources.exports.sleep import Interval, State, nights
+from fitness_assets.sources.exports.sleep import Interval, State, columns_of, nights
 from fitness_assets.sources.exports.user_days import UserDays
 from fitness_assets.sources.exports.written_times import parse_offset
 from fitness_assets.text import shorten
@@ -159,7 +158,7 @@ class _Reader:
             offset = local.replace(tzinfo=UTC).timestamp() - int(end)
             interval = Interval(start, end, _SLEEP_STATES[key], local.date(), offset)
             self._intervals[device].add(interval)
-            return ("sleep_hours", *SLEEP_SPAN)
+            return columns_of(_SLEEP_STATES[key])
         if key == _WEIGHT:
             weight = parsing.parse_amount(_parsed(point["value"]).get("bodyWeight"))
             self.days.add_last(self._local(item, start), "weight_kg", weight or 0.0)
