@@ -317,7 +317,7 @@ class Records:
             table, versions[month], partial = self._read(month, columns)
             parts.append(table.filter(pc.equal(table["user_id"], user)))
             last = partial or last
-        table = pa.concat_tables(parts).sort_by("date")
+        table = pa.concat_tables(parts, promote_options="default").sort_by("date")
         absent = [month for month in period.months() if month not in versions]
         days = Days(user, period, table, Sources(versions), absent, last)
         return days.within(period)
@@ -346,10 +346,15 @@ class Records:
         return months
 
     def _read(self, month: str, columns: Sequence[str]) -> tuple[pa.Table, str, date | None]:
-        """Columns of a month, its data version, and its last day so far if it is partial."""
+        """Columns of a month, its data version, and its last day so far if it is partial.
+
+        The optional numbers that the month has are read too.
+        """
         for _ in range(_ATTEMPTS):
             version = self.daily.published(month).data_version
-            table = self.daily.scan([month], columns).table
+            known = self.daily.info(month).columns
+            optional = [name for name in raw.OPTIONAL_MEASUREMENTS if name in known]
+            table = self.daily.scan([month], [*columns, *optional]).table
             last = self.daily.info(month).last_day_so_far
             if self.daily.published(month).data_version == version:
                 return table, version, last

@@ -12,7 +12,7 @@ import dagster as dg
 
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import text_until
-from fitness_assets.record import daily
+from fitness_assets.record import daily, raw
 from fitness_assets.storage.publication import Manifest
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ def partial_metadata(partial_until: date | None) -> dict[str, dg.MetadataValue[s
 
 def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
     """Return `columns` with their types, and their description if the record declares them."""
-    descriptions = {field.name: field.metadata[b"description"].decode() for field in daily.SCHEMA}
+    declared = daily.schema_of(raw.OPTIONAL)
+    descriptions = {field.name: field.metadata[b"description"].decode() for field in declared}
     return dg.TableSchema(
         [
             dg.TableColumn(name, kind, description=descriptions.get(name))
