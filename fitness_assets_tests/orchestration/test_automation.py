@@ -17,6 +17,7 @@ from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets_tests.support.automation import Automation
+from fitness_assets_tests.support.memoized import memoize
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
 FIRST, LAST = "2023-04", "2023-12"
@@ -52,8 +53,9 @@ def materialized_since(instance: dg.DagsterInstance, event: int) -> Months:
 
 
 def test_a_changed_month_is_rematerialized_with_the_months_that_depend_on_it(
-    make_settings: MakeSettings, tmp_path: Path
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    memoize(monkeypatch, tmp_path / "kept")
     settings = make_settings(tmp_path, **FEW)
     changed = make_settings(tmp_path, **FEW, FITNESS_COHORT_SEED="2")
     every = {
