@@ -114,7 +114,7 @@ class _Reader:
                     self._quarantine(member.name, place, str(error))
         finally:
             self._add_sessions(member, file)
-            self._add_levels(file)
+            self._add_levels(member, file)
 
     def add_totals(self) -> None:
         """Add what several files give: counters, energy at rest and nights."""
@@ -246,7 +246,7 @@ class _Reader:
             return self.days.local(EPOCH + local_end - (end - start), 0)
         return self._local(file, start)
 
-    def _add_levels(self, file: "_File") -> None:
+    def _add_levels(self, member: Member, file: "_File") -> None:
         """Add the levels of sleep: each lasts until the next one."""
         levels = sorted(set(file.levels))
         ends = [start for start, _ in levels[1:]]
@@ -254,11 +254,16 @@ class _Reader:
             levels, [*ends, *(start + _LAST_LEVEL_SECONDS for start, _ in levels[-1:])], strict=True
         ):
             state = _LEVELS.get(level)
-            if state is not None:
+            if state is None:
+                continue
+            try:
                 local = self._local(file, end)
-                instant = EPOCH + end
-                offset = local.replace(tzinfo=UTC).timestamp() - instant
-                self._intervals.add(Interval(EPOCH + start, instant, state, local.date(), offset))
+            except ValueError as error:
+                self._quarantine(member.name, "sleep_level", str(error))
+                continue
+            instant = EPOCH + end
+            offset = local.replace(tzinfo=UTC).timestamp() - instant
+            self._intervals.add(Interval(EPOCH + start, instant, state, local.date(), offset))
 
     def _local(self, file: "_File", timestamp: int) -> datetime:
         """A timestamp on the user's clock: by the offset of the file, else in the zone."""
@@ -313,7 +318,7 @@ class _File:
 
     def add_level(self, message: Message) -> Iterable[str]:
         """Keep a level of sleep."""
-        self.levels.append((message.raw["timestamp"], message.raw["sleep_level"]))
+        self.levels.append((int(message.raw["timestamp"]), message.raw["sleep_level"]))
         state = _LEVELS.get(message.raw["sleep_level"])
         return () if state is None else columns_of(state)
 
