@@ -22,8 +22,10 @@ from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.source_order import rank
 from fitness_assets.sources.exports.written_times import parse_stamp
 
-#: Days, times the metrics and sources that are kept apart: 40 years of 20 metrics of 10 sources.
-MAX_VALUES = 3_000_000
+#: Values by day, metric and source, and heart rates by hour and source: 20 years of three sources
+#: are below both, which take about 150 MB each.
+MAX_VALUES = 600_000
+_HOUR_SECONDS = 3600
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone
 # Minutes asleep of devices that do not know stages.
 _WITHOUT_STAGE = "asleep"
@@ -85,6 +87,11 @@ class UserDays:
         self._stated: dict[tuple[date, str], tuple[int, float]] = {}
         self._last: dict[tuple[date, str], tuple[float, float]] = {}
         self._amounts: dict[tuple[date, str, str], float] = {}
+        # By day, metric and source, the sum and the number of readings.
+        self._readings: dict[tuple[date, str, str], tuple[float, int]] = {}
+        # By hour since 1970 and source, the sum and the number of heart rates.
+        self._heart_rates: dict[tuple[int, str], tuple[float, int]] = {}
+        self._nights_count = 0
         # By day of waking, source and identity.
         self._nights: dict[date, dict[str, dict[object, Night]]] = defaultdict(dict)
 
@@ -156,7 +163,11 @@ class UserDays:
 
     def add_reading(self, day: date, metric: str, value: float, source: str = "") -> None:
         """Add a reading; the mean of a day is kept, of the source with most readings. 0 is none."""
-        self._days.add_readings(self.user, check_day(day), metric, source, value)
+        if value > 0:
+            key = (check_day(day), metric, source)
+            total, count = self._readings.get(key, (0.0, 0))
+            self._readings[key] = (total + value, count + 1)
+            self._check_size()
 
     def add_last(self, local: datetime, metric: str, value: float) -> None:
         """Add a value of which the last one of the day is kept. 0 is none."""
@@ -169,8 +180,12 @@ class UserDays:
     def add_heart_rate(self, local: datetime, rate: float, source: str = "") -> None:
         """Add one heart rate. 0 is none."""
         if rate > 0:
-            day = check_day(local.date())
-            self._days.add_heart_rates(self.user, day, local.hour, source, rate, 1)
+            check_day(local.date())
+            hour = int((local - _EPOCH).total_seconds()) // _HOUR_SECONDS
+            total, count = self._heart_rates.get((hour, source), (0.0, 0))
+            self._heart_rates[hour, source] = (total + rate, count + 1)
+            if len(self._heart_rates) > MAX_VALUES:
+                raise SourceError(f"{self._name}: heart rates of more than {MAX_VALUES:,} hours")
 
     def add_night(self, day: date, night: Night, source: str = "", key: object = None) -> None:
         """Add a night or a nap on the day of waking.
@@ -180,7 +195,9 @@ class UserDays:
         """
         identity = (night.start, night.end) if key is None else key
         known = self._nights[check_day(day)].setdefault(source, {})
+        self._nights_count += identity not in known
         known[identity] = max(night, known.get(identity, night), key=attrgetter("hours"))
+        self._check_size()
 
     def add_workout(self, local: datetime, activity: str | None, minutes: float) -> None:
         """Add a workout that starts at `local`."""
@@ -193,6 +210,13 @@ class UserDays:
         for (day, metric), (_, value) in self._last.items():
             self._days.add_daily_values(self.user, day, {metric: value})
         self._add_amounts()
+        while self._readings:
+            (day, metric, source), (total, count) = self._readings.popitem()
+            self._days.add_readings(self.user, day, metric, source, total, count)
+        while self._heart_rates:
+            (hour, source), (total, count) = self._heart_rates.popitem()
+            day = date_of(hour * _HOUR_SECONDS)
+            self._days.add_heart_rates(self.user, day, hour % 24, source, total, count)
         for day, by_source in self._nights.items():
             for source, nights in by_source.items():
                 for night in nights.values():
@@ -209,6 +233,6 @@ class UserDays:
             self._days.add_amount(self.user, day, metric, amount, self._name)
 
     def _check_size(self) -> None:
-        size = len(self._stated) + len(self._last) + len(self._amounts)
-        if size > MAX_VALUES:
+        size = len(self._stated) + len(self._last) + len(self._amounts) + len(self._readings)
+        if size + self._nights_count > MAX_VALUES:
             raise SourceError(f"{self._name}: more than {MAX_VALUES:,} values of days and sources")
