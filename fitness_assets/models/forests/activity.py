@@ -207,7 +207,7 @@ def fit(
         class_weight=dict(zip(classes.tolist(), weights.tolist(), strict=True))
         if hyperparameters.weight
         else None,
-        **hyperparameters.parameters(len(rows.target), considered, people),
+        **hyperparameters.parameters(len(rows.target), considered),
     )
     labelled = Encoded(rows.features, classes[codes], rows.users)
     weighted = shares * weights / (shares * weights).sum()

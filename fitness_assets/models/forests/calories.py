@@ -200,8 +200,7 @@ def _linear_forest(rows: Encoded, hyperparameters: Hyperparameters, people: int)
     if not hyperparameters.trees:
         return LinearForest(line, None)
     residuals = Encoded(rows.features, rows.target - line.predict(rows.features), rows.users)
-    parameters = hyperparameters.parameters(len(rows.target), _FEATURES, people)
-    forest = RandomForestRegressor(**parameters)
+    forest = RandomForestRegressor(**hyperparameters.parameters(len(rows.target), _FEATURES))
     return LinearForest(line, pipelines.fit_forest(forest, residuals, people))
 
 

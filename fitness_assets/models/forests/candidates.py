@@ -44,7 +44,7 @@ class Hyperparameters:
     weight: float = 0.0
     cold_start: bool = False
 
-    def parameters(self, rows: int, features: float, people: int) -> dict[str, Any]:
+    def parameters(self, rows: int, features: float) -> dict[str, Any]:
         """The parameters of scikit-learn's forest.
 
         Parameters
@@ -53,14 +53,12 @@ class Hyperparameters:
             Training rows.
         features : int or float
             Number or share of the features that each split considers.
-        people : int
-            Smallest number of users of a leaf, which has at least as many rows.
         """
         drawn = min(rows, self.rows)
         return {
             "n_estimators": self.trees,
             "max_depth": self.depth,
-            "min_samples_leaf": max(1, people, math.ceil(self.leaf * drawn)),
+            "min_samples_leaf": max(1, math.ceil(self.leaf * drawn)),
             "max_samples": drawn,
             "max_features": features,
             "n_jobs": -1 if drawn > _FEW_ROWS else 1,
