@@ -34,7 +34,10 @@ MONTHLY = dg.AssetSelection.all() - dg.AssetSelection.assets(*ON_DEMAND)
 
 
 def build_defs(
-    settings: Settings, *, loggers: Mapping[str, dg.LoggerDefinition] | None = None
+    settings: Settings,
+    *,
+    loggers: Mapping[str, dg.LoggerDefinition] | None = None,
+    on_time: bool = True,
 ) -> dg.Definitions:
     """The definitions of the code location.
 
@@ -44,9 +47,11 @@ def build_defs(
         Range of months, source, and where artifacts are stored.
     loggers : mapping, optional
         Loggers that replace Dagster's console logger.
+    on_time : bool
+        Whether runs evaluate if the last month is on time.
     """
     with ignore_preview_warnings():
-        return _build(settings, loggers)
+        return _build(settings, loggers, on_time=on_time)
 
 
 @contextmanager
@@ -62,7 +67,9 @@ def ignore_preview_warnings() -> Iterator[None]:
         yield
 
 
-def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None) -> dg.Definitions:
+def _build(
+    settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None, *, on_time: bool
+) -> dg.Definitions:
     months = monthly(settings)
     job = dg.define_asset_job(
         MONTHLY_JOB,
@@ -85,7 +92,7 @@ def _build(settings: Settings, loggers: Mapping[str, dg.LoggerDefinition] | None
     import_inbox = inbox.import_job(settings)
     return dg.Definitions(
         assets=[asset.with_attributes(backfill_policy=_policy(settings)) for asset in assets],
-        asset_checks=freshness_checks(settings),
+        asset_checks=freshness_checks(settings) if on_time else [],
         jobs=[job, import_inbox],
         schedules=[automation.monthly_schedule(settings, MONTHLY_JOB)],
         sensors=[

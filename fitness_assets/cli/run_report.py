@@ -16,16 +16,10 @@ from fitness_assets.cli.inventory import (
     partial_months,
     take_inventory,
 )
+from fitness_assets.cli.month_run import Outcome, Progress
 from fitness_assets.cli.ownership import is_served
 from fitness_assets.cli.progress import steps_bar
-from fitness_assets.cli.runs import (
-    Outcome,
-    Plan,
-    Progress,
-    peak_memory,
-    run_months,
-    run_stale,
-)
+from fitness_assets.cli.runs import Plan, Ran, run_months, run_stale
 from fitness_assets.cli.terminal import cell, say
 from fitness_assets.formatting import number, seconds, size
 from fitness_assets.months import spans, text_until
@@ -74,7 +68,7 @@ def run_stale_and_report(settings: Settings, *, missing: bool = True) -> None:
 
 
 def _report(
-    settings: Settings, run: Callable[[Progress], list[Outcome]], months: Sequence[str], total: int
+    settings: Settings, run: Callable[[Progress], Ran], months: Sequence[str], total: int
 ) -> None:
     """Run the `total` assets of `months`, and print how it went."""
     began = time.monotonic()
@@ -84,7 +78,9 @@ def _report(
         def progress(month: str, asset: str) -> None:
             bar.update(task, advance=1, description=f"{month} {asset:<20}")
 
-        outcomes = run(progress)
+        outcomes, interrupted, peak = run(progress)
+    if interrupted and not outcomes:
+        raise click.Abort
     if not outcomes:
         say("every stale month is being materialized by another run")
         return
@@ -95,12 +91,11 @@ def _report(
     print_partial(settings, months)
     ended = {outcome.month for outcome in outcomes}
     failed = {outcome.month for outcome in outcomes if outcome.error is not None}
-    peak = peak_memory()
     say(
         f"{len(ended - failed)} of {len(months)} months in {seconds(time.monotonic() - began)}"
         + (f", peak memory {size(peak)} with the JVM" if peak else "")
     )
-    if outcomes[-1].interrupted:
+    if interrupted:
         raise click.Abort
     print_hint(settings, failed)
     if failed:

@@ -1,56 +1,55 @@
-"""Materialize months in one process: one Python, one JVM, and one Dagster run a month."""
+"""Materialize months: one Dagster run a month, or three for each of several months.
 
-import gc
-import logging
-import time
-import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+With several months, a second process trains the models of a month while this one, which has the
+JVM, reads later months and releases earlier ones. A run then has the lake of a month, its models,
+or the rest.
+"""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import dagster as dg
 import psutil
 
-from fitness_assets import errors, memory
-from fitness_assets.definitions import MONTHLY, MONTHLY_JOB, build_defs, ignore_preview_warnings
-from fitness_assets.errors import FitnessError, SettingsError
-from fitness_assets.orchestration import freshness
-from fitness_assets.orchestration.connections import kept_connections
-from fitness_assets.orchestration.instance import open_instance
-from fitness_assets.orchestration.liveness import end_dead_runs, holding
-from fitness_assets.orchestration.propagation import current_plan
-from fitness_assets.orchestration.staleness import Partition
-from fitness_assets.orchestration.state import read_state, with_month
+from fitness_assets import memory
+from fitness_assets.cli.month_run import Outcome, Progress, Runner
+from fitness_assets.cli.run_queue import MODELS, PlannedMonths, RunQueue, StaleMonths
+from fitness_assets.cli.second_process import SecondProcess
+from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
+from fitness_assets.errors import SettingsError
+from fitness_assets.orchestration.liveness import end_dead_runs
 from fitness_assets.settings import Settings
-from fitness_assets.workspace import Workspace
 
-#: Called with the month and the asset that was just stored.
-Progress = Callable[[str, str], None]
 #: Assets to materialize, by month.
 Plan = Mapping[str, Sequence[dg.AssetKey]]
 
+# Months with models from which a second process saves more time than its start takes.
+_FEWEST_MONTHS = 3
+_LAKE = frozenset({"raw_telemetry", "daily_activity"})
+# What the second process computes from the lake.
+_TRAINED = MODELS | {"person_history"}
 
-@dataclass(frozen=True)
-class Outcome:
-    """How the run of one month ended.
+
+class Ran(NamedTuple):
+    """What was run.
 
     Attributes
     ----------
-    error : str or None
-        None if it succeeded, else one line that says which asset failed and why.
-    warnings : list of str
-        A line for each check that failed and is not blocking.
+    outcomes : list of Outcome
+        One for each month, in order.
     interrupted : bool
-        Whether a signal ended it.
+        Whether a signal ended it before everything was run.
+    peak_memory : int or None
+        Peak memory of all processes, with the JVM, in bytes: the sum of each process's own peak,
+        an upper bound, since the peaks need not coincide. None where the system does not record it.
     """
 
-    month: str
-    assets: list[str]
-    run_id: str
-    seconds: float
-    error: str | None
-    warnings: list[str]
+    outcomes: list[Outcome]
     interrupted: bool
+    peak_memory: int | None
 
 
 def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey]:
@@ -84,10 +83,10 @@ def select_assets(settings: Settings, selection: str | None) -> list[dg.AssetKey
     return [key for key in graph.toposorted_asset_keys if key in chosen]
 
 
-def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outcome]:
+def run_months(settings: Settings, plan: Plan, progress: Progress) -> Ran:
     """Materialize the assets of each month of `plan`, in order. A failure stops only its month.
 
-    After SIGINT or SIGTERM no further month starts.
+    After SIGINT or SIGTERM no further run starts.
 
     Parameters
     ----------
@@ -96,13 +95,13 @@ def run_months(settings: Settings, plan: Plan, progress: Progress) -> list[Outco
     plan : mapping
         The assets to materialize, by month of the range.
     progress : callable
-        Called with month and name of each asset that was stored.
+        Called with month and name of each asset that was stored. It may be called in a thread.
     """
-    with open_instance(settings) as instance, kept_connections(instance), _without_old_garbage():
-        return list(_run_each(settings, instance, sorted(plan.items()), progress))
+    names = {month: [key.to_user_string() for key in keys] for month, keys in plan.items()}
+    return _run(settings, lambda _: PlannedMonths(names), progress)
 
 
-def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -> list[Outcome]:
+def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -> Ran:
     """Rematerialize what is stale, and what is missing of imported months, until nothing is.
 
     What another run is materializing is left to that run. An asset that fails is not tried again,
@@ -115,163 +114,108 @@ def run_stale(settings: Settings, progress: Progress, *, missing: bool = True) -
     missing : bool
         Whether imported months that were never materialized are materialized as well.
     """
-    outcomes: list[Outcome] = []
-    with open_instance(settings) as instance, kept_connections(instance), _without_old_garbage():
+    return _run(
+        settings, lambda runner: StaleMonths(settings, runner.instance, missing=missing), progress
+    )
 
-        def ready() -> Iterator[tuple[str, list[dg.AssetKey]]]:
-            workspace, failed = Workspace.of(settings), set[Partition]()
-            state, is_current = read_state(workspace, settings.months()), True
-            while True:
-                found = current_plan(settings, instance, failed, missing=missing, state=state)
-                if not found.ready and is_current:
-                    return
-                if not found.ready:
-                    # Other processes may have stored something since.
-                    state, is_current = read_state(workspace, settings.months()), True
-                    continue
-                month = min(found.ready)
-                yield month, [dg.AssetKey(asset) for asset in found.ready[month]]
-                # Reading every month again after each would take longer than a small month.
-                state, is_current = with_month(state, workspace, month), False
-                if outcomes[-1].error is not None:
-                    failed.update(Partition(asset, month) for asset in found.ready[month])
 
-        # One by one: what is ready next depends on how the last run ended.
-        for outcome in _run_each(settings, instance, ready(), progress):
-            outcomes.append(outcome)  # noqa: PERF402
-    return outcomes
+def _run(settings: Settings, queue_of: Callable[[Runner], RunQueue], progress: Progress) -> Ran:
+    with _terminated_as_interrupted(), Runner(settings, progress) as runner:
+        # Runs that died would hold places in the queue, and no daemon may be running.
+        end_dead_runs(runner.instance)
+        todo, outcomes, second_peak = queue_of(runner), list[Outcome](), None
+        if todo.months() < _FEWEST_MONTHS:
+            interrupted = _run_in_one(runner, todo, outcomes)
+        else:
+            with SecondProcess(settings, progress) as second:
+                interrupted = _run_in_two(runner, second, todo, outcomes)
+            second_peak = second.peak
+            end_dead_runs(runner.instance)
+        children = psutil.Process().children(recursive=True)
+        peaks = [memory.peak(), second_peak, *(memory.peak(child.pid) for child in children)]
+        if interrupted:
+            # A JVM that was still starting does not end with its run.
+            for child in children:
+                child.kill()
+    return Ran(_by_month(outcomes), interrupted, sum(filter(None, peaks)) or None)
+
+
+def _run_in_one(runner: Runner, todo: RunQueue, outcomes: list[Outcome]) -> bool:
+    """Execute one run a month, and append its outcome. Returns whether one was interrupted."""
+    while ready := todo.ready({}):
+        month = min(ready)
+        outcome = runner.run(month, ready[month])
+        todo.ended(outcome)
+        outcomes.append(outcome)
+        if outcome.interrupted:
+            return True
+    return False
+
+
+def _run_in_two(
+    runner: Runner, second: SecondProcess, todo: RunQueue, outcomes: list[Outcome]
+) -> bool:
+    """As `_run_in_one`, with the models of each month in the second process."""
+    while True:
+        own = _own(second, todo)
+        if not own and not second.submitted:
+            return False
+        try:
+            # Earlier months first.
+            ended = [runner.run(min(own), own[min(own)])] if own else second.ended(wait=True)
+            ended += second.ended(wait=False)
+            interrupted = any(outcome.interrupted for outcome in ended)
+        except KeyboardInterrupt:
+            ended, interrupted = [], True
+        if interrupted:
+            ended += second.interrupt()
+        for outcome in ended:
+            todo.ended(outcome)
+        outcomes += ended
+        if interrupted:
+            return True
+
+
+def _own(second: SecondProcess, todo: RunQueue) -> dict[str, list[str]]:
+    """The next run of each month in this process; those of models are submitted to the second."""
+    own: dict[str, list[str]] = {}
+    for month, assets in todo.ready(dict(second.submitted)).items():
+        if lake := [asset for asset in assets if asset in _LAKE]:
+            own[month] = lake
+        elif trained := [asset for asset in assets if asset in _TRAINED]:
+            second.submit(month, trained)
+        else:
+            own[month] = list(assets)
+    return own
+
+
+def _by_month(outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """One outcome a month: what all its runs did."""
+    found: dict[str, Outcome] = {}
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.month):
+        earlier = found.get(outcome.month)
+        if earlier is not None:
+            outcome = Outcome(  # noqa: PLW2901 - the runs so far, as one
+                month=outcome.month,
+                assets=[*earlier.assets, *outcome.assets],
+                seconds=earlier.seconds + outcome.seconds,
+                error=earlier.error or outcome.error,
+                failed=[*earlier.failed, *outcome.failed],
+                warnings=[*earlier.warnings, *outcome.warnings],
+                interrupted=earlier.interrupted or outcome.interrupted,
+            )
+        found[outcome.month] = outcome
+    return list(found.values())
 
 
 @contextmanager
-def _without_old_garbage() -> Iterator[None]:
-    """The garbage collector would look at all modules and definitions again and again."""
-    gc.freeze()
+def _terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM raises KeyboardInterrupt also while no run is executed in this process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     finally:
-        gc.unfreeze()
-
-
-def _run_each(
-    settings: Settings,
-    instance: dg.DagsterInstance,
-    batches: Iterable[tuple[str, Sequence[dg.AssetKey]]],
-    progress: Progress,
-) -> Iterator[Outcome]:
-    """Run the assets of each month; stop after an interrupted run."""
-    defs = build_defs(settings, loggers={"console": _progress_logger(progress)})
-    monthly = defs.resolve_job_def(MONTHLY_JOB)
-    in_monthly = set(monthly.asset_layer.executable_asset_keys)
-    # Runs that died would hold places in the queue, and no daemon may be running.
-    end_dead_runs(instance)
-    for month, assets in batches:
-        began = time.monotonic()
-        run_id = str(uuid.uuid4())
-        with holding(instance, run_id):
-            # Dagster lists the run under its job. Assets on request are in no job but that of all.
-            is_monthly = in_monthly.issuperset(assets)
-            job = monthly if is_monthly else defs.resolve_implicit_global_asset_job_def()
-            run = job.execute_in_process(
-                instance=instance,
-                run_id=run_id,
-                partition_key=month,
-                asset_selection=assets,
-                run_config={"loggers": {"console": {}}},
-                raise_on_error=False,
-            )
-        interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
-        if interrupted:
-            # A JVM that was still starting does not end with the run.
-            for child in psutil.Process().children(recursive=True):
-                child.kill()
-        yield Outcome(
-            month=month,
-            assets=[key.to_user_string() for key in assets],
-            run_id=run.run_id,
-            seconds=time.monotonic() - began,
-            error=None if run.success else _failure(run),
-            warnings=_warnings(run),
-            interrupted=interrupted,
-        )
-        if interrupted:
-            return
-
-
-def peak_memory() -> int | None:
-    """Peak memory of this process and its children (the JVM), in bytes.
-
-    It is the sum of each process's own peak: an upper bound, since the peaks need not coincide.
-    None where the system does not record peaks.
-    """
-    own = memory.peak()
-    if own is None:
-        return None
-    children = psutil.Process().children(recursive=True)
-    return own + sum(memory.peak(child.pid) or 0 for child in children)
-
-
-def _progress_logger(progress: Progress) -> dg.LoggerDefinition:
-    """A Dagster logger that prints nothing and calls `progress` for each materialization."""
-
-    class Handler(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            event = getattr(record, "dagster_event", None)
-            if event is not None and event.is_step_materialization:
-                progress(event.partition, event.asset_key.to_user_string())
-
-    def build(_: dg.InitLoggerContext) -> logging.Logger:
-        logger = logging.getLogger(__name__)
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = False
-        logger.handlers = [Handler()]
-        return logger
-
-    return dg.LoggerDefinition(build)
-
-
-def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
-    return [
-        f"{check.check_name}: {check.description}"
-        for check in run.get_asset_check_evaluations()
-        # Whether another month is overdue says nothing about this one.
-        if not check.passed and not check.blocking and check.check_name != freshness.CHECK
-    ]
-
-
-def _causes(run: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str, str]]:
-    """Step, class and message of each error in the chain of causes, the outermost first."""
-    for event in run.all_events:
-        if event.is_step_failure:
-            step, error = str(event.step_key), event.step_failure_data.error
-        elif event.is_job_failure:
-            step, error = "the run", event.job_failure_data.error
-        else:
-            continue
-        while error is not None:
-            yield step, str(error.cls_name), " ".join(error.message.split())
-            error = error.cause
-
-
-def _failure(run: dg.ExecuteInProcessResult) -> str:
-    """One line that says which step failed first and why."""
-    causes = list(_causes(run))
-    if not causes:
-        return f"run {run.run_id} failed before its first step"
-    first, _, _ = causes[0]
-    chain = [(kind, message) for step, kind, message in causes if step == first]
-    known = (each for each in chain if each[0] in _FITNESS_ERRORS | _INTERRUPTED)
-    kind, message = next(known, chain[-1])
-    if kind in _INTERRUPTED:
-        return f"{first} was interrupted"
-    if kind in _FITNESS_ERRORS:
-        return f"{first}: {message.partition(': ')[2]}"
-    return f"{first}: {message} (see the log of run {run.run_id})"
-
-
-_INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
-#: Names of the errors whose message is complete for a user.
-_FITNESS_ERRORS = {
-    name
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, FitnessError)
-}
+        signal.signal(signal.SIGTERM, before)

@@ -17,6 +17,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Literal, Self
@@ -129,6 +130,8 @@ def read_manifest(folder: Path, manifest_name: str = MANIFEST) -> Manifest | Non
     return parse_manifest(content, str(path))
 
 
+# A command reads the manifests of a month's inputs again for each of its assets.
+@lru_cache(maxsize=512)
 def parse_manifest(content: bytes, name: str) -> Manifest:
     """The manifest in `content`, which messages call `name`.
 

@@ -12,7 +12,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 
-from fitness_assets.cli.runs import Outcome, run_months
+from fitness_assets.cli.month_run import Outcome
+from fitness_assets.cli.runs import run_months
 from fitness_assets.errors import QualityError, StorageError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
@@ -47,7 +48,7 @@ def outcomes(settings: Settings, assets: list[str]) -> dict[str, Outcome]:
     """Materialize `assets` of all months, as `fitness backfill` does."""
     keys = [dg.AssetKey(name) for name in assets]
     results = run_months(settings, dict.fromkeys(settings.months(), keys), lambda *_: None)
-    return {outcome.month: outcome for outcome in results}
+    return {outcome.month: outcome for outcome in results.outcomes}
 
 
 def versions(settings: Settings) -> dict[str, str]:

@@ -153,7 +153,8 @@ def home(
         log.parent.mkdir(parents=True)
         log.write_text(f"read {ZOE} and {ZOE_DECOMPOSED}, corbin-2.csv of CORBIN\n")
         (settings.home / "models" / "segment_model" / "2023-05" / "_staging-x").mkdir(parents=True)
-        assert [outcome.error for outcome in run_stale(settings, lambda *_: None)] == [None] * 3
+        ran = run_stale(settings, lambda *_: None)
+        assert [outcome.error for outcome in ran.outcomes] == [None] * 3
         pseudonyms = configured_pseudonyms(settings)
         for name, text in (("corbin", "flu"), ("anna", f"dinner with {ZOE}")):
             configured_notes(settings).put(note(pseudonyms.pseudonym(name), text))
@@ -197,7 +198,7 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     same = {each for each in after if after[each] == before[each]}
     assert same <= {"model_backtest/2023-05", "model_backtest/2023-06"}
     assert {each.rpartition("/")[2] for each in after} == {"2023-05", "2023-06"}
-    assert run_stale(settings, lambda *_: None) == []
+    assert run_stale(settings, lambda *_: None).outcomes == []
     with pytest.raises(SourceError, match="only data of users who were forgotten"):
         imports.add(tmp_path / "exports" / "zoe.csv", ImportOptions(delivered=DELIVERED))
     for nobody in (ZOE, "dora"):

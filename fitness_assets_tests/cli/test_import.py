@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from fitness_assets.assets.daily_activity import judged_data
 from fitness_assets.cli.main import cli
-from fitness_assets.cli.runs import Outcome, run_stale
+from fitness_assets.cli.month_run import Outcome
+from fitness_assets.cli.runs import run_stale
 from fitness_assets.definitions import build_defs
 from fitness_assets.settings import Settings
 from fitness_assets.sources import inbox
@@ -30,7 +31,7 @@ def settings_of(make_settings: MakeSettings, home: Path, last: str = "2023-06") 
 
 
 def rematerialize(settings: Settings) -> list[Outcome]:
-    return run_stale(settings, lambda *_: None)
+    return run_stale(settings, lambda *_: None).outcomes
 
 
 def requested(settings: Settings, sensor: str, instance: dg.DagsterInstance) -> list[str | None]:
