@@ -23,10 +23,11 @@ from fitness_assets.settings import Settings
 def backfill(
     first: str | None, last: str | None, selection: str | None, report: bool, stale: bool
 ) -> None:
-    """Materialize the months FROM to TO, in order, in one process.
+    """Materialize the months FROM to TO, in order.
 
-    TO defaults to FROM. Without both, the command takes every month of the configured range. Each
-    month is one Dagster run; if it fails, the other months continue.
+    TO defaults to FROM. Without both, the command takes every month of the configured range. A
+    month is one Dagster run; of three or more months, a second process trains the models in runs of
+    their own. If a month fails, the other months continue.
     """
     settings = Settings.from_env()
     if stale:

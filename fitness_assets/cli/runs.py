@@ -156,24 +156,23 @@ def _run_in_two(
     runner: Runner, second: SecondProcess, todo: RunQueue, outcomes: list[Outcome]
 ) -> bool:
     """As `_run_in_one`, with the models of each month in the second process."""
-    while True:
-        own = _own(second, todo)
-        if not own and not second.submitted:
-            return False
-        try:
+    try:
+        while (own := _own(second, todo)) or second.submitted:
             # Earlier months first.
             ended = [runner.run(min(own), own[min(own)])] if own else second.ended(wait=True)
             ended += second.ended(wait=False)
-            interrupted = any(outcome.interrupted for outcome in ended)
-        except KeyboardInterrupt:
-            ended, interrupted = [], True
-        if interrupted:
-            ended += second.interrupt()
-        for outcome in ended:
-            todo.ended(outcome)
-        outcomes += ended
-        if interrupted:
-            return True
+            outcomes += ended
+            for outcome in ended:
+                todo.ended(outcome)
+            if any(outcome.interrupted for outcome in ended):
+                break
+        else:
+            return False
+    except KeyboardInterrupt:
+        # While no run was executed in this process.
+        pass
+    outcomes += second.interrupt()
+    return True
 
 
 def _own(second: SecondProcess, todo: RunQueue) -> dict[str, list[str]]:

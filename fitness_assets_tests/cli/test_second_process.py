@@ -1,19 +1,18 @@
 """Backfills of several months: models are trained in a second process."""
 
 import os
-import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 import psutil
-import pytest
 
 from fitness_assets.cli.runs import run_months
 from fitness_assets.orchestration.instance import open_instance
+from fitness_assets.orchestration.liveness import holder_of
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import Writer
 from fitness_assets.workspace import Workspace
@@ -22,7 +21,7 @@ from fitness_assets_tests.support.platform import MakeSettings, materialize, wai
 FITNESS = Path(sys.executable).with_name("fitness")
 ASSETS = ["raw_telemetry", "daily_activity", "calorie_regressor", "model_backtest"]
 MONTHS = ["2023-04", "2023-05", "2023-06"]
-FEW_USERS = {"FITNESS_COHORT_USERS": "12", "FITNESS_LAST_MONTH": MONTHS[-1]}
+FEW_USERS = {"FITNESS_COHORT_USERS": "3", "FITNESS_LAST_MONTH": MONTHS[-1]}
 
 
 def stored(settings: Settings) -> dict[str, str]:
@@ -63,82 +62,60 @@ def test_two_processes_store_what_one_stores(make_settings: MakeSettings, tmp_pa
     assert stored(settings) == stored(alone)
 
 
-def kill_second(_: psutil.Process, second: psutil.Process) -> None:
-    second.kill()
+def training(command: psutil.Process, instance: dg.DagsterInstance) -> psutil.Process | None:
+    """The second process of a command, once it trains the model of the second month."""
+    started = [
+        run.run_id
+        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        if run.asset_selection == {dg.AssetKey("calorie_regressor")}
+        and run.tags["dagster/partition"] == MONTHS[1]
+    ]
+    for child in command.children():
+        holders = [holder_of(instance, run) for run in started]
+        if child.pid in [holder.pid for holder in holders if holder is not None]:
+            return child
+    return None
 
 
-def terminate(command: psutil.Process, _: psutil.Process) -> None:
-    command.terminate()
+def trains(command: psutil.Process, instance: dg.DagsterInstance) -> bool:
+    return training(command, instance) is not None
 
 
-def interrupt_both(command: psutil.Process, second: psutil.Process) -> None:
-    """As Ctrl-C in a terminal does."""
-    command.send_signal(signal.SIGINT)
-    second.send_signal(signal.SIGINT)
-
-
-def kill_command(command: psutil.Process, _: psutil.Process) -> None:
-    command.kill()
-
-
-@pytest.mark.parametrize(
-    ("end", "status", "line"),
-    [
-        (kill_second, 1, "the process of the run ended with exit code -9"),
-        (terminate, 130, "calorie_regressor was interrupted"),
-        (interrupt_both, 130, "calorie_regressor was interrupted"),
-        (kill_command, -9, None),
-    ],
-)
-def test_no_process_and_no_run_stays_when_one_of_the_processes_ends(
-    end: Callable[[psutil.Process, psutil.Process], None],
-    status: int,
-    line: str | None,
-    make_settings: MakeSettings,
-    tmp_path: Path,
+def test_no_process_and_no_run_stays_when_one_of_two_processes_ends(
+    make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     settings = make_settings(tmp_path, **FEW_USERS)
     environment = os.environ | FEW_USERS | {"FITNESS_HOME": str(tmp_path)}
-    folder = Workspace.of(settings).models["calorie_regressor"].folder("2023-05")
+    folder = Workspace.of(settings).models["calorie_regressor"].folder(MONTHS[1])
     # The second process cannot store the model while the test holds the lock of its month.
     with Writer(folder), open_instance(settings) as instance:
-        process = subprocess.Popen(
-            [FITNESS, "backfill", MONTHS[0], MONTHS[-1], "--select", ",".join(ASSETS)],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        command = psutil.Process(process.pid)
-
-        def trains() -> list[psutil.Process]:
-            started = [
-                run.tags["dagster/partition"]
-                for run in instance.get_runs()
-                if run.asset_selection == {dg.AssetKey("calorie_regressor")}
-                and instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_START)
-            ]
-            ready = {"daily_activity/2023-06", "model_backtest/2023-04"}
-            if "2023-05" not in started or not ready.issubset(stored(settings)):
-                return []
-            return [
-                child
-                for child in command.children()
-                if "multiprocessing-fork" in " ".join(child.cmdline())
-            ]
-
-        wait_for("the second process", lambda: bool(trains()), seconds=120)
-        (second,) = trains()
-        children = command.children(recursive=True)
-        end(command, second)
-        output = process.communicate(timeout=300)[0]
-        assert process.returncode == status, output
-        _, alive = psutil.wait_procs(children, timeout=60)
-        assert alive == []
-    if line is not None:
-        assert f"2023-05  FAILED  {line}\n" in output
-        assert re.search("^2023-04  ok      4 assets", output, re.MULTILINE)
-    again = [str(FITNESS), "backfill", MONTHS[0], "--select", "model_backtest"]
-    assert subprocess.run(again, env=environment, check=False).returncode == 0
-    with open_instance(settings) as instance:
+        for end, status, line in (
+            ("command is killed", -signal.SIGKILL, ""),
+            ("second is killed", 1, "the process of the run ended with exit code -9"),
+            ("command is terminated", 130, "calorie_regressor was interrupted"),
+        ):
+            process = subprocess.Popen(
+                [FITNESS, "backfill", MONTHS[0], MONTHS[-1], "--select", ",".join(ASSETS)],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            command = psutil.Process(process.pid)
+            wait_for("the second process", partial(trains, command, instance))
+            second, children = training(command, instance), command.children(recursive=True)
+            assert second is not None
+            if end == "command is killed":
+                command.kill()
+            elif end == "second is killed":
+                second.kill()
+            else:
+                command.terminate()
+            output = process.communicate(timeout=300)[0]
+            assert process.returncode == status, output
+            if line:
+                assert f"{MONTHS[1]}  FAILED  {line}\n" in output
+            _, alive = psutil.wait_procs(children, timeout=60)
+            assert alive == []
+        # The next command marks the runs of the one that was killed.
         assert all(run.is_finished for run in instance.get_runs())
