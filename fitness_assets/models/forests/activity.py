@@ -73,7 +73,7 @@ TOLERANCE = 0.0005
 #: Hyperparameters that are tried.
 GRID = (
     Hyperparameters(12, 16, 0.0003),
-    Hyperparameters(16, 14, 0.0006, 20_000),
+    Hyperparameters(20, 14, 0.0006, 25_000),
 )
 #: Exponents of the class weights that are tried. See `candidates.Hyperparameters`.
 WEIGHTS = (0.0, 0.25, 0.5)

@@ -30,7 +30,7 @@ from fitness_assets.models.forests.pipelines import Encoded, packed_bytes
 _SELECTION_ROWS = 12_000
 # Rows that the trees of the selected forest are drawn from, and the product of these rows and the
 # features, at most. With many features, more rows take more time and change the scores little.
-_MAX_FOREST_ROWS, _MAX_FOREST_VALUES = 100_000, 2_000_000
+_MAX_FOREST_ROWS, _MAX_FOREST_VALUES = 200_000, 2_500_000
 # Rows of the sample of users that the selected model is calibrated on.
 _CALIBRATION_ROWS = 25_000
 # Bytes on disk of the pipeline around a forest, at most: imputers, scaler and categories.
