@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -140,7 +141,7 @@ def test_backfill_then_status(
     run = fitness(home, "backfill", "2023-04", LC_ALL="C")
     assert run.returncode == 0, run.stderr
     assert "1 of 1 months" in run.stdout
-    assert "GB with the JVM" in run.stdout
+    assert re.search(r"peak memory [0-9.]+ [GM]B with the JVM", run.stdout)
     (row,) = [line for line in run.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", f"{USERS * 30:,}"]
 
@@ -156,7 +157,8 @@ def test_backfill_then_status(
         assert [cell["materialized"] for cell in months.values()] == [True, False, False]
         for cell in months.values():
             assert set(cell) == {
-                *("materialized", "stale", "missing", "rows", "data_version", "run_id", "metrics")
+                *("materialized", "stale", "missing", "reason"),
+                *("rows", "data_version", "run_id", "metrics"),
             }
     runs = {months["2023-04"]["run_id"] for months in assets.values()}
     assert len(runs) == 1, "a month is one run"
