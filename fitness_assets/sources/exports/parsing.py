@@ -33,6 +33,11 @@ _GROUP_SPACE = re.compile(r"(?<=\d)[ \u00a0\u2009\u202f'\u2019](?=\d{3}(?!\d))")
 _DATE = re.compile(r"^\s*(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?!\d)")
 
 
+def objects(items: object) -> list[dict[str, Any]]:
+    """The objects of a JSON list; empty if it is none."""
+    return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
+
+
 def load_json(member: Member) -> Any:
     """The JSON document of a member.
 

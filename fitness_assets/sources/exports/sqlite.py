@@ -9,13 +9,16 @@ column or extension.
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fitness_assets.errors import SourceError
+from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member
+from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.text import shorten
 
 MAGIC = b"SQLite format 3\0"
@@ -185,6 +188,37 @@ def open_database(member: Member, *, counted: bool = True) -> Iterator[Database]
             except sqlite3.Error as error:
                 raise _unreadable(member.name, error) from error
             yield Database(connection, member.name)
+
+
+@dataclass(frozen=True)
+class TableReader:
+    """Processes the rows of the tables of one member; what cannot be read is quarantined."""
+
+    database: Database
+    member: Member
+    quarantine: Quarantine
+
+    def process(
+        self,
+        table: str,
+        process: Callable[[dict[str, Any]], Iterable[str]],
+        required: Sequence[str],
+        optional: Sequence[str] = (),
+    ) -> None:
+        """Process each row of a table.
+
+        Parameters
+        ----------
+        table, required, optional
+            As in `Database.rows`.
+        process : callable
+            As in `parsing.process_each`.
+        """
+        try:
+            rows = self.database.rows(table, required, optional)
+            parsing.process_each(self.member, rows, process, self.quarantine)
+        except SourceError as error:
+            self.quarantine(self.member.name, table, str(error))
 
 
 def head_of(member: Member) -> bytes:

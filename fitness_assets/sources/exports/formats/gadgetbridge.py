@@ -6,14 +6,13 @@ has the device with the most. Names and addresses of devices are not read.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
@@ -21,7 +20,7 @@ from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Interval, Night, State, nights
-from fitness_assets.sources.exports.sqlite import MAGIC, Database, open_database
+from fitness_assets.sources.exports.sqlite import MAGIC, Database, TableReader, open_database
 from fitness_assets.sources.exports.user_days import UserDays
 
 _TABLES = (b"BASE_ACTIVITY_SUMMARY", b"DEVICE")
@@ -99,9 +98,7 @@ class _Reader:
         self, days: UserDays, member: Member, database: Database, quarantine: Quarantine
     ) -> None:
         self._days = days
-        self._member = member
-        self._database = database
-        self._quarantine = quarantine
+        self._each = TableReader(database, member, quarantine).process
         self._asleep: dict[str, list[Interval]] = defaultdict(list)
 
     def read(self) -> None:
@@ -134,19 +131,6 @@ class _Reader:
         for device, intervals in self._asleep.items():
             for day, night in nights(intervals):
                 self._days.add_night(day, night, device)
-
-    def _each(
-        self,
-        table: str,
-        process: Callable[[_Row], Iterable[str]],
-        required: Sequence[str],
-        optional: Sequence[str] = (),
-    ) -> None:
-        try:
-            rows = self._database.rows(table, required, optional)
-            parsing.process_each(self._member, rows, process, self._quarantine)
-        except SourceError as error:
-            self._quarantine(self._member.name, table, str(error))
 
     def _minute(self, table: str, row: _Row) -> Iterable[str]:
         kind = row["raw_kind"]

@@ -103,16 +103,16 @@ class _Reader:
         data = document.get("data") if isinstance(document, dict) else None
         if not isinstance(data, dict):
             raise SourceError(f"{member.name} has no object data")
-        for metric in _objects(data.get("metrics")):
+        for metric in parsing.objects(data.get("metrics")):
             name, units = metric.get("name"), metric.get("units")
             process = self._process(str(name), str(units))
             if process is not None:
                 placed = (
                     (f"{name} {index}", item)
-                    for index, item in enumerate(_objects(metric.get("data")), start=1)
+                    for index, item in enumerate(parsing.objects(metric.get("data")), start=1)
                 )
                 parsing.process_each(member, placed, process, self._quarantine)
-        workouts = enumerate(_objects(data.get("workouts")), start=1)
+        workouts = enumerate(parsing.objects(data.get("workouts")), start=1)
         placed = ((f"workout {index}", item) for index, item in workouts)
         parsing.process_each(member, placed, self._workout, self._quarantine)
 
@@ -238,11 +238,6 @@ def _value(value: object, factor: float | None, units: str) -> float:
     if amount is None:
         raise ValueError("it has no value")
     return amount * factor
-
-
-def _objects(items: object) -> list[dict[str, Any]]:
-    """The objects of a list; empty if it is none."""
-    return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
 FORMAT = Format(

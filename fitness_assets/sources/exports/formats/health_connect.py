@@ -6,21 +6,20 @@ its end. Several apps write the same steps: those of one app are used, and never
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
-from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SLEEP_SPAN
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
-from fitness_assets.sources.exports.sqlite import MAGIC, Database, open_database
+from fitness_assets.sources.exports.sqlite import MAGIC, Database, TableReader, open_database
 from fitness_assets.sources.exports.user_days import UserDays, night_of
 
 _TABLES = (b"steps_record_table", b"application_info_table")
@@ -104,9 +103,7 @@ class _Reader:
         self, days: UserDays, member: Member, database: Database, quarantine: Quarantine
     ) -> None:
         self._days = days
-        self._member = member
-        self._database = database
-        self._quarantine = quarantine
+        self._each = TableReader(database, member, quarantine).process
         self._apps: dict[object, str] = {}
 
     def read(self) -> None:
@@ -130,19 +127,6 @@ class _Reader:
             ("start_time", "end_time", "exercise_type"),
             ("start_zone_offset",),
         )
-
-    def _each(
-        self,
-        table: str,
-        process: Callable[[_Row], Iterable[str]],
-        required: Sequence[str],
-        optional: Sequence[str] = (),
-    ) -> None:
-        try:
-            rows = self._database.rows(table, required, optional)
-            parsing.process_each(self._member, rows, process, self._quarantine)
-        except SourceError as error:
-            self._quarantine(self._member.name, table, str(error))
 
     def _app(self, row: _Row) -> Iterable[str]:
         self._apps[row["row_id"]] = str(row["package_name"])

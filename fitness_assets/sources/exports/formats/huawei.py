@@ -103,7 +103,7 @@ class _Reader:
         if "samplePoints" in item:
             return self._samples(item)
         if "motionPathData" in item:
-            paths = _objects(item["motionPathData"])
+            paths = parsing.objects(item["motionPathData"])
             return [metric for path in paths for metric in self._workout({**item, **path})]
         if "sportType" in item and "startTime" in item:
             return self._workout(item)
@@ -124,13 +124,13 @@ class _Reader:
         digits = str(item["recordDay"])
         day = parsing.parse_day(f"{digits[:4]}-{digits[4:6]}-{digits[6:]}")
         metrics: set[str] = set()
-        for row in _objects(item["sportDataUserData"]):
+        for row in parsing.objects(item["sportDataUserData"]):
             device = str(row.get("deviceCode", ""))
             key = (digits, device, str(row.get("dataId")), str(row.get("startTime")))
             if key in self._seen:
                 continue
             self._seen.add(key)
-            for info in _objects(row.get("sportBasicInfos")):
+            for info in parsing.objects(row.get("sportBasicInfos")):
                 for metric, amount in parsing.convert(info, _AMOUNTS).items():
                     if metric == "floors" and not amount:
                         # Devices without a barometer write 0.
@@ -143,7 +143,7 @@ class _Reader:
         if item.get("subUser"):
             return ()
         metrics: set[str] = set()
-        for point in _objects(item["samplePoints"]):
+        for point in parsing.objects(item["samplePoints"]):
             metrics |= set(self._sample(item, point))
         return metrics
 
@@ -203,10 +203,6 @@ def _parsed(text: object) -> _Item:
     if not isinstance(value, dict):
         raise TypeError(f"{shorten(text)} is not an object")
     return value
-
-
-def _objects(items: object) -> list[_Item]:
-    return [each for each in items if isinstance(each, dict)] if isinstance(items, list) else []
 
 
 FORMAT = Format(

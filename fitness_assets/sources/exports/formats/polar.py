@@ -1,6 +1,6 @@
 """Polar: the JSON of the account's export, and the JSON of the AccessLink API.
 
-Kinds of files are told apart by their keys, which the API writes with ``_`` or ``-``. Times are
+The keys of a file say of which kind it is, which the API writes with ``_`` or ``-``. Times are
 local. The state of an account's hypnogram lasts until the next one.
 """
 
@@ -129,9 +129,9 @@ class _Reader:
 
     def _heart_rates(self, item: Mapping[str, Any]) -> Iterable[str]:
         metrics: list[str] = []
-        for device_day in _objects(item["deviceDays"]):
+        for device_day in parsing.objects(item["deviceDays"]):
             day = parsing.parse_day(_text(device_day["date"]))
-            for sample in _objects(device_day.get("samples")):
+            for sample in parsing.objects(device_day.get("samples")):
                 rate = sample.get("heartRate")
                 seconds = parsing.parse_amount(sample.get("secondsFromDayStart"))
                 # 0 is no signal, and -1 no value.
@@ -151,7 +151,7 @@ class _Reader:
         day = parsing.parse_day(_text(item["night"]))
         changes = [
             (_minutes(change["offsetFromStart"]), _STATES.get(str(change["state"])))
-            for change in _objects(hypnogram.get("sleepStateChanges"))
+            for change in parsing.objects(hypnogram.get("sleepStateChanges"))
         ]
         stages: dict[str, float] = {}
         length = (end - start).total_seconds() / 60
@@ -230,10 +230,6 @@ def _object(value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise TypeError(f"{shorten(value)} is not an object")
     return value
-
-
-def _objects(value: Any) -> list[dict[str, Any]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 FORMAT = Format(
