@@ -1,6 +1,7 @@
 """Fixtures of all tests: a Spark session, and one small cohort with every stage materialized."""
 
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -77,6 +78,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if hasattr(config, "workerinput"):
         path = Path(config.workerinput["spark_modules"])
         write_atomically(path, "\n".join(sorted(modules)).encode())
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Restore the main module: AppTest replaces it, and spawned processes would run its script."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture(scope="session")

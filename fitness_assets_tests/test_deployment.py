@@ -269,6 +269,15 @@ class Dagster:
         )
         return [event["message"] for event in data["logsForRun"]["events"]]
 
+    def errors(self) -> str:
+        """The messages of the runs that failed, with the causes of failed steps."""
+        data = self.ask(
+            "{ runsOrError(filter: {statuses: [FAILURE]}) { ... on Runs { results { id eventConnection "
+            "{ events { ... on MessageEvent { message } ... on ErrorEvent { error "
+            "{ message causes { message } } } } } } } } }"
+        )
+        return json.dumps(data["runsOrError"]["results"], indent=1)
+
     def materializations(self, asset: str) -> list[tuple[str, str]]:
         """Month and data version of each materialization of `asset`."""
         data = self.ask(
@@ -412,7 +421,7 @@ def test_backfills_survive_a_crash_of_the_daemon_and_of_a_run(
             first = dagster.working()[0]
             crash(composed, dagster, first)
         wait_for("raw_telemetry", lambda: dagster.status(raw) != "REQUESTED")
-        assert dagster.status(raw) == "COMPLETED_SUCCESS"
+        assert dagster.status(raw) == "COMPLETED_SUCCESS", dagster.errors()
         assert_each_month_once(dagster, "raw_telemetry", MONTHS, workspace.raw)
 
         daily = dagster.launch("daily_activity", MONTHS[:2])
@@ -420,7 +429,7 @@ def test_backfills_survive_a_crash_of_the_daemon_and_of_a_run(
         (second,) = dagster.working()
         crash(composed, dagster, second)
         wait_for("daily_activity", lambda: dagster.status(daily) != "REQUESTED")
-        assert dagster.status(daily) == "COMPLETED_SUCCESS"
+        assert dagster.status(daily) == "COMPLETED_SUCCESS", dagster.errors()
         assert_each_month_once(dagster, "daily_activity", MONTHS[:2], workspace.daily)
 
         assert {run["id"] for run in dagster.runs("FAILURE")} == {first, second}
