@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -45,8 +46,8 @@ def main() -> None:
         section: [_page(view, symbol) for view, symbol in views.items()]
         for section, views in VIEWS.items()
     }
-    # An address that was copied before its view was renamed.
-    pages["Models"].append(_renamed("live-inference", pages["Models"][0]))
+    # The address of a view before it was renamed, which some may have copied.
+    pages["Models"].append(_page("try_it", "bolt", url_path="live-inference", visibility="hidden"))
     page = st.navigation(pages)
     # The title of the browser's tab.
     st.set_page_config(f"{page.title} \N{MIDDLE DOT} fitness_assets")
@@ -76,24 +77,23 @@ def main() -> None:
     page.run()
 
 
-def _page(view: str, icon: str) -> "st.Page":
+def _page(
+    view: str,
+    icon: str,
+    url_path: str | None = None,
+    visibility: Literal["visible", "hidden"] = "visible",
+) -> "st.Page":
     def show() -> None:
         # Imported here: the libraries of some views take longer to import than the overview to
         # draw.
         import_module(f"dashboard.views.{view}").show()
 
     return st.Page(
-        show, title=label(view), icon=f":material/{icon}:", url_path=view.replace("_", "-")
-    )
-
-
-def _renamed(old: str, page: "st.Page") -> "st.Page":
-    """A page at the address that `page` had before, which leads to it."""
-    return st.Page(
-        lambda: st.switch_page(page, query_params=st.query_params.to_dict()),
-        title=page.title,
-        url_path=old,
-        visibility="hidden",
+        show,
+        title=label(view),
+        icon=f":material/{icon}:",
+        url_path=url_path or view.replace("_", "-"),
+        visibility=visibility,
     )
 
 

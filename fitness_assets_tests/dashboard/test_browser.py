@@ -344,8 +344,8 @@ def test_an_open_list_stays_open_while_charts_are_drawn(source: Path, tmp_path: 
         held: list[Route] = []
         page.route("**/*VegaLite*.js", lambda route: held.append(route))  # noqa: PLW0108 - Playwright sets attributes of its handlers
         # The address that the view had before it was renamed.
-        page.goto(f"{address}/live-inference")
-        expect(page).to_have_url(f"{address}/try-it")
+        page.goto(f"{address}/live-inference?month=2023-04")
+        expect(page.get_by_role("heading", name="Try it")).to_be_visible()
         expect(page.get_by_text("Estimated energy of the day")).to_be_visible()
         expect_finished(page)
         expect(page.get_by_test_id("stVegaLiteChart")).to_have_count(0)
