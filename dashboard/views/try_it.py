@@ -10,10 +10,20 @@ from dashboard.choices import Scale
 from dashboard.text import label
 from dashboard.units import feature_label
 from fitness_assets.formatting import NO_DATA, number, percent, size
-from fitness_assets.models.contributions import explain_activity, explain_calories
+from fitness_assets.models.contributions import (
+    Explanation,
+    explain_activity,
+    explain_calories,
+)
 from fitness_assets.models.forest_metrics import ClassifierMetrics, Inputs, RegressorMetrics
 from fitness_assets.models.forests import activity, calories
-from fitness_assets.models.prediction import form_features, predict_activity, predict_calories
+from fitness_assets.models.prediction import (
+    ActivityPrediction,
+    CaloriesPrediction,
+    form_features,
+    predict_activity,
+    predict_calories,
+)
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.release.bundle import Release, ReleasedModel
 from fitness_assets.release.model_loader import Loaded
@@ -47,12 +57,12 @@ def show(release: Release) -> None:
         classifier = page.carried_metrics(models["activity_classifier"], ClassifierMetrics)
         model = loaded.models["activity_classifier"]
         if classifier and model is not None:
-            _activity(model, classifier)
+            _activity(release, model, classifier)
     with right:
         st.header("How much energy was used?")
-        regressor, model = _regressor(release, models["calorie_regressor"], loaded)
+        source, regressor, model = _regressor(release, models["calorie_regressor"], loaded)
         if regressor and model is not None:
-            _energy(model, regressor)
+            _energy(source, model, regressor)
     with st.expander("Memory used to load the models"):
         st.caption(
             "Memory of the dashboard after each step. The calorie regressor is the largest model "
@@ -70,33 +80,37 @@ def show(release: Release) -> None:
 
 def _regressor(
     release: Release, entry: ReleasedModel, loaded: Loaded
-) -> "tuple[RegressorMetrics | None, Pipeline | None]":
-    """The personal model, to visitors who may use it; else the model of the release."""
+) -> "tuple[Release, RegressorMetrics | None, Pipeline | None]":
+    """The personal model, to visitors who may use it; else the model of the release.
+
+    The first value is the release that has it.
+    """
     if entry.report.scope == "personal" and (people := page.people(release, notice=False)):
         reports = people.personal()
         report = reports.models.get("calorie_regressor") if reports else None
         model = people.personal_model("calorie_regressor")
         if report and model is not None and isinstance(report.metrics, RegressorMetrics):
             st.caption("With the personal model of this month: trained on your own days.")
-            return report.metrics, model
-    return page.carried_metrics(entry, RegressorMetrics), loaded.models["calorie_regressor"]
+            return people.part, report.metrics, model
+    metrics = page.carried_metrics(entry, RegressorMetrics)
+    return release, metrics, loaded.models["calorie_regressor"]
 
 
-def _activity(model: "Pipeline", metrics: ClassifierMetrics) -> None:
+def _activity(source: Release, model: "Pipeline", metrics: ClassifierMetrics) -> None:
     answers = _form("activity", metrics.inputs, activity.GROUPS["day"])
-    answer = predict_activity(model, metrics, answers)
+    answer, explanation = _predicted_activity(source, model, metrics, answers)
     activity_type, probability = next(iter(answer.probabilities.items()))
     st.metric(
         "Most probable activity", f"{verbatim(label(activity_type))} ({percent(probability)})"
     )
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
     page.chart(common.share_bars, answer.probabilities, "Probability of each activity")
-    contributions.draw(explain_activity(model, metrics, answers))
+    contributions.draw(explanation)
 
 
-def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
+def _energy(source: Release, model: "Pipeline", metrics: RegressorMetrics) -> None:
     answers = _form("calories", metrics.inputs, calories.GROUPS["day"])
-    answer = predict_calories(model, metrics, answers)
+    answer, explanation = _predicted_calories(source, model, metrics, answers)
     st.metric("Estimated energy of the day", f"{number(answer.kcal)} kcal")
     scores = metrics.evaluation.scores
     if metrics.cold_start and answers.get(calories.OFFSET) is None:
@@ -109,7 +123,37 @@ def _energy(model: "Pipeline", metrics: RegressorMetrics) -> None:
     judged = "later days" if metrics.personal else "users that it was not trained on"
     st.caption(f"{interval}. On {judged} it is off by {number(scores.mae)} kcal a day on average.")
     _extrapolation_warnings(answer.out_of_range, metrics.inputs)
-    contributions.draw(explain_calories(model, metrics, answers))
+    contributions.draw(explanation)
+
+
+# Each form is drawn again when the other one changes.
+_once = st.cache_data(max_entries=64, show_spinner=False, hash_funcs={Release: data.identity})
+
+
+@_once
+def _predicted_activity(
+    source: Release,  # noqa: ARG001 - with the answers, the cache key of the function
+    _model: "Pipeline",
+    _metrics: ClassifierMetrics,
+    answers: Answers,
+) -> tuple[ActivityPrediction, Explanation]:
+    return (
+        predict_activity(_model, _metrics, answers),
+        explain_activity(_model, _metrics, answers),
+    )
+
+
+@_once
+def _predicted_calories(
+    source: Release,  # noqa: ARG001 - with the answers, the cache key of the function
+    _model: "Pipeline",
+    _metrics: RegressorMetrics,
+    answers: Answers,
+) -> tuple[CaloriesPrediction, Explanation]:
+    return (
+        predict_calories(_model, _metrics, answers),
+        explain_calories(_model, _metrics, answers),
+    )
 
 
 def _form(form: str, inputs: Inputs, required: list[str]) -> Answers:
