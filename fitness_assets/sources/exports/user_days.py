@@ -108,14 +108,16 @@ class UserDays:
         Raises
         ------
         ValueError
-            If it is not between 1970 and 2099.
+            If it is no time, or of a day outside the range of `check_day`.
         """
         if not math.isfinite(instant):
             raise ValueError(f"{instant} seconds since 1970 is not a time")
         seconds = math.floor(instant)
         date_of(seconds)
         local = self._clock.to_local(seconds) if offset is None else seconds + offset
-        return _EPOCH + timedelta(seconds=local)
+        shown = _EPOCH + timedelta(seconds=local)
+        check_day(shown.date())
+        return shown
 
     def local_of(self, stamp: str, offset: int | None = None) -> datetime:
         """An ISO 8601 timestamp on the user's clock: with an offset of its own, else in UTC.

@@ -4,6 +4,8 @@ Each test also asserts that some damaged inputs were accepted, so that it covers
 refusal of files.
 """
 
+import csv
+import io
 import json
 import math
 import random
@@ -49,7 +51,16 @@ ODD_VALUES: list[Any] = [
     {},
     [[]],
     [None],
+    # Numbers as text.
+    "12",
+    "-12",
+    "1e300",
 ]
+#: The formats of JSON files, and of tables whose cells hold JSON.
+JSON_FILES = [
+    name for name in FORMATS if any(member.endswith(".json") for member in example_files(name))
+]
+JSON_CELLS = ["mi_fitness", "oura", "withings"]
 
 
 def mutants(content: bytes, seed: str) -> Iterator[bytes]:
@@ -123,12 +134,37 @@ def misfits(value: Any) -> Iterator[Any]:
         yield from ([odd, *value] for odd in misfits(value[0]))
 
 
-@pytest.mark.parametrize("name", ["takeout", "garmin", "garmin_api", "health_auto_export"])
+@pytest.mark.parametrize("name", JSON_FILES)
 def test_values_of_the_wrong_type(tmp_path: Path, name: str) -> None:
     files = example_files(name)
     accepted = total = 0
     for number, member in enumerate(each for each in files if each.endswith(".json")):
         damaged = [json.dumps(misfit).encode() for misfit in misfits(json.loads(files[member]))]
+        accepted += count_accepted(tmp_path / str(number), files, member, damaged)
+        total += len(damaged)
+    assert 0 < accepted < total
+
+
+@pytest.mark.parametrize("name", JSON_CELLS)
+def test_cells_of_the_wrong_type(tmp_path: Path, name: str) -> None:
+    files = example_files(name)
+    accepted = total = 0
+    for number, (member, content) in enumerate(files.items()):
+        header, *rows = csv.reader(io.StringIO(content.decode()))
+        # The first row of each kind of cells.
+        kinds = {
+            (place, *json.loads(cell)): (row, place)
+            for row in reversed(rows)
+            for place, cell in enumerate(row)
+            if cell.startswith(("{", "["))
+        }
+        damaged = []
+        for row, place in kinds.values():
+            for misfit in misfits(json.loads(row[place])):
+                text = io.StringIO()
+                mutant = [*row[:place], json.dumps(misfit), *row[place + 1 :]]
+                csv.writer(text).writerows([header, mutant])
+                damaged.append(text.getvalue().encode())
         accepted += count_accepted(tmp_path / str(number), files, member, damaged)
         total += len(damaged)
     assert 0 < accepted < total

@@ -76,8 +76,8 @@ def test_a_night_that_is_delivered_twice_counts_once() -> None:
 
 def test_an_offset_gives_the_local_time_and_the_zone_where_there_is_none() -> None:
     collected = days(zone=ZoneInfo("Asia/Tokyo"))
-    assert collected.local(0, 3600) == at("1970-01-01 01:00:00")
-    assert collected.local(0) == at("1970-01-01 09:00:00")
+    assert collected.local(1_767_398_400, 3600) == at("2026-01-03 01:00:00")
+    assert collected.local(1_767_398_400) == at("2026-01-03 09:00:00")
     assert collected.local_of("2026-01-03T00:00:00+01:00") == at("2026-01-03 00:00:00")
     assert collected.local_of("2026-01-03T00:00:00Z") == at("2026-01-03 09:00:00")
 

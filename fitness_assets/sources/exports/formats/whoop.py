@@ -1,11 +1,15 @@
-"""WHOOP: cycles, sleeps and workouts as CSV.
+"""WHOOP: cycles, sleeps and workouts as CSV, and the heart rates of the export of personal data.
 
 A cycle runs from the start of one sleep to that of the next one, and belongs to the day on which
 the user woke up. Times are local, and the column `Cycle timezone` is not needed.
+
+The export of personal data (https://privacy.whoop.com) has other files. Of those, `Health/metrics…`
+with the heart rate and the movement of each second or so are read.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import partial
 
 import pyarrow as pa
 
@@ -41,6 +45,8 @@ _STAGES = (
     ("REM duration (min)", "sleep_rem", 1.0),
     ("Awake duration (min)", "sleep_awake", 1.0),
 )
+_INSTANT, _HEART_RATE = "ts", "hr"
+_METRICS = {_INSTANT, _HEART_RATE, "accel_x", "accel_y", "accel_z", "skin_temp"}
 _STRAIN = NumberColumn(is_count=False, maximum=21)
 _NUMBERS = {
     **{name: number_column(metric) for name, metric, _ in _DAILY},
@@ -50,8 +56,9 @@ _NUMBERS = {
 
 
 def matches_header(head: bytes) -> bool:
-    """Whether `head` is a CSV header that begins with the times of a cycle."""
-    return csv_header(head)[:3] == [_START, _END, _ZONE]
+    """Whether `head` is a CSV header that begins with the times of a cycle, or has heart rates."""
+    names = csv_header(head)
+    return names[:3] == [_START, _END, _ZONE] or set(names) >= _METRICS
 
 
 def read(
@@ -62,6 +69,10 @@ def read(
 
     def read_member(member: Member) -> None:
         table = Table(member, quarantine)
+        if _INSTANT in table.names:
+            add_heart_rate = partial(_add_heart_rate, days)
+            parsing.process_each(member, table.records(), add_heart_rate, quarantine)
+            return
         order = table.detect(_NUMBERS, _START)
 
         def process(row: dict[str, str]) -> Iterable[str]:
@@ -89,6 +100,15 @@ def read(
 
     read_each(members, read_member, quarantine)
     return days.record_batches(quarantine)
+
+
+def _add_heart_rate(days: UserDays, row: dict[str, str]) -> Iterable[str]:
+    """Add the heart rate of a row of the export of personal data. 0 is none."""
+    rate = parsing.parse_amount(row[_HEART_RATE])
+    if not rate:
+        return ()
+    days.add_heart_rate(days.local_of(row[_INSTANT]), rate)
+    return ("heart_rate_avg",)
 
 
 def _add_sleep(days: UserDays, row: dict[str, str], order: str) -> Iterable[str]:
@@ -119,15 +139,18 @@ FORMAT = Format(
     matches_name=matches_no_name,
     read=read,
     has_user_ids=False,
-    identified_by="CSV that begins with `Cycle start time`, `Cycle end time` and `Cycle timezone`.",
+    identified_by="CSV that begins with `Cycle start time`, `Cycle end time` and `Cycle timezone`; "
+    "of the export of personal data, CSV with `hr`, `accel_x`, `accel_y`, `accel_z`, `skin_temp` "
+    "and `ts`.",
     dates="Local times. A cycle belongs to the day of `Wake onset`; without sleep, to the day that "
-    "holds most of it. The order of dates is detected for each file.",
+    "holds most of it. The order of dates is detected for each file. `ts` is ISO 8601, in UTC if "
+    "it has no offset: its days are those of `--timezone`.",
     units="minutes, and kcal in the column `Energy burned (cal)`. Energy and mean heart rate of a "
     "cycle that is not over are left out.",
     columns={
         "calories_burned": "`Energy burned (cal)`",
         "calories_kind": "always `total`",
-        "heart_rate_avg": "`Average HR (bpm)` of the cycle",
+        "heart_rate_avg": "`Average HR (bpm)` of the cycle, else the mean of hourly means of `hr`",
         "resting_heart_rate": "`Resting heart rate (bpm)`",
         "sleep_hours": "`Asleep duration (min)`, with naps of `sleeps.csv`, on the day of waking",
         "activity_type": "`Activity name` of the longest workout",

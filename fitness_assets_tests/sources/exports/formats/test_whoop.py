@@ -1,6 +1,7 @@
 """WHOOP: the day of a cycle, the open cycle, naps, and files saved by a spreadsheet."""
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -62,3 +63,18 @@ def test_day_first_dates_of_a_spreadsheet_are_read(tmp_path: Path) -> None:
     text = HEADER.replace(",", ";") + rows
     found = import_path(write_files(tmp_path, {"cycles.csv": text}))
     assert {str(day) for _, day in found.records} == {"2026-01-03", "2026-01-26"}
+
+
+def test_heart_rates_of_the_export_of_personal_data_are_averaged_by_the_hour(
+    tmp_path: Path,
+) -> None:
+    found = import_path(write_files(tmp_path, example_files("whoop")))
+    # Two hours, of which one has a mean of 65 and the other one of 95; 0 is no heart rate.
+    assert found.record("2026-01-07") == {"heart_rate_avg": 80, "source": "whoop"}
+
+
+def test_instants_of_the_export_of_personal_data_are_of_the_declared_zone(tmp_path: Path) -> None:
+    text = "hr,accel_x,accel_y,accel_z,skin_temp,ts\n60,0,0,1,33,2026-01-07T23:30:00Z\n"
+    files = write_files(tmp_path, {"Health/metrics-2.csv": text})
+    (key,) = import_path(files, zone=ZoneInfo("Europe/Berlin")).records
+    assert str(key[1]) == "2026-01-08"
