@@ -110,11 +110,11 @@ def _build(
 def _policy(settings: Settings) -> dg.BackfillPolicy:
     """How a backfill divides months into runs.
 
-    Exports are of few people and many months. A process for each month and asset takes longer than
-    the month, so that one run takes them all; the executor still runs each month alone. Months of
-    the other sources may be large: each is a run, and a deployment executes several at once.
+    A process for each small month and asset takes longer than the month, so that one run takes them
+    all; the executor still runs each month alone. Each large month is a run, and a deployment
+    executes several at once.
     """
-    if settings.source == "exports":
+    if settings.has_small_months:
         return dg.BackfillPolicy.single_run()
     return dg.BackfillPolicy.multi_run(1)
 

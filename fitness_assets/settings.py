@@ -299,6 +299,14 @@ class Settings(DashboardSettings):
         return self.source != "cohort"
 
     @property
+    def has_small_months(self) -> bool:
+        """Whether a month takes less time and memory than the processes that work on it.
+
+        Exports are of few people and many months. Months of other sources may be large.
+        """
+        return self.source == "exports"
+
+    @property
     def people(self) -> PeopleMode:
         """Where releases have tables with rows of people."""
         return self.release_people or ("private" if self.has_real_people else "public")

@@ -272,9 +272,9 @@ class Dagster:
     def errors(self) -> str:
         """The messages of the runs that failed, with the causes of failed steps."""
         data = self.ask(
-            "{ runsOrError(filter: {statuses: [FAILURE]}) { ... on Runs { results { id eventConnection "
-            "{ events { ... on MessageEvent { message } ... on ErrorEvent { error "
-            "{ message causes { message } } } } } } } } }"
+            "{ runsOrError(filter: {statuses: [FAILURE]}) { ... on Runs { results { id "
+            "eventConnection { events { ... on MessageEvent { message } ... on ErrorEvent { "
+            "error { message causes { message } } } } } } } } }"
         )
         return json.dumps(data["runsOrError"]["results"], indent=1)
 

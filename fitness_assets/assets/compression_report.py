@@ -16,6 +16,7 @@ from fitness_assets.assets.presentation import (
     result,
 )
 from fitness_assets.formatting import number, size, times
+from fitness_assets.memory import collect_and_trim
 from fitness_assets.models import compression, memory_probe
 from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.forests import calories
@@ -65,6 +66,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         elif content is not None and isinstance(metrics, RegressorMetrics):
             days, _ = days_of(workspace, model_report.window, calories.COLUMNS)
             split = calories.split(days)
+            del days
+            # The process that measures needs as much memory as a step before has freed.
+            collect_and_trim()
             trial = next(trial for trial in metrics.trials if trial.selected)
             hyperparameters = Hyperparameters(trial.trees, trial.depth, trial.leaf)
             with memory_probe.start() as probe:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import pandas as pd
+import pyarrow as pa
 
 from fitness_assets.assets import model_figures
 from fitness_assets.assets.presentation import OWNERS, result
 from fitness_assets.errors import NotLearnedError
+from fitness_assets.memory import collect_and_trim
 from fitness_assets.models import gates
 from fitness_assets.models.cards import card
 from fitness_assets.models.explanations import verdict
@@ -70,8 +72,14 @@ def days_of(
 ) -> tuple[pd.DataFrame, int]:
     """Columns of the days of `months`, as training takes them, and the bytes read for them."""
     scan = workspace.daily.scan(months, columns)
-    days = scan.table.to_pandas()
-    return days.assign(date=pd.to_datetime(days["date"])), scan.bytes_read
+    table, bytes_read = scan.table, scan.bytes_read
+    del scan
+    # Each column of the table is freed once it is converted: a window of months is large.
+    days = table.to_pandas(date_as_object=False, self_destruct=True, split_blocks=True)
+    del table
+    days["date"] = days["date"].astype("datetime64[ns]")
+    pa.default_memory_pool().release_unused()
+    return days, bytes_read
 
 
 def segment_names(workspace: Workspace, month: str) -> dict[str, str]:
@@ -115,6 +123,8 @@ def _materialize(
         else:
             last = pd.Timestamp(start(window[-1]))
             people = workspace.privacy.smallest_cell
+            # What earlier steps have freed would add to what training needs.
+            collect_and_trim()
             trained = spec.implementation().train_month(days, last, disk, people)
     except NotLearnedError as error:
         context.log.warning(f"not trained: {error}")

@@ -26,8 +26,8 @@ def backfill(
     """Materialize the months FROM to TO, in order.
 
     TO defaults to FROM. Without both, the command takes every month of the configured range. A
-    month is one Dagster run; of three or more months, a second process trains the models in runs of
-    their own. If a month fails, the other months continue.
+    month is one Dagster run; of three or more months of imports, a second process trains the models
+    in runs of their own. If a month fails, the other months continue.
     """
     settings = Settings.from_env()
     if stale:

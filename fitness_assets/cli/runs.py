@@ -1,8 +1,8 @@
-"""Materialize months: one Dagster run a month, or three for each of several months.
+"""Materialize months: one Dagster run a month, or three for each of several small months.
 
-With several months, a second process trains the models of a month while this one, which has the
-JVM, reads later months and releases earlier ones. A run then has the lake of a month, its models,
-or the rest.
+With several small months, a second process trains the models of a month while this one reads later
+months and releases earlier ones. A run then has the lake of a month, its models, or the rest. With
+large months both would need memory for training, or for Spark, at once.
 """
 
 import signal
@@ -124,7 +124,7 @@ def _run(settings: Settings, queue_of: Callable[[Runner], RunQueue], progress: P
         # Runs that died would hold places in the queue, and no daemon may be running.
         end_dead_runs(runner.instance)
         todo, outcomes, second_peak = queue_of(runner), list[Outcome](), None
-        if todo.months() < _FEWEST_MONTHS:
+        if not settings.has_small_months or todo.months() < _FEWEST_MONTHS:
             interrupted = _run_in_one(runner, todo, outcomes)
         else:
             with SecondProcess(settings, progress) as second:

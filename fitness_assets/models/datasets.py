@@ -85,8 +85,8 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) ->
     NotLearnedError
         If there are too few users with such rows.
     """
-    usable = days[days["worn"] & days[list(needed)].notna().all(axis=1)]
-    users = usable["user_id"].nunique()
+    usable = days["worn"] & days[list(needed)].notna().all(axis=1)
+    users = days["user_id"][usable].nunique()
     least = max(FEWEST_USERS, people)
     if users < least:
         raise NotLearnedError(
@@ -94,10 +94,10 @@ def split_by_user(days: pd.DataFrame, needed: Sequence[str], people: int = 1) ->
             f"{'is' if users == 1 else 'are'} {users}"
         )
     if users < FEW_USERS:
-        rows = in_order_of_content(usable)
+        rows = in_order_of_content(days[usable])
         return Split(rows, rows, few=True)
-    test = held_out(usable["user_id"])
-    return Split(usable[~test], usable[test])
+    test = held_out(days["user_id"])
+    return Split(days[usable & ~test], days[usable & test])
 
 
 def with_columns(rows: pd.DataFrame, columns: Mapping[str, Any]) -> pd.DataFrame:

@@ -84,6 +84,9 @@ def spark_resource(settings: Settings) -> SparkResource:
         "spark.app.name": "fitness_assets",
         "spark.driver.memory": settings.spark_memory,
         "spark.sql.session.timeZone": "UTC",
+        # A worker that waits for another task would keep the memory of the last one. Starting one
+        # takes 0.1 s, a task seconds.
+        "spark.python.worker.reuse": "false",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         # Recording the call site of every column expression takes longer than planning.

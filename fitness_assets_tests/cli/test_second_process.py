@@ -1,9 +1,12 @@
 """Backfills of several months: models are trained in a second process."""
 
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,14 +17,31 @@ from fitness_assets.cli.runs import run_months
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.liveness import holder_of
 from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_imports
+from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.storage.publication import Writer
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import MakeSettings, materialize, wait_for
+from fitness_assets_tests.support.tidy import write_tidy
 
 FITNESS = Path(sys.executable).with_name("fitness")
 ASSETS = ["raw_telemetry", "daily_activity", "calorie_regressor", "model_backtest"]
 MONTHS = ["2023-04", "2023-05", "2023-06"]
-FEW_USERS = {"FITNESS_COHORT_USERS": "3", "FITNESS_LAST_MONTH": MONTHS[-1]}
+IMPORTS = {
+    "FITNESS_SOURCE": "exports",
+    "FITNESS_FIRST_MONTH": MONTHS[0],
+    "FITNESS_LAST_MONTH": MONTHS[-1],
+}
+
+
+def home(make_settings: MakeSettings, folder: Path) -> Settings:
+    """A home with an import of one person."""
+    settings = make_settings(folder, **IMPORTS)
+    days = [date(2023, 4, 1) + timedelta(day) for day in range(91)]
+    rows = [f"anna,{day},{4000 + 50 * day.day},1900,66,7,walking" for day in days]
+    path = write_tidy(folder.parent / f"{folder.name}.csv", *rows)
+    configured_imports(settings).add(path, ImportOptions())
+    return settings
 
 
 def stored(settings: Settings) -> dict[str, str]:
@@ -36,8 +56,9 @@ def stored(settings: Settings) -> dict[str, str]:
 
 
 def test_two_processes_store_what_one_stores(make_settings: MakeSettings, tmp_path: Path) -> None:
-    settings = make_settings(tmp_path / "two", **FEW_USERS)
-    alone = make_settings(tmp_path / "one", **FEW_USERS)
+    settings = home(make_settings, tmp_path / "two")
+    shutil.copytree(settings.home, tmp_path / "one")
+    alone = dataclasses.replace(settings, home=tmp_path / "one")
     keys = [dg.AssetKey(name) for name in ASSETS]
     progress: list[tuple[str, str]] = []
     ran = run_months(
@@ -84,8 +105,8 @@ def trains(command: psutil.Process, instance: dg.DagsterInstance) -> bool:
 def test_no_process_and_no_run_stays_when_one_of_two_processes_ends(
     make_settings: MakeSettings, tmp_path: Path
 ) -> None:
-    settings = make_settings(tmp_path, **FEW_USERS)
-    environment = os.environ | FEW_USERS | {"FITNESS_HOME": str(tmp_path)}
+    settings = home(make_settings, tmp_path / "home")
+    environment = os.environ | IMPORTS | {"FITNESS_HOME": str(settings.home)}
     folder = Workspace.of(settings).models["calorie_regressor"].folder(MONTHS[1])
     # The second process cannot store the model while the test holds the lock of its month.
     with Writer(folder), open_instance(settings) as instance:

@@ -96,7 +96,8 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     # Numbers are sorted and counted in a fraction of the time of ids.
     users = pd.factorize(days["user_id"], sort=True)[0]
     order = np.lexsort((days["date"].to_numpy(), users))
-    days = pipelines.frame(days).iloc[order].reset_index(drop=True)
+    days = pipelines.frame(days).iloc[order]
+    days.index = pd.RangeIndex(len(days))
     users = users[order]
     codes, names = pd.factorize(days[TARGET], sort=True)
     done = codes[:, None] == np.arange(len(names))
@@ -105,10 +106,10 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     before -= before[np.searchsorted(users, users)]
     labelled = before.sum(axis=1, dtype=np.float32, keepdims=True)
     labelled[labelled == 0] = np.nan
-    shares = pd.DataFrame(
-        before.astype(np.float32) / labelled, columns=[f"{PAST}{name}" for name in names]
+    shares = before.astype(np.float32) / labelled
+    return with_columns(
+        days, {f"{PAST}{name}": shares[:, index] for index, name in enumerate(names)}
     )
-    return pd.concat([days, shares], axis=1)
 
 
 def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
