@@ -1,10 +1,9 @@
 """Imported exports: each original is kept unchanged, and read once into records by month."""
 
 import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from fitness_assets.record.raw import SCHEMA, ReportUnreadable, schema_of
 from fitness_assets.record.user_ids import normalize_user_id, spellings
 from fitness_assets.sources import import_store, originals
 from fitness_assets.sources.exports.callbacks import Progress, Quarantine
+from fitness_assets.sources.exports.layout import as_json_values
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.import_findings import counting_not_worn, reporting_implausible
@@ -395,12 +395,11 @@ class Imports:
                 )
 
     def _stored_options(self, options: ImportOptions) -> StoredOptions:
-        layout = options.layout and asdict(options.layout)
         return StoredOptions(
             user=self._pseudonyms.pseudonym(options.user) if options.user else None,
             zone=options.zone.key if options.zone else None,
             zones={stream: zone.key for stream, zone in sorted(options.zones.items())},
-            layout=json.loads(json.dumps(layout, default=sorted)),
+            layout=as_json_values(options.layout) if options.layout else None,
             source_order=list(options.source_order),
         )
 

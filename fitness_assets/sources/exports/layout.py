@@ -13,16 +13,24 @@ date = "Day"
 distance_km = { column = "Miles", unit = "mi" }
 calories_burned = "Energy"
 age = { column = "Age", values = { "<30" = 25, ">=30" = 40 } }   # values of codes
+active_minutes = ["very", "moderate"]                            # the sum of two columns
+sleep_hours = { column = ["deep", "light"], unit = "min", missing_part = "zero" }
+steps = { columns = "Steps*" }       # a column for each minute or hour: Steps00, Steps01, ...
 
 [constants]                          # the same value for every row
 calories_kind = "total"
+
+With ``rows = "minute"`` or ``rows = "hour"``, each row is one of these, and a day is their sum or
+their mean: `combined_columns.summed` says which. The column ``time`` is the time of day, unless
+``date`` has it.
 """
 
 import codecs
+import json
 import re
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -30,8 +38,9 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import FULL_SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA, NUMBERS
 from fitness_assets.regular_files import read_text
+from fitness_assets.sources.exports.combined_columns import COMBINABLE, Combined
 from fitness_assets.text import shorten
 
 #: Limit on the bytes of a TOML file: those of layouts and orders of sources are below 10 kB.
@@ -68,6 +77,20 @@ UNITS = {
     "height_cm": {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48},
     "weight_kg": {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318},
 }
+#: Minutes of what a row stands for.
+ROWS = {"day": 1440, "hour": 60, "minute": 1}
+#: Columns that rows of a minute or an hour may have. Sleep belongs to the day of waking, which such
+#: rows do not state.
+OF_INTERVALS = (
+    *("user_id", "date", "source"),
+    *(name for name in NUMBERS if name in COMBINABLE and not name.startswith("sleep_")),
+)
+#: The column of the time of day.
+TIME = "time"
+_ABOUT = {
+    rows: f" in rows of {text}" for rows, text in (("hour", "an hour"), ("minute", "a minute"))
+}
+_MISSING_PARTS = ("missing", "zero")
 _TYPE_NAMES = {"dict": "a table", "list": "a list of strings", "str": "a string"}
 _KEYS = {
     "columns",
@@ -77,6 +100,7 @@ _KEYS = {
     "delimiter",
     "encoding",
     "missing",
+    "rows",
     "zero_is_missing",
 }
 
@@ -89,6 +113,12 @@ class Layout:
     ----------
     columns : mapping
         By canonical column, the file's column and the factor to the canonical unit.
+    combined : mapping
+        By canonical column, the several columns of the file that give it.
+    rows : str
+        What a row stands for: a key of `ROWS`.
+    time : str or None
+        The file's column of the time of day, if a row stands for a part of a day.
     constants : mapping
         By canonical column, the value of every row.
     values : mapping
@@ -116,6 +146,9 @@ class Layout:
     encoding: str | None = None
     missing: frozenset[str] = _MISSING
     zero_is_missing: frozenset[str] = frozenset()
+    combined: Mapping[str, Combined] = field(default_factory=dict)
+    rows: str = "day"
+    time: str | None = None
 
 
 #: The layout of a file with canonical column names and units. Columns may be absent.
@@ -149,19 +182,30 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         With the key that is wrong.
     """
     _check_names("", declared, _KEYS)
-    tables = {key: _typed(declared.get(key, {}), dict, key) for key in ("columns", "constants")}
-    for key, table in tables.items():
-        _check_names(f"{key}.", table, FULL_SCHEMA.names)
+    tables = {
+        key: dict(_typed(declared.get(key, {}), dict, key)) for key in ("columns", "constants")
+    }
+    rows = _one_of(declared, "rows", ROWS) or "day"
+    known = FULL_SCHEMA.names if rows == "day" else [*OF_INTERVALS, TIME]
+    _check_names("columns.", tables["columns"], known, about="" if rows == "day" else _ABOUT[rows])
+    _check_names("constants.", tables["constants"], FULL_SCHEMA.names)
     for name in tables["columns"].keys() & tables["constants"].keys():
         raise SourceError(f"constants.{name} is also a column")
-    columns = {name: _column(name, value) for name, value in tables["columns"].items()}
+    time = tables["columns"].pop(TIME, None) if rows != "day" else None
+    columns, combined = {}, {}
+    for name, value in tables["columns"].items():
+        column = _column(name, value)
+        if isinstance(column, Combined):
+            combined[name] = column
+        else:
+            columns[name] = column
     constants = {
         name: _canonical_value(f"constants.{name}", name, value)
         for name, value in tables["constants"].items()
     }
     if "date" not in columns:
         raise SourceError("columns.date is missing")
-    if "calories_burned" in columns and "calories_kind" not in columns | constants:
+    if "calories_burned" in columns | combined and "calories_kind" not in columns | constants:
         raise SourceError("constants.calories_kind is missing: set it to total or active")
     date_format = _date_format(declared)
     zero_is_missing = _strings(declared, "zero_is_missing")
@@ -182,30 +226,81 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         encoding=_encoding(declared),
         missing=_MISSING | _strings(declared, "missing"),
         zero_is_missing=zero_is_missing,
+        combined=combined,
+        rows=rows,
+        time=None if time is None else _typed(time, str, f"columns.{TIME}"),
     )
 
 
-def _column(name: str, declared: Any) -> tuple[str, float]:
-    """The file's column for a canonical one, and the factor to the canonical unit."""
+def as_json_values(layout: Layout) -> dict[str, Any]:
+    """The fields of a layout as JSON values, such as an import stores them.
+
+    Fields that earlier versions lack are left out where they say nothing, so that an export that
+    such a version imported with the same layout counts as already imported.
+    """
+    later: dict[str, Any] = {"combined": {}, "rows": "day", "time": None}
+    fields = asdict(layout)
+    kept = {
+        name: value for name, value in fields.items() if name not in later or value != later[name]
+    }
+    values: dict[str, Any] = json.loads(json.dumps(kept, default=sorted))
+    return values
+
+
+def _column(name: str, declared: Any) -> tuple[str, float] | Combined:
+    """The file's column for a canonical one, and the factor to the canonical unit; or several."""
     key = f"columns.{name}"
     if isinstance(declared, str):
         return declared, 1.0
-    _check_names(f"{key}.", _typed(declared, dict, key), {"column", "unit", "values"})
-    if "column" not in declared:
-        raise SourceError(f"{key}.column is missing")
+    if isinstance(declared, list):
+        declared = {"column": declared}
+    keys = {"column", "columns", "missing_part", "unit", "values"}
+    _check_names(f"{key}.", _typed(declared, dict, key), keys)
+    if len({"column", "columns"} & declared.keys()) != 1:
+        what = "is missing" if "columns" not in declared else "and columns exclude each other"
+        raise SourceError(f"{key}.column {what}")
+    factor = _factor(name, declared)
+    if "columns" not in declared and not isinstance(declared["column"], list):
+        if "missing_part" in declared:
+            raise SourceError(f"{key}.missing_part is for a list of columns")
+        return _typed(declared["column"], str, f"{key}.column"), factor
+    if name not in COMBINABLE:
+        combinable = ", ".join(sorted(COMBINABLE))
+        raise SourceError(f"{key} has several columns; only these may have: {combinable}")
+    if "values" in declared:
+        raise SourceError(f"{key}.values is for one column")
+    missing_part = _one_of(declared, "missing_part", _MISSING_PARTS, f"{key}.")
+    if "columns" in declared:
+        pattern = _typed(declared["columns"], str, f"{key}.columns")
+        if pattern.count("*") != 1:
+            raise SourceError(
+                f"{key}.columns is {shorten(pattern)}, without one * for a number or a time of day"
+            )
+        return Combined(pattern=pattern, factor=factor, missing_part=missing_part)
+    parts = tuple(_typed(each, str, f"{key}.column") for each in declared["column"])
+    if len(set(parts)) != len(parts) or not parts:
+        raise SourceError(f"{key}.column is {shorten(declared['column'])}, not different columns")
+    return Combined(columns=parts, factor=factor, missing_part=missing_part or "missing")
+
+
+def _factor(name: str, declared: Mapping[str, Any]) -> float:
+    """The factor from the declared unit to that of the canonical column `name`."""
+    key = f"columns.{name}.unit"
     units = UNITS.get(name, {})
     unit = declared.get("unit", next(iter(units), None))
     if units and (not isinstance(unit, str) or unit not in units):
-        raise SourceError(f"{key}.unit is {shorten(unit)}, not one of {', '.join(units)}")
+        raise SourceError(f"{key} is {shorten(unit)}, not one of {', '.join(units)}")
     if not units and "unit" in declared:
-        raise SourceError(f"{key}.unit: {name} has only one unit")
-    return _typed(declared["column"], str, f"{key}.column"), units[unit] if units else 1.0
+        raise SourceError(f"{key}: {name} has only one unit")
+    return units[unit] if units else 1.0
 
 
 def _codes(name: str, declared: Any) -> dict[str, Any]:
     """The values of the codes of a column; empty if it has none."""
     key = f"columns.{name}.values"
-    codes = {} if isinstance(declared, str) else _typed(declared.get("values", {}), dict, key)
+    codes = (
+        {} if isinstance(declared, str | list) else _typed(declared.get("values", {}), dict, key)
+    )
     return {code: _canonical_value(f"{key}.{code}", name, value) for code, value in codes.items()}
 
 
@@ -252,6 +347,15 @@ def _string(declared: Mapping[str, Any], key: str) -> str | None:
     return None if value is None else str(_typed(value, str, key))
 
 
+def _one_of(
+    declared: Mapping[str, Any], key: str, known: Iterable[str], prefix: str = ""
+) -> str | None:
+    value = declared.get(key)
+    if value is not None and (not isinstance(value, str) or value not in known):
+        raise SourceError(f"{prefix}{key} is {shorten(value)}, not one of {', '.join(known)}")
+    return value
+
+
 def _strings(declared: Mapping[str, Any], key: str) -> frozenset[str]:
     return frozenset(_typed(each, str, key) for each in _typed(declared.get(key, []), list, key))
 
@@ -262,9 +366,12 @@ def _typed(value: Any, expected: type, key: str) -> Any:
     return value
 
 
-def _check_names(prefix: str, names: Iterable[str], known: Collection[str]) -> None:
+def _check_names(
+    prefix: str, names: Iterable[str], known: Collection[str], about: str = ""
+) -> None:
     for name in names:
         if name not in known:
+            allowed = ", ".join(sorted(known))
             raise SourceError(
-                f"{prefix}{shorten(name)[1:-1]} is unknown; known are {', '.join(sorted(known))}"
+                f"{prefix}{shorten(name)[1:-1]} is unknown{about}; known are {allowed}"
             )

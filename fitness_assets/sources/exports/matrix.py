@@ -16,9 +16,10 @@ from fitness_assets.sources.exports import (
     reader,
     sqlite,
     tables,
+    tidy_values,
     xml_stream,
 )
-from fitness_assets.sources.exports.formats import apple_health, fitbit_web, tidy
+from fitness_assets.sources.exports.formats import apple_health, fitbit_web
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.registry import FORMATS
 
@@ -59,8 +60,8 @@ def _matrix(formats: list[Format]) -> Iterator[str]:
 def _limits() -> Iterator[str]:
     rows = {
         "CSV": f"{tables.MAX_COLUMNS:,} columns; {tables.MAX_ROW_LENGTH:,} characters a row, "
-        f"{csv.field_size_limit():,} a value; {tidy.MAX_TEXT_LENGTH:,} characters a text that is "
-        "imported",
+        f"{csv.field_size_limit():,} a value; {tidy_values.MAX_TEXT_LENGTH:,} characters a text "
+        "that is imported",
         "Parquet": f"{parquet_limits.MAX_COLUMNS:,} columns, {parquet_limits.MAX_ROWS:,} rows, "
         f"{_size(parquet_limits.MAX_METADATA_BYTES)} of metadata; in a row group "
         f"{_size(parquet_limits.MAX_COLUMN_BYTES)} a column and "

@@ -16,8 +16,9 @@ from fitness_assets.sources.exports.date_order import detect_date_order
 from fitness_assets.sources.exports.number_style import DecimalDetector, NumberColumn, to_point
 
 _DELIMITERS = ",;\t"
-#: Limits on one table. A value has at most 131,072 characters, the limit of `csv`.
-MAX_COLUMNS = 1_000
+#: Limits on one table. A day has 1,440 minutes, which may be columns. A value has at most 131,072
+#: characters, the limit of `csv`.
+MAX_COLUMNS = 2_000
 MAX_ROW_LENGTH = 1 << 20
 # A file has few dates, each written in few ways.
 _MAX_DATE_LENGTH, _MAX_DATES = 40, 100_000

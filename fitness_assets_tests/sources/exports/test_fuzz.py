@@ -170,6 +170,44 @@ def test_cells_of_the_wrong_type(tmp_path: Path, name: str) -> None:
     assert 0 < accepted < total
 
 
+LAYOUT = {
+    "rows": "hour",
+    "decimal": ".",
+    "missing": ["-"],
+    "columns": {
+        "date": "day",
+        "time": "hour",
+        "steps": ["a", "b"],
+        "floors": {"column": ["c", "d"], "missing_part": "zero"},
+        "distance_km": {"columns": "m*", "unit": "m"},
+        "heart_rate_avg": {"column": "bpm", "values": {"low": 50}},
+    },
+    "constants": {"age": 40},
+}
+
+
+def test_layouts_of_the_wrong_type() -> None:
+    # A TOML document is a table.
+    tables = [misfit for misfit in misfits(LAYOUT) if isinstance(misfit, dict)]
+    refused = 0
+    for misfit in tables:
+        try:
+            parse(misfit)
+        except SourceError:
+            refused += 1
+    assert 0 < refused < len(tables)
+
+
+def test_mutated_rows_of_hours(tmp_path: Path) -> None:
+    rows = "".join(f"2023-04-02,{hour},5,6,1,,7,8,{60 + hour}\n" for hour in range(24))
+    content = f"day,hour,a,b,c,d,m1,m2,bpm\n{rows}".encode()
+    accepted = sum(
+        accepts(write_files(tmp_path, {"x.csv": mutant}), layout=parse(LAYOUT))
+        for mutant in mutants(content, "hours")
+    )
+    assert 0 < accepted < MUTATIONS
+
+
 @pytest.mark.parametrize("name", ["apple_health", "takeout", "tidy"])
 def test_mutated_zips(tmp_path: Path, name: str) -> None:
     # Two copies of each file: after damage to one, the other can be read.

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from fitness_assets.errors import SourceError
-from fitness_assets.sources.exports.layout import load, parse
+from fitness_assets.sources.exports.layout import as_json_values, load, parse
 from fitness_assets_tests.support.exports import write_files
 
 
@@ -47,6 +47,49 @@ from fitness_assets_tests.support.exports import write_files
         ({"columns": {"date": "d"}, "missing": [5]}, "missing is 5, not a string"),
         ({"columns": {"date": "d"}, "zero_is_missing": ["x"]}, "zero_is_missing: x is unknown"),
         ({"columns": {"date": "d"}, "date_format": 5}, "date_format is 5, not a string"),
+        ({"columns": {"date": "d", "steps": []}}, "columns.steps.column is [], not different col"),
+        (
+            {"columns": {"date": "d", "steps": ["a", "a"]}},
+            "columns.steps.column is ['a', 'a'], not different columns",
+        ),
+        ({"columns": {"date": "d", "steps": ["a", 5]}}, "columns.steps.column is 5, not a string"),
+        (
+            {"columns": {"date": "d", "sex": ["a", "b"]}},
+            "columns.sex has several columns; only these may have: active_minutes, calories_burned",
+        ),
+        (
+            {"columns": {"date": "d", "steps": {"column": "a", "columns": "a*"}}},
+            "columns.steps.column and columns exclude each other",
+        ),
+        (
+            {"columns": {"date": "d", "steps": {"columns": "Steps"}}},
+            "columns.steps.columns is 'Steps', without one * for a number or a time of day",
+        ),
+        (
+            {"columns": {"date": "d", "steps": {"column": ["a"], "missing_part": 0}}},
+            "columns.steps.missing_part is 0, not one of missing, zero",
+        ),
+        (
+            {"columns": {"date": "d", "steps": {"column": "a", "missing_part": "zero"}}},
+            "columns.steps.missing_part is for a list of columns",
+        ),
+        (
+            {"columns": {"date": "d", "steps": {"column": ["a"], "values": {"x": 1}}}},
+            "columns.steps.values is for one column",
+        ),
+        (
+            {"rows": "week", "columns": {"date": "d"}},
+            "rows is 'week', not one of day, hour, minute",
+        ),
+        ({"columns": {"date": "d", "time": "t"}}, "columns.time is unknown; known are active_min"),
+        (
+            {"rows": "hour", "columns": {"date": "d", "time": 5}},
+            "columns.time is 5, not a string",
+        ),
+        (
+            {"rows": "minute", "columns": {"date": "d", "sleep_hours": "s"}},
+            "columns.sleep_hours is unknown in rows of a minute; known are active_minutes, cal",
+        ),
     ],
 )
 def test_a_wrong_layout_names_its_key(declared: dict[str, Any], message: str) -> None:
@@ -60,3 +103,12 @@ def test_an_unreadable_layout_is_named(tmp_path: Path) -> None:
     for name in ("a", "b", "missing"):
         with pytest.raises(SourceError, match=rf"/{name}\.toml"):
             load(tmp_path / f"{name}.toml")
+
+
+def test_a_layout_that_an_earlier_version_could_read_is_stored_as_before() -> None:
+    plain = {"columns": {"date": "d", "steps": "n"}}
+    assert as_json_values(parse(plain)).keys().isdisjoint({"combined", "rows", "time"})
+    combined = {"rows": "hour", "columns": {"date": "d", "time": "t", "steps": ["a", "b"]}}
+    stored = as_json_values(parse(combined))
+    assert stored["combined"]["steps"]["columns"] == ["a", "b"]
+    assert (stored["rows"], stored["time"]) == ("hour", "t")

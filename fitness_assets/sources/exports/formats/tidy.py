@@ -1,34 +1,33 @@
-"""Tidy CSV or Parquet: one row a user and day, with canonical column names or by a layout."""
+"""Tidy CSV or Parquet: one row a user and day, with canonical column names or by a layout.
+
+With a layout, a row may be a minute or an hour too.
+"""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
-from functools import lru_cache, partial
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.activities import activity
-from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, schema_of
-from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import check_day
+from fitness_assets.record.raw import FULL_SCHEMA, NUMBERS, OPTIONAL, SCHEMA, schema_of
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.layout import CANONICAL, Layout
+from fitness_assets.sources.exports.interval_days import IntervalDays
+from fitness_assets.sources.exports.layout import CANONICAL, OF_INTERVALS, TIME, Layout
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.tables import Table, csv_header
+from fitness_assets.sources.exports.tidy_values import amount, convert, day_and_minute, stored
 from fitness_assets.sources.exports.users import UserIds
 from fitness_assets.sources.parquet_limits import batches
-from fitness_assets.text import shorten
 
 _PARQUET_MAGIC = b"PAR1"
 _ROWS_PER_BATCH = 8192
 # Characters of the values of a batch.
 _MAX_BATCH_LENGTH = 8 << 20
-MAX_TEXT_LENGTH = 1_000
-_MAX_INT32 = 2**31 - 1
 _REQUIRED = {"user_id", "date"}
 _MEASURES = set(FULL_SCHEMA.names) - _REQUIRED
 # Columns of files with several rows a day, which are not tidy.
@@ -37,7 +36,6 @@ _NO_USER = (
     "it has no column user_id: name the user (--user NAME, or a folder NAME in the inbox), or "
     "declare the column in a layout"
 )
-_INTEGERS = {field.name for field in FULL_SCHEMA if pa.types.is_integer(field.type)}
 
 # The places of some rows, and their values by column of the file.
 _Rows = tuple[list[str], dict[str, list[Any]]]
@@ -59,69 +57,145 @@ def read(
 ) -> Iterator[pa.RecordBatch]:
     """The records of `members`, one a row: rows of the same user and day are all returned.
 
-    Rows before damage in a file are returned too, since the file is streamed.
+    Rows before damage in a file are returned too, since the file is streamed. Rows of minutes and
+    hours are combined.
     """
     users = UserIds(quarantine)
+    layout = options.layout or CANONICAL
+    days = None if layout.rows == "day" else IntervalDays(FORMAT.name, layout, options)
     for member in members:
         try:
-            yield from _read_member(member, options, users, quarantine)
+            for rows in _read_member(member, options, users, quarantine):
+                if days is None:
+                    yield from _records(rows, member, quarantine)
+                else:
+                    _add_intervals(days, rows, member, quarantine)
         except SourceError as error:
             quarantine(member.name, "", str(error))
+    if days is not None:
+        yield from days.record_batches(quarantine, options.delivered)
+
+
+@dataclass(frozen=True)
+class _Converted:
+    """Rows of a file as the canonical record holds them.
+
+    Attributes
+    ----------
+    places : list of str
+    columns : dict of str to list
+        By canonical column; `TIME` too, in minutes, if a row stands for a part of a day.
+    errors : dict of int to str
+        Why a row cannot be used, by its index.
+    """
+
+    places: list[str]
+    columns: dict[str, list[Any]]
+    errors: dict[int, str]
 
 
 def _read_member(
     member: Member, options: ImportOptions, users: UserIds, quarantine: Quarantine
-) -> Iterator[pa.RecordBatch]:
+) -> Iterator[_Converted]:
     layout = options.layout or CANONICAL
     is_parquet = member.head().startswith(_PARQUET_MAGIC)
     read_rows = _parquet_rows if is_parquet else _csv_rows
     defaults = {
-        "source": FORMAT.name,
+        "source": FORMAT.name if layout.rows == "day" else "",
         "ingested_at": options.delivered,
         "user_id": options.user,
         **layout.constants,
     }
     for places, values in read_rows(member, layout, defaults, quarantine):
         errors: dict[int, str] = {}
-        columns = []
-        schema = schema_of(
-            [name for name in OPTIONAL if layout.columns.get(name, ("", 1.0))[0] in values]
+        columns: dict[str, list[Any]] = {}
+        names = SCHEMA.names if layout.rows == "day" else (*OF_INTERVALS, TIME)
+        for name in (*names, *(name for name in OPTIONAL if name not in names)):
+            converted = _column(name, values, layout, options, errors)
+            if converted is None and name in OPTIONAL:
+                continue
+            known = converted or [None] * len(places)
+            default = defaults.get(name)
+            columns[name] = [default if value is None else value for value in known]
+            if name in _MEASURES and any(value is not None for value in known):
+                member.usage.columns.add(name)
+        columns["user_id"] = _convert_all(
+            columns["user_id"], lambda user: user and users.read(user, member.name), errors
         )
-        for field in schema:
-            name = field.name
-            column, factor = layout.columns.get(name, ("", 1.0))
-            if column in values:
-                convert = partial(_convert, name, factor, layout)
-                converted = _convert_all(values[column], convert, defaults.get(name), errors)
-                if name not in _REQUIRED and any(value is not None for value in converted):
-                    member.usage.columns.add(name)
-            else:
-                converted = [defaults.get(name)] * len(places)
-            if name == "user_id":
-                converted = _convert_all(
-                    converted, lambda user: user and users.read(user, member.name), None, errors
-                )
-            if not field.nullable:
-                missing = {i: f"{name} is missing" for i, v in enumerate(converted) if v is None}
-                errors = missing | errors
-            columns.append(pa.array(converted, field.type))
-        for index in sorted(errors):
-            quarantine(member.name, places[index], errors[index])
-        valid = pa.array([index not in errors for index in range(len(places))], pa.bool_())
-        nullable = pa.schema([field.with_nullable(True) for field in schema])
-        batch = pa.record_batch(columns, nullable).filter(valid)
-        if batch.num_rows:
-            member.usage.records += batch.num_rows
-            yield batch.cast(schema)
+        for name in _REQUIRED:
+            missing = {
+                index: f"{name} is missing"
+                for index, value in enumerate(columns[name])
+                if value is None
+            }
+            errors = missing | errors
+        yield _Converted(places, columns, errors)
+
+
+def _records(rows: _Converted, member: Member, quarantine: Quarantine) -> Iterator[pa.RecordBatch]:
+    """The records of rows that are days."""
+    for index in sorted(rows.errors):
+        quarantine(member.name, rows.places[index], rows.errors[index])
+    schema = schema_of(rows.columns)
+    valid = pa.array([index not in rows.errors for index in range(len(rows.places))], pa.bool_())
+    nullable = pa.schema([field.with_nullable(True) for field in schema])
+    arrays = [pa.array(rows.columns[field.name], field.type) for field in schema]
+    batch = pa.record_batch(arrays, nullable).filter(valid)
+    if batch.num_rows:
+        member.usage.records += batch.num_rows
+        yield batch.cast(schema)
+
+
+def _add_intervals(
+    days: IntervalDays, rows: _Converted, member: Member, quarantine: Quarantine
+) -> None:
+    """Add rows that are minutes or hours to `days`."""
+    numbers = [name for name in rows.columns if name in NUMBERS]
+    for index, place in enumerate(rows.places):
+        reason = rows.errors.get(index)
+        row = {name: column[index] for name, column in rows.columns.items()}
+        if reason is None:
+            values = {name: row[name] for name in numbers if row[name] is not None}
+            try:
+                days.add(row["user_id"], row["date"], row[TIME], row["source"], values)
+                member.usage.records += bool(values)
+            except ValueError as error:
+                reason = str(error)
+        if reason is not None:
+            quarantine(member.name, place, reason)
+
+
+def _column(
+    name: str,
+    values: Mapping[str, list[Any]],
+    layout: Layout,
+    options: ImportOptions,
+    errors: dict[int, str],
+) -> list[Any] | None:
+    """The values of a canonical column; None if the file has none. Adds to `errors`, by row."""
+    if name in layout.combined:
+        combined = layout.combined[name]
+        parts = combined.of(values)
+        to_amount = partial(amount, name, combined.factor, layout)
+        by_part = [_convert_all(values[part], to_amount, errors) for part in parts]
+        totals = [combined.value(name, row) for row in zip(*by_part, strict=True)]
+        return _convert_all(totals, partial(stored, name, layout), errors)
+    if layout.rows != "day" and name in {"date", TIME}:
+        stamps = values[layout.columns["date"][0]]
+        times = values[layout.time] if layout.time is not None else [None] * len(stamps)
+        convert_time = partial(day_and_minute, layout=layout, zone=options.zone)
+        moments = _convert_all(list(zip(stamps, times, strict=True)), convert_time, errors)
+        return [None if moment is None else moment[name == TIME] for moment in moments]
+    column, factor = layout.columns.get(name, ("", 1.0))
+    if column not in values:
+        return None
+    return _convert_all(values[column], partial(convert, name, factor, layout), errors)
 
 
 def _convert_all(
-    values: Sequence[Any],
-    convert: Callable[[Any], Any],
-    default: Any,
-    errors: dict[int, str],
+    values: Sequence[Any], convert: Callable[[Any], Any], errors: dict[int, str]
 ) -> list[Any]:
-    """`values` converted, with `default` for missing ones; adds to `errors`, by row."""
+    """`values` converted; adds to `errors`, by row."""
     converted = []
     for index, value in enumerate(values):
         try:
@@ -129,89 +203,8 @@ def _convert_all(
         except (ValueError, TypeError) as error:
             errors.setdefault(index, str(error))
             result = None
-        converted.append(default if result is None else result)
+        converted.append(result)
     return converted
-
-
-def _convert(name: str, factor: float, layout: Layout, value: Any) -> Any:
-    """A value of the file as the canonical column `name` holds it; None if it is missing."""
-    if isinstance(value, str):
-        value = value.strip()
-        codes = layout.values.get(name, {})
-        if value in codes:
-            return codes[value]
-        value = None if value in layout.missing else value
-    # Some writers use NaN for a missing value.
-    if value is None or value != value:  # noqa: PLR0124
-        return None
-    try:
-        converter = _CONVERTERS.get(name)
-        if converter is not None:
-            return converter(value, layout.date_format)
-        amount = (parsing.parse_amount(value) or 0.0) * factor
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{name}: {error}") from error
-    if amount == 0 and name in layout.zero_is_missing:
-        return None
-    if name not in _INTEGERS:
-        return amount
-    if amount > _MAX_INT32:
-        raise ValueError(f"{name} is {amount:.0f}")
-    return round(amount)
-
-
-def _to_text(value: Any, _date_format: str | None) -> str | None:
-    if isinstance(value, str | bytes) and len(value) > MAX_TEXT_LENGTH:
-        raise ValueError(f"{shorten(value)} has {len(value):,} characters")
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if is_whole else value).strip() or None
-
-
-def _to_timestamp(value: Any, _date_format: str | None) -> datetime:
-    stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    check_day(stamp.date())
-    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
-
-
-def _to_local_time(value: Any, _date_format: str | None) -> datetime:
-    """A time on the local clock; for a timestamp with an offset, the time that it shows."""
-    stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
-    check_day(stamp.date())
-    return stamp.replace(tzinfo=None)
-
-
-def _to_day(value: Any, date_format: str | None) -> date:
-    """A day; for a timestamp the day that it shows, whatever its offset."""
-    if isinstance(value, datetime):
-        return check_day(value.date())
-    if isinstance(value, date):
-        return check_day(value)
-    text = str(value).strip()
-    if len(text) > MAX_TEXT_LENGTH:
-        raise ValueError(f"{shorten(text)} is not a date")
-    return _parse_day(text, date_format)
-
-
-@lru_cache(maxsize=4096)
-def _parse_day(text: str, date_format: str | None) -> date:
-    if date_format is None:
-        return parsing.parse_day(text)
-    return check_day(datetime.strptime(text, date_format).date())  # noqa: DTZ007 - a day
-
-
-def _to_activity(value: Any, _date_format: str | None) -> str | None:
-    return activity(_to_text(value, None) or "")
-
-
-# Converters of columns that are not amounts.
-_CONVERTERS: dict[str, Callable[[Any, str | None], Any]] = {
-    **{field.name: _to_text for field in FULL_SCHEMA if pa.types.is_string(field.type)},
-    "date": _to_day,
-    "ingested_at": _to_timestamp,
-    "sleep_start": _to_local_time,
-    "sleep_end": _to_local_time,
-    "activity_type": _to_activity,
-}
 
 
 def _csv_rows(
@@ -221,6 +214,10 @@ def _csv_rows(
     columns = _columns_to_read(table.names, layout, defaults, member)
     numbers = {
         column: number_column(name, factor) for name, (column, factor) in layout.columns.items()
+    } | {
+        column: number_column(name, combined.factor)
+        for name, combined in layout.combined.items()
+        for column in combined.of(columns)
     }
     date_column = layout.columns["date"][0] if layout.date_format is None else None
     table.detect(numbers, date_column, decimal=layout.decimal)
@@ -268,6 +265,11 @@ def _columns_to_read(
     user is declared.
     """
     columns = {column for column, _ in layout.columns.values()}
+    columns |= {layout.time} if layout.time is not None else set()
+    for combined in layout.combined.values():
+        columns |= {*combined.columns, *combined.of(names)}
+        if not combined.of(names):
+            raise SourceError(f"{member.name} has no column {combined.pattern}")
     if layout is CANONICAL and "user_id" not in names and not defaults["user_id"]:
         raise SourceError(f"{member.name}: {_NO_USER}")
     missing = sorted(({"date"} if layout is CANONICAL else columns) - set(names))
@@ -289,7 +291,8 @@ FORMAT = Format(
     has_user_ids=True,
     identified_by="CSV with `date` and at least one more canonical column, and with `user_id` "
     "unless the user is declared; any Parquet file; with a layout, any CSV or Parquet file.",
-    dates="`date` as 2023-04-30, or in the layout's `date_format`: the local day.",
+    dates="`date` as 2023-04-30, or in the layout's `date_format`: the local day. With `rows` of a "
+    "layout, minutes or hours, as timestamps or with a column of the time of day.",
     units="The canonical units, or those that the layout declares.",
     columns={field.name: f"`{field.name}`" for field in FULL_SCHEMA if field.name not in _REQUIRED},
 )

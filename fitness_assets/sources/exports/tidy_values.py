@@ -1,0 +1,215 @@
+"""The values of tidy files, as the canonical record holds them."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, tzinfo
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+
+from fitness_assets.record.activities import activity
+from fitness_assets.record.raw import FULL_SCHEMA
+from fitness_assets.sources.exports import parsing
+from fitness_assets.sources.exports.aggregate import check_day
+from fitness_assets.sources.exports.combined_columns import summed
+from fitness_assets.sources.exports.layout import Layout
+from fitness_assets.sources.exports.written_times import parse_shown
+from fitness_assets.text import shorten
+
+MAX_TEXT_LENGTH = 1_000
+_MAX_INT32 = 2**31 - 1
+_DAY_MINUTES, _HOUR_MINUTES = 1440, 60
+_INTEGERS = {field.name for field in FULL_SCHEMA if pa.types.is_integer(field.type)}
+
+
+def convert(name: str, factor: float, layout: Layout, value: Any) -> Any:
+    """A value of the file as the canonical column `name` holds it; None if it is missing.
+
+    Parameters
+    ----------
+    name : str
+    factor : float
+        From the file's unit to the canonical unit.
+    layout : Layout
+    value : object
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it is not a value of the column.
+    """
+    converter = _CONVERTERS.get(name)
+    if converter is None:
+        return stored(name, layout, amount(name, factor, layout, value))
+    value, is_known = _known(name, layout, value)
+    if value is None or is_known:
+        return value
+    try:
+        return converter(value, layout.date_format)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _known(name: str, layout: Layout, value: Any) -> tuple[Any, bool]:
+    """A value, or None if it is missing; and whether it is that of a code of the layout."""
+    if isinstance(value, str):
+        value = value.strip()
+        codes = layout.values.get(name, {})
+        if value in codes:
+            return codes[value], True
+        value = None if value in layout.missing else value
+    # Some writers use NaN for a missing value.
+    return (None if value is None or value != value else value), False  # noqa: PLR0124
+
+
+def amount(name: str, factor: float, layout: Layout, value: Any) -> float | None:
+    """An amount in the canonical unit, not rounded; None if it is missing.
+
+    Parameters and errors are those of `convert`.
+    """
+    value, is_known = _known(name, layout, value)
+    if value is None:
+        return None
+    try:
+        found = (parsing.parse_amount(value) or 0.0) * (1.0 if is_known else factor)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{name}: {error}") from error
+    # A part of a sum may be zero.
+    is_missing = found == 0 and name in layout.zero_is_missing and not summed(name)
+    return None if is_missing else found
+
+
+def stored(name: str, layout: Layout, amount: float | None) -> float | int | None:
+    """An amount as the canonical column `name` holds it; unchanged if it is of a part of a day.
+
+    Raises
+    ------
+    ValueError
+        If it is too large for a whole number.
+    """
+    if amount is None or (amount == 0 and name in layout.zero_is_missing):
+        return None
+    if name not in _INTEGERS or layout.rows != "day":
+        return amount
+    if amount > _MAX_INT32:
+        raise ValueError(f"{name} is {amount:.0f}")
+    return round(amount)
+
+
+def _to_text(value: Any, _date_format: str | None) -> str | None:
+    if isinstance(value, str | bytes) and len(value) > MAX_TEXT_LENGTH:
+        raise ValueError(f"{shorten(value)} has {len(value):,} characters")
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value).strip() or None
+
+
+def _to_timestamp(value: Any, _date_format: str | None) -> datetime:
+    stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    check_day(stamp.date())
+    return stamp if stamp.tzinfo else stamp.replace(tzinfo=UTC)
+
+
+def _to_local_time(value: Any, _date_format: str | None) -> datetime:
+    """A time on the local clock; for a timestamp with an offset, the time that it shows."""
+    stamp = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    check_day(stamp.date())
+    return stamp.replace(tzinfo=None)
+
+
+def _to_day(value: Any, date_format: str | None) -> date:
+    """A day; for a timestamp the day that it shows, whatever its offset."""
+    if isinstance(value, datetime):
+        return check_day(value.date())
+    if isinstance(value, date):
+        return check_day(value)
+    text = str(value).strip()
+    if len(text) > MAX_TEXT_LENGTH:
+        raise ValueError(f"{shorten(text)} is not a date")
+    return _parse_day(text, date_format)
+
+
+@lru_cache(maxsize=4096)
+def _parse_day(text: str, date_format: str | None) -> date:
+    if date_format is None:
+        return parsing.parse_day(text)
+    return check_day(datetime.strptime(text, date_format).date())  # noqa: DTZ007 - a day
+
+
+def _to_activity(value: Any, _date_format: str | None) -> str | None:
+    return activity(_to_text(value, None) or "")
+
+
+# Converters of columns that are not amounts.
+_CONVERTERS: dict[str, Callable[[Any, str | None], Any]] = {
+    **{field.name: _to_text for field in FULL_SCHEMA if pa.types.is_string(field.type)},
+    "date": _to_day,
+    "ingested_at": _to_timestamp,
+    "sleep_start": _to_local_time,
+    "sleep_end": _to_local_time,
+    "activity_type": _to_activity,
+}
+
+
+def day_and_minute(
+    values: tuple[Any, Any], layout: Layout, zone: tzinfo | None
+) -> tuple[date, int] | None:
+    """The day and the minute of the day at which a row begins, on the user's clock.
+
+    Parameters
+    ----------
+    values : tuple
+        Of the columns ``date`` and ``time``. Without a time, the date is a timestamp.
+    layout : Layout
+    zone : tzinfo or None
+        Of the user. A timestamp with an offset is converted to it; without it, the time that it
+        shows is used.
+
+    Returns
+    -------
+    tuple of date and int, or None
+        None if the date is missing.
+
+    Raises
+    ------
+    ValueError
+        If it is not a time.
+    """
+    stamp, time = values
+    stamp, _ = _known("date", layout, stamp)
+    if stamp is None:
+        return None
+    if layout.time is not None:
+        day = _to_day(stamp, layout.date_format)
+        return day, _minute_of(time, 60 if layout.rows == "hour" else 1)
+    shown = _to_moment(stamp, layout.date_format)
+    if shown.tzinfo is not None and zone is not None:
+        shown = shown.astimezone(zone)
+    return check_day(shown.date()), shown.hour * _HOUR_MINUTES + shown.minute
+
+
+def _to_moment(value: Any, date_format: str | None) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    text = str(value).strip()
+    if len(text) > MAX_TEXT_LENGTH:
+        raise ValueError(f"{shorten(text)} is not a timestamp")
+    if date_format is not None:
+        return datetime.strptime(text, date_format)  # noqa: DTZ007 - the format may have an offset
+    if ":" not in text:
+        raise ValueError(f"{shorten(text)} has no time of day: declare columns.time")
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return parse_shown(text)
+
+
+def _minute_of(value: Any, unit: int) -> int:
+    """The minute of the day of ``13:45``, or of a number of units of so many minutes."""
+    text = str(value).strip()
+    if ":" in text:
+        shown = parse_shown(f"2000-01-01 {text}")
+        return shown.hour * _HOUR_MINUTES + shown.minute
+    number = float(text) if text.replace(".", "", 1).isdecimal() else -1.0
+    if not number.is_integer() or not 0 <= number * unit < _DAY_MINUTES:
+        raise ValueError(f"{shorten(text)} is not a time of day")
+    return int(number) * unit
