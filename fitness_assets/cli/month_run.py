@@ -145,7 +145,7 @@ def _failed(run: dg.ExecuteInProcessResult, assets: Sequence[str]) -> list[str]:
 
 def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
     return [
-        f"{check.check_name}: {check.description}"
+        f"{check.asset_key.to_user_string()}: {check.check_name}: {check.description}"
         for check in run.get_asset_check_evaluations()
         if not check.passed and not check.blocking
     ]

@@ -189,7 +189,7 @@ def test_a_file_that_cannot_be_read_is_skipped_with_a_warning(
         ended = outcomes(settings, ["raw_telemetry"])
         assert all(outcome.error is None for outcome in ended.values()), reason
         (warning,) = ended["2023-05"].warnings
-        assert warning.startswith(f"every_file_read: more/extra.parquet {reason}")
+        assert warning.startswith(f"raw_telemetry: every_file_read: more/extra.parquet {reason}")
         unread = Workspace.of(settings).raw.info("2023-05").unread
         assert list(unread) == ["more/extra.parquet"]
         assert extra.read_bytes() == content, "the file is not moved"
