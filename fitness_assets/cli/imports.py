@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fitness_assets import system_errors
 from fitness_assets.cli.terminal import say
 from fitness_assets.declarations import timezone_of
 from fitness_assets.errors import FitnessError
 from fitness_assets.formatting import number
 from fitness_assets.settings import Settings
-from fitness_assets.system_errors import explain
 
 if TYPE_CHECKING:
     from fitness_assets.sources.exports.options import ImportOptions
@@ -45,6 +45,12 @@ if TYPE_CHECKING:
     help="A TOML file with the order in which sources are preferred, such as "
     'order = ["Oura", "watch"].',
 )
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Say how each PATH would be read, and import nothing. For an unknown CSV, write a "
+    "layout to begin with next to it.",
+)
 def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     paths: tuple[Path, ...],
     user: str | None,
@@ -52,6 +58,7 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     zones: tuple[str, ...],
     layout: Path | None,
     sources: Path | None,
+    explain: bool,
 ) -> None:
     """Import device exports, and materialize the months that they affect.
 
@@ -60,6 +67,9 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     was left out and why. The original is not changed; a copy is kept. Importing the same export
     again changes nothing. A PATH may be a link; links and pipes within a folder are not read. Needs
     FITNESS_SOURCE=exports.
+
+    With --explain nothing is imported: it prints formats, time zone, what would be used of each
+    file, the first records and problems.
     """
     settings = Settings.from_env()
     from fitness_assets.cli.import_table import print_files
@@ -67,23 +77,42 @@ def import_(  # noqa: PLR0913, PLR0917 - one parameter an option
     from fitness_assets.sources.configured import configured_imports
 
     options = _options(settings, user, timezone, zones, layout, sources)
+    # A link that the user names is followed. Links within a folder are not.
+    targets = [each.resolve() if each.is_symlink() else each for each in paths]
+    if explain:
+        _explain(targets, options)
+        return
     imports = configured_imports(settings)
     changed: set[str] = set()
     failed = False
-    # A link that the user names is followed. Links within a folder are not.
-    for path in (each.resolve() if each.is_symlink() else each for each in paths):
+    for path in targets:
         try:
             with bytes_bar(path.name) as progress:
                 imported, months = imports.add(path, options, progress)
         except (FitnessError, OSError) as error:
             failed = True
-            say(f"fitness: {explain(error, str(path)) or error}", err=True)
+            say(f"fitness: {system_errors.explain(error, str(path)) or error}", err=True)
             continue
         changed |= months
         done = _what_was_done(imported, is_new=bool(months))
         say(f"{path.name}  {summary(imported)}{done}")
         print_files(imported.files)
     _rebuild(settings, changed)
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _explain(paths: list[Path], options: "ImportOptions") -> None:
+    """Print how each of `paths` would be read; exit with 1 if any cannot be."""
+    from fitness_assets.cli.explain import explain_path
+
+    failed = False
+    for path in paths:
+        try:
+            failed |= not explain_path(path, options)
+        except (FitnessError, OSError) as error:
+            failed = True
+            say(f"fitness: {system_errors.explain(error, str(path)) or error}", err=True)
     if failed:
         raise click.exceptions.Exit(1)
 

@@ -12,7 +12,7 @@ from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.formats import tidy
 from fitness_assets.sources.exports.options import STREAMS, ImportOptions
 from fitness_assets.sources.exports.registry import FORMATS, group_by_format, unknown_format
-from fitness_assets.sources.exports.report import FileReport, grouped, pattern_of
+from fitness_assets.sources.exports.report import FileReport, grouped, note_of_unread, pattern_of
 
 #: Entries of one file that are reported one by one; the others are counted.
 MAX_REPORTED = 100
@@ -25,12 +25,14 @@ _TABLES = (".csv", ".parquet")
 _NOTHING_USED = "nothing of it is used: it has no value that a column of the record holds"
 
 
-def read_export(
+def read_export(  # noqa: PLR0913 - the three callbacks have defaults
     path: Path,
     options: ImportOptions,
     quarantine: Quarantine,
     progress: Progress = lambda _done, _total: None,
     report: Callable[[FileReport], object] = lambda _: None,
+    *,
+    observe: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of an export: a file, a folder or an archive, of one or more formats.
 
@@ -48,6 +50,8 @@ def read_export(
     report : callable
         Called at the end with what was used of each file. Files of one format whose names differ
         only in numbers are combined.
+    observe : bool
+        Whether the report names the columns of tables that were not read, which takes time.
 
     Raises
     ------
@@ -73,6 +77,9 @@ def read_export(
             groups, unmatched = _tidy_only(members), {}
         if not groups:
             raise SourceError(limited.first or unknown_format(path, unmatched))
+        if observe:
+            for member in members:
+                member.usage.unread = {}
         total = sum(member.size for group in groups.values() for member in group)
         for name, group in groups.items():
             for batch in FORMATS[name].read(group, options, limited):
@@ -115,7 +122,7 @@ def _reports(groups: dict[str, list[Member]], limited: "LimitedQuarantine") -> l
             columns=sorted(member.usage.columns),
             left_out=limited.counts[member.name],
             reason=_short(
-                "; ".join(filter(None, [limited.reasons.get(member.name, ""), *member.usage.notes]))
+                "; ".join(filter(None, [limited.reasons.get(member.name, ""), *_notes(member)]))
             ),
         )
         for name, group in groups.items()
@@ -131,6 +138,15 @@ def _reports(groups: dict[str, list[Member]], limited: "LimitedQuarantine") -> l
         if file not in read
     ]  # fmt: skip
     return grouped(reports + unread)
+
+
+def _notes(member: Member) -> list[str]:
+    """How a file was read, and the columns that were not read, if these were observed."""
+    notes = list(member.usage.notes)
+    if member.usage.unread and member.usage.records:
+        unread = note_of_unread(member.usage.unread)
+        notes += [] if unread in notes else [unread]
+    return notes
 
 
 def _within_limit(reports: list[FileReport]) -> list[FileReport]:

@@ -29,11 +29,15 @@ class Usage:
         Columns of the canonical record that they gave.
     notes : list of str
         How the file was read, where that was inferred.
+    unread : dict or None
+        The columns of a table that were not read, as keys. None if that is not observed, which
+        takes time.
     """
 
     records: int = 0
     columns: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    unread: dict[str, None] | None = None
 
     def add(self, metrics: Iterable[str], records: int = 1) -> None:
         """Count `records` that gave values of `metrics`; none if there are no metrics."""
@@ -41,6 +45,11 @@ class Usage:
         if columns:
             self.records += records
             self.columns |= columns
+
+
+def note_of_unread(columns: Iterable[str]) -> str:
+    """The note that names columns of a table that were not read."""
+    return f"columns not read: {', '.join(columns)}"
 
 
 class FileReport(msgspec.Struct, frozen=True, kw_only=True):

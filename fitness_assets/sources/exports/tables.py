@@ -3,10 +3,10 @@
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import IO
+from typing import IO, Any
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources.exports import encodings, parsing
@@ -151,6 +151,7 @@ class Table:
         self, quarantine: Quarantine, *, counted: bool
     ) -> Iterator[tuple[str, dict[str, str]]]:
         names: list[str] = []
+        unread = self._member.usage.unread if counted else None
         for number, (place, row) in enumerate(self._rows(quarantine, counted=counted)):
             if number < self._title_lines:
                 continue
@@ -163,12 +164,16 @@ class Table:
                     )
                 if self._title_lines and names != _without_empty_end(self.names):
                     raise SourceError(f"{self._member.name} has no line of columns after its title")
+                if unread is not None:
+                    unread |= dict.fromkeys(names)
             elif not any(map(str.strip, row)):
                 continue
             elif len(row) < len(names):
                 quarantine(self._member.name, place, f"{len(row)} values for {len(names)} columns")
-            else:
+            elif unread is None:
                 yield place, dict(zip(names, row, strict=False))
+            else:
+                yield place, _ObservedRow(zip(names, row, strict=False), unread)
 
     def _rows(self, quarantine: Quarantine, *, counted: bool) -> Iterator[tuple[str, list[str]]]:
         content = self._member.open(counted=counted)
@@ -199,6 +204,22 @@ class Table:
                     continue
                 is_first = False
                 yield f"line {reader.line_num}", row
+
+
+class _ObservedRow(dict[str, str]):
+    """A row that removes the columns that are read from `unread`."""
+
+    def __init__(self, values: Iterable[tuple[str, str]], unread: dict[str, None]) -> None:
+        super().__init__(values)
+        self._unread = unread
+
+    def __getitem__(self, name: str) -> str:
+        self._unread.pop(name, None)
+        return super().__getitem__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        self._unread.pop(name, None)
+        return super().get(name, default)
 
 
 class _Lines:

@@ -2,6 +2,10 @@
 
 from fitness_assets.sources.exports.tables import csv_header
 
+#: What to do about columns that are not known.
+LAYOUT_CAN_DESCRIBE = (
+    "a layout can describe them, and `fitness import --explain` writes one to begin with"
+)
 _MAX_COLUMNS = 8
 _MAX_LENGTH = 120
 # Where a kind of file has a signature, and what it is.
@@ -35,6 +39,14 @@ _TEXT_STARTS = (
 )
 
 
+def is_table(head: bytes) -> bool:
+    """Whether a file looks like a CSV with several columns."""
+    names = csv_header(head)
+    is_other = head.lstrip(b"\xef\xbb\xbf \r\n\t")[:1] in {b"<", b"{", b"["}
+    printable = all(each.isprintable() and "\ufffd" not in each for each in names)
+    return len(names) > 1 and printable and not is_other
+
+
 def describe(name: str, head: bytes) -> str:
     """What a file of no known format is, as a reason to leave it out."""
     if not head.strip():
@@ -51,9 +63,9 @@ def describe(name: str, head: bytes) -> str:
         if text.startswith(start):
             return f"no format reads it: it is {what}"
     names = csv_header(head)
-    if len(names) > 1 and all(each.isprintable() and "\ufffd" not in each for each in names):
+    if is_table(head):
         shown = ", ".join(names[:_MAX_COLUMNS]) + (", …" if len(names) > _MAX_COLUMNS else "")
         shown = shown if len(shown) <= _MAX_LENGTH else f"{shown[:_MAX_LENGTH]}…"
-        return f"no format has its columns ({shown}): a layout can describe them"
+        return f"no format has its columns ({shown}): {LAYOUT_CAN_DESCRIBE}"
     suffix = name.rpartition(".")[2] if "." in name else ""
     return f"no format reads it{f' (.{suffix})' if suffix.isalnum() else ''}"

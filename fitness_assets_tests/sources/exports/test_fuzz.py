@@ -9,7 +9,9 @@ import io
 import json
 import math
 import random
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from fitness_assets.errors import SourceError
+from fitness_assets.sources.explain import draft_of
 from fitness_assets.sources.exports.layout import parse
 from fitness_assets.sources.exports.registry import FORMATS
 from fitness_assets_tests.support.exports import (
@@ -206,6 +209,22 @@ def test_mutated_rows_of_hours(tmp_path: Path) -> None:
         for mutant in mutants(content, "hours")
     )
     assert 0 < accepted < MUTATIONS
+
+
+@pytest.mark.parametrize("name", ["fitabase", "oura", "tidy", "withings"])
+def test_layouts_that_are_guessed_from_damaged_tables(tmp_path: Path, name: str) -> None:
+    complete = 0
+    for member, content in example_files(name).items():
+        if member.endswith(".csv"):
+            for text in [content, *islice(mutants(content, member), TOGETHER)]:
+                try:
+                    draft = draft_of(write_files(tmp_path, {"x.csv": text}) / "x.csv")
+                except SourceError:
+                    continue
+                if draft is not None:
+                    declared = tomllib.loads(draft.text)
+                    complete += not draft.problem and "date" in parse(declared).columns
+    assert complete
 
 
 @pytest.mark.parametrize("name", ["apple_health", "takeout", "tidy"])

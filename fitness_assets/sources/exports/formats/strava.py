@@ -20,6 +20,7 @@ from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.tables import Table, csv_header
+from fitness_assets.sources.exports.unknown_files import LAYOUT_CAN_DESCRIBE
 from fitness_assets.sources.exports.user_days import UserDays
 from fitness_assets.sources.exports.written_times import parse_shown
 
@@ -70,8 +71,8 @@ def read(
         missing = [_COLUMNS[used][0] for used in _REQUIRED if used not in names]
         if missing:
             raise SourceError(
-                f"{member.name} has no column {', '.join(missing)}; a layout can describe a file "
-                "in another language"
+                f"{member.name} has no column {', '.join(missing)}; if its columns are in another "
+                f"language, {LAYOUT_CAN_DESCRIBE}"
             )
         numbers = {names[used]: _SI for used in ("elapsed", "moving") if used in names}
         order = table.detect(numbers, names["date"])

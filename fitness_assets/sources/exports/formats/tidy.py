@@ -19,6 +19,7 @@ from fitness_assets.sources.exports.layout import CANONICAL, OF_INTERVALS, TIME,
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.report import note_of_unread
 from fitness_assets.sources.exports.tables import Table, csv_header
 from fitness_assets.sources.exports.tidy_values import amount, convert, day_and_minute, stored
 from fitness_assets.sources.exports.users import UserIds
@@ -277,7 +278,7 @@ def _columns_to_read(
         raise SourceError(f"{member.name} lacks the column {', '.join(missing)}")
     unread = [name for name in names if name and name not in columns]
     if unread:
-        member.usage.notes.append(f"columns not read: {', '.join(map(str, unread))}")
+        member.usage.notes.append(note_of_unread(map(str, unread)))
     return sorted(columns & set(names))
 
 

@@ -25,6 +25,7 @@ from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.tables import Table, csv_header
+from fitness_assets.sources.exports.unknown_files import LAYOUT_CAN_DESCRIBE
 from fitness_assets.sources.exports.user_days import UserDays, night_of
 from fitness_assets.sources.exports.written_times import parse_shown, parse_stamp
 from fitness_assets.text import shorten
@@ -237,7 +238,7 @@ class _Reader:
                     return
         raise SourceError(
             f"{member.name} has columns in another language, or of another kind "
-            f"({', '.join(names)}): a layout can describe them"
+            f"({', '.join(names)}): {LAYOUT_CAN_DESCRIBE}"
         )
 
     def _read_unit(
@@ -280,7 +281,10 @@ def _one_of(known: Sequence[str], names: dict[str, str], member: Member) -> str:
     for each in known:
         if each in names:
             return names[each]
-    raise SourceError(f"{member.name} has no column {known[0]}: a layout can describe it")
+    raise SourceError(
+        f"{member.name} has no column {known[0]}; if its columns are in another language, "
+        f"{LAYOUT_CAN_DESCRIBE}"
+    )
 
 
 def _stem(name: str) -> str:
