@@ -6,11 +6,12 @@ import sqlite3
 import zipfile
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from fitness_assets.record.raw import schema_of
@@ -39,10 +40,13 @@ class Imported:
         By user and day, the values that are not null.
     quarantined : list
         File, place and reason of each entry that was left out.
+    workouts : list
+        The rows of workouts, with the values that are not null.
     """
 
     records: dict[tuple[str, date], dict[str, Any]]
     quarantined: list[tuple[str, str, str]]
+    workouts: list[dict[str, Any]] = field(default_factory=list)
 
     def record(self, day: str, user: str = USER) -> dict[str, Any]:
         return self.records[user, date.fromisoformat(day)]
@@ -60,7 +64,18 @@ def import_path(path: Path, **options: Any) -> Imported:
     """Import `path` for `USER`, unless the options name another user."""
     imported = Imported({}, [])
     import_options = ImportOptions(**{"user": USER, **options})
-    batches = read_export(path, import_options, lambda *entry: imported.quarantined.append(entry))
+
+    def add_workouts(batch: pa.RecordBatch) -> None:
+        for row in batch.to_pylist():
+            known = {name: value for name, value in row.items() if value is not None}
+            imported.workouts.append(known)
+
+    batches = read_export(
+        path,
+        import_options,
+        lambda *entry: imported.quarantined.append(entry),
+        workouts=add_workouts,
+    )
     for batch in batches:
         schema = schema_of(batch.schema.names)
         records = batch.select(schema.names)

@@ -28,6 +28,7 @@ import pyarrow as pa
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import FULL_SCHEMA
 from fitness_assets.record.wear import MOVEMENT, OPTIONAL_MOVEMENT, movement_is_kept
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.derived import DERIVED, STORED_SCHEMA
 from fitness_assets.sources.exports import sleep
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -35,6 +36,7 @@ from fitness_assets.sources.exports.intraday import DayAmounts, merge
 from fitness_assets.sources.exports.report import column_of
 from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.source_order import rank
+from fitness_assets.sources.exports.workouts import Workouts
 
 #: Days outside this range are rejected: no step counter is older, and later ones are errors.
 FIRST_DAY, LAST_DAY = date(1990, 1, 1), date(2099, 12, 31)
@@ -102,7 +104,7 @@ class DayAggregator:
         # By metric and source, the sum and the number of readings.
         self._readings: dict[_Key, dict[tuple[str, str], tuple[float, int]]] = defaultdict(dict)
         self._nights: dict[_Key, dict[str, list[Night]]] = defaultdict(dict)
-        self._longest_workout: dict[_Key, tuple[float, str]] = {}
+        self._workouts = Workouts(source)
         self._profiles: dict[str, tuple[date | None, str | None]] = {}
 
     def add_daily_values(self, user: str, day: date, values: Mapping[str, float]) -> None:
@@ -172,12 +174,14 @@ class DayAggregator:
         self._check_source(source)
         self._nights[user, day].setdefault(source, []).append(night)
 
-    def add_workout(self, user: str, day: date, activity: str | None, length: float) -> None:
-        """Add a workout; the longest of the day becomes its activity."""
-        if activity is not None:
-            workout = (length, activity)
-            longest = self._longest_workout.get((user, day), workout)
-            self._longest_workout[user, day] = max(workout, longest)
+    def add_workout(self, user: str, workout: Workout) -> tuple[str, ...]:
+        """Add a workout, and return what it fills; the longest of a day becomes its activity."""
+        check_day(workout.local_start.date())
+        return self._workouts.add(user, workout)
+
+    def add_activity(self, user: str, day: date, activity: str, minutes: float) -> None:
+        """Add an activity of a day, of which the start is not known."""
+        self._workouts.add_activity(user, day, activity, minutes)
 
     def _check_source(self, source: str) -> None:
         if source not in self._sources:
@@ -197,7 +201,7 @@ class DayAggregator:
         *,
         drop_trailing_empty_days: bool = False,
     ) -> Iterator[pa.RecordBatch]:
-        """The canonical records and the column `DERIVED`, ordered by user and day.
+        """The canonical records and the column `DERIVED`, by user and day; then the workouts.
 
         Weight and height are those that were measured on the day.
 
@@ -219,7 +223,7 @@ class DayAggregator:
                 *self._heart_rates,
                 *self._readings,
                 *self._nights,
-                *self._longest_workout,
+                *self._workouts.activities,
             }
         )
         rows: list[dict[str, Any]] = []
@@ -238,13 +242,14 @@ class DayAggregator:
                 rows = []
         if rows:
             yield pa.RecordBatch.from_pylist(rows, schema=STORED_SCHEMA)
+        yield from self._workouts.record_batches(self.exported_at or exported_at)
 
     def _record(self, key: _Key, quarantine: Quarantine) -> tuple[dict[str, Any], bool]:
         """The record of a day, and whether it has a value that the lake keeps."""
         user, day = key
         values, calories_kind = self._values(key)
         has_values = (
-            key in self._longest_workout
+            key in self._workouts.activities
             or not values.keys() <= {*MOVEMENT, *OPTIONAL_MOVEMENT}
             or movement_is_kept(values | {"calories_kind": calories_kind})
         )
@@ -253,7 +258,7 @@ class DayAggregator:
             "user_id": user,
             "date": day,
             "calories_kind": calories_kind,
-            "activity_type": self._longest_workout.get(key, (0.0, None))[1],
+            "activity_type": self._workouts.activities.get(key, (0.0, None))[1],
             "age": _age(birth_date, day),
             "sex": sex,
             "source": self.source,

@@ -1,6 +1,7 @@
 """The local day of a timestamp that carries no UTC offset."""
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+import math
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - local times have no zone
 # Zones change their offset only at a quarter of an hour: offsets are cached per quarter.
@@ -64,6 +65,17 @@ class Clock:
     def local_date(self, instant: int) -> date:
         """The user's local day of `instant`."""
         return date_of(self.to_local(instant))
+
+
+def utc(seconds: float) -> datetime:
+    """An instant in seconds since 1970, without its fraction; ValueError outside 1970 to 2099."""
+    _check_range(whole := math.floor(seconds))
+    return datetime.fromtimestamp(whole, UTC)
+
+
+def with_offset(local: datetime, seconds: float) -> datetime:
+    """A time on a clock that is `seconds` ahead of UTC, as an instant."""
+    return local.replace(tzinfo=timezone(timedelta(seconds=seconds)))
 
 
 def local_seconds(stamp: datetime) -> int:

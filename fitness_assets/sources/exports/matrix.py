@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator
 
+from fitness_assets.record import workouts
 from fitness_assets.record.raw import COLUMNS
 from fitness_assets.sources import parquet_limits
 from fitness_assets.sources.exports import (
@@ -35,7 +36,8 @@ The formats that `fitness import` reads, and the columns of the canonical record
 unless the export states when it was made.
 
 The format is detected from the content of each file, whatever its name; only columns that say too
-little, such as `date,value`, need the name too. A folder or a zip may hold several formats. The
+little, such as `date,value`, need the name too. A folder or a zip may hold several formats. The row
+`workouts` says which formats give workouts as rows, and the section of a format what they have. The
 last row of the table says which formats have user ids of their own, and which need a declared user
 (`--user NAME`, or a folder `NAME` in the inbox)."""
 
@@ -54,6 +56,7 @@ def _matrix(formats: list[Format]) -> Iterator[str]:
         if column.name not in _ALWAYS_FILLED:
             cells = ("●" if column.name in each.columns else "" for each in formats)
             yield _row([f"`{column.name}`", *cells])
+    yield _row(["workouts", *("●" if each.workouts else "" for each in formats)])
     yield _row(["user", *("own ids" if each.has_user_ids else "`--user`" for each in formats)])
 
 
@@ -118,6 +121,13 @@ def _section(each: Format) -> Iterator[str]:
     for column in COLUMNS:
         if column.name in each.columns:
             yield _row([f"`{column.name}`", column.unit, each.columns[column.name]])
+    if each.workouts:
+        yield ""
+        yield _row(["column of a workout", "unit", "from"])
+        yield _row(["---", "---", "---"])
+        for column in workouts.COLUMNS:
+            if column.name in each.workouts:
+                yield _row([f"`{column.name}`", column.unit, each.workouts[column.name]])
 
 
 def _row(cells: Iterable[str]) -> str:

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record import workouts
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.sources.exports.parsing import without_group_spaces
 from fitness_assets.sources.exports.report import column_of
@@ -51,10 +52,10 @@ def number_column(metric: str, factor: float = 1.0) -> NumberColumn | None:
     Parameters
     ----------
     metric : str
-        A column of the canonical record, or a metric of the aggregation.
+        A column of the canonical record or of a workout, or a metric of the aggregation.
     factor : float
     """
-    spec = NUMBERS.get(column_of(metric))
+    spec = NUMBERS.get(column_of(metric)) or workouts.NUMBERS.get(metric)
     if spec is None or spec.range is None:
         return None
     is_count = pa.types.is_integer(spec.type) and factor == 1.0

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, TypeVar
 
@@ -120,7 +120,7 @@ def process_each(
 
 
 #: Column of a file, metric, and the factor from the file's unit to the metric's.
-Conversions = Iterable[tuple[str, str, float]]
+Conversions = Collection[tuple[str, str, float]]
 
 
 def convert(record: Mapping[str, Any], conversions: Conversions) -> dict[str, float]:
@@ -137,6 +137,20 @@ def convert(record: Mapping[str, Any], conversions: Conversions) -> dict[str, fl
         if amount is not None:
             values[metric] = values.get(metric, 0.0) + amount * factor
     return values
+
+
+def convert_known(record: Mapping[str, Any], conversions: Conversions) -> dict[str, float]:
+    """The values of a record as of `convert`, without negative ones.
+
+    Several devices write -1 for a missing number of a workout.
+    """
+    columns = {column for column, _, _ in conversions}
+    known = {
+        column: record.get(column)
+        for column in columns
+        if not str(record.get(column)).strip().startswith("-")
+    }
+    return convert(known, conversions)
 
 
 def parse_amount(value: object) -> float | None:

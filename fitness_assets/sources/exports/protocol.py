@@ -1,7 +1,7 @@
 """What a module of `formats` declares: how files are recognized, read and documented."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -17,8 +17,8 @@ MatchesName = Callable[[str], bool]
 #: Whether a file belongs to the format, by its name and its first bytes together, for files whose
 #: first bytes say too little, such as the columns ``date`` and ``value``.
 MatchesFile = Callable[[str, bytes], bool]
-#: The canonical records of the files of one export. What cannot be used is reported to the
-#: quarantine, and the rest is read. SourceError if nothing can be read.
+#: The canonical records of the files of one export, then their workouts. What cannot be used is
+#: reported to the quarantine, and the rest is read. SourceError if nothing can be read.
 Read = Callable[[Sequence[Member], ImportOptions, Quarantine], Iterator[pa.RecordBatch]]
 
 
@@ -59,6 +59,9 @@ class Format:
     columns : mapping
         The columns of the canonical record that it can fill, and from what. ``user_id`` and
         ``date`` are always filled, and so is ``source``: it is listed only if a file can set it.
+    workouts : mapping
+        The columns of `record.workouts` that it can fill, and from what; times, user and source are
+        always filled. Empty for a format without workouts.
     """
 
     name: str
@@ -72,4 +75,5 @@ class Format:
     dates: str
     units: str
     columns: Mapping[str, str]
+    workouts: Mapping[str, str] = field(default_factory=dict)
     matches_file: MatchesFile = matches_no_file

@@ -13,6 +13,7 @@ from fitness_assets.sources.exports.formats import tidy
 from fitness_assets.sources.exports.options import STREAMS, ImportOptions
 from fitness_assets.sources.exports.registry import FORMATS, group_by_format, unknown_format
 from fitness_assets.sources.exports.report import FileReport, grouped, note_of_unread, pattern_of
+from fitness_assets.sources.exports.workouts import is_workouts
 
 #: Entries of one file that are reported one by one; the others are counted.
 MAX_REPORTED = 100
@@ -25,7 +26,7 @@ _TABLES = (".csv", ".parquet")
 _NOTHING_USED = "nothing of it is used: it has no value that a column of the record holds"
 
 
-def read_export(  # noqa: PLR0913 - the three callbacks have defaults
+def read_export(  # noqa: PLR0913 - the callbacks have defaults
     path: Path,
     options: ImportOptions,
     quarantine: Quarantine,
@@ -33,6 +34,7 @@ def read_export(  # noqa: PLR0913 - the three callbacks have defaults
     report: Callable[[FileReport], object] = lambda _: None,
     *,
     observe: bool = False,
+    workouts: Callable[[pa.RecordBatch], object] = lambda _: None,
 ) -> Iterator[pa.RecordBatch]:
     """The canonical records of an export: a file, a folder or an archive, of one or more formats.
 
@@ -52,6 +54,8 @@ def read_export(  # noqa: PLR0913 - the three callbacks have defaults
         only in numbers are combined.
     observe : bool
         Whether the report names the columns of tables that were not read, which takes time.
+    workouts : callable
+        Called with rows of workouts, with the schema of `record.workouts`.
 
     Raises
     ------
@@ -84,7 +88,10 @@ def read_export(  # noqa: PLR0913 - the three callbacks have defaults
         for name, group in groups.items():
             for batch in FORMATS[name].read(group, options, limited):
                 empty = False
-                yield batch
+                if is_workouts(batch):
+                    workouts(batch)
+                else:
+                    yield batch
     _report_unused(groups, unmatched, limited)
     limited.report_counts()
     if empty:

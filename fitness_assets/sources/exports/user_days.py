@@ -14,6 +14,7 @@ from operator import attrgetter
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.local_time import Clock, date_of
@@ -201,12 +202,16 @@ class UserDays:
         known[identity] = max(night, known.get(identity, night), key=attrgetter("hours"))
         self._check_size()
 
-    def add_workout(self, local: datetime, activity: str | None, minutes: float) -> None:
-        """Add a workout that starts at `local`."""
-        self._days.add_workout(self.user, check_day(local.date()), activity, minutes)
+    def instant_of(self, local: datetime) -> datetime:
+        """The instant of a time on the user's clock, in the declared zone."""
+        return local.replace(tzinfo=self._options.zone_or_utc)
+
+    def add_workout(self, workout: Workout) -> tuple[str, ...]:
+        """Add a workout; return what it fills."""
+        return self._days.add_workout(self.user, workout)
 
     def record_batches(self, quarantine: Quarantine) -> Iterator[pa.RecordBatch]:
-        """The canonical records, ordered by day."""
+        """The canonical records, ordered by day, and the workouts."""
         for (day, metric), (_, value) in self._stated.items():
             self._days.add_daily_values(self.user, day, {metric: value})
         for (day, metric), (_, value) in self._last.items():

@@ -34,7 +34,7 @@ def readings(draw: st.DrawFn) -> AddReading:
         elif kind == "heart rate":
             days.add_heart_rates(user, day, int(amount) % 24, source, 60 + amount % 90, 1)
         else:
-            days.add_workout(user, day, metric, amount)
+            days.add_activity(user, day, metric, amount)
 
     return add
 

@@ -68,6 +68,10 @@ def test_the_examples_fill_exactly_the_declared_columns(tmp_path: Path, name: st
     filled = {column for record in imported.records.values() for column in record}
     assert filled - {"source"} == set(FORMATS[name].columns)
     assert {record["source"] for record in imported.records.values()} == {name}
+    of_workouts = {column for row in imported.workouts for column in row}
+    always = {"user_id", "start", "local_start", "source", "ingested_at"}
+    assert of_workouts - always == set(FORMATS[name].workouts)
+    assert {row["source"] for row in imported.workouts} <= {name}
 
 
 def test_a_tidy_file_fills_every_column(tmp_path: Path) -> None:

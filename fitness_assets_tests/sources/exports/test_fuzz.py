@@ -92,7 +92,8 @@ def accepts(path: Path, **options: object) -> bool:
     except SourceError as error:
         explained = [(str(path), "", str(error))]
     else:
-        accepted, explained = bool(imported.records), imported.quarantined
+        accepted = bool(imported.records or imported.workouts)
+        explained = imported.quarantined
         assert accepted or explained
     assert all(file and reason and "\n" not in reason for file, _, reason in explained)
     return accepted

@@ -8,6 +8,7 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.reader import read_export
 from fitness_assets.sources.exports.registry import FORMATS
 from fitness_assets.sources.exports.report import FileReport
+from fitness_assets.sources.exports.workouts import WORKOUTS
 from fitness_assets_tests.support.exports import (
     USER,
     example_files,
@@ -40,7 +41,9 @@ def test_the_files_of_every_format_say_what_they_filled(tmp_path: Path, name: st
     assert sum(each.files for each in reports.values()) == len(files)
     assert all(each.format == name and each.records for each in reports.values())
     filled = {column for each in reports.values() for column in each.columns}
-    stated = {column for record in import_path(path).records.values() for column in record}
+    imported = import_path(path)
+    stated = {column for record in imported.records.values() for column in record}
+    stated |= {WORKOUTS} if imported.workouts else set()
     # What follows from other columns, or describes the user, is not counted by file.
     derived = {"source", "calories_kind", "ingested_at", "age", "sex"}
     assert stated - derived <= filled

@@ -9,14 +9,22 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pyarrow as pa
 
-from fitness_assets.record.activities import activity
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES, DayAggregator
+from fitness_assets.sources.exports.apple_workouts import (
+    ENERGY,
+    LENGTH,
+    MAX_STATISTICS,
+    RATE,
+    STATISTICS,
+    TIME,
+    workout_of,
+)
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import QUARTER_MINUTES, DayAmounts
@@ -27,27 +35,26 @@ from fitness_assets.sources.exports.stamps import StampClock, day_of
 from fitness_assets.sources.exports.xml_stream import Element, XmlStream, encoding_of
 from fitness_assets.text import shorten
 
-_ENERGY = {"kcal": 1.0, "Cal": 1.0, "kJ": 1 / 4.184, "cal": 0.001, "J": 0.001 / 4.184}
-_LENGTH = {"km": 1.0, "m": 0.001, "mi": 1.609344, "ft": 0.0003048, "yd": 0.0009144}
-_TIME = {"min": 1.0, "s": 1 / 60, "hr": 60.0}
-_RATE = {"count/min": 1.0, "count/s": 60.0}
+if TYPE_CHECKING:
+    from fitness_assets.record.workouts import Workout
+
 _OXYGEN_UPTAKE = dict.fromkeys(("mL/min·kg", "ml/min·kg", "mL/kg·min", "ml/(kg*min)"), 1.0)
 _MASS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318, "oz": 0.028349523}
 _HEIGHT = {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48}
 # By type, the metric and the factor from each unit.
 _QUANTITIES = {
     "HKQuantityTypeIdentifierStepCount": ("steps", {"count": 1.0}),
-    "HKQuantityTypeIdentifierDistanceWalkingRunning": ("distance_km", _LENGTH),
-    "HKQuantityTypeIdentifierActiveEnergyBurned": ("active_kcal", _ENERGY),
-    "HKQuantityTypeIdentifierBasalEnergyBurned": ("basal_kcal", _ENERGY),
-    "HKQuantityTypeIdentifierAppleExerciseTime": ("active_minutes", _TIME),
-    "HKQuantityTypeIdentifierHeartRate": ("heart_rate_avg", _RATE),
-    "HKQuantityTypeIdentifierRestingHeartRate": ("resting_heart_rate", _RATE),
+    "HKQuantityTypeIdentifierDistanceWalkingRunning": ("distance_km", LENGTH),
+    "HKQuantityTypeIdentifierActiveEnergyBurned": ("active_kcal", ENERGY),
+    "HKQuantityTypeIdentifierBasalEnergyBurned": ("basal_kcal", ENERGY),
+    "HKQuantityTypeIdentifierAppleExerciseTime": ("active_minutes", TIME),
+    "HKQuantityTypeIdentifierHeartRate": ("heart_rate_avg", RATE),
+    "HKQuantityTypeIdentifierRestingHeartRate": ("resting_heart_rate", RATE),
     "HKQuantityTypeIdentifierBodyMass": ("weight_kg", _MASS),
     "HKQuantityTypeIdentifierHeight": ("height_cm", _HEIGHT),
     "HKQuantityTypeIdentifierHeartRateVariabilitySDNN": ("hrv_sdnn", {"ms": 1.0, "s": 1000.0}),
     "HKQuantityTypeIdentifierOxygenSaturation": ("spo2", {"%": 1.0}),
-    "HKQuantityTypeIdentifierRespiratoryRate": ("respiration_rate", _RATE),
+    "HKQuantityTypeIdentifierRespiratoryRate": ("respiration_rate", RATE),
     "HKQuantityTypeIdentifierVO2Max": ("vo2_max", _OXYGEN_UPTAKE),
     "HKQuantityTypeIdentifierFlightsClimbed": ("floors", {"count": 1.0}),
 }
@@ -65,7 +72,6 @@ _SLEEP_STATES = {
     "Awake": State.AWAKE,
 }
 _SEXES = {"HKBiologicalSexFemale": "female", "HKBiologicalSexMale": "male"}
-_WORKOUT_PREFIX = "HKWorkoutActivityType"
 
 _HEADER = re.compile(rb"<(!DOCTYPE\s+)?HealthData[\s>]")
 _ROOT = "HealthData"
@@ -88,6 +94,7 @@ _MAX_AMOUNT = 1e6
 #: heart rate in every hour, take 130 MB.
 MAX_VALUES_BYTES = 200_000_000
 _DAY_BYTES, _HOUR_BYTES, _INTERVAL_BYTES, _SUMMARY_BYTES = 1_000, 160, 260, 500
+_WORKOUT_BYTES = 800
 # Combinations of type, source and unit that are not read.
 _MAX_UNREAD = 10_000
 #: Time zones of one export.
@@ -224,7 +231,10 @@ class _Export:
         self._budget = _Budget()
         self._sleep: dict[str, list[Interval]] = defaultdict(list)
         self._night_columns: set[str] = set()
-        self._workouts: dict[date, tuple[float, str]] = {}
+        self._workout_columns: set[str] = set()
+        self._workouts: list[Workout] = []
+        # Of the workout that is read.
+        self._statistics: list[dict[str, str]] = []
         self._summaries: list[tuple[date, dict[str, float]]] = []
         self._birth_date: date | None = None
         self._sex: str | None = None
@@ -255,6 +265,9 @@ class _Export:
                 elif name == _METADATA:
                     if attributes.get("key") == _ZONE_KEY:
                         zone_name = attributes.get("value")
+                elif name == STATISTICS:
+                    if pending is not None and pending[0] == "Workout":
+                        self._statistics.append(attributes)
                 elif name in _TOP_ELEMENTS and pending is not None:
                     # Its metadata are not those of the element before it.
                     self._add_element(pending, zone_name)
@@ -275,8 +288,8 @@ class _Export:
                 self._night_columns |= night.columns()
         for day, values in self._summaries:
             days.add_daily_values(user, day, values)
-        for day, (minutes, name) in self._workouts.items():
-            days.add_workout(user, day, name, minutes)
+        for workout in self._workouts:
+            self._workout_columns |= set(days.add_workout(user, workout))
         days.set_profile(user, self._birth_date, self._sex)
         if self._exported_at is not None:
             days.exported_at = max(self._exported_at, days.exported_at or self._exported_at)
@@ -284,8 +297,7 @@ class _Export:
     def usage(self) -> tuple[set[str], int]:
         """The metrics that records and other elements gave, and the number of elements."""
         metrics = {series.metric for series in self._series.values() if series is not None}
-        metrics |= self._night_columns
-        metrics |= {"activity_type"} if self._workouts else set()
+        metrics |= self._night_columns | self._workout_columns
         metrics |= {name for _, values in self._summaries for name in values}
         count = sum(series.count for series in self._series.values() if series is not None)
         count += sum(map(len, self._sleep.values())) + len(self._workouts) + len(self._summaries)
@@ -391,12 +403,9 @@ class _Export:
         self._sleep[f"{self._name}/{attributes.get('sourceName')}"].append(interval)
 
     def _add_workout(self, attributes: dict[str, str], clock: StampClock) -> None:
-        day = clock.moment(attributes["startDate"]).local.date()
-        length = parsing.parse_amount(attributes.get("duration")) or 0.0
-        minutes = length * _TIME.get(attributes.get("durationUnit", "min"), 1.0)
-        name = activity(attributes["workoutActivityType"].removeprefix(_WORKOUT_PREFIX))
-        if name is not None:
-            self._workouts[day] = max((minutes, name), self._workouts.get(day, (0.0, "")))
+        statistics, self._statistics = self._statistics[:MAX_STATISTICS], []
+        self._budget.take(_WORKOUT_BYTES)
+        self._workouts.append(workout_of(attributes, statistics, clock))
 
     def _add_summary(self, attributes: dict[str, str], _clock: StampClock) -> None:
         """Add the values of the watch's rings, which are zero if it was not worn."""
@@ -404,11 +413,11 @@ class _Export:
         energy = parsing.parse_amount(attributes.get("activeEnergyBurned"))
         minutes = parsing.parse_amount(attributes.get("appleExerciseTime"))
         unit = attributes.get("activeEnergyBurnedUnit", "kcal")
-        if unit not in _ENERGY:
+        if unit not in ENERGY:
             raise ValueError(f"ActivitySummary in {unit}: the unit is not supported")
         if energy:
             self._budget.take(_SUMMARY_BYTES)
-            values = {"active_kcal": energy * _ENERGY[unit], "active_minutes": minutes or 0.0}
+            values = {"active_kcal": energy * ENERGY[unit], "active_minutes": minutes or 0.0}
             self._summaries.append((day, values))
 
     def _set_profile(self, attributes: dict[str, str], _clock: StampClock) -> None:
@@ -465,5 +474,13 @@ FORMAT = Format(
         "respiration_rate": "`RespiratoryRate`: mean of the day",
         "vo2_max": "`VO2Max`: mean of the day",
         "floors": "`FlightsClimbed`, merged by quarter of an hour",
+    },
+    workouts={
+        "activity": "`workoutActivityType`",
+        "minutes": "`duration`",
+        "distance_km": "`WorkoutStatistics` of distances, else `totalDistance`",
+        "calories_burned": "`WorkoutStatistics` of active energy, else `totalEnergyBurned`",
+        "heart_rate_avg": "`average` of the heart rate in `WorkoutStatistics`",
+        "heart_rate_max": "its `maximum`",
     },
 )

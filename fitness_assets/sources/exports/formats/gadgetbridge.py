@@ -14,9 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Interval, Night, State, nights
@@ -194,9 +196,14 @@ class _Reader:
 
     def _workout(self, row: _Row) -> Iterable[str]:
         start, end = _instant(row["start_time"]), _instant(row["end_time"])
-        name = _ACTIVITIES.get(row["activity_kind"])
-        self._days.add_workout(self._days.local(start), name, max(end - start, 0.0) / 60)
-        return ("activity_type",) if name else ()
+        return self._days.add_workout(
+            Workout(
+                start=utc(start),
+                local_start=self._days.local(start),
+                activity=_ACTIVITIES.get(row["activity_kind"]),
+                minutes=max(end - start, 0.0) / 60,
+            )
+        )
 
     def _local(self, stamp: object) -> datetime:
         return self._days.local(_instant(stamp))
@@ -249,5 +256,9 @@ FORMAT = Format(
         "hrv_rmssd": "`GARMIN_HRV_SUMMARY_SAMPLE`",
         "spo2": "`SPO2` of samples: mean of the day",
         "respiration_rate": "`HUAMI_SLEEP_RESPIRATORY_RATE_SAMPLE`: mean of the day",
+    },
+    workouts={
+        "activity": "`ACTIVITY_KIND`",
+        "minutes": "`START_TIME` to `END_TIME`",
     },
 )

@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.record.activities import activity
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.local_time import Clock, date_of, local_seconds
+from fitness_assets.sources.exports.local_time import Clock, local_seconds, utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.sleep import Night
@@ -44,6 +45,14 @@ _DAILY = (
 _DAILY_KEYS = [key for key, _, _ in _DAILY]
 _SLEEP = tuple(
     (f"{stage}SleepSeconds", "sleep_hours", 1 / 3600) for stage in ("deep", "light", "rem")
+)
+# Distances are in cm, durations in ms and energy in kJ, as public readers of the export have it.
+_WORKOUT = (
+    ("duration", "minutes", 1 / 60_000),
+    ("distance", "distance_km", 1e-5),
+    ("calories", "calories_burned", 1 / 4.184),
+    ("avgHr", "heart_rate_avg", 1.0),
+    ("maxHr", "heart_rate_max", 1.0),
 )
 _ENDS = ("Start", "End")
 _STAGES = tuple(
@@ -105,9 +114,11 @@ class _Export:
     def add(self, item: dict[str, Any]) -> Iterable[str]:
         """Add an object, and return the metrics that it gives."""
         if "summarizedActivitiesExport" in item:
-            for workout in item["summarizedActivitiesExport"]:
-                self._days.add_workout(self._user, *_workout(workout, self._clock))
-            return ("activity_type",) if item["summarizedActivitiesExport"] else ()
+            return {
+                filled
+                for workout in item["summarizedActivitiesExport"]
+                for filled in self._days.add_workout(self._user, _workout(workout, self._clock))
+            }
         if "sleepEndTimestampGMT" in item:
             return self._add_night(item)
         if not item.keys().isdisjoint(_DAILY_KEYS):
@@ -155,15 +166,21 @@ class _Export:
         return (metric,)
 
 
-def _workout(item: dict[str, Any], clock: Clock) -> tuple[date, str | None, float]:
-    """The day, the activity and the length of a workout."""
+def _workout(item: dict[str, Any], clock: Clock) -> Workout:
     # startTimeLocal is the local time written as milliseconds since 1970 in UTC.
-    local, utc = (parsing.parse_amount(item.get(key)) for key in ("startTimeLocal", "startTimeGmt"))
-    if local is None and utc is None:
+    local, instant = (
+        parsing.parse_amount(item.get(key)) for key in ("startTimeLocal", "startTimeGmt")
+    )
+    if local is None and instant is None:
         raise ValueError("an activity has no start")
-    seconds = clock.to_local(int((utc or 0) / 1000)) if local is None else int(local / 1000)
-    length = parsing.parse_amount(item.get("duration")) or 0.0
-    return check_day(date_of(seconds)), activity(_text(item.get("activityType"))), length
+    seconds = clock.to_local(int((instant or 0) / 1000)) if local is None else int(local / 1000)
+    start = clock.instant(seconds) if instant is None else instant / 1000
+    return Workout(
+        start=utc(start),
+        local_start=utc(seconds).replace(tzinfo=None),
+        activity=activity(_text(item.get("activityType"))),
+        **{"minutes": 0.0, **parsing.convert_known(item, _WORKOUT)},
+    )
 
 
 def _day_of_waking(item: dict[str, Any], clock: Clock) -> date:
@@ -224,5 +241,13 @@ FORMAT = Format(
         "floors": "`floorsAscendedInMeters`, with 3.048 m a floor",
         "moderate_minutes": "`moderateIntensityMinutes`",
         "vigorous_minutes": "`vigorousIntensityMinutes`",
+    },
+    workouts={
+        "activity": "`activityType`",
+        "minutes": "`duration` in ms",
+        "distance_km": "`distance` in cm",
+        "calories_burned": "`calories` in kJ",
+        "heart_rate_avg": "`avgHr`",
+        "heart_rate_max": "`maxHr`",
     },
 )

@@ -13,11 +13,12 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.local_time import date_of
+from fitness_assets.sources.exports.local_time import date_of, utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Night
@@ -39,6 +40,12 @@ _DAILY = (
     ("floorsClimbed", "floors", 1.0),
     ("averageHeartRateInBeatsPerMinute", "heart_rate_avg", 1.0),
     ("restingHeartRateInBeatsPerMinute", "resting_heart_rate", 1.0),
+)
+_WORKOUT = (
+    ("distanceInMeters", "distance_km", 0.001),
+    ("activeKilocalories", "calories_burned", 1.0),
+    ("averageHeartRateInBeatsPerMinute", "heart_rate_avg", 1.0),
+    ("maxHeartRateInBeatsPerMinute", "heart_rate_max", 1.0),
 )
 _SLEEP = (
     ("deepSleepDurationInSeconds", "sleep_hours", 1 / 3600),
@@ -80,8 +87,16 @@ def read(
             days.add_daily_values(user, day, stated)
             return stated
         if kind == "activities":
-            days.add_workout(user, _day(item), activity(str(item["activityType"])), length)
-            return ("activity_type",)
+            return days.add_workout(
+                user,
+                Workout(
+                    start=utc(item["startTimeInSeconds"]),
+                    local_start=_local(item),
+                    activity=activity(str(item["activityType"])),
+                    minutes=length / 60,
+                    **parsing.convert_known(item, _WORKOUT),
+                ),
+            )
         key = (user, str(item["summaryId"]))
         if kind == "sleeps":
             night = _night(item, length)
@@ -171,5 +186,13 @@ FORMAT = Format(
         "floors": "`floorsClimbed`",
         "moderate_minutes": "`moderateIntensityDurationInSeconds`",
         "vigorous_minutes": "`vigorousIntensityDurationInSeconds`",
+    },
+    workouts={
+        "activity": "`activityType`",
+        "minutes": "`durationInSeconds`",
+        "distance_km": "`distanceInMeters`",
+        "calories_burned": "`activeKilocalories`",
+        "heart_rate_avg": "`averageHeartRateInBeatsPerMinute`",
+        "heart_rate_max": "`maxHeartRateInBeatsPerMinute`",
     },
 )

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 
 from fitness_assets.record.activities import activity
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.fit_messages import (
@@ -22,6 +23,7 @@ from fitness_assets.sources.exports.fit_messages import (
     Message,
     messages,
 )
+from fitness_assets.sources.exports.local_time import utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.sleep import Interval, State, columns_of, nights
@@ -51,6 +53,14 @@ _READINGS = {
     "spo2_data": ("reading_spo2", "spo2", 1),
 }
 _MAX_SPO2 = 100
+# Fields of a session, with the columns of a workout and the factors to their units.
+_WORKOUT = (
+    ("total_timer_time", "minutes", 1 / 60_000),
+    ("total_distance", "distance_km", 1 / _PER_KM),
+    ("total_calories", "calories_burned", 1.0),
+    ("avg_heart_rate", "heart_rate_avg", 1.0),
+    ("max_heart_rate", "heart_rate_max", 1.0),
+)
 # Sports whose name does not say the activity, which the sub-sport does.
 _BY_SUB_SPORT = {"training", "fitness_equipment", "generic"}
 
@@ -231,10 +241,22 @@ class _Reader:
         for message in file.sessions:
             try:
                 local = self._local_start(file, message.raw)
-                seconds = message.raw.get("total_timer_time", 0) / 1000
-                name = _activity(message)
-                self.days.add_workout(local, name, seconds / 60)
-                member.usage.add(("activity_type",) if name else ())
+                values = {
+                    column: message.raw[field] * factor
+                    for field, column, factor in _WORKOUT
+                    if field in message.raw
+                }
+                # A smaller time counts from when the device started.
+                seconds = message.raw["start_time"]
+                workout = Workout(
+                    start=utc(EPOCH + seconds)
+                    if seconds >= FIRST_DATE
+                    else self.days.instant_of(local),
+                    local_start=local,
+                    activity=_activity(message),
+                    **{"minutes": 0.0, **values},
+                )
+                member.usage.add(self.days.add_workout(workout))
             except (ValueError, TypeError, LookupError, ArithmeticError) as error:
                 self._quarantine(member.name, f"session, message {message.number}", str(error))
 
@@ -367,5 +389,13 @@ FORMAT = Format(
         "spo2": "`spo2_data`: mean of the day",
         "respiration_rate": "`respiration_rate`: mean of the day",
         "vo2_max": "`max_met_data`",
+    },
+    workouts={
+        "activity": "`session.sport` or its `sub_sport`",
+        "minutes": "`session.total_timer_time`",
+        "distance_km": "`session.total_distance`",
+        "calories_burned": "`session.total_calories`",
+        "heart_rate_avg": "`session.avg_heart_rate`",
+        "heart_rate_max": "`session.max_heart_rate`",
     },
 )

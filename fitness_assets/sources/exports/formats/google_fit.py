@@ -57,6 +57,7 @@ _COLUMNS = {
 _DURATION = re.compile(r"(.+?)(?: -)? (?:duration|dauer|duracion) \(ms\)")
 # Columns that say nothing about the record, in all languages.
 _IGNORED = re.compile(r"\(ms\)|\(deg\)|\(°\)|\(m/s\)|heart points|heart minutes|kardiopunkte")
+_MS_PER_MINUTE = 60_000
 # Words in the names of durations that are not activities.
 _NOT_ACTIVITIES = (
     *("inactive", "sleep", "bed", "vehicle", "tilting", "unknown", "still"),
@@ -131,7 +132,7 @@ def read(
             days.add_daily_values(user, day, values)
             has_workout = False
             for name, length in _workouts(row, durations):
-                days.add_workout(user, day, name, length)
+                days.add_activity(user, day, name, length / _MS_PER_MINUTE)
                 has_workout = True
             return [*values, *(["activity_type"] if has_workout else [])]
 
@@ -141,14 +142,12 @@ def read(
     return days.record_batches(quarantine, options.delivered)
 
 
-def _workouts(
-    row: Mapping[str, str], durations: Mapping[str, str]
-) -> Iterator[tuple[str | None, float]]:
+def _workouts(row: Mapping[str, str], durations: Mapping[str, str]) -> Iterator[tuple[str, float]]:
     """The activities of a row and their durations."""
     for column, name in durations.items():
         length = parsing.parse_amount(row[column])
         if length and not any(word in name for word in _NOT_ACTIVITIES):
-            yield _ACTIVITIES.get(name) or activity(name), length
+            yield _ACTIVITIES.get(name) or activity(name) or name, length
 
 
 def _plain(name: str) -> str:

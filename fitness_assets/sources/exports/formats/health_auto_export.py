@@ -17,9 +17,11 @@ import pyarrow as pa
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Interval, Night, State, columns_of, nights
@@ -30,12 +32,13 @@ from fitness_assets.text import shorten
 _HEADER = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"data"\s*:\s*\{\s*"(?:metrics|workouts)"\s*:\s*\[')
 _COUNT = dict.fromkeys(("count", "steps", "flights"), 1.0)
 _ENERGY = {"kcal": 1.0, "kJ": 1 / 4.184}
+_LENGTH = {"km": 1.0, "m": 0.001, "mi": 1.609344}
 _RATE = dict.fromkeys(("count/min", "bpm", "breaths/min"), 1.0)
 _OXYGEN_UPTAKE = dict.fromkeys(("ml/(kg·min)", "mL/min·kg", "ml/kg/min", "mL/kg/min"), 1.0)
 # By name, the metric and the factor from each unit. Amounts are added.
 _AMOUNTS = {
     "step_count": ("steps", _COUNT),
-    "walking_running_distance": ("distance_km", {"km": 1.0, "m": 0.001, "mi": 1.609344}),
+    "walking_running_distance": ("distance_km", _LENGTH),
     "active_energy": ("active_kcal", _ENERGY),
     "basal_energy_burned": ("basal_kcal", _ENERGY),
     "apple_exercise_time": ("active_minutes", {"min": 1.0, "hr": 60.0}),
@@ -54,6 +57,13 @@ _READINGS = {
 _LAST = {
     "weight_body_mass": ("weight_kg", {"kg": 1.0, "lb": 0.45359237, "st": 6.35029318}),
     "height": ("height_cm", {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48}),
+}
+# Quantities of a workout: the column, and the factor from each unit.
+_WORKOUT = {
+    "distance": ("distance_km", _LENGTH),
+    "activeEnergyBurned": ("calories_burned", _ENERGY),
+    "avgHeartRate": ("heart_rate_avg", _RATE),
+    "maxHeartRate": ("heart_rate_max", _RATE),
 }
 _HEART_RATE, _SLEEP = "heart_rate", "sleep_analysis"
 _MINUTES = {"hr": 60.0, "min": 1.0, "s": 1 / 60}
@@ -220,14 +230,37 @@ class _Reader:
 
     def _workout(self, item: dict[str, Any]) -> Iterable[str]:
         start, end = (self._moment(item[name]) for name in ("start", "end"))
-        name = activity(str(item["name"]))
-        self.days.add_workout(start.local, name, max(end.instant - start.instant, 0.0) / 60)
-        return ("activity_type",) if name else ()
+        values = {
+            column: _value(stated["qty"], units.get(str(stated.get("units"))), str(stated["units"]))
+            for key, (column, units) in _WORKOUT.items()
+            if isinstance(stated := item.get(key), dict)
+        }
+        return self.days.add_workout(
+            Workout(
+                start=utc(start.instant),
+                local_start=start.local,
+                activity=activity(str(item["name"])),
+                minutes=max(end.instant - start.instant, 0.0) / 60,
+                **_rates(item) | values,
+            )
+        )
 
     def _moment(self, stamp: object) -> Moment:
         if not isinstance(stamp, str):
             raise TypeError(f"{shorten(stamp)} is not a timestamp")
         return self._clock.moment(stamp)
+
+
+def _rates(item: dict[str, Any]) -> dict[str, float]:
+    """The heart rates of a workout, from its readings."""
+    readings = parsing.objects(item.get("heartRateData"))
+    means = [parsing.parse_amount(each.get("Avg")) for each in readings]
+    greatest = [parsing.parse_amount(each.get("Max")) for each in readings]
+    known = [rate for rate in means if rate]
+    return {
+        **({"heart_rate_avg": sum(known) / len(known)} if known else {}),
+        **({"heart_rate_max": max(filter(None, greatest))} if any(greatest) else {}),
+    }
 
 
 def _value(value: object, factor: float | None, units: str) -> float:
@@ -276,5 +309,13 @@ FORMAT = Format(
         "respiration_rate": "`respiratory_rate`: mean of the day",
         "vo2_max": "`vo2_max`: mean of the day",
         "floors": "`flights_climbed`",
+    },
+    workouts={
+        "activity": "`name`",
+        "minutes": "`start` to `end`",
+        "distance_km": "`distance`",
+        "calories_burned": "`activeEnergyBurned`",
+        "heart_rate_avg": "`avgHeartRate`, else the mean of `heartRateData`",
+        "heart_rate_max": "`maxHeartRate`, else the greatest of `heartRateData`",
     },
 )

@@ -7,6 +7,7 @@ its end. Several apps write the same steps: those of one app are used, and never
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -14,13 +15,18 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
+from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
+from fitness_assets.sources.exports.sessions import Sessions
 from fitness_assets.sources.exports.sqlite import MAGIC, Database, TableReader, open_database
 from fitness_assets.sources.exports.user_days import UserDays, night_of
+from fitness_assets.sources.exports.workouts import WORKOUTS
 
 _TABLES = (b"steps_record_table", b"application_info_table")
 _APP = "app_info_id"
@@ -37,6 +43,8 @@ _AMOUNTS = (
     ("total_calories_burned_record_table", "energy", "total_kcal", _KCAL_PER_CAL),
     ("active_calories_burned_record_table", "energy", "active_kcal", _KCAL_PER_CAL),
 )
+# What is added up during a workout.
+_OF_WORKOUT = frozenset({"distance_km", "total_kcal", "active_kcal"})
 # Readings, of which the day has the mean.
 _READINGS = (
     ("basal_metabolic_rate_record_table", "basal_metabolic_rate", "basal_kcal"),
@@ -105,13 +113,23 @@ class _Reader:
         self._days = days
         self._each = TableReader(database, member, quarantine).process
         self._apps: dict[object, str] = {}
+        self._sessions = Sessions()
 
     def read(self) -> None:
         """Read all tables; one that cannot be read is quarantined."""
         self._each("application_info_table", self._app, ("row_id", "package_name"))
+        # Before what was measured during them.
+        self._each(
+            "exercise_session_record_table",
+            self._exercise,
+            ("start_time", "end_time", "exercise_type"),
+            ("start_zone_offset", _APP),
+        )
+        self._sessions.close()
         for table, column, metric, factor in _AMOUNTS:
             process = partial(self._amount, column, metric, factor)
-            self._each(table, process, (*_INTERVAL, column), _INTERVAL_OPTIONAL)
+            optional = ("end_time", *_INTERVAL_OPTIONAL)
+            self._each(table, process, (*_INTERVAL, column), optional)
         for table, column, metric in _READINGS:
             factor = _KCAL_A_DAY_PER_WATT if metric == "basal_kcal" else 1.0
             process = partial(self._reading, column, metric, factor)
@@ -121,12 +139,16 @@ class _Reader:
             self._each(table, process, ("time", column), ("zone_offset", _APP))
         self._read_heart_rates()
         self._read_sleep()
-        self._each(
-            "exercise_session_record_table",
-            self._exercise,
-            ("start_time", "end_time", "exercise_type"),
-            ("start_zone_offset",),
-        )
+        for workout, values in self._sessions.workouts():
+            self._days.add_workout(
+                replace(
+                    workout,
+                    distance_km=values.get("distance_km"),
+                    calories_burned=values.get("total_kcal") or values.get("active_kcal"),
+                    heart_rate_avg=values.get("heart_rate_avg"),
+                    heart_rate_max=values.get("heart_rate_max"),
+                )
+            )
 
     def _app(self, row: _Row) -> Iterable[str]:
         self._apps[row["row_id"]] = str(row["package_name"])
@@ -147,7 +169,14 @@ class _Reader:
         if amount is None:
             return ()
         local = self._local(row["start_time"], row["start_zone_offset"])
-        self._days.add_amount(local.date(), metric, amount * factor, self._source(row))
+        source = self._source(row)
+        self._days.add_amount(local.date(), metric, amount * factor, source)
+        if metric in _OF_WORKOUT and row["end_time"] is not None:
+            start, end = (
+                (parsing.parse_amount(row[f"{name}_time"]) or 0.0) / 1000
+                for name in ("start", "end")
+            )
+            self._sessions.add_amount(source, (start, end), metric, amount * factor)
         return (metric,)
 
     def _reading(self, column: str, metric: str, factor: float, row: _Row) -> Iterable[str]:
@@ -178,6 +207,9 @@ class _Reader:
             offset, source = series.get(row["parent_key"], (None, ""))
             local = self._local(row["epoch_millis"], offset)
             self._days.add_heart_rate(local, rate or 0.0, source)
+            if rate:
+                instant = (parsing.parse_amount(row["epoch_millis"]) or 0.0) / 1000
+                self._sessions.add_heart_rate(source, instant, rate)
             return ("heart_rate_avg",) if rate else ()
 
         self._each("heart_rate_record_table", add_series, ("row_id",), _INTERVAL_OPTIONAL)
@@ -222,9 +254,15 @@ class _Reader:
     def _exercise(self, row: _Row) -> Iterable[str]:
         local = self._local(row["start_time"], row["start_zone_offset"])
         start, end = (parsing.parse_amount(row[f"{name}_time"]) or 0.0 for name in ("start", "end"))
-        name = _ACTIVITIES.get(row["exercise_type"])
-        self._days.add_workout(local, name, max(end - start, 0.0) / 60_000)
-        return ("activity_type",) if name else ()
+        workout = Workout(
+            start=utc(start / 1000),
+            local_start=local,
+            activity=_ACTIVITIES.get(row["exercise_type"]),
+            minutes=max(end - start, 0.0) / 60_000,
+        )
+        check_day(local.date())
+        self._sessions.add(self._source(row), workout, end / 1000)
+        return (WORKOUTS, *(["activity_type"] if workout.activity else []))
 
 
 FORMAT = Format(
@@ -265,5 +303,13 @@ FORMAT = Format(
         "respiration_rate": "`respiratory_rate_record_table`: mean of the day",
         "vo2_max": "`vo2_max_record_table`: mean of the day",
         "floors": "`floors_climbed_record_table`",
+    },
+    workouts={
+        "activity": "`exercise_type`",
+        "minutes": "start to end of the session",
+        "distance_km": "`distance_record_table` of the same app during the session",
+        "calories_burned": "total, else active energy of the same app during the session",
+        "heart_rate_avg": "heart rates of the same app during the session",
+        "heart_rate_max": "the greatest of them",
     },
 )

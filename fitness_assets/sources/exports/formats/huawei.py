@@ -14,9 +14,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Interval, State, columns_of, nights
@@ -32,6 +34,17 @@ _AMOUNTS = (
     ("calorie", "active_kcal", 0.001),
     ("floor", "floors", 1.0),
 )
+_WORKOUT = (
+    ("totalTime", "minutes", 1 / 60_000),
+    ("totalDistance", "distance_km", 0.001),
+    ("totalCalories", "calories_burned", 0.001),
+)
+# The attribute of a workout is a track, which is not read, and then a summary.
+_SUMMARY = "HW_EXT_TRACK_SIMPLIFY@is"
+_RATES = {
+    "heart_rate_avg": re.compile(r'"avgHeartRate"\s*:\s*(\d{1,3})\b'),
+    "heart_rate_max": re.compile(r'"maxHeartRate"\s*:\s*(\d{1,3})\b'),
+}
 _HEART_RATE = "heart_rate_avg"
 # Metrics by key; a reading is written under several of them.
 _KEYS = {
@@ -176,11 +189,16 @@ class _Reader:
         return (metric,)
 
     def _workout(self, item: _Item) -> Iterable[str]:
-        local = self._local(item, _seconds(item["startTime"]))
-        milliseconds = parsing.parse_amount(item.get("totalTime")) or 0.0
-        name = _ACTIVITIES.get(item["sportType"])
-        self.days.add_workout(local, name, milliseconds / 60_000)
-        return ("activity_type",) if name else ()
+        start = _seconds(item["startTime"])
+        return self.days.add_workout(
+            Workout(
+                local_start=self._local(item, start),
+                start=utc(start),
+                activity=_ACTIVITIES.get(item["sportType"]),
+                **{"minutes": 0.0, **parsing.convert_known(item, _WORKOUT)}
+                | _rates(str(item.get("attribute") or "")),
+            )
+        )
 
     def _local(self, item: _Item, instant: float) -> datetime:
         """A time on the user's clock: by the offset of its record, else in the declared zone."""
@@ -193,6 +211,13 @@ def _seconds(milliseconds: object) -> float:
     if value is None:
         raise ValueError("it has no time")
     return value / 1000
+
+
+def _rates(attribute: str) -> dict[str, float]:
+    """The heart rates of a workout, from the text of its attribute."""
+    _, _, summary = attribute.partition(_SUMMARY)
+    matches = {column: pattern.search(summary) for column, pattern in _RATES.items()}
+    return {column: float(match[1]) for column, match in matches.items() if match}
 
 
 def _parsed(text: object) -> _Item:
@@ -236,5 +261,13 @@ FORMAT = Format(
         "sleep_end": "end of the longest sleep",
         "spo2": "`BLOOD_OXYGEN_SATURATION`: mean of the day",
         "floors": "`floor` of the device with the most",
+    },
+    workouts={
+        "activity": "`sportType`",
+        "minutes": "`totalTime`",
+        "distance_km": "`totalDistance`",
+        "calories_burned": "`totalCalories`",
+        "heart_rate_avg": "`avgHeartRate` of the attribute",
+        "heart_rate_max": "`maxHeartRate` of the attribute",
     },
 )

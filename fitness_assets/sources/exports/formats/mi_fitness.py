@@ -13,9 +13,11 @@ import pyarrow as pa
 
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import utc
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Night
@@ -31,6 +33,13 @@ _STEPS = (
     ("steps", "steps", 1.0),
     ("distance", "distance_km", 0.001),
     ("calories", "active_kcal", 1.0),
+)
+_WORKOUT = (
+    ("duration", "minutes", 1 / 60),
+    ("distance", "distance_km", 0.001),
+    ("calories", "calories_burned", 1.0),
+    ("avg_hrm", "heart_rate_avg", 1.0),
+    ("max_hrm", "heart_rate_max", 1.0),
 )
 _HEART_RATE = (("avg_hr", "heart_rate_avg", 1.0), ("avg_rhr", "resting_heart_rate", 1.0))
 _OXYGEN = (("avg_spo2", "spo2", 1.0),)
@@ -99,11 +108,15 @@ class _Reader:
     def workout(self, row: dict[str, str]) -> Iterable[str]:
         """Read a workout."""
         value = _parsed(row["Value"])
-        seconds = parsing.parse_amount(value.get("duration")) or 0.0
-        name = activity(row["Key"])
-        self.days.add_workout(self._local(value.get("start_time", row["Time"]), value), name,
-                              seconds / 60)  # fmt: skip
-        return ("activity_type",) if name else ()
+        start = value.get("start_time", row["Time"])
+        return self.days.add_workout(
+            Workout(
+                local_start=self._local(start, value),
+                start=utc(parsing.parse_amount(start) or 0.0),
+                activity=activity(row["Key"]),
+                **{"minutes": 0.0, **parsing.convert_known(value, _WORKOUT)},
+            )
+        )
 
     def _sleep(self, day: date, value: _Value) -> Iterable[str]:
         asleep = parsing.parse_amount(value["total_duration"])
@@ -169,5 +182,13 @@ FORMAT = Format(
         "sleep_start": "`bedtime` of the longest segment",
         "sleep_end": "`wake_up_time` of the longest segment",
         "spo2": "`avg_spo2` of `daily_report`",
+    },
+    workouts={
+        "activity": "`Key` of the sport record",
+        "minutes": "`duration`",
+        "distance_km": "`distance`",
+        "calories_burned": "`calories`",
+        "heart_rate_avg": "`avg_hrm`",
+        "heart_rate_max": "`max_hrm`",
     },
 )

@@ -14,9 +14,11 @@ import pyarrow as pa
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import with_offset
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Night
@@ -46,6 +48,18 @@ _RECHARGE = (
     ("breathing_rate_avg", "respiration_rate", 1.0),
 )
 _BODY = (("height, cm", "height_cm", 1.0), ("weight, kg", "weight_kg", 1.0))
+# Of the account's export in two versions, and of AccessLink: a file has the keys of one.
+_WORKOUT = (
+    ("distanceMeters", "distance_km", 0.001),
+    ("distance", "distance_km", 0.001),
+    ("calories", "calories_burned", 1.0),
+    ("kiloCalories", "calories_burned", 1.0),
+    ("averageHeartRate", "heart_rate_avg", 1.0),
+    ("maximumHeartRate", "heart_rate_max", 1.0),
+)
+_RATES = (("average", "heart_rate_avg", 1.0), ("maximum", "heart_rate_max", 1.0))
+_OFFSETS = ("timezoneOffsetMinutes", "timeZoneOffset", "start_time_utc_offset")
+_MAX_OFFSET_MINUTES = 18 * 60
 # Both light stages are one column.
 _STATES = {
     "WAKE": "sleep_awake",
@@ -207,8 +221,30 @@ class _Reader:
             name = _SPORTS.get(str(sport.get("id")))
         else:
             name = activity(_text(item.get("detailed_sport_info") or sport))
-        self.days.add_workout(start.replace(tzinfo=None), name, minutes)
-        return ("activity_type",) if name else ()
+        local = start.replace(tzinfo=None)
+        offset = next((item[key] for key in _OFFSETS if item.get(key) is not None), None)
+        if offset is not None:
+            start = with_offset(local, _offset_minutes(offset) * 60)
+        elif start.tzinfo is None:
+            start = self.days.instant_of(local)
+        rates = item.get("heart_rate")
+        return self.days.add_workout(
+            Workout(
+                start=start,
+                local_start=local,
+                activity=name,
+                minutes=minutes,
+                **parsing.convert_known(item, _WORKOUT)
+                | parsing.convert_known(rates if isinstance(rates, dict) else {}, _RATES),
+            )
+        )
+
+
+def _offset_minutes(value: Any) -> int:
+    """Minutes ahead of UTC."""
+    if not isinstance(value, int) or abs(value) > _MAX_OFFSET_MINUTES:
+        raise ValueError(f"{shorten(value)} is not an offset from UTC in minutes")
+    return value
 
 
 def _minutes(duration: Any) -> float:
@@ -265,5 +301,13 @@ FORMAT = Format(
         "hrv_rmssd": "`heart_rate_variability_avg`",
         "respiration_rate": "`breathing_rate_avg`",
         "vo2_max": "`ownIndex`",
+    },
+    workouts={
+        "activity": "`sport`",
+        "minutes": "`durationMillis`, `duration`",
+        "distance_km": "`distanceMeters`, `distance`",
+        "calories_burned": "`calories`, `kiloCalories`",
+        "heart_rate_avg": "`averageHeartRate`, `heart_rate.average`",
+        "heart_rate_max": "`maximumHeartRate`, `heart_rate.maximum`",
     },
 )

@@ -6,12 +6,13 @@ before the name. Steps have a row a device and one for all devices, which alone 
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member, read_each
@@ -22,7 +23,7 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.tables import Table
 from fitness_assets.sources.exports.user_days import UserDays, night_of
-from fitness_assets.sources.exports.written_times import parse_offset
+from fitness_assets.sources.exports.written_times import parse_offset, parse_stamp
 
 _TITLE = re.compile(rb"(?:\xef\xbb\xbf)?\"?com\.(samsung\.[a-z0-9_.]+)\"?[,;\t]\d+[,;\t]\d+")
 _ALL_DEVICES = "-2"
@@ -52,6 +53,13 @@ _ACTIVITIES = {
     "15005": "running",
     "15006": "elliptical",
 }
+_WORKOUT = (
+    ("duration", "minutes", 1 / _MS_PER_MINUTE),
+    ("distance", "distance_km", 0.001),
+    ("calorie", "calories_burned", 1.0),
+    ("mean_heart_rate", "heart_rate_avg", 1.0),
+    ("max_heart_rate", "heart_rate_max", 1.0),
+)
 _NUMBERS: Mapping[str, NumberColumn | None] = {
     "distance": number_column("distance_km", 0.001),
     "rest_calorie": number_column("total_kcal"),
@@ -61,6 +69,9 @@ _NUMBERS: Mapping[str, NumberColumn | None] = {
     "weight": number_column("weight_kg"),
     "height": number_column("height_cm"),
     "vo2_max": number_column("vo2_max"),
+    "mean_heart_rate": number_column("heart_rate_avg"),
+    "max_heart_rate": number_column("heart_rate_max"),
+    "calorie": number_column("calories_burned"),
     "floor": NumberColumn(is_count=False, maximum=1000),
 }
 
@@ -209,12 +220,18 @@ class _Reader:
 
     def _exercise(self, row: _Row) -> Iterable[str]:
         local = self._local(row, "start_time")
-        name = _ACTIVITIES.get(row["exercise_type"].partition(".")[0])
-        minutes = (parsing.parse_amount(row.get("duration")) or 0.0) / _MS_PER_MINUTE
-        self.days.add_workout(local, name, minutes)
+        start = parse_stamp(row["start_time"])
+        filled = self.days.add_workout(
+            Workout(
+                start=start if start.tzinfo else start.replace(tzinfo=UTC),
+                local_start=local,
+                activity=_ACTIVITIES.get(row["exercise_type"].partition(".")[0]),
+                **{"minutes": 0.0, **parsing.convert_known(row, _WORKOUT)},
+            )
+        )
         oxygen = parsing.parse_amount(row.get("vo2_max"))
         self.days.add_last(local, "vo2_max", oxygen or 0.0)
-        return [*(["activity_type"] if name else []), *(["vo2_max"] if oxygen else [])]
+        return [*filled, *(["vo2_max"] if oxygen else [])]
 
     def _local(self, row: _Row, name: str) -> datetime:
         """A time of a row, which is in UTC, on the user's clock."""
@@ -276,5 +293,13 @@ FORMAT = Format(
         "sleep_end": "`end_time` of the longest sleep",
         "vo2_max": "`vo2_max` of the last exercise of the day",
         "floors": "`floor_count`, else `floor` of the device with the most",
+    },
+    workouts={
+        "activity": "`exercise_type`",
+        "minutes": "`duration`",
+        "distance_km": "`distance`",
+        "calories_burned": "`calorie`",
+        "heart_rate_avg": "`mean_heart_rate`",
+        "heart_rate_max": "`max_heart_rate`",
     },
 )

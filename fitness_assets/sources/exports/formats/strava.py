@@ -1,8 +1,8 @@
 """Strava's bulk export: `activities.csv`, a row an activity.
 
 Names of columns are in English or German, some of them within a tag, and five of them occur twice:
-of these, the second column is in SI units and is used. Distance and energy are of activities only,
-so they are not those of the day.
+of these, the second column is in SI units and is used. Distance and energy are those of workouts,
+and not of the day.
 """
 
 import re
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -25,6 +26,8 @@ from fitness_assets.sources.exports.user_days import UserDays
 from fitness_assets.sources.exports.written_times import parse_shown
 
 _TAG = re.compile(r"<[^<>]*>")
+# In metres.
+_OLD_DISTANCE = "distance"
 # The columns that are used, and their names in English, in German, and in English before 2019.
 _COLUMNS = {
     "id": ("Activity ID", "Aktivitäts-ID", "id"),
@@ -33,6 +36,10 @@ _COLUMNS = {
     "elapsed": ("Elapsed Time", "Verstrichene Zeit", "elapsed_time"),
     "moving": ("Moving Time", "Bewegungszeit"),
     "filename": ("Filename", "Dateiname", "filename"),
+    "distance": ("Distance", "Distanz", _OLD_DISTANCE),
+    "kcal": ("Calories",),
+    "mean rate": ("Average Heart Rate",),
+    "greatest rate": ("Max Heart Rate",),
 }
 _REQUIRED = ("id", "date", "type", "elapsed")
 _GERMAN_ACTIVITIES = {
@@ -43,6 +50,12 @@ _GERMAN_ACTIVITIES = {
     **dict.fromkeys(("krafttraining", "training"), "gym_workout"),
     "schwimmen": "swimming",
 }
+_WORKOUT = (
+    ("distance", "distance_km", 0.001),
+    ("kcal", "calories_burned", 1.0),
+    ("mean rate", "heart_rate_avg", 1.0),
+    ("greatest rate", "heart_rate_max", 1.0),
+)
 _SI = number_column("active_minutes", 1 / 60)
 
 
@@ -75,6 +88,15 @@ def read(
                 f"language, {LAYOUT_CAN_DESCRIBE}"
             )
         numbers = {names[used]: _SI for used in ("elapsed", "moving") if used in names}
+        distances = [name for name in table.names if plain[name] in _COLUMNS["distance"]]
+        # The unit of the first of two columns follows the account.
+        in_metres = len(distances) > 1 or _OLD_DISTANCE in distances
+        conversions = [
+            (names[used], column, factor)
+            for used, column, factor in _WORKOUT
+            if used in names and (used != "distance" or in_metres)
+        ]
+        numbers |= {name: number_column(column, factor) for name, column, factor in conversions}
         order = table.detect(numbers, names["date"])
         if options.zone is None:
             member.usage.notes.append("times are in UTC, and no time zone is declared")
@@ -88,13 +110,21 @@ def read(
             if number and number in seen:
                 return ("activity_type",)
             seen.add(number)
-            local = days.local(shown.replace(tzinfo=UTC).timestamp())
+            start = shown.replace(tzinfo=UTC)
+            local = days.local(start.timestamp())
             kind = row[names["type"]].strip()
-            name = _GERMAN_ACTIVITIES.get(kind.lower()) or activity(kind)
             minutes = (seconds or 0.0) / 60
-            days.add_workout(local, name, minutes)
+            filled = days.add_workout(
+                Workout(
+                    start=start,
+                    local_start=local,
+                    activity=_GERMAN_ACTIVITIES.get(kind.lower()) or activity(kind),
+                    minutes=minutes,
+                    **parsing.convert_known(row, conversions),
+                )
+            )
             days.add_amount(local.date(), "active_minutes", minutes)
-            return ("activity_type", "active_minutes")
+            return (*filled, "active_minutes")
 
         parsing.process_each(member, table.records(), process, quarantine)
 
@@ -124,10 +154,17 @@ FORMAT = Format(
     "`Filename`, their German names, or their names before 2019.",
     dates="`Activity Date` is in UTC, and assigned to the day of `--timezone`: as Jan 27, 2021, "
     "1:57:47 PM, as 27.01.2021, 13:57:47, or as 2021-01-27 13:57:47.",
-    units="seconds. Distance and energy are those of activities and not of the day, and are left "
-    "out.",
+    units="seconds, m and kcal. Distance and energy are those of workouts and not of the day.",
     columns={
         "active_minutes": "`Moving Time` of all activities, else `Elapsed Time`",
         "activity_type": "`Activity Type` of the longest activity",
+    },
+    workouts={
+        "activity": "`Activity Type`",
+        "minutes": "`Moving Time`, else `Elapsed Time`",
+        "distance_km": "the second column `Distance`, in m",
+        "calories_burned": "`Calories`",
+        "heart_rate_avg": "`Average Heart Rate`",
+        "heart_rate_max": "`Max Heart Rate`",
     },
 )

@@ -16,18 +16,20 @@ import pyarrow as pa
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
-from fitness_assets.sources.exports.aggregate import DayAggregator, check_day
+from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.body_weight import kg_per_unit
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import DayAmounts
-from fitness_assets.sources.exports.local_time import Clock, date_of
+from fitness_assets.sources.exports.local_time import Clock, date_of, utc
 from fitness_assets.sources.exports.minute_amounts import MAX_READINGS, MinuteAmounts
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
 from fitness_assets.sources.exports.tables import Table
+from fitness_assets.sources.exports.takeout_exercises import old_workout
 from fitness_assets.sources.exports.takeout_files import (
     DAILY_COLUMNS,
     matches_header,
@@ -95,6 +97,17 @@ _NUMBERS = {
         for column in columns
     },
 }
+# Numbers of an exercise of the newer CSV, first those that the user entered.
+_MANUAL_WORKOUT = (
+    ("manually_logged_total_distance_mm", "distance_km", 1e-6),
+    ("manually_logged_total_calories", "calories_burned", 1.0),
+)
+_WORKOUT = (
+    ("tracker_total_distance_mm", "distance_km", 1e-6),
+    ("tracker_total_calories", "calories_burned", 1.0),
+    ("tracker_avg_heart_rate", "heart_rate_avg", 1.0),
+    ("tracker_peak_heart_rate", "heart_rate_max", 1.0),
+)
 # The old JSON states no unit: pounds and millimeters are written.
 _KG_PER_POUND = 0.45359237
 _MIN_HEIGHT_MM, _MAX_HEIGHT_MM = 500.0, 2600.0
@@ -339,19 +352,28 @@ class _Streams:
         clock = self.clock("exercise")
 
         def process(log: dict[str, Any]) -> Iterable[str]:
-            name = activity(str(log.get("activityName") or log["activity_name"]))
             if "exercise_start" in log:
                 start, end = parse_aware(log["exercise_start"]), parse_aware(log["exercise_end"])
-                day = check_day(
-                    local_of(start, (log.get("utc_offset"),), self._options.zone_or_utc).date()
-                )
-                length = max((end - start).total_seconds(), 0.0) * 1000
+                local = local_of(start, (log.get("utc_offset"),), self._options.zone_or_utc)
+                minutes = max((end - start).total_seconds(), 0.0) / 60
+                values = parsing.convert_known(log, _MANUAL_WORKOUT)
+                values |= parsing.convert_known(log, _WORKOUT)
             else:
-                day = clock.local_date(parse_instant(log["startTime"], clock))
+                instant = parse_instant(log["startTime"], clock)
+                start, local = utc(instant), utc(clock.to_local(instant)).replace(tzinfo=None)
                 duration = log.get("activeDuration", log.get("duration"))
-                length = parsing.parse_amount(duration) or 0.0
-            self._days.add_workout(self.user, day, name, length)
-            return ("activity_type",) if name else ()
+                minutes = (parsing.parse_amount(duration) or 0.0) / 60_000
+                values = old_workout(log)
+            return self._days.add_workout(
+                self.user,
+                Workout(
+                    start=start,
+                    local_start=local,
+                    activity=activity(str(log.get("activityName") or log["activity_name"])),
+                    minutes=minutes,
+                    **values,
+                ),
+            )
 
         self._process_each(member, process)
 
@@ -463,5 +485,13 @@ FORMAT = Format(
         "light_minutes": "`lightly_active_minutes`, or `light` of `active_minutes`",
         "moderate_minutes": "`moderately_active_minutes`, or `moderate` of `active_minutes`",
         "vigorous_minutes": "`very_active_minutes`, or `very` of `active_minutes`",
+    },
+    workouts={
+        "activity": "`activityName`, `activity_name`",
+        "minutes": "`activeDuration`, or `exercise_start` to `exercise_end`",
+        "distance_km": "`distance`, `tracker_total_distance_mm`",
+        "calories_burned": "`calories`, `tracker_total_calories`",
+        "heart_rate_avg": "`averageHeartRate`, `tracker_avg_heart_rate`",
+        "heart_rate_max": "`tracker_peak_heart_rate`",
     },
 )

@@ -1,7 +1,7 @@
 """WHOOP: cycles, sleeps and workouts as CSV, and the heart rates of the export of personal data.
 
 A cycle runs from the start of one sleep to that of the next one, and belongs to the day on which
-the user woke up. Times are local, and the column `Cycle timezone` is not needed.
+the user woke up. Times are local; `Cycle timezone` gives the instant of a workout.
 
 The export of personal data (https://privacy.whoop.com) has other files. Of those, `Health/metrics…`
 with the heart rate and the movement of each second or so are read.
@@ -15,17 +15,19 @@ import pyarrow as pa
 
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
+from fitness_assets.sources.exports.local_time import with_offset
 from fitness_assets.sources.exports.number_style import NumberColumn, number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.tables import Table, csv_header
 from fitness_assets.sources.exports.user_days import UserDays
-from fitness_assets.sources.exports.written_times import parse_shown
+from fitness_assets.sources.exports.written_times import parse_offset, parse_shown
 
 _START, _END, _ZONE = "Cycle start time", "Cycle end time", "Cycle timezone"
 _ONSET, _WAKE = "Sleep onset", "Wake onset"
@@ -47,9 +49,17 @@ _STAGES = (
 )
 _INSTANT, _HEART_RATE = "ts", "hr"
 _METRICS = {_INSTANT, _HEART_RATE, "accel_x", "accel_y", "accel_z", "skin_temp"}
+_WORKOUT = (
+    ("Duration (min)", "minutes", 1.0),
+    ("Distance (meters)", "distance_km", 0.001),
+    ("Energy burned (cal)", "calories_burned", 1.0),
+    ("Average HR (bpm)", "heart_rate_avg", 1.0),
+    ("Max HR (bpm)", "heart_rate_max", 1.0),
+)
 _STRAIN = NumberColumn(is_count=False, maximum=21)
 _NUMBERS = {
     **{name: number_column(metric) for name, metric, _ in _DAILY},
+    "Distance (meters)": number_column("distance_km", 0.001),
     "Day Strain": _STRAIN,
     "Activity Strain": _STRAIN,
 }
@@ -77,11 +87,7 @@ def read(
 
         def process(row: dict[str, str]) -> Iterable[str]:
             if "Workout start time" in row:
-                start = parse_shown(row["Workout start time"], order)
-                name = activity(row["Activity name"])
-                minutes = parsing.parse_amount(row["Duration (min)"]) or 0.0
-                days.add_workout(start, name, minutes)
-                return ("activity_type",) if name else ()
+                return days.add_workout(_workout(days, row, order))
             if _WAKE not in row:
                 return ()
             metrics = list(_add_sleep(days, row, order))
@@ -109,6 +115,17 @@ def _add_heart_rate(days: UserDays, row: dict[str, str]) -> Iterable[str]:
         return ()
     days.add_heart_rate(days.local_of(row[_INSTANT]), rate)
     return ("heart_rate_avg",)
+
+
+def _workout(days: UserDays, row: dict[str, str], order: str) -> Workout:
+    local = parse_shown(row["Workout start time"], order)
+    offset = parse_offset(row[_ZONE])
+    return Workout(
+        start=days.instant_of(local) if offset is None else with_offset(local, offset),
+        local_start=local,
+        activity=activity(row["Activity name"]),
+        **{"minutes": 0.0, **parsing.convert_known(row, _WORKOUT)},
+    )
 
 
 def _add_sleep(days: UserDays, row: dict[str, str], order: str) -> Iterable[str]:
@@ -163,5 +180,13 @@ FORMAT = Format(
         "hrv_rmssd": "`Heart rate variability (ms)`",
         "spo2": "`Blood oxygen %`",
         "respiration_rate": "`Respiratory rate (rpm)`",
+    },
+    workouts={
+        "activity": "`Activity name`",
+        "minutes": "`Duration (min)`",
+        "distance_km": "`Distance (meters)`",
+        "calories_burned": "`Energy burned (cal)`, in kcal",
+        "heart_rate_avg": "`Average HR (bpm)`",
+        "heart_rate_max": "`Max HR (bpm)`",
     },
 )

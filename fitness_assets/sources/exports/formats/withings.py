@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow as pa
 from fitness_assets.errors import SourceError
 from fitness_assets.record.activities import activity
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -60,6 +61,14 @@ _HEIGHT = re.compile(r"(?:height|größe) \((in|m|cm)\)")
 _KG = {"kg": 1.0, "lb": 0.45359237, "st": 6.35029318}
 _CM = {"m": 100.0, "cm": 1.0, "in": 2.54}
 _FEET = re.compile(r"(\d)'\s*(\d{1,2}(?:\.\d+)?)(?:''|\")?")
+# The duration without pauses.
+_WORKOUT = (
+    ("effduration", "minutes", 1 / 60),
+    ("distance", "distance_km", 0.001),
+    ("calories", "calories_burned", 1.0),
+    ("hr_average", "heart_rate_avg", 1.0),
+    ("hr_max", "heart_rate_max", 1.0),
+)
 _ACTIVITY_COLUMNS = {"from", "to", "timezone", "activity type", "data"}
 _NAME = re.compile(r"(?:aggregates|raw_tracker|raw_hr)_[a-z_-]+\.csv$")
 _MAX_ELEMENTS = 100_000
@@ -219,10 +228,17 @@ class _Reader:
     def _read_activities(self, member: Member, table: Table, names: dict[str, str]) -> None:
         def process(row: dict[str, str]) -> Iterable[str]:
             start, end = (self.days.local_of(row[names[name]]) for name in ("from", "to"))
-            name = activity(row[names["activity type"]])
-            length = max(end - start, timedelta(0))
-            self.days.add_workout(start, name, length.total_seconds() / 60)
-            return ("activity_type",) if name else ()
+            length = max(end - start, timedelta(0)).total_seconds() / 60
+            # Instants of timestamps with an offset; others are in UTC.
+            instant = parse_stamp(row[names["from"]])
+            return self.days.add_workout(
+                Workout(
+                    start=instant if instant.tzinfo else instant.replace(tzinfo=UTC),
+                    local_start=start,
+                    activity=activity(row[names["activity type"]]),
+                    **{"minutes": length, **_numbers(row[names["data"]])},
+                )
+            )
 
         parsing.process_each(member, table.records(), process, self._quarantine)
 
@@ -258,6 +274,17 @@ class _Reader:
             return (metric,)
 
         parsing.process_each(member, table.records(), process, self._quarantine)
+
+
+def _numbers(text: str) -> dict[str, float]:
+    """The numbers of an activity, from the JSON of its cell; empty if there is none."""
+    if not text.strip():
+        return {}
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{shorten(text)} is not JSON") from error
+    return parsing.convert_known(found, _WORKOUT) if isinstance(found, dict) else {}
 
 
 def _elements(text: str) -> list[float]:
@@ -326,5 +353,13 @@ FORMAT = Format(
         "sleep_start": "`from` of the longest sleep",
         "sleep_end": "`to` of the longest sleep",
         "vo2_max": "`VO2MAX` of `other.csv`",
+    },
+    workouts={
+        "activity": "`Activity type`",
+        "minutes": "`effduration`, else `from` to `to`",
+        "distance_km": "`distance` of `Data`",
+        "calories_burned": "`calories` of `Data`",
+        "heart_rate_avg": "`hr_average` of `Data`",
+        "heart_rate_max": "`hr_max` of `Data`",
     },
 )

@@ -5,11 +5,12 @@ commas, not always quoted, so a row may have more values than columns.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from fitness_assets.record.raw import SLEEP_SPAN
+from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -19,7 +20,7 @@ from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Night
 from fitness_assets.sources.exports.tables import Table, csv_header
 from fitness_assets.sources.exports.user_days import UserDays
-from fitness_assets.sources.exports.written_times import parse_shown
+from fitness_assets.sources.exports.written_times import parse_shown, parse_stamp
 
 _DAY = (
     ("steps", "steps", 1.0),
@@ -31,6 +32,11 @@ _NIGHT = (
     ("shallowSleepTime", "sleep_light", 1.0),
     ("REMTime", "sleep_rem", 1.0),
     ("wakeTime", "sleep_awake", 1.0),
+)
+_SPORT = (
+    ("sportTime(s)", "minutes", 1 / 60),
+    ("distance(m)", "distance_km", 0.001),
+    ("calories(kcal)", "calories_burned", 1.0),
 )
 _BODY = (("weight", "weight_kg", 1.0), ("height", "height_cm", 1.0))
 # By kind, the columns that identify it.
@@ -67,7 +73,7 @@ def read(
         if process is None:
             return
         numbers = {column: number_column(metric, factor) for column, metric, factor in
-                   (*_DAY, *_BODY)}  # fmt: skip
+                   (*_DAY, *_BODY, *_SPORT)}  # fmt: skip
         table.detect(numbers, None)
         rows = (
             (
@@ -131,10 +137,15 @@ class _Reader:
         return values
 
     def _sport(self, row: _Row) -> Iterable[str]:
-        seconds = parsing.parse_amount(row["sportTime(s)"])
-        name = _ACTIVITIES.get(row["type"].strip())
-        self.days.add_workout(self._local(row["startTime"]), name, (seconds or 0.0) / 60)
-        return ("activity_type",) if name else ()
+        start = parse_stamp(row["startTime"])
+        return self.days.add_workout(
+            Workout(
+                start=start if start.tzinfo else start.replace(tzinfo=UTC),
+                local_start=self._local(row["startTime"]),
+                activity=_ACTIVITIES.get(row["type"].strip()),
+                **{"minutes": 0.0, **parsing.convert_known(row, _SPORT)},
+            )
+        )
 
     def _local(self, stamp: str) -> datetime:
         return self.days.local_of(stamp)
@@ -175,5 +186,11 @@ FORMAT = Format(
         "sleep_awake": "`wakeTime`",
         "sleep_start": "`start`",
         "sleep_end": "`stop`",
+    },
+    workouts={
+        "activity": "`type`",
+        "minutes": "`sportTime(s)`",
+        "distance_km": "`distance(m)`",
+        "calories_burned": "`calories(kcal)`",
     },
 )

@@ -4,16 +4,16 @@ CREATE TABLE steps_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER
 INSERT INTO steps_record_table VALUES
 (1, 1, 1767424200000, 3600, 1767424800000, 3600, 20456, 5245),
 (2, 2, 1767424260000, 3600, 1767424800000, 3600, 20456, 4149);
-CREATE TABLE distance_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, distance REAL);
-INSERT INTO distance_record_table VALUES (1, 1, 1767424200000, 3600, 1890.34);
+CREATE TABLE distance_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, end_time INTEGER, distance REAL);
+INSERT INTO distance_record_table VALUES (1, 1, 1767424200000, 3600, 1767424800000, 1890.34), (2, 1, 1767440400000, 3600, 1767442200000, 5200.0), (3, 2, 1767440400000, 3600, 1767442200000, 5100.0);
 CREATE TABLE floors_climbed_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, floors REAL);
 INSERT INTO floors_climbed_record_table VALUES (1, 1, 1767424200000, 3600, 9.0);
-CREATE TABLE total_calories_burned_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, energy REAL);
-INSERT INTO total_calories_burned_record_table VALUES (1, 1, 1767394800000, 3600, 2310000.0);
+CREATE TABLE total_calories_burned_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER, end_time INTEGER, energy REAL);
+INSERT INTO total_calories_burned_record_table VALUES (1, 1, 1767394800000, 3600, 1767440400000, 1990000.0), (2, 1, 1767440400000, 3600, 1767442200000, 320000.0);
 CREATE TABLE heart_rate_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, start_time INTEGER, start_zone_offset INTEGER);
 INSERT INTO heart_rate_record_table VALUES (1, 1, 1767395100000, 3600);
 CREATE TABLE heart_rate_record_series_table (parent_key INTEGER, beats_per_minute INTEGER, epoch_millis INTEGER);
-INSERT INTO heart_rate_record_series_table VALUES (1, 62, 1767395100000), (1, 72, 1767427200000);
+INSERT INTO heart_rate_record_series_table VALUES (1, 62, 1767395100000), (1, 72, 1767427200000), (1, 148, 1767441000000);
 CREATE TABLE resting_heart_rate_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, beats_per_minute INTEGER);
 INSERT INTO resting_heart_rate_record_table VALUES (1, 1, 1767419220000, 3600, 58);
 CREATE TABLE heart_rate_variability_rmssd_record_table (row_id INTEGER PRIMARY KEY, app_info_id INTEGER, time INTEGER, zone_offset INTEGER, heart_rate_variability_millis REAL);
