@@ -9,7 +9,7 @@ from fitness_assets import system_errors
 from fitness_assets.cli.terminal import say
 from fitness_assets.declarations import timezone_of
 from fitness_assets.errors import FitnessError
-from fitness_assets.formatting import number
+from fitness_assets.formatting import number, plural
 from fitness_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -150,6 +150,8 @@ def summary(imported: "ImportInfo") -> str:
         f"{', '.join(imported.sources)}: {number(sum(months.values()))} user-days "
         f"of {number(len(imported.users))} users, {span}"
     )
+    if imported.workouts:
+        text += f", {plural(sum(imported.workouts.values()), 'workout')}"
     not_worn = sum(imported.not_worn.values())
     if not_worn:
         text += f", {number(not_worn)} of them not worn"

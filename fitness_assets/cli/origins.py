@@ -47,13 +47,14 @@ def _print_imports(stored: "Imports") -> None:
     from fitness_assets.sources.import_manifest import READER_VERSION
 
     _print_table(
-        ["import", "formats", "delivered", "user-days", "users", "months", "note"],
+        ["import", "formats", "delivered", "user-days", "workouts", "users", "months", "note"],
         [
             [
                 info.name,
                 ", ".join(info.sources),
                 f"{info.delivered:%Y-%m-%d %H:%M}",
                 f"{number(sum(info.months.values()))}",
+                number(sum(info.workouts.values())),
                 number(len(info.users)),
                 f"{min(info.months)} to {max(info.months)}" if info.months else "-",
                 "" if info.reader == READER_VERSION else "of an older version: import it again",

@@ -1,13 +1,13 @@
 """What an import reports of its records: days not worn, and values that are not plausible."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.record import wear
-from fitness_assets.record.raw import RANGES
+from fitness_assets.record.raw import NUMBERS, ColumnSpec
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.reader import LimitedQuarantine
 
@@ -23,21 +23,35 @@ def counting_not_worn(
 
 
 def reporting_implausible(
-    batches: Iterator[pa.RecordBatch], quarantine: Quarantine
+    batches: Iterator[pa.RecordBatch],
+    quarantine: Quarantine,
+    columns: Collection[ColumnSpec] = tuple(NUMBERS.values()),
 ) -> Iterator[pa.RecordBatch]:
-    """The records, unchanged; reports each value that the ETL will replace by null."""
+    """The records, unchanged; reports each value that does not reach the lake.
+
+    Parameters
+    ----------
+    batches : iterator of RecordBatch
+        Records of days or workouts.
+    quarantine : callable
+    columns : collection of ColumnSpec
+        The numbers of the records.
+    """
     limited = LimitedQuarantine(quarantine)
     for batch in batches:
-        for name, (low, high) in RANGES.items():
-            if name not in batch.schema.names:
+        for column in columns:
+            name = column.name
+            if name not in batch.schema.names or column.range is None:
                 continue
+            low, high = column.range
+            effect = "null in the lake" if column.nullable else "the workout is not in the lake"
             values = batch.column(name)
             outside = pc.or_(pc.less(values, low), pc.greater(values, high)).fill_null(False)
             for record in batch.filter(outside).to_pylist():
                 limited(
                     record["source"] or "records",
-                    f"{record['user_id']}, {record['date']}",
-                    f"{name} is {record[name]:g}, not in {low:,} to {high:,}: null in the lake",
+                    f"{record['user_id']}, {record.get('date') or record['local_start']}",
+                    f"{name} is {record[name]:g}, not in {low:,} to {high:,}: {effect}",
                 )
         yield batch
     limited.report_counts()

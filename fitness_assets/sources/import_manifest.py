@@ -13,12 +13,13 @@ from fitness_assets.storage.documents import convert
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.storage.traces import Traces
 
-#: Version of the documents. Version 3 has `traits_since` and the versions of the reader.
-VERSION = 3
+#: Version of the documents. Version 3 has `traits_since` and the versions of the reader, version 4
+#: the workouts.
+VERSION = 4
 
 #: Raise it when an export is read into other records than before, such as after a format learned a
 #: column: the same export is then read again instead of counting as already imported.
-READER_VERSION = 3
+READER_VERSION = 4
 _FIRST_READER = 1
 # Below the limit of a manifest, which contains the document.
 _MAX_BYTES, _MAX_VALUES = 40_000_000, 90_000
@@ -83,6 +84,9 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
         When it was exported; the import's time where neither the user nor the export states it.
     months : dict
         Number of records by month.
+    workouts : dict
+        Number of workouts by month. Their days have records. Empty if an earlier version imported
+        it.
     users : list of str
         Pseudonyms of the users who have records in it.
     sources : list of str
@@ -114,6 +118,7 @@ class ImportInfo(msgspec.Struct, frozen=True, kw_only=True):
     sources: list[str]
     quarantined: list[QuarantineEntry]
     files: list[FileReport] = []
+    workouts: dict[str, int] = {}
     not_worn: dict[str, int] = {}
     traits_since: str | None = None
     reader: int = _FIRST_READER
@@ -178,7 +183,7 @@ def _upgraded(info: Mapping[str, Any], name: str) -> dict[str, Any]:
     version = info.get("version", 1)
     if version == 1:
         info = {_KEYS_OF_VERSION_1.get(key, key): value for key, value in info.items()}
-    elif version not in {2, VERSION}:
+    elif version not in {2, 3, VERSION}:
         raise StorageError(
             f"{name} has version {version} and this fitness_assets reads up to {VERSION}: update it"
         )

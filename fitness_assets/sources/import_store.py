@@ -1,8 +1,9 @@
 """The imports as they are stored: their files, and the merged records of a month.
 
 Each import has one folder. Its manifest lists the original, the records by month as they were read
-from it, and ``traits.parquet``: for each month, the records with the last known age, sex, height
-and weight of each user, from which these columns are filled on later days of any import.
+from it, the workouts by month, and ``traits.parquet``: for each month, the records with the last
+known age, sex, height and weight of each user, from which these columns are filled on later days of
+any import.
 """
 
 import hashlib
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fitness_assets import months
+from fitness_assets.record import workouts
 from fitness_assets.record.raw import SCHEMA, TRAITS
 from fitness_assets.sources import merge
 from fitness_assets.sources.derived import STORED_SCHEMA, stored_schema_of
@@ -31,6 +33,7 @@ from fitness_assets.storage.publication import (
 
 RECORDS = "records-"
 TRAITS_FILE = "traits.parquet"
+WORKOUTS = "workouts-"
 
 # Raised if the rule by which records are merged changes: months of the lake become stale.
 _MERGE_VERSION = 1
@@ -65,6 +68,12 @@ class StoredImport:
         file = self.file(records_file(month))
         if file is not None:
             yield from _read(self.folder, file, schema)
+
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        """The workouts of `month` as they were read from the export."""
+        file = self.file(workouts_file(month))
+        if file is not None:
+            yield from _read(self.folder, file, workouts.SCHEMA)
 
     def columns(self, month: str) -> list[str]:
         """Names of the columns of the records of `month`."""
@@ -112,6 +121,12 @@ def records_file(month: str) -> str:
     return f"{RECORDS}{month}.parquet"
 
 
+def workouts_file(month: str) -> str:
+    """Name of the file with the workouts of `month`."""
+    months.check(month)
+    return f"{WORKOUTS}{month}.parquet"
+
+
 def write_traits(staging: Path, stored_months: Iterable[str]) -> str | None:
     """Write `TRAITS_FILE` from the files of records in `staging`; return its first month.
 
@@ -140,6 +155,13 @@ def version(imports: Sequence[StoredImport], month: str) -> str:
     # Sorted: the order of the imports makes no difference to the merged records.
     hashes = sorted(file.sha256 for file in files if file is not None)
     return hashlib.sha256("\n".join([f"merge {_MERGE_VERSION}", *hashes]).encode()).hexdigest()
+
+
+def workouts_version(imports: Sequence[StoredImport], month: str) -> str:
+    """A hash of the workouts of `month`, of all imports."""
+    files = [each.file(workouts_file(month)) for each in imports]
+    hashes = sorted(file.sha256 for file in files if file is not None)
+    return hashlib.sha256("\n".join(["workouts", *hashes]).encode()).hexdigest()
 
 
 def read_merged(

@@ -1,4 +1,4 @@
-"""Writes the records of one import: a file per month, and the file of traits."""
+"""Writes one import: a file of days and one of workouts per month, and the file of traits."""
 
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 
 from fitness_assets.errors import SourceError
 from fitness_assets.record.raw import OPTIONAL
+from fitness_assets.record.workouts import SCHEMA as WORKOUT_SCHEMA
 from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES
-from fitness_assets.sources.import_store import records_file, write_traits
+from fitness_assets.sources.import_store import records_file, workouts_file, write_traits
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.lake import drop_null_columns
 
@@ -29,20 +30,34 @@ class Content:
     Attributes
     ----------
     dropped : int
-        Number of records of forgotten users, which were not written.
+        Number of records and workouts of forgotten users, which were not written.
     """
 
     months: dict[str, int]
     users: list[str]
     sources: list[str]
+    workouts: dict[str, int]
     traits_since: str | None
     dropped: int
 
 
 def write_records(
-    batches: Iterable[pa.RecordBatch], staging: Path, pseudonyms: Pseudonyms
+    batches: Iterable[pa.RecordBatch],
+    workouts: Iterable[pa.RecordBatch],
+    staging: Path,
+    pseudonyms: Pseudonyms,
 ) -> Content:
-    """Write `batches`, without the records of forgotten users, to `staging`."""
+    """Write records and workouts, without those of forgotten users, to `staging`.
+
+    Parameters
+    ----------
+    batches : iterable of RecordBatch
+        Records of days.
+    workouts : iterable of RecordBatch
+        It is read after `batches`.
+    staging : Path
+    pseudonyms : Pseudonyms
+    """
     counts: dict[str, int] = {}
     users: set[str] = set()
     sources: set[str] = set()
@@ -65,15 +80,37 @@ def write_records(
                 raise SourceError(f"its rows name more than {MAX_SOURCES:,} sources")
         for file in files.values():
             file.flush()
+    rows = pa.Table.from_batches(workouts, WORKOUT_SCHEMA)
+    kept = pa.Table.from_batches(
+        [pseudonyms.drop_forgotten(batch) for batch in rows.to_batches()], WORKOUT_SCHEMA
+    )
+    users |= set(pc.unique(kept["user_id"]).to_pylist())
     for month in files:
         drop_null_columns(staging / records_file(month), OPTIONAL, {})
     return Content(
         months=dict(sorted(counts.items())),
         users=sorted(users),
         sources=sorted(sources),
+        workouts=_write_workouts(kept, staging),
         traits_since=write_traits(staging, counts),
-        dropped=dropped,
+        dropped=dropped + len(rows) - len(kept),
     )
+
+
+def _write_workouts(rows: pa.Table, staging: Path) -> dict[str, int]:
+    """Write a file for each month of `rows`, and return the numbers of workouts.
+
+    The rows of a file are sorted, so that equal workouts give equal bytes.
+    """
+    order = [(name, "ascending") for name in WORKOUT_SCHEMA.names]
+    rows = rows.sort_by(order).replace_schema_metadata(None)
+    keys = pc.strftime(rows["local_start"], format="%Y-%m")
+    counts = {}
+    for month in sorted(pc.unique(keys).to_pylist()):
+        part = rows.filter(pc.equal(keys, month)).combine_chunks()
+        pq.write_table(part, staging / workouts_file(month))
+        counts[month] = len(part)
+    return counts
 
 
 class _MonthFile:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from fitness_assets import clock
 from fitness_assets.errors import ForgottenUserError, SourceError
+from fitness_assets.record import workouts
 from fitness_assets.record.raw import SCHEMA, ReportUnreadable, schema_of
 from fitness_assets.record.user_ids import normalize_user_id, spellings
 from fitness_assets.sources import import_store, originals
@@ -149,13 +150,21 @@ class Imports:
 
         options = replace(options, delivered=delivered)
         with Writer(folder) as writer:
-            batches = read_export(path, options, quarantine, progress, files.append)
+            rows: list[pa.RecordBatch] = []
+            batches = read_export(
+                path, options, quarantine, progress, files.append, workouts=rows.append
+            )
             not_worn: Counter[str] = Counter()
             names: dict[str, str] = {}
             content = write_records(
                 reporting_implausible(
                     counting_not_worn(self._pseudonymized(batches, names, quarantine), not_worn),
                     quarantine,
+                ),
+                reporting_implausible(
+                    self._pseudonymized(iter(rows), names, quarantine),
+                    quarantine,
+                    tuple(workouts.NUMBERS.values()),
                 ),
                 writer.staging,
                 self._pseudonyms,
@@ -175,6 +184,7 @@ class Imports:
                 sources=content.sources,
                 quarantined=quarantined,
                 files=files,
+                workouts=content.workouts,
                 not_worn=dict(not_worn),
                 traits_since=content.traits_since,
                 reader=READER_VERSION,
@@ -276,6 +286,15 @@ class Imports:
         if not found:
             raise SourceError(f"no import holds records of {month}")
 
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        """Read the workouts of `month` of all imports, as they were delivered."""
+        for each in stored_imports(self._root):
+            yield from each.read_workouts(month)
+
+    def workouts_version(self, month: str) -> str:
+        """A hash of what `read_workouts` gives for `month`."""
+        return import_store.workouts_version(stored_imports(self._root), month)
+
     def origins(self, user: str, month: str) -> Iterator[DayOrigins]:
         """Which import each value of the days of a user is from, by day.
 
@@ -316,16 +335,21 @@ class Imports:
                 continue
             forgotten = pa.array(ids, pa.string())
             with Writer(each.folder) as writer:
-                batches = (
-                    batch.filter(pc.invert(pc.is_in(batch.column("user_id"), forgotten)))
-                    for month in each.info.months
-                    for batch in each.read(month)
+                days = (batch for month in each.info.months for batch in each.read(month))
+                rows = (
+                    batch for month in each.info.workouts for batch in each.read_workouts(month)
                 )
-                content = write_records(batches, writer.staging, self._pseudonyms)
+                content = write_records(
+                    _without(forgotten, days),
+                    _without(forgotten, rows),
+                    writer.staging,
+                    self._pseudonyms,
+                )
                 info = msgspec.structs.replace(
                     each.info,
                     months=content.months,
                     users=content.users,
+                    workouts=content.workouts,
                     traits_since=content.traits_since,
                 )
                 writer.publish(msgspec.to_builtins(without_user(info, traces)))
@@ -361,7 +385,7 @@ class Imports:
         by_name: dict[str, str],
         quarantine: Quarantine,
     ) -> Iterator[pa.RecordBatch]:
-        """The records with pseudonyms in place of names, which are added to `by_name`."""
+        """Records or workouts with pseudonyms for names, which are added to `by_name`."""
         earlier_users = {user for each in stored_imports(self._root) for user in each.info.users}
         index = SCHEMA.get_field_index("user_id")
         for batch in batches:
@@ -404,6 +428,12 @@ class Imports:
         )
 
 
+def _without(users: pa.Array, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The records of other users."""
+    for batch in batches:
+        yield batch.filter(pc.invert(pc.is_in(batch.column("user_id"), users)))
+
+
 def _rejected(name: str, reason: str, user: str | None = None) -> RejectedInfo:
     entry = QuarantineEntry(file=printable(name), place="", reason=reason)
     return RejectedInfo(name=printable(name), quarantined=[entry], user=user)
@@ -415,10 +445,12 @@ def _after_all(others: list[StoredImport]) -> datetime:
 
 
 def _changed_months(before: list[StoredImport], after: list[StoredImport]) -> set[str]:
-    """The months of which the merged records differ."""
+    """The months of which the merged records or the workouts differ."""
     stored = {month for each in (*before, *after) for month in each.info.months}
     return {
         month
         for month in stored
         if import_store.version(before, month) != import_store.version(after, month)
+        or import_store.workouts_version(before, month)
+        != import_store.workouts_version(after, month)
     }

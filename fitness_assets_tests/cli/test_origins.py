@@ -37,8 +37,8 @@ def test_all_imports_are_listed() -> None:
     header, *rows = lines()
     assert header[:3] == ["import", "formats", "delivered"]
     assert [(row[0], row[1], *row[4:]) for row in rows] == [
-        ("sleep.csv", "tidy", "2", "2", "2023-04", "to", "2023-04"),
-        ("steps.csv", "tidy", "2", "1", "2023-04", "to", "2023-05"),
+        ("sleep.csv", "tidy", "2", "0", "2", "2023-04", "to", "2023-04"),
+        ("steps.csv", "tidy", "2", "0", "1", "2023-04", "to", "2023-05"),
     ]
 
 

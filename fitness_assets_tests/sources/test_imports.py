@@ -27,7 +27,7 @@ from fitness_assets_tests.support.tidy import two_users, write_tidy
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 UTC_ZONE = ZoneInfo("UTC")
 #: Fields of an import's document that version 2 of it does not have.
-SINCE_VERSION_3 = {"not_worn", "traits_since", "reader", "older_reader"}
+SINCE_VERSION_3 = {"not_worn", "traits_since", "reader", "older_reader", "workouts"}
 
 
 @pytest.fixture

@@ -203,6 +203,8 @@ class DayAggregator:
     ) -> Iterator[pa.RecordBatch]:
         """The canonical records and the column `DERIVED`, by user and day; then the workouts.
 
+        A day with a workout has a record, also if nothing else is known of it.
+
         Weight and height are those that were measured on the day.
 
         Parameters
@@ -223,7 +225,7 @@ class DayAggregator:
                 *self._heart_rates,
                 *self._readings,
                 *self._nights,
-                *self._workouts.activities,
+                *self._workouts.days,
             }
         )
         rows: list[dict[str, Any]] = []
@@ -249,7 +251,7 @@ class DayAggregator:
         user, day = key
         values, calories_kind = self._values(key)
         has_values = (
-            key in self._workouts.activities
+            key in self._workouts.days
             or not values.keys() <= {*MOVEMENT, *OPTIONAL_MOVEMENT}
             or movement_is_kept(values | {"calories_kind": calories_kind})
         )

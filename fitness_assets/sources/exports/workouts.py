@@ -35,6 +35,8 @@ class Workouts:
         self._source = source
         self._found: dict[tuple[str, datetime, str], Workout] = {}
         self._longest: dict[tuple[str, date], tuple[float, str]] = {}
+        #: By user, the days that have one.
+        self.days: set[tuple[str, date]] = set()
 
     def add(self, user: str, workout: Workout) -> tuple[str, ...]:
         """Add a workout; return what it fills."""
@@ -51,6 +53,7 @@ class Workouts:
         if known is None and len(self._found) >= MAX_WORKOUTS:
             raise SourceError(f"{self._source}: more than {MAX_WORKOUTS:,} workouts")
         self._found[key] = found if known is None else max(found, known, key=_fullness)
+        self.days.add((user, found.local_start.date()))
         if found.activity is None:
             return (WORKOUTS,)
         self.add_activity(user, found.local_start.date(), found.activity, found.minutes)
@@ -58,6 +61,7 @@ class Workouts:
 
     def add_activity(self, user: str, day: date, activity: str, minutes: float) -> None:
         """Add an activity of a day that is no workout: its start is not known."""
+        self.days.add((user, day))
         candidate = (minutes, activity)
         self._longest[user, day] = max(candidate, self._longest.get((user, day), candidate))
 
