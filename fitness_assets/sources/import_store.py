@@ -36,7 +36,7 @@ TRAITS_FILE = "traits.parquet"
 WORKOUTS = "workouts-"
 
 # Raised if the rule by which records are merged changes: months of the lake become stale.
-_MERGE_VERSION = 1
+_MERGE_VERSION = 2
 # Records that are merged at a time. A user's records of a month are always merged together.
 _MAX_RECORDS = 500_000
 _TRAIT_COLUMNS = ["user_id", "date", "ingested_at", *TRAITS]

@@ -6,8 +6,9 @@ one. If this value was derived from readings, and another record of the same sou
 the day, the stated value is taken instead: hours of steps that are imported after the daily totals
 do not replace these. A measure that a record lacks stays as another record has it, and a value that
 is not plausible is taken only if no record has a plausible one. Energy and its kind are taken from
-one record, and so are the stages of a night, and its start and end: from the record that the hours
-of sleep are from, if it has them.
+one record: from one of total energy, if there is any, since active energy is a part of it. The
+stages of a night are from one record too, and so are its start and end: from the record that the
+hours of sleep are from, if it has them.
 
 The columns that describe the user (`TRAITS`) hold until the next known value.
 """
@@ -70,6 +71,10 @@ def merge_days(records: pa.Table) -> pa.Table:
     for name in names:
         plausible = known[name] & _plausible(records, name)
         rows = _first_stated_rows(records, name, plausible, starts)
+        if name == "calories_burned" and "calories_kind" in records.column_names:
+            total = pc.equal(records["calories_kind"], "total").fill_null(False).to_numpy()
+            rows_of_total = _first_stated_rows(records, name, plausible & total, starts)
+            rows = np.where(rows_of_total < 0, rows, rows_of_total)
         chosen[name] = np.where(rows < 0, _first_rows(known[name], starts), rows)
     for group in (SLEEP_STAGES, SLEEP_SPAN):
         chosen |= _of_one_night(group, chosen, known, starts)
