@@ -357,6 +357,29 @@ def current_serve() -> str | None:
     return os.environ.get(SERVE_VARIABLE)
 
 
+#: Settings of the machine. The others say what data there is, and what becomes of it.
+_OF_MACHINE = frozenset(
+    {
+        "FITNESS_HOST",
+        "FITNESS_DAGSTER_PORT",
+        "FITNESS_DASHBOARD_PORT",
+        "FITNESS_SPARK_MEMORY",
+        "JAVA_HOME",
+    }
+)
+
+
+def use_environment(values: Mapping[str, str]) -> None:
+    """Let these variables, and those of the machine, be all settings of this process.
+
+    The processes that it starts inherit them.
+    """
+    for declaration in declarations(Settings).values():
+        if declaration.variable not in _OF_MACHINE:
+            os.environ.pop(declaration.variable, None)
+    os.environ.update(values)
+
+
 def declared_home() -> str:
     """The folder in FITNESS_HOME, or its default, as a message names it."""
     return str(declarations(DashboardSettings)["home"].read(os.environ, None))

@@ -7,6 +7,7 @@ import sys
 import click
 
 from fitness_assets.cli.backfill import backfill
+from fitness_assets.cli.demo import demo
 from fitness_assets.cli.export import export
 from fitness_assets.cli.forget import forget
 from fitness_assets.cli.imports import import_
@@ -63,6 +64,7 @@ def cli() -> None:
 
 for command in (
     backfill,
+    demo,
     export,
     forget,
     import_,
