@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from fitness_assets.cli.terminal import say
 from fitness_assets.errors import FitnessError
 from fitness_assets.formatting import number, plural, significant
+from fitness_assets.record import workouts
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.system_errors import cause_of
 
@@ -77,9 +78,10 @@ def _print(path: Path, options: "ImportOptions", found: "Explanation") -> None:
     from fitness_assets.sources.exports.registry import FORMATS
 
     users = sorted(found.users - {UNNAMED})
+    and_workouts = f" and {plural(found.workouts, 'workout')}" if found.workouts else ""
     say(
-        f"{path.name}  would give {plural(found.records, 'record')}, {found.first} to "
-        f"{found.last}, of {plural(len(found.users), 'user')}"
+        f"{path.name}  would give {plural(found.records, 'record')}{and_workouts}, "
+        f"{found.first} to {found.last}, of {plural(len(found.users), 'user')}"
     )
     if found.not_worn:
         say(f"On {plural(found.not_worn, 'day')} of them the device was not worn.")
@@ -100,12 +102,12 @@ def _print(path: Path, options: "ImportOptions", found: "Explanation") -> None:
     say("")
     print_files(found.files)
     say("")
-    say("The first records, as they would be stored:")
-    for row in found.rows:
-        values = (
-            f"{name} {_text(name, value)}" for name, value in row.items() if name != "user_id"
-        )
-        say(f"  {'; '.join(values)}")
+    for title, rows in (("records", found.rows), ("workouts", found.workout_rows)):
+        if rows:
+            say(f"The first {title}, as they would be stored:")
+        for row in rows:
+            known = {name: value for name, value in row.items() if value != UNNAMED}
+            say(f"  {'; '.join(f'{name} {_text(name, value)}' for name, value in known.items())}")
     if found.problems:
         say("")
         say(f"{plural(len(found.problems), 'problem')}:")
@@ -118,8 +120,9 @@ def _print(path: Path, options: "ImportOptions", found: "Explanation") -> None:
 
 def _text(name: str, value: Any) -> str:
     """A stored value as text, with its unit."""
-    if name in NUMBERS:
-        unit = NUMBERS[name].unit
+    column = NUMBERS.get(name) or workouts.NUMBERS.get(name)
+    if column is not None:
+        unit = column.unit
         return f"{significant(value, _DIGITS)}{unit and ' '}{unit}"
     return str(value)
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record.workouts import NUMBERS
 from fitness_assets.sources.derived import DERIVED
 from fitness_assets.sources.exports.archive import open_members
 from fitness_assets.sources.exports.callbacks import Progress
@@ -47,6 +48,9 @@ class Explanation:
         The days of the earliest and the latest record.
     rows : list of dict
         The known values of the first records, by column.
+    workouts : int
+    workout_rows : list of dict
+        The known values of the first workouts, by column.
     error : str
         Why nothing can be read; empty if something can.
     """
@@ -59,6 +63,8 @@ class Explanation:
     first: date | None = None
     last: date | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
+    workouts: int = 0
+    workout_rows: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
 
 
@@ -88,10 +94,21 @@ def explain_export(
     def quarantine(file: str, place: str, reason: str) -> None:
         found.problems.append((file, place, reason))
 
+    def add_workouts(batch: pa.RecordBatch) -> None:
+        for _ in reporting_implausible(iter([batch]), quarantine, tuple(NUMBERS.values())):
+            found.workouts += batch.num_rows
+            _keep_first(found.workout_rows, batch)
+
     declared = options if options.user else replace(options, user=UNNAMED)
     try:
         batches = read_export(
-            path, declared, quarantine, progress, found.files.append, observe=True
+            path,
+            declared,
+            quarantine,
+            progress,
+            found.files.append,
+            workouts=add_workouts,
+            observe=True,
         )
         for batch in reporting_implausible(counting_not_worn(batches, not_worn), quarantine):
             _add(found, batch)
@@ -122,8 +139,13 @@ def _add(found: Explanation, batch: pa.RecordBatch) -> None:
     days = pc.min_max(batch.column("date")).as_py()
     found.first = min(filter(None, (found.first, days["min"])))
     found.last = max(filter(None, (found.last, days["max"])))
-    for record in batch.slice(0, FIRST_ROWS - len(found.rows)).to_pylist():
-        found.rows.append(dict(_values(record)))
+    _keep_first(found.rows, batch)
+
+
+def _keep_first(rows: list[dict[str, Any]], batch: pa.RecordBatch) -> None:
+    """Add records of `batch` to `rows`, until these are `FIRST_ROWS`."""
+    first = batch.slice(0, FIRST_ROWS - len(rows)).to_pylist()
+    rows += [dict(_values(record)) for record in first]
 
 
 def _values(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -66,7 +66,8 @@ def test_parts_of_a_zip_days_people_and_problems(tmp_path: Path, home: Path) -> 
     files["notes.csv"] = b"when,mood\nx,y\n"
     run = fitness("import", "--explain", write_zip(tmp_path / "x.zip", files))
     assert run.exit_code == 0
-    assert "x.zip  would give" in run.output
+    assert "x.zip  would give 3 records and 1 workout, 2026-01-05 to 2026-01-07" in run.output
+    assert "activity walking; minutes 30 min" in run.output
     assert "The export does not name its user: import it with --user NAME." in run.output
     assert "whoop: WHOOP's data export" in run.output
     assert "recognized by  CSV that begins with `Cycle start time`" in run.output

@@ -13,13 +13,15 @@ from fitness_assets.sources.derived import STORED_SCHEMA
 from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.combined_columns import summed
-from fitness_assets.sources.exports.layout import ROWS, Layout
+from fitness_assets.sources.exports.layout import Layout
 from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.sources.exports.stamps import Moment
 
 #: Days of users and sources that are kept in memory, which takes about 200 MB.
 MAX_DAYS = 200_000
 _DAYS_AT_ONCE = 5_000
 _HOURS, _HOUR_MINUTES = 24, 60
+_MINUTES = {"hour": 60, "minute": 1}
 _HEART_RATE = "heart_rate_avg"
 # Constants that are not values of a day.
 _NOT_FILLED = {"user_id", "source", "calories_kind", "ingested_at"}
@@ -46,7 +48,7 @@ class IntervalDays:
         self._source = str(layout.constants.get("source", source))
         self._layout = layout
         self._zone = options.zone
-        self._minutes = ROWS[layout.rows]
+        self._minutes = _MINUTES[layout.rows]
         self._names = [name for name in (*layout.columns, *layout.combined) if name in NUMBERS]
         has_heart_rates = _HEART_RATE in self._names
         self._zeros = bytes(8 * 2 * (len(self._names) + _HOURS * has_heart_rates))
@@ -58,16 +60,14 @@ class IntervalDays:
         self._seen_twice: dict[_Key, int] = {}
 
     def add(
-        self, user: str, day: date, minute: int, source: str, values: Mapping[str, float]
-    ) -> None:
-        """Add a row.
+        self, user: str, begin: Moment, source: str, values: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Add a row, and return the columns that it gives.
 
         Parameters
         ----------
         user : str
-        day : date
-        minute : int
-            The minute of the day at which it begins, on the user's clock.
+        begin : Moment
         source : str
             What measured it; empty if it is not known.
         values : mapping
@@ -81,6 +81,7 @@ class IntervalDays:
         SourceError
             If there are rows of too many days.
         """
+        day, minute = begin.local.date(), begin.local.hour * _HOUR_MINUTES + begin.local.minute
         key, bit = (user, day, source), 1 << minute // self._minutes
         if self._seen.get(key, 0) & bit:
             if self._seen_twice.get(key, 0) & bit or not self._is_shown_twice(day, minute):
@@ -102,6 +103,7 @@ class IntervalDays:
             place = len(self._names) + minute // _HOUR_MINUTES
             totals[2 * place] += values[_HEART_RATE]
             totals[2 * place + 1] += 1
+        return tuple(name for name in self._names if name in values)
 
     def record_batches(
         self, quarantine: Quarantine, delivered: datetime | None

@@ -22,14 +22,14 @@ calories_kind = "total"
 
 With ``rows = "minute"`` or ``rows = "hour"``, each row is one of these, and a day is their sum or
 their mean: `combined_columns.summed` says which. The column ``time`` is the time of day, unless
-``date`` has it.
+``date`` has it. With ``rows = "workout"``, each row is a workout that begins then.
 """
 
 import codecs
 import json
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,22 +74,31 @@ UNITS = {
     "light_minutes": _MINUTES,
     "moderate_minutes": _MINUTES,
     "vigorous_minutes": _MINUTES,
+    "minutes": _MINUTES,
     "height_cm": {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48},
     "weight_kg": {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318},
 }
-#: Minutes of what a row stands for.
-ROWS = {"day": 1440, "hour": 60, "minute": 1}
+#: What a row stands for, and how messages call such rows.
+ROWS = {
+    "day": "rows of a day",
+    "hour": "rows of an hour",
+    "minute": "rows of a minute",
+    "workout": "rows of a workout",
+}
 #: Columns that rows of a minute or an hour may have. Sleep belongs to the day of waking, which such
 #: rows do not state.
 OF_INTERVALS = (
     *("user_id", "date", "source"),
     *(name for name in NUMBERS if name in COMBINABLE and not name.startswith("sleep_")),
 )
+#: Columns that rows of a workout may have.
+OF_WORKOUTS = (
+    *("user_id", "date", "activity_type", "minutes", "distance_km", "calories_burned"),
+    *("heart_rate_avg", "heart_rate_max"),
+)
+_CONSTANTS_OF_WORKOUTS = ("user_id", "source", "activity_type")
 #: The column of the time of day.
 TIME = "time"
-_ABOUT = {
-    rows: f" in rows of {text}" for rows, text in (("hour", "an hour"), ("minute", "a minute"))
-}
 _MISSING_PARTS = ("missing", "zero")
 _TYPE_NAMES = {"dict": "a table", "list": "a list of strings", "str": "a string"}
 _KEYS = {
@@ -186,9 +195,10 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         key: dict(_typed(declared.get(key, {}), dict, key)) for key in ("columns", "constants")
     }
     rows = _one_of(declared, "rows", ROWS) or "day"
-    known = FULL_SCHEMA.names if rows == "day" else [*OF_INTERVALS, TIME]
-    _check_names("columns.", tables["columns"], known, about="" if rows == "day" else _ABOUT[rows])
-    _check_names("constants.", tables["constants"], FULL_SCHEMA.names)
+    names, constant_names = _allowed(rows)
+    about = "" if rows == "day" else f" in {ROWS[rows]}"
+    _check_names("columns.", tables["columns"], names, about)
+    _check_names("constants.", tables["constants"], constant_names, about)
     for name in tables["columns"].keys() & tables["constants"].keys():
         raise SourceError(f"constants.{name} is also a column")
     time = tables["columns"].pop(TIME, None) if rows != "day" else None
@@ -205,7 +215,10 @@ def parse(declared: Mapping[str, Any]) -> Layout:
     }
     if "date" not in columns:
         raise SourceError("columns.date is missing")
-    if "calories_burned" in columns | combined and "calories_kind" not in columns | constants:
+    if rows == "workout" and "minutes" not in columns:
+        raise SourceError("columns.minutes is missing: it is the duration of a workout")
+    has_energy = rows != "workout" and "calories_burned" in columns | combined
+    if has_energy and "calories_kind" not in columns | constants:
         raise SourceError("constants.calories_kind is missing: set it to total or active")
     date_format = _date_format(declared)
     zero_is_missing = _strings(declared, "zero_is_missing")
@@ -230,6 +243,15 @@ def parse(declared: Mapping[str, Any]) -> Layout:
         rows=rows,
         time=None if time is None else _typed(time, str, f"columns.{TIME}"),
     )
+
+
+def _allowed(rows: str) -> tuple[Sequence[str], Sequence[str]]:
+    """The names of columns and of constants of a layout, by what a row stands for."""
+    if rows == "day":
+        return FULL_SCHEMA.names, FULL_SCHEMA.names
+    if rows == "workout":
+        return (*OF_WORKOUTS, TIME), _CONSTANTS_OF_WORKOUTS
+    return (*OF_INTERVALS, TIME), FULL_SCHEMA.names
 
 
 def as_json_values(layout: Layout) -> dict[str, Any]:
@@ -298,6 +320,8 @@ def _factor(name: str, declared: Mapping[str, Any]) -> float:
 def _codes(name: str, declared: Any) -> dict[str, Any]:
     """The values of the codes of a column; empty if it has none."""
     key = f"columns.{name}.values"
+    if isinstance(declared, dict) and "values" in declared and name not in FULL_SCHEMA.names:
+        raise SourceError(f"{key} is not for {name}")
     codes = (
         {} if isinstance(declared, str | list) else _typed(declared.get("values", {}), dict, key)
     )

@@ -1,7 +1,8 @@
 """The values of tidy files, as the canonical record holds them."""
 
+import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -13,12 +14,14 @@ from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
 from fitness_assets.sources.exports.combined_columns import summed
 from fitness_assets.sources.exports.layout import Layout
+from fitness_assets.sources.exports.stamps import Moment
 from fitness_assets.sources.exports.written_times import parse_shown
 from fitness_assets.text import shorten
 
 MAX_TEXT_LENGTH = 1_000
 _MAX_INT32 = 2**31 - 1
 _DAY_MINUTES, _HOUR_MINUTES = 1440, 60
+_DURATION = re.compile(r"(\d{1,4}):(\d\d):(\d\d(?:\.\d+)?)")
 _INTEGERS = {field.name for field in FULL_SCHEMA if pa.types.is_integer(field.type)}
 
 
@@ -71,6 +74,8 @@ def amount(name: str, factor: float, layout: Layout, value: Any) -> float | None
     if value is None:
         return None
     try:
+        if name == "minutes" and isinstance(value, str) and ":" in value:
+            return _clock_minutes(value)
         found = (parsing.parse_amount(value) or 0.0) * (1.0 if is_known else factor)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{name}: {error}") from error
@@ -150,10 +155,8 @@ _CONVERTERS: dict[str, Callable[[Any, str | None], Any]] = {
 }
 
 
-def day_and_minute(
-    values: tuple[Any, Any], layout: Layout, zone: tzinfo | None
-) -> tuple[date, int] | None:
-    """The day and the minute of the day at which a row begins, on the user's clock.
+def moment(values: tuple[Any, Any], layout: Layout, zone: tzinfo | None) -> Moment | None:
+    """When a row begins that is a part of a day.
 
     Parameters
     ----------
@@ -162,11 +165,11 @@ def day_and_minute(
     layout : Layout
     zone : tzinfo or None
         Of the user. A timestamp with an offset is converted to it; without it, the time that it
-        shows is used.
+        shows is that of the user.
 
     Returns
     -------
-    tuple of date and int, or None
+    Moment or None
         None if the date is missing.
 
     Raises
@@ -179,12 +182,15 @@ def day_and_minute(
     if stamp is None:
         return None
     if layout.time is not None:
-        day = _to_day(stamp, layout.date_format)
-        return day, _minute_of(time, 60 if layout.rows == "hour" else 1)
-    shown = _to_moment(stamp, layout.date_format)
-    if shown.tzinfo is not None and zone is not None:
-        shown = shown.astimezone(zone)
-    return check_day(shown.date()), shown.hour * _HOUR_MINUTES + shown.minute
+        shown = _with_time(_to_day(stamp, layout.date_format), time, layout.rows)
+    else:
+        shown = _to_moment(stamp, layout.date_format)
+    check_day(shown.date())
+    if shown.tzinfo is None:
+        return Moment(shown.replace(tzinfo=zone or UTC).timestamp(), shown)
+    local = shown.astimezone(zone or shown.tzinfo).replace(tzinfo=None)
+    check_day(local.date())
+    return Moment(shown.timestamp(), local)
 
 
 def _to_moment(value: Any, date_format: str | None) -> datetime:
@@ -196,20 +202,30 @@ def _to_moment(value: Any, date_format: str | None) -> datetime:
     if date_format is not None:
         return datetime.strptime(text, date_format)  # noqa: DTZ007 - the format may have an offset
     if ":" not in text:
-        raise ValueError(f"{shorten(text)} has no time of day: declare columns.time")
+        raise ValueError(f"{shorten(text)} has no time of day, and no columns.time is declared")
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         return parse_shown(text)
 
 
-def _minute_of(value: Any, unit: int) -> int:
-    """The minute of the day of ``13:45``, or of a number of units of so many minutes."""
+def _with_time(day: date, value: Any, rows: str) -> datetime:
+    """A day at ``13:45``, or after a number of hours; in rows of a minute, of minutes."""
+    midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - local times have no zone
     text = str(value).strip()
     if ":" in text:
-        shown = parse_shown(f"2000-01-01 {text}")
-        return shown.hour * _HOUR_MINUTES + shown.minute
+        return parse_shown(f"{day} {text}")
     number = float(text) if text.replace(".", "", 1).isdecimal() else -1.0
-    if not number.is_integer() or not 0 <= number * unit < _DAY_MINUTES:
+    minutes = number * (1 if rows == "minute" else _HOUR_MINUTES)
+    if not number.is_integer() or not 0 <= minutes < _DAY_MINUTES:
         raise ValueError(f"{shorten(text)} is not a time of day")
-    return int(number) * unit
+    return midnight + timedelta(minutes=minutes)
+
+
+def _clock_minutes(text: str) -> float:
+    """The minutes of a duration such as ``1:02:30``, of hours, minutes and seconds."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{shorten(text)} is not a duration such as 1:02:30")
+    hours, minutes, seconds = map(float, match.groups())
+    return hours * _HOUR_MINUTES + minutes + seconds / 60

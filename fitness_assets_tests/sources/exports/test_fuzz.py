@@ -212,6 +212,22 @@ def test_mutated_rows_of_hours(tmp_path: Path) -> None:
     assert 0 < accepted < MUTATIONS
 
 
+def test_mutated_rows_of_workouts(tmp_path: Path) -> None:
+    layout = parse(
+        {
+            "rows": "workout",
+            "columns": {"date": "at", "minutes": "min", "activity_type": "kind", "user_id": "who"},
+        }
+    )
+    rows = "".join(f"2023-04-{day:02}T08:00:00+02:00,0:30:00,run,7\n" for day in range(1, 25))
+    content = f"at,min,kind,who\n{rows}".encode()
+    accepted = sum(
+        accepts(write_files(tmp_path, {"x.csv": mutant}), layout=layout)
+        for mutant in mutants(content, "workouts")
+    )
+    assert 0 < accepted < MUTATIONS
+
+
 @pytest.mark.parametrize("name", ["fitabase", "oura", "tidy", "withings"])
 def test_layouts_that_are_guessed_from_damaged_tables(tmp_path: Path, name: str) -> None:
     complete = 0

@@ -79,12 +79,31 @@ from fitness_assets_tests.support.exports import write_files
         ),
         (
             {"rows": "week", "columns": {"date": "d"}},
-            "rows is 'week', not one of day, hour, minute",
+            "rows is 'week', not one of day, hour, minute, workout",
         ),
         ({"columns": {"date": "d", "time": "t"}}, "columns.time is unknown; known are active_min"),
         (
             {"rows": "hour", "columns": {"date": "d", "time": 5}},
             "columns.time is 5, not a string",
+        ),
+        (
+            {"rows": "workout", "columns": {"date": "d", "distance_km": "k"}},
+            "columns.minutes is missing: it is the duration of a workout",
+        ),
+        (
+            {"rows": "workout", "columns": {"date": "d", "minutes": "m", "steps": "n"}},
+            "columns.steps is unknown in rows of a workout; known are activity_type, calories_b",
+        ),
+        (
+            {"rows": "workout", "columns": {"date": "d", "minutes": "m"}, "constants": {"age": 4}},
+            "constants.age is unknown in rows of a workout; known are activity_type, source, us",
+        ),
+        (
+            {
+                "rows": "workout",
+                "columns": {"date": "d", "minutes": {"column": "m", "values": {"x": 1}}},
+            },
+            "columns.minutes.values is not for minutes",
         ),
         (
             {"rows": "minute", "columns": {"date": "d", "sleep_hours": "s"}},

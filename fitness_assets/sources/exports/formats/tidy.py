@@ -1,6 +1,6 @@
 """Tidy CSV or Parquet: one row a user and day, with canonical column names or by a layout.
 
-With a layout, a row may be a minute or an hour too.
+With a layout, a row may be a minute, an hour or a workout too.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,18 +11,19 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import FULL_SCHEMA, NUMBERS, OPTIONAL, SCHEMA, schema_of
+from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA, schema_of
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.interval_days import IntervalDays
-from fitness_assets.sources.exports.layout import CANONICAL, OF_INTERVALS, TIME, Layout
+from fitness_assets.sources.exports.layout import CANONICAL, OF_INTERVALS, OF_WORKOUTS, Layout
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.report import note_of_unread
 from fitness_assets.sources.exports.tables import Table, csv_header
-from fitness_assets.sources.exports.tidy_values import amount, convert, day_and_minute, stored
+from fitness_assets.sources.exports.tidy_values import amount, convert, moment, stored
 from fitness_assets.sources.exports.users import UserIds
+from fitness_assets.sources.exports.workout_rows import WorkoutRows
 from fitness_assets.sources.parquet_limits import batches
 
 _PARQUET_MAGIC = b"PAR1"
@@ -37,6 +38,14 @@ _NO_USER = (
     "it has no column user_id: name the user (--user NAME, or a folder NAME in the inbox), or "
     "declare the column in a layout"
 )
+
+# The columns that are read, by what a row stands for. Optional ones may be absent.
+_NAMES = {
+    "day": (*SCHEMA.names, *OPTIONAL),
+    "hour": OF_INTERVALS,
+    "minute": OF_INTERVALS,
+    "workout": OF_WORKOUTS,
+}
 
 # The places of some rows, and their values by column of the file.
 _Rows = tuple[list[str], dict[str, list[Any]]]
@@ -63,14 +72,18 @@ def read(
     """
     users = UserIds(quarantine)
     layout = options.layout or CANONICAL
-    days = None if layout.rows == "day" else IntervalDays(FORMAT.name, layout, options)
+    days: IntervalDays | WorkoutRows | None = None
+    if layout.rows == "workout":
+        days = WorkoutRows(FORMAT.name, layout)
+    elif layout.rows != "day":
+        days = IntervalDays(FORMAT.name, layout, options)
     for member in members:
         try:
             for rows in _read_member(member, options, users, quarantine):
                 if days is None:
                     yield from _records(rows, member, quarantine)
                 else:
-                    _add_intervals(days, rows, member, quarantine)
+                    _add_parts(days, rows, member, quarantine)
         except SourceError as error:
             quarantine(member.name, "", str(error))
     if days is not None:
@@ -85,7 +98,7 @@ class _Converted:
     ----------
     places : list of str
     columns : dict of str to list
-        By canonical column; `TIME` too, in minutes, if a row stands for a part of a day.
+        By canonical column. If a row is a part of a day, ``date`` is the moment at which it begins.
     errors : dict of int to str
         Why a row cannot be used, by its index.
     """
@@ -110,15 +123,18 @@ def _read_member(
     for places, values in read_rows(member, layout, defaults, quarantine):
         errors: dict[int, str] = {}
         columns: dict[str, list[Any]] = {}
-        names = SCHEMA.names if layout.rows == "day" else (*OF_INTERVALS, TIME)
-        for name in (*names, *(name for name in OPTIONAL if name not in names)):
+        for name in _NAMES[layout.rows]:
             converted = _column(name, values, layout, options, errors)
             if converted is None and name in OPTIONAL:
                 continue
             known = converted or [None] * len(places)
             default = defaults.get(name)
             columns[name] = [default if value is None else value for value in known]
-            if name in _MEASURES and any(value is not None for value in known):
+            if (
+                name in _MEASURES
+                and layout.rows == "day"
+                and any(value is not None for value in known)
+            ):
                 member.usage.columns.add(name)
         columns["user_id"] = _convert_all(
             columns["user_id"], lambda user: user and users.read(user, member.name), errors
@@ -147,19 +163,19 @@ def _records(rows: _Converted, member: Member, quarantine: Quarantine) -> Iterat
         yield batch.cast(schema)
 
 
-def _add_intervals(
-    days: IntervalDays, rows: _Converted, member: Member, quarantine: Quarantine
+def _add_parts(
+    days: IntervalDays | WorkoutRows, rows: _Converted, member: Member, quarantine: Quarantine
 ) -> None:
-    """Add rows that are minutes or hours to `days`."""
-    numbers = [name for name in rows.columns if name in NUMBERS]
+    """Add rows that are parts of a day to `days`."""
     for index, place in enumerate(rows.places):
         reason = rows.errors.get(index)
         row = {name: column[index] for name, column in rows.columns.items()}
+        user, begin = row.pop("user_id"), row.pop("date")
+        source = row.pop("source", "")
         if reason is None:
-            values = {name: row[name] for name in numbers if row[name] is not None}
+            known = {name: value for name, value in row.items() if value is not None}
             try:
-                days.add(row["user_id"], row["date"], row[TIME], row["source"], values)
-                member.usage.records += bool(values)
+                member.usage.add(days.add(user, begin, source, known))
             except ValueError as error:
                 reason = str(error)
         if reason is not None:
@@ -181,12 +197,11 @@ def _column(
         by_part = [_convert_all(values[part], to_amount, errors) for part in parts]
         totals = [combined.value(name, row) for row in zip(*by_part, strict=True)]
         return _convert_all(totals, partial(stored, name, layout), errors)
-    if layout.rows != "day" and name in {"date", TIME}:
+    if layout.rows != "day" and name == "date":
         stamps = values[layout.columns["date"][0]]
         times = values[layout.time] if layout.time is not None else [None] * len(stamps)
-        convert_time = partial(day_and_minute, layout=layout, zone=options.zone)
-        moments = _convert_all(list(zip(stamps, times, strict=True)), convert_time, errors)
-        return [None if moment is None else moment[name == TIME] for moment in moments]
+        begin = partial(moment, layout=layout, zone=options.zone)
+        return _convert_all(list(zip(stamps, times, strict=True)), begin, errors)
     column, factor = layout.columns.get(name, ("", 1.0))
     if column not in values:
         return None
@@ -293,7 +308,7 @@ FORMAT = Format(
     identified_by="CSV with `date` and at least one more canonical column, and with `user_id` "
     "unless the user is declared; any Parquet file; with a layout, any CSV or Parquet file.",
     dates="`date` as 2023-04-30, or in the layout's `date_format`: the local day. With `rows` of a "
-    "layout, minutes or hours, as timestamps or with a column of the time of day.",
+    "layout, minutes, hours or workouts, as timestamps or with a column of the time of day.",
     units="The canonical units, or those that the layout declares.",
     columns={field.name: f"`{field.name}`" for field in FULL_SCHEMA if field.name not in _REQUIRED},
 )

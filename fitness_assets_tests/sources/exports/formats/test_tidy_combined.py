@@ -1,5 +1,6 @@
-"""Layouts that combine columns, and rows of minutes and hours."""
+"""Layouts that combine columns, and rows of minutes, hours and workouts."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -140,7 +141,7 @@ def test_rows_of_two_devices_are_not_added(tmp_path: Path) -> None:
     ("row", "reason"),
     [
         (f"{DAY} 08:30,5", "there is another row of this hour of the same user"),
-        (f"{DAY},5", f"'{DAY}' has no time of day: declare columns.time"),
+        (f"{DAY},5", f"'{DAY}' has no time of day, and no columns.time is declared"),
         ("yesterday 08:00,5", "'yesterday 08:00' is not a timestamp"),
         (",5", "date is missing"),
         (f"{DAY} 09:00,many", "steps: 'many' is not an amount"),
@@ -179,3 +180,63 @@ def test_instants_are_of_the_declared_zone(tmp_path: Path) -> None:
     assert {str(day): row["steps"] for (_, day), row in shown.records.items()} == {
         "2023-04-01": 10, DAY: 5,
     }  # fmt: skip
+
+
+WORKOUTS = {
+    "rows": "workout",
+    "date_format": "%d.%m.%Y %H:%M:%S",
+    "columns": {
+        "date": "begin",
+        "activity_type": {"column": "kind", "values": {"3": "rowing"}},
+        "minutes": {"column": "duration", "unit": "s"},
+        "distance_km": {"column": "metres", "unit": "m"},
+        "calories_burned": "kcal",
+        "heart_rate_avg": "mean",
+        "heart_rate_max": "max",
+    },
+}
+
+
+def test_rows_of_workouts(tmp_path: Path) -> None:
+    header = "begin,kind,duration,metres,kcal,mean,max\n"
+    rows = (
+        "02.04.2023 18:05:30,Trail Run,2520,6200,455,148,171\n"
+        "02.04.2023 07:00:00,3,0:20:30,,,,\n"
+        "03.04.2023 07:00:00,Yoga,,,,,\n"
+    )
+    found = read(tmp_path, header + rows, WORKOUTS, zone=ZoneInfo("Europe/Berlin"))
+    assert found.quarantined == [("x.csv", "line 4", "minutes is missing")]
+    first, second = found.workouts
+    assert first == {
+        "user_id": "ann",
+        "start": datetime(2023, 4, 2, 5, tzinfo=UTC),
+        "local_start": datetime(2023, 4, 2, 7),  # noqa: DTZ001 - local times have no zone
+        "activity": "rowing",
+        "minutes": 20.5,
+        "source": "tidy",
+    }
+    assert second["start"] == datetime(2023, 4, 2, 16, 5, 30, tzinfo=UTC)
+    assert {name: second[name] for name in ("activity", "minutes", "distance_km")} == {
+        "activity": "running",
+        "minutes": 42,
+        "distance_km": 6.2,
+    }
+    assert {name: second[name] for name in second if name.startswith(("cal", "heart"))} == {
+        "calories_burned": 455,
+        "heart_rate_avg": 148,
+        "heart_rate_max": 171,
+    }
+    assert found.record(DAY) == {"activity_type": "running", "source": "tidy"}
+
+
+def test_a_workout_without_an_activity_and_times_with_an_offset(tmp_path: Path) -> None:
+    layout = {"rows": "workout", "columns": {"date": "at", "minutes": "min"}}
+    rows = f"at,min\n{DAY}T23:30:00-04:00,30\n0001-01-01T00:00:00+14:00,5\n{DAY}T07:00Z,0:30\n"
+    found = read(tmp_path, rows, layout)
+    (workout,) = found.workouts
+    assert workout["start"] == datetime(2023, 4, 3, 3, 30, tzinfo=UTC)
+    assert str(workout["local_start"]) == f"{DAY} 23:30:00"
+    assert [reason for *_, reason in found.quarantined] == [
+        "0001-01-01 is not between 1990-01-01 and 2099-12-31",
+        "minutes: '0:30' is not a duration such as 1:02:30",
+    ]
