@@ -1,11 +1,12 @@
 """`fitness import --explain`: how an export would be read."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fitness_assets.cli.terminal import say
-from fitness_assets.errors import FitnessError
+from fitness_assets.errors import FitnessError, SourceError
 from fitness_assets.formatting import number, plural, significant
 from fitness_assets.record import workouts
 from fitness_assets.record.raw import NUMBERS
@@ -42,10 +43,15 @@ def explain_path(path: Path, options: "ImportOptions") -> bool:
         _print(path, options, found)
         return True
     say(f"{path.name}  cannot be imported: {found.error}")
-    draft = draft_of(path) if options.layout is None else None
+    draft = None
+    if options.layout is None:
+        # The reason why it cannot be read is printed.
+        with suppress(SourceError):
+            draft = draft_of(path)
     if draft is None:
         return False
-    target = path.with_name(f"{path.stem}.layout.toml")
+    named = path if path.name not in {"", ".."} else path.resolve()
+    target = named.parent / f"{named.stem or 'export'}.layout.toml"
     _write_new(target, draft.text)
     say(f"Wrote {target}, a layout to begin with. Check its lines, and import the file with it:")
     say(f"  fitness import --layout {target} {path}")

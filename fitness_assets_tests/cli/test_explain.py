@@ -1,5 +1,6 @@
 """`fitness import --explain`: from an unknown CSV to its import, and what it says of exports."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -108,6 +109,19 @@ def test_what_cannot_be_read_has_no_layout(
     assert run.exit_code == 1
     assert reason in run.output
     assert list(tmp_path.glob("*.toml")) == []
+
+
+@pytest.mark.usefixtures("home")
+def test_a_pipe_and_an_empty_folder_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    run = fitness("import", "--explain", tmp_path / "pipe")
+    assert run.exit_code == 1
+    assert run.output.count("it is a pipe, which is not read") == 1
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    assert "cannot be imported: . is empty" in fitness("import", "--explain", ".").output
 
 
 @pytest.mark.usefixtures("home")

@@ -17,7 +17,7 @@ from fitness_assets.sources.exports.layout import Layout
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.stamps import Moment
 
-#: Days of users and sources that are kept in memory, which takes about 200 MB.
+#: Days of users and sources that are kept in memory, which takes about 220 MB.
 MAX_DAYS = 200_000
 _DAYS_AT_ONCE = 5_000
 _HOURS, _HOUR_MINUTES = 24, 60
