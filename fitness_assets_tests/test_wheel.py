@@ -27,8 +27,7 @@ def install(folder: Path, uv: str) -> Path:
 
     The environment has the packages of this one, but not the checkout.
     """
-    build = [uv, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT]
-    subprocess.run(build, check=True)
+    subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT], check=True)
     (wheel,) = folder.glob("*.whl")
     environment = folder / "environment"
     venv.create(environment, symlinks=True)

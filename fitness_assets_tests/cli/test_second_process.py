@@ -83,23 +83,29 @@ def test_two_processes_store_what_one_stores(make_settings: MakeSettings, tmp_pa
     assert stored(settings) == stored(alone)
 
 
-def training(command: psutil.Process, instance: dg.DagsterInstance) -> psutil.Process | None:
-    """The second process of a command, once it trains the model of the second month."""
-    started = [
-        run.run_id
-        for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-        if run.asset_selection == {dg.AssetKey("calorie_regressor")}
-        and run.tags["dagster/partition"] == MONTHS[1]
-    ]
+def training(
+    command: psutil.Process, instance: dg.DagsterInstance, ended: int
+) -> psutil.Process | None:
+    """The second process of a command, once it trains the second month and the first one waits.
+
+    Before that, `ended` runs have succeeded. A process that is killed while it starts a step could
+    leave a `tail` of Dagster's behind.
+    """
+    running = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    if instance.get_runs_count(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])) < ended:
+        return None
+    for run in running:
+        if run.asset_selection != {dg.AssetKey("calorie_regressor")}:
+            return None
     for child in command.children():
-        holders = [holder_of(instance, run) for run in started]
+        holders = [holder_of(instance, run.run_id) for run in running]
         if child.pid in [holder.pid for holder in holders if holder is not None]:
             return child
     return None
 
 
-def trains(command: psutil.Process, instance: dg.DagsterInstance) -> bool:
-    return training(command, instance) is not None
+def trains(command: psutil.Process, instance: dg.DagsterInstance, ended: int) -> bool:
+    return training(command, instance, ended) is not None
 
 
 def test_no_process_and_no_run_stays_when_one_of_two_processes_ends(
@@ -110,10 +116,11 @@ def test_no_process_and_no_run_stays_when_one_of_two_processes_ends(
     folder = Workspace.of(settings).models["calorie_regressor"].folder(MONTHS[1])
     # The second process cannot store the model while the test holds the lock of its month.
     with Writer(folder), open_instance(settings) as instance:
-        for end, status, line in (
-            ("command is killed", -signal.SIGKILL, ""),
-            ("second is killed", 1, "the process of the run ended with exit code -9"),
-            ("command is terminated", 130, "calorie_regressor was interrupted"),
+        # Of each command: the lake of three months, and the model and the backtest of the first.
+        for how, succeeded, status, line in (
+            ("command is killed", 5, -signal.SIGKILL, ""),
+            ("second is killed", 10, 1, "the process of the run ended with exit code -9"),
+            ("command is terminated", 15, 130, "calorie_regressor was interrupted"),
         ):
             process = subprocess.Popen(
                 [FITNESS, "backfill", MONTHS[0], MONTHS[-1], "--select", ",".join(ASSETS)],
@@ -123,12 +130,13 @@ def test_no_process_and_no_run_stays_when_one_of_two_processes_ends(
                 text=True,
             )
             command = psutil.Process(process.pid)
-            wait_for("the second process", partial(trains, command, instance))
-            second, children = training(command, instance), command.children(recursive=True)
+            wait_for("the second process", partial(trains, command, instance, succeeded))
+            second = training(command, instance, succeeded)
+            children = command.children(recursive=True)
             assert second is not None
-            if end == "command is killed":
+            if how == "command is killed":
                 command.kill()
-            elif end == "second is killed":
+            elif how == "second is killed":
                 second.kill()
             else:
                 command.terminate()
