@@ -15,6 +15,7 @@ from fitness_assets.assets import (
     model_backtest,
     person_history,
     raw_telemetry,
+    workouts,
 )
 from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration import alerts, automation, inbox
@@ -79,6 +80,7 @@ def _build(
     assets = [
         raw_telemetry.build(months),
         daily_activity.build(months, settings.least_complete),
+        workouts.build(months),
         *(
             model.build(spec, months, getattr(settings, spec.budget), settings.model_memory)
             for spec in MODELS

@@ -23,7 +23,7 @@ from fitness_assets.sources.configured import (
 )
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.check_results import CheckResultStore
-from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo
+from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, TableInfo
 from fitness_assets.storage.models import ModelStore
 from fitness_assets.storage.publication import Manifest
 
@@ -31,7 +31,7 @@ from fitness_assets.storage.publication import Manifest
 REPORTS = ("person_history", "model_backtest", "compression_report")
 #: The assets that are stored below the home, upstream assets first.
 ASSETS = (
-    *("raw_telemetry", "daily_activity", *MODEL_NAMES, *REPORTS),
+    *("raw_telemetry", "daily_activity", "workouts", *MODEL_NAMES, *REPORTS),
     "dashboard_release",
 )
 
@@ -45,8 +45,8 @@ class Workspace:
     zone : tzinfo
         The time zone in which months end.
     source : Source
-    raw, daily : Lake
-        Of `raw_telemetry` and `daily_activity`.
+    raw, daily, workouts : Lake
+        Of `raw_telemetry`, `daily_activity` and `workouts`.
     check_results : CheckResultStore
         Of the data checks of `daily_activity`.
     models : dict of str to ModelStore
@@ -69,6 +69,7 @@ class Workspace:
     source: Source
     raw: Lake[RawInfo]
     daily: Lake[DailyInfo]
+    workouts: Lake[TableInfo]
     check_results: CheckResultStore
     models: dict[str, ModelStore[ModelReport]]
     history: ModelStore[HistoryReport]
@@ -91,6 +92,7 @@ class Workspace:
             source=configured_source(settings),
             raw=Lake(home / "lake" / "raw_telemetry", RawInfo),
             daily=Lake(home / "lake" / "daily_activity", DailyInfo),
+            workouts=Lake(home / "lake" / "workouts", TableInfo),
             check_results=CheckResultStore(home / "reports" / "daily_activity"),
             models={name: ModelStore(home / "models" / name, ModelReport) for name in MODEL_NAMES},
             history=ModelStore(home / "reports" / "person_history", HistoryReport),
@@ -129,7 +131,7 @@ class Workspace:
         roots = [store.root for store in (*self.models.values(), *self.reports.values())]
         roots += [self.check_results.root, self.releases.root, self.people.root, self.receipts.root]
         names = {path.name for root in roots for path in root.glob("*")}
-        names |= {*self.raw.months(), *self.daily.months()}
+        names |= {*self.raw.months(), *self.daily.months(), *self.workouts.months()}
         return sorted(filter(months.is_key, names))
 
     def remove_uploads(self, month: str) -> None:
@@ -178,6 +180,7 @@ class Workspace:
         stores: dict[str, _Store] = {
             "raw_telemetry": self.raw,
             "daily_activity": self.daily,
+            "workouts": self.workouts,
             **self.models,
             **self.reports,
             "dashboard_release": self.releases,

@@ -131,7 +131,7 @@ def test_a_rerun_reports_metadata_and_changes_no_file(
     assert set(materializations) == {
         *("raw_telemetry", "daily_activity", "dashboard_release", "drive_upload"),
         *(spec.name for spec in MODELS),
-        "person_history",
+        *("person_history", "workouts"),
         "model_backtest",
     }
     workspace = Workspace.of(settings)

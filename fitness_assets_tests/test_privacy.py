@@ -21,6 +21,7 @@ from fitness_assets_tests.support.exports import shared_data
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 from fitness_assets_tests.support.published import find_people
 from fitness_assets_tests.support.tidy import HEADER
+from fitness_assets_tests.support.whoop import write_workouts
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +132,19 @@ def test_nobody_is_in_the_files_that_anyone_may_read(
     assert metrics.inputs.ranges["age"].maximum < OLDEST
     assert metrics.inputs.categories["sex"] == ["female", "male"]
     assert set(metrics.evaluation.slices) >= {"sex", "device"}
+
+    row = "2023-04-03 18:00:00,37,Rowing,431,187,163,7813"
+    workouts = write_workouts(tmp_path / "workouts" / "w.csv", row)
+    configured_imports(settings).add(workouts, ImportOptions(user=NAMES[0]))
+    with dg.DagsterInstance.ephemeral() as instance:
+        made_from_them = ["workouts", "dashboard_release", "drive_upload"]
+        assert materialize(settings, month, instance, made_from_them).success
+    (workout,) = workspace.workouts.scan([month]).table.to_pylist()
+    assert workout["distance_km"] == 7.813
+    check(drive, workspace, month, {*NAMES, "anna-smith"})
+    # A column of workouts only, which the footer of a table would name.
+    files = public_files(drive)
+    assert not [path for path, content in files.items() if b"local_start" in content]
 
     by_hand = make_settings(
         tmp_path, **environment(drive, tmp_path, month), FITNESS_RELEASE_PEOPLE="public"

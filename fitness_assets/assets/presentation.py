@@ -9,6 +9,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import pyarrow as pa
 
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import text_until
@@ -56,6 +57,7 @@ EXPLANATIONS = {
     "worn_share": "share of the days on which the device was worn",
     "days_not_worn": "days on which the device was not worn",
     "values_out_of_range": "values that were set to missing",
+    "workouts_left_out": "workouts whose length is not plausible",
     "months_read": "months that the findings are from",
     "users": "users of the month",
     "models": "models that the release holds",
@@ -145,9 +147,12 @@ def partial_metadata(partial_until: date | None) -> dict[str, dg.MetadataValue[s
     return {"PARTIAL": dg.MetadataValue.text(text_until(partial_until))}
 
 
-def column_schema(columns: Mapping[str, str]) -> dg.TableSchema:
-    """Return `columns` with their types, and their description if the record declares them."""
-    declared = daily.schema_of(raw.OPTIONAL)
+def column_schema(columns: Mapping[str, str], declared: pa.Schema | None = None) -> dg.TableSchema:
+    """Return `columns` with their types, and their description if `declared` has them.
+
+    By default the columns are those of the record and the lake's days.
+    """
+    declared = daily.schema_of(raw.OPTIONAL) if declared is None else declared
     descriptions = {field.name: field.metadata[b"description"].decode() for field in declared}
     return dg.TableSchema(
         [

@@ -225,15 +225,18 @@ def _remove_own_months(settings: Settings, workspace: Workspace, user: Subject) 
     imported = set(configured_imports(settings).months())
     shared = set()
     for month in workspace.months():
-        raw, daily = users_of(workspace.raw, month), users_of(workspace.daily, month)
-        if raw is not None and daily is not None and user.ids.isdisjoint(raw | daily):
+        delivered = [users_of(lake, month) for lake in (workspace.raw, workspace.workouts)]
+        held = [*delivered, users_of(workspace.daily, month)]
+        known = [users for users in held if users is not None]
+        everyone = {each for users in known for each in users}
+        if len(known) == len(held) and user.ids.isdisjoint(everyone):
             continue
-        only = raw is not None and daily is not None and user.ids.issuperset(raw | daily)
+        only = len(known) == len(held) and user.ids.issuperset(everyone)
         gone = settings.source == "exports" and month not in imported
         if only or gone:
             for asset in reversed(ASSETS):
                 workspace.remove(asset, month)
-        elif raw is None or not user.ids.isdisjoint(raw):
+        elif any(users is None or not user.ids.isdisjoint(users) for users in delivered):
             shared.add(month)
     return shared
 
@@ -259,12 +262,13 @@ def _rematerialize(
     # Whether the records of most sources have changed is known only after reading them.
     if shared and not _succeeds(
         lambda: run_and_report(
-            settings, dict.fromkeys(sorted(shared), select_assets(settings, "raw_telemetry"))
+            settings,
+            dict.fromkeys(sorted(shared), select_assets(settings, "raw_telemetry,workouts")),
         )
     ):
         for month in sorted(shared):
-            users = users_of(workspace.raw, month)
-            if users is None or not user.ids.isdisjoint(users):
+            held = [users_of(lake, month) for lake in (workspace.raw, workspace.workouts)]
+            if any(users is None or not user.ids.isdisjoint(users) for users in held):
                 for asset in reversed(ASSETS):
                     workspace.remove(asset, month)
                 problems.append(f"{month} could not be read again and was removed")

@@ -46,6 +46,7 @@ def export_user(settings: Settings, name: str, path: Path) -> dict[str, int]:
     tables = {
         "raw_telemetry": _rows(workspace.raw, users),
         "daily_activity": _rows(workspace.daily, users),
+        "workouts": _rows(workspace.workouts, users),
         "segments": _model_table(workspace, "segments", users),
         "day_kinds": _model_table(workspace, "day_kinds", users),
         "notes": _notes(settings, users),

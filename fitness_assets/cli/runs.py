@@ -20,6 +20,7 @@ from fitness_assets.cli.run_queue import MODELS, PlannedMonths, RunQueue, StaleM
 from fitness_assets.cli.second_process import SecondProcess
 from fitness_assets.definitions import MONTHLY, build_defs, ignore_preview_warnings
 from fitness_assets.errors import SettingsError
+from fitness_assets.orchestration.lineage import LAKE
 from fitness_assets.orchestration.liveness import end_dead_runs
 from fitness_assets.settings import Settings
 
@@ -28,7 +29,6 @@ Plan = Mapping[str, Sequence[dg.AssetKey]]
 
 # Months with models from which a second process saves more time than its start takes.
 _FEWEST_MONTHS = 3
-_LAKE = frozenset({"raw_telemetry", "daily_activity"})
 # What the second process computes from the lake.
 _TRAINED = MODELS | {"person_history"}
 
@@ -179,7 +179,7 @@ def _own(second: SecondProcess, todo: RunQueue) -> dict[str, list[str]]:
     """The next run of each month in this process; those of models are submitted to the second."""
     own: dict[str, list[str]] = {}
     for month, assets in todo.ready(dict(second.submitted)).items():
-        if lake := [asset for asset in assets if asset in _LAKE]:
+        if lake := [asset for asset in assets if asset in LAKE]:
             own[month] = lake
         elif trained := [asset for asset in assets if asset in _TRAINED]:
             second.submit(month, trained)

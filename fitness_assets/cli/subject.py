@@ -66,7 +66,7 @@ def find_user(settings: Settings, workspace: Workspace, name: str) -> Subject:
                 # Known by pseudonym only, the user gets the name of the folder as well.
                 ids |= theirs
     stored = {user for each in configured_imports(settings).all() for user in each.users}
-    for lake in (workspace.raw, workspace.daily):
+    for lake in (workspace.raw, workspace.daily, workspace.workouts):
         for month in lake.months():
             stored |= users_of(lake, month) or set()
     normalized = {_normalized(each) for each in ids}

@@ -19,6 +19,7 @@ from dagster._core.execution.context.system import StepExecutionContext
 
 from fitness_assets.errors import QualityError
 from fitness_assets.etl import quality
+from fitness_assets.etl.workout_checks import WORKOUT_CHECKS
 from fitness_assets.models import gates
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.months import shift, text_until
@@ -26,7 +27,7 @@ from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage.lake import TableInfo
 from fitness_assets.workspace import Workspace
 
-_BLOCKING = {check.name for check in quality.DAILY_CHECKS if check.blocking}
+_BLOCKING = {check.name for check in (*quality.DAILY_CHECKS, *WORKOUT_CHECKS) if check.blocking}
 
 
 def raw_telemetry_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
@@ -37,6 +38,11 @@ def raw_telemetry_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCh
 def daily_activity_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
     """Specs of the checks of `daily_activity` over `months`."""
     return _specs("daily_activity", months, quality.DAILY_CHECKS)
+
+
+def workouts_specs(months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:
+    """Specs of the checks of `workouts` over `months`."""
+    return _specs("workouts", months, WORKOUT_CHECKS)
 
 
 def model_specs(spec: ModelSpec, months: dg.PartitionsDefinition[str]) -> list[dg.AssetCheckSpec]:

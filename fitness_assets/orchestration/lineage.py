@@ -31,6 +31,11 @@ ON_DEMAND = ("compression_report",)
 
 #: What `raw_telemetry` reads. It is not an asset; only imports know their version without reading.
 SOURCE = "source"
+#: What `workouts` reads of the source.
+WORKOUT_SOURCE = "workout_source"
+SOURCES = (SOURCE, WORKOUT_SOURCE)
+#: The assets that are read from the source and stored in the lake.
+LAKE = frozenset({"raw_telemetry", "daily_activity", "workouts"})
 
 MONTH = Window(0)
 MONTH_AND_PREVIOUS = Window(-1)
@@ -43,6 +48,7 @@ INPUTS: dict[str, dict[str, Window]] = {
     "raw_telemetry": {SOURCE: MONTH},
     # Baselines include days of the month before.
     "daily_activity": {"raw_telemetry": MONTH_AND_PREVIOUS},
+    "workouts": {WORKOUT_SOURCE: MONTH},
     **{
         spec.name: {"daily_activity": TRAILING, **dict.fromkeys(spec.dependencies, MONTH)}
         for spec in MODELS

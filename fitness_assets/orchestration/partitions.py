@@ -3,7 +3,7 @@
 import dagster as dg
 
 from fitness_assets.months import shift
-from fitness_assets.orchestration.lineage import INPUTS, MONTH, SOURCE, Window
+from fitness_assets.orchestration.lineage import INPUTS, MONTH, SOURCES, Window
 from fitness_assets.settings import Settings
 
 
@@ -28,7 +28,7 @@ def dependencies(asset: str) -> list[dg.AssetDep]:
     return [
         dg.AssetDep(name, partition_mapping=_mapping(window))
         for name, window in INPUTS[asset].items()
-        if name != SOURCE
+        if name not in SOURCES
     ]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from fitness_assets.orchestration.lineage import INPUTS, SOURCE, SUMMARIES_ONLY
+from fitness_assets.orchestration.lineage import INPUTS, LAKE, SOURCES, SUMMARIES_ONLY
 
 
 class Partition(NamedTuple):
@@ -118,7 +118,7 @@ def stale_partitions(state: State, months: Collection[str]) -> dict[Partition, s
     return {
         partition: reason
         for partition in sorted(state, key=_order)
-        if partition.asset != SOURCE
+        if partition.asset not in SOURCES
         and partition.month in months
         and (reason := _reason(partition, state)) is not None
     }
@@ -135,8 +135,9 @@ def plan(
 
     An asset waits while an input is stale, is being materialized, or depends on such an input: it
     would be materialized twice. Assets downstream of a stale one join its run where their content
-    is certain to change with it. The content of `daily_activity` may come out unchanged, so that a
-    run ends there, and what depends on it is requested once its content is known.
+    is certain to change with it. The content of `daily_activity` and of `workouts` may come out
+    unchanged, so that a run ends there, and what depends on it is requested once its content is
+    known.
 
     Parameters
     ----------
@@ -154,14 +155,14 @@ def plan(
     affected: list[Partition] = []
     joined: set[Partition] = set()
     stages: dict[tuple[str, bool], list[Partition]] = {}
-    present = {each for each in state if each.asset != SOURCE and each.month in months}
+    present = {each for each in state if each.asset not in SOURCES and each.month in months}
     for partition in sorted(present | missing, key=_order):
         changing = _edges(partition, state) & unsettled
         if partition not in stale and partition not in missing and not changing:
             continue
         unsettled.add(partition)
         affected.append(partition)
-        stage = partition.month, partition.asset in _LAKE
+        stage = partition.month, partition.asset in LAKE
         stages.setdefault(stage, []).append(partition)
         if partition not in busy and all(
             each in joined
@@ -179,12 +180,11 @@ def plan(
     return Plan(stale, affected, by_order)
 
 
-_LAKE = frozenset({"raw_telemetry", "daily_activity"})
 #: Assets whose content names their inputs, so that it changes whenever one of these does. A
 #: backtest or a release may come out unchanged if only the month before changed; what joined its
 #: run then stores what it had.
-_CERTAIN = frozenset(INPUTS) - {"daily_activity"}
-_PLACE = {asset: place for place, asset in enumerate((SOURCE, *INPUTS))}
+_CERTAIN = frozenset(INPUTS) - {"daily_activity", "workouts"}
+_PLACE = {asset: place for place, asset in enumerate((*SOURCES, *INPUTS))}
 
 
 def _order(partition: Partition) -> tuple[int, str]:

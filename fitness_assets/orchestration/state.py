@@ -1,7 +1,9 @@
 """What the stores hold of each asset and month, and what an asset is about to be made from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
+
+import pyarrow as pa
 
 from fitness_assets import months
 from fitness_assets.errors import StorageError
@@ -11,11 +13,12 @@ from fitness_assets.orchestration.lineage import (
     INPUTS,
     SETTINGS,
     SOURCE,
+    SOURCES,
     TRAILING_WINDOW,
     settings_of,
 )
 from fitness_assets.orchestration.staleness import Partition, Stored, changed_settings, inputs_of
-from fitness_assets.record import daily, raw
+from fitness_assets.record import daily, raw, workouts
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
@@ -24,7 +27,11 @@ from fitness_assets.workspace import Workspace
 OLDER_VERSION = "it was stored by an older version"
 
 #: The schema of a file with certain optional columns, by asset.
-_SCHEMAS = {"raw_telemetry": raw.schema_of, "daily_activity": daily.schema_of}
+_SCHEMAS: Mapping[str, Callable[[Collection[str]], pa.Schema]] = {
+    "raw_telemetry": raw.schema_of,
+    "daily_activity": daily.schema_of,
+    "workouts": lambda _: workouts.SCHEMA,
+}
 
 
 def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partition, Stored]:
@@ -35,7 +42,7 @@ def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partiti
     partitions = [
         Partition(asset, month)
         for month in months.between(first, month_range[-1])
-        for asset in (SOURCE, *INPUTS)
+        for asset in (*SOURCES, *INPUTS)
     ]
     # Only `person_history` reads months before these.
     earlier = set(HISTORY.of(month_range[0])) & set(workspace.daily.months())
@@ -48,7 +55,7 @@ def with_month(
 ) -> dict[Partition, Stored]:
     """`state` with what is stored for `month` now. After a run of it no other month differs."""
     others = {partition: stored for partition, stored in state.items() if partition.month != month}
-    return others | _read(workspace, [Partition(asset, month) for asset in (SOURCE, *INPUTS)])
+    return others | _read(workspace, [Partition(asset, month) for asset in (*SOURCES, *INPUTS)])
 
 
 def _read(workspace: Workspace, partitions: Iterable[Partition]) -> dict[Partition, Stored]:
@@ -80,8 +87,9 @@ def input_versions(workspace: Workspace, asset: str, month: str) -> dict[str, st
 
 def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
     asset, month = partition
-    if asset == SOURCE:
-        version = workspace.source.version(month)
+    if asset in SOURCES:
+        source = workspace.source
+        version = source.version(month) if asset == SOURCE else source.workouts_version(month)
         return None if version is None else Stored(version, {})
     try:
         manifest = _manifest(workspace, partition)

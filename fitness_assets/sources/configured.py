@@ -44,6 +44,13 @@ class Source(Protocol):
     def version(self, month: str) -> str | None:
         """A hash of what `read` gives; None if it is not known without reading."""
 
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        """Read the workouts of `month`, with the schema of `record.workouts`, as delivered."""
+        ...
+
+    def workouts_version(self, month: str) -> str | None:
+        """A hash of what `read_workouts` gives; None if it is not known without reading."""
+
 
 class _DaysSoFar:
     """A synthetic source without the days after today, which it would generate as well.
@@ -69,6 +76,17 @@ class _DaysSoFar:
         today = clock.today(self._zone)
         return f"until {today}" if month == months.key(today) else self._source.version(month)
 
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        today = pa.scalar(clock.today(self._zone), pa.date32())
+        for batch in self._source.read_workouts(month):
+            days = batch.column("local_start").cast(pa.date32())
+            yield batch.filter(pc.less_equal(days, today))
+
+    def workouts_version(self, month: str) -> str | None:
+        today = clock.today(self._zone)
+        is_partial = month == months.key(today)
+        return f"until {today}" if is_partial else self._source.workouts_version(month)
+
 
 class _WithoutForgottenUsers:
     """A source without the records of forgotten users."""
@@ -86,6 +104,13 @@ class _WithoutForgottenUsers:
 
     def version(self, month: str) -> str | None:
         return self._source.version(month)
+
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        for batch in self._source.read_workouts(month):
+            yield self._pseudonyms.drop_forgotten(batch)
+
+    def workouts_version(self, month: str) -> str | None:
+        return self._source.workouts_version(month)
 
 
 def configured_pseudonyms(settings: Settings) -> Pseudonyms:

@@ -42,6 +42,7 @@ from fitness_assets.workspace import ASSETS, Workspace
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.platform import MakeSettings
 from fitness_assets_tests.support.tidy import write_tidy
+from fitness_assets_tests.support.whoop import write_workouts
 
 MONTHS = ["2023-04", "2023-05", "2023-06"]
 ZOE = "Zoë Quill"
@@ -74,6 +75,12 @@ def days(user: str, first: str, count: int, steps: int) -> list[str]:
     ]
 
 
+def workouts(folder: Path, name: str) -> Path:
+    """A file with one workout of May."""
+    row = f"2023-05-0{len(name)} 18:00:00,30,Walking,130,121,104,2400"
+    return write_workouts(folder / f"workouts of {name}.csv", row)
+
+
 def note(user: str, text: str) -> Note:
     day = date(2023, 5, 3)
     return Note(id=user, user=user, kind="illness", first=day, last=day, text=text)
@@ -81,7 +88,7 @@ def note(user: str, text: str) -> Note:
 
 #: What `versions` lists, without private bundles.
 RELEASED = [
-    *("raw_telemetry", "daily_activity", "person_history", *MODEL_NAMES),
+    *("raw_telemetry", "daily_activity", "workouts", "person_history", *MODEL_NAMES),
     *("model_backtest", "dashboard_release"),
 ]
 ANNA = days("anna", "2023-05-01", 9, 4000)
@@ -140,6 +147,10 @@ def home(
         settings = make_settings(tmp_path / "home", **environ)
         for path in (mixed, zoe):
             configured_imports(settings).add(path, ImportOptions(delivered=DELIVERED))
+        for name in ("anna", "corbin"):
+            configured_imports(settings).add(
+                workouts(exports, name), ImportOptions(user=name, delivered=DELIVERED)
+            )
         # The names of the files reach Dagster's log.
         waiting = settings.home / "inbox"
         write_tidy(waiting / ZOE / "zoë quill-more.csv", *days("", "2023-06-01", 5, 2000))
@@ -196,7 +207,9 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     after = versions(settings)
     # Nothing is scored in a month after one without models, whoever is there.
     same = {each for each in after if after[each] == before[each]}
-    assert same <= {"model_backtest/2023-05", "model_backtest/2023-06"}
+    assert same <= {"model_backtest/2023-05", "model_backtest/2023-06", "workouts/2023-06"}
+    lake = Workspace.of(settings).workouts
+    assert lake.scan(["2023-05"], ["user_id"]).table["user_id"].to_pylist() == [anna]
     assert {each.rpartition("/")[2] for each in after} == {"2023-05", "2023-06"}
     assert run_stale(settings, lambda *_: None).outcomes == []
     with pytest.raises(SourceError, match="only data of users who were forgotten"):
@@ -209,6 +222,9 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     shutil.copytree(settings.home / "people", others.home / "people")
     only = write_tidy(tmp_path / "exports" / "others.csv", *ANNA, *BERT)
     configured_imports(others).add(only, ImportOptions(delivered=DELIVERED))
+    configured_imports(others).add(
+        workouts(tmp_path / "exports", "anna"), ImportOptions(user="anna", delivered=DELIVERED)
+    )
     assets = [dg.AssetKey(name) for name in RELEASED]
     run_months(others, {"2023-05": assets, "2023-06": assets}, lambda *_: None)
     assert versions(others) == after
@@ -235,6 +251,7 @@ def test_a_user_of_any_source_can_be_forgotten_and_a_killed_command_repeated(
     assert tables == {
         "raw_telemetry": 30,
         "daily_activity": 30,
+        "workouts": 0,
         "segments": 0,
         "day_kinds": 0,
         "notes": 0,

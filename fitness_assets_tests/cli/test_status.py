@@ -160,10 +160,10 @@ def test_a_month_that_is_due_and_was_never_made_is_overdue(
     monkeypatch.setenv("FITNESS_LAST_MONTH", "open")
     due = due_month(Settings.from_env(), clock.now())
     (line,) = [line for line in status().splitlines() if "OVERDUE" in line]
-    assert line == f"{due}  OVERDUE raw_telemetry, and 8 more assets; run `fitness backfill {due}`"
+    assert line == f"{due}  OVERDUE raw_telemetry, and 9 more assets; run `fitness backfill {due}`"
     document = json.loads(status("--json"))["overdue"]
     assert list(document) == [due]
-    assert len(document[due]) == 9
+    assert len(document[due]) == 10
     monkeypatch.setenv("FITNESS_LAST_MONTH", "2023-06")
     assert "OVERDUE" not in status()
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fitness_assets.definitions import build_defs
 from fitness_assets.months import between
-from fitness_assets.orchestration.lineage import INPUTS, SOURCE
+from fitness_assets.orchestration.lineage import INPUTS, SOURCES
 from fitness_assets.orchestration.staleness import Partition, inputs_of
 from fitness_assets_tests.support.platform import MakeSettings
 
@@ -27,11 +27,11 @@ def test_every_asset_has_its_declared_inputs(defs: dg.Definitions) -> None:
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.get_all_asset_keys()
     }
-    assert found == {asset: set(inputs) - {SOURCE} for asset, inputs in INPUTS.items()}
+    assert found == {asset: set(inputs) - {*SOURCES} for asset, inputs in INPUTS.items()}
 
 
 def test_inputs_come_before_the_assets_that_read_them() -> None:
-    seen = {SOURCE}
+    seen = {*SOURCES}
     for asset, inputs in INPUTS.items():
         assert seen.issuperset(inputs), asset
         seen.add(asset)
@@ -59,4 +59,4 @@ def test_the_windows_are_the_partition_mappings(
         expected.update(Partition(parent.to_user_string(), name) for name in names)
     # Dagster has no partition before the first month of the range.
     declared = {each for each in inputs_of(Partition(asset, month)) if each.month in MONTHS}
-    assert {each for each in declared if each.asset != SOURCE} == expected
+    assert {each for each in declared if each.asset not in SOURCES} == expected

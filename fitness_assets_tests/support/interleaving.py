@@ -15,7 +15,7 @@ from dagster._core.events import DagsterEvent
 from fitness_assets.errors import QualityError
 from fitness_assets.months import between
 from fitness_assets.orchestration import liveness
-from fitness_assets.orchestration.lineage import INPUTS, SOURCE
+from fitness_assets.orchestration.lineage import INPUTS, SOURCES
 from fitness_assets.orchestration.propagation import CHANGE_TAG, MAX_ATTEMPTS, failures
 from fitness_assets.orchestration.run_tags import months_of_run
 from fitness_assets.orchestration.staleness import Partition, Stored, inputs_of, stale_partitions
@@ -64,7 +64,7 @@ class Home:
     def versions(self) -> Versions:
         """The data version of each stored partition."""
         state = read_state(Workspace.of(self.settings()), self.settings().months())
-        return {each: stored.version for each, stored in state.items() if each.asset != SOURCE}
+        return {each: stored.version for each, stored in state.items() if each.asset not in SOURCES}
 
 
 class QuietHomes:

@@ -61,6 +61,13 @@ class Cohort:
     def version(self, month: str) -> None:
         """Return None: the version is not known without reading."""
 
+    def workouts_version(self, month: str) -> None:
+        """Return None: there are no versions."""
+
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 - there are none
+        """Nothing: the source has days only."""
+        return iter(())
+
     def read(
         self,
         month: str,
