@@ -8,6 +8,7 @@ from fitness_assets.record.raw import COLUMNS
 from fitness_assets.sources import parquet_limits
 from fitness_assets.sources.exports import (
     aggregate,
+    apple_quantities,
     archive,
     archive_limits,
     fit_messages,
@@ -75,7 +76,8 @@ def _limits() -> Iterator[str]:
         f"{_size(sqlite.MAX_VALUE_BYTES)} a value, {sqlite.MAX_SECONDS:,} seconds",
         "FIT": f"{fit_messages.MAX_MESSAGES:,} messages a file",
         "Apple Health": f"{_size(xml_stream.MAX_ELEMENT_BYTES)} an element, "
-        f"{apple_health.MAX_ZONES} time zones, {_size(apple_health.MAX_VALUES_BYTES)} of values",
+        f"{apple_health.MAX_ZONES} time zones, "
+        f"{_size(apple_quantities.MAX_VALUES_BYTES)} of values",
         "sources of an export": f"{aggregate.MAX_SOURCES:,}",
         "Google Takeout": f"{minute_amounts.MAX_READINGS:,} readings of an amount a file; "
         f"{minute_amounts.MAX_DAYS:,} days of all sources together",

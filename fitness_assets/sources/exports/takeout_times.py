@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import check_day
-from fitness_assets.sources.exports.local_time import Clock, local_seconds
+from fitness_assets.sources.exports.local_time import Clock, date_of, local_seconds
 from fitness_assets.text import shorten
 
 _UTC = ZoneInfo("UTC")
-_HOUR_SECONDS = 3600
+_HOUR_SECONDS, _DAY_SECONDS = 3600, 86_400
 _OLD_HOUR_LENGTH, _NEW_HOUR_LENGTH = len("03/02/21 10"), len("2026-05-02T08")
 
 # Two streams are compared if they have this many hours in common, and the declared zone is doubted
@@ -112,3 +112,21 @@ def doubt_zone(steps: Mapping[int, float], calories: Mapping[int, float], declar
         f"{declared.recorded_zone} and at {correlations[1]:.2f} in {other.recorded_zone}: declare "
         f"the zone of calories (--zone calories={other.recorded_zone})"
     )
+
+
+def labelled_day(stamp: Any, zone: ZoneInfo) -> date:
+    """The day of a daily value, whose timestamp is midnight UTC or local midnight in UTC.
+
+    Midnight UTC is a label of the local day. Another time is an instant: the local midnight nearest
+    to it begins the day.
+
+    Raises
+    ------
+    ValueError
+        If it is not a day or a timestamp.
+    """
+    day = parse_shown_day(stamp)
+    seconds = parse_instant(stamp, Clock(_UTC, _UTC)) if len(stamp) > len("2026-05-02") else 0
+    if seconds % _DAY_SECONDS == 0:
+        return day
+    return date_of(Clock(_UTC, zone).to_local(seconds) + _DAY_SECONDS // 2)

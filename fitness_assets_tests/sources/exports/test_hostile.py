@@ -18,7 +18,13 @@ import pytest
 
 from fitness_assets.errors import SourceError
 from fitness_assets.sources import parquet_limits
-from fitness_assets.sources.exports import aggregate, archive_limits, compressed, reader
+from fitness_assets.sources.exports import (
+    aggregate,
+    apple_quantities,
+    archive_limits,
+    compressed,
+    reader,
+)
 from fitness_assets.sources.exports.formats import apple_health
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.imports import Imports
@@ -262,7 +268,7 @@ def test_the_members_of_zips_are_bounded_in_sum(
 def test_an_apple_export_within_its_limits_is_whole_and_the_rest_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apple_health, "MAX_VALUES_BYTES", 3_000)
+    monkeypatch.setattr(apple_quantities, "MAX_VALUES_BYTES", 3_000)
     days = "".join(step(f"2023-04-{day:02}", sourceName="watch") for day in range(2, 9))
     path = write_files(tmp_path, {"export.xml": apple(days)}) / "export.xml"
     imported = import_path(path, zone=ZoneInfo("UTC"))

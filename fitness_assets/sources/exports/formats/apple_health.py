@@ -16,51 +16,34 @@ import pyarrow as pa
 
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES, DayAggregator
+from fitness_assets.sources.exports.apple_quantities import (
+    DAY_MINUTES,
+    INTERVAL_BYTES,
+    QUANTITIES,
+    SUMMARY_BYTES,
+    WORKOUT_BYTES,
+    Budget,
+    Series,
+)
 from fitness_assets.sources.exports.apple_workouts import (
     ENERGY,
-    LENGTH,
     MAX_STATISTICS,
-    RATE,
     STATISTICS,
-    TIME,
     workout_of,
 )
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.callbacks import Quarantine
-from fitness_assets.sources.exports.intraday import QUARTER_MINUTES, DayAmounts
+from fitness_assets.sources.exports.intraday import QUARTER_MINUTES
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format, matches_no_name
 from fitness_assets.sources.exports.sleep import Interval, State, nights
-from fitness_assets.sources.exports.stamps import StampClock, day_of
+from fitness_assets.sources.exports.stamps import StampClock
 from fitness_assets.sources.exports.xml_stream import Element, XmlStream, encoding_of
 from fitness_assets.text import shorten
 
 if TYPE_CHECKING:
     from fitness_assets.record.workouts import Workout
 
-_OXYGEN_UPTAKE = dict.fromkeys(("mL/min·kg", "ml/min·kg", "mL/kg·min", "ml/(kg*min)"), 1.0)
-_MASS = {"kg": 1.0, "g": 0.001, "lb": 0.45359237, "st": 6.35029318, "oz": 0.028349523}
-_HEIGHT = {"cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48}
-# By type, the metric and the factor from each unit.
-_QUANTITIES = {
-    "HKQuantityTypeIdentifierStepCount": ("steps", {"count": 1.0}),
-    "HKQuantityTypeIdentifierDistanceWalkingRunning": ("distance_km", LENGTH),
-    "HKQuantityTypeIdentifierActiveEnergyBurned": ("active_kcal", ENERGY),
-    "HKQuantityTypeIdentifierBasalEnergyBurned": ("basal_kcal", ENERGY),
-    "HKQuantityTypeIdentifierAppleExerciseTime": ("active_minutes", TIME),
-    "HKQuantityTypeIdentifierHeartRate": ("heart_rate_avg", RATE),
-    "HKQuantityTypeIdentifierRestingHeartRate": ("resting_heart_rate", RATE),
-    "HKQuantityTypeIdentifierBodyMass": ("weight_kg", _MASS),
-    "HKQuantityTypeIdentifierHeight": ("height_cm", _HEIGHT),
-    "HKQuantityTypeIdentifierHeartRateVariabilitySDNN": ("hrv_sdnn", {"ms": 1.0, "s": 1000.0}),
-    "HKQuantityTypeIdentifierOxygenSaturation": ("spo2", {"%": 1.0}),
-    "HKQuantityTypeIdentifierRespiratoryRate": ("respiration_rate", RATE),
-    "HKQuantityTypeIdentifierVO2Max": ("vo2_max", _OXYGEN_UPTAKE),
-    "HKQuantityTypeIdentifierFlightsClimbed": ("floors", {"count": 1.0}),
-}
-_SUMMED = {"steps", "distance_km", "active_kcal", "basal_kcal", "active_minutes", "floors"}
-# Averaged over the readings of one source.
-_AVERAGED = {"hrv_sdnn", "spo2", "respiration_rate", "vo2_max"}
 _SLEEP = "HKCategoryTypeIdentifierSleepAnalysis"
 _SLEEP_PREFIX = "HKCategoryValueSleepAnalysis"
 _SLEEP_STATES = {
@@ -90,18 +73,12 @@ _TOP_ELEMENTS = (
 _METADATA, _ZONE_KEY = "MetadataEntry", "HKTimeZone"
 _DEVICE_NAME = re.compile(r"name:([^,>]+)")
 _MAX_AMOUNT = 1e6
-#: Memory of the values of one export, in bytes. 15 years of five amounts by three devices, with a
-#: heart rate in every hour, take 130 MB.
-MAX_VALUES_BYTES = 200_000_000
-_DAY_BYTES, _HOUR_BYTES, _INTERVAL_BYTES, _SUMMARY_BYTES = 1_000, 160, 260, 500
-_WORKOUT_BYTES = 800
 # Combinations of type, source and unit that are not read.
 _MAX_UNREAD = 10_000
 #: Time zones of one export.
 MAX_ZONES = 64
 # Hours that a time zone of few records keeps, instead of those of 15 years.
 _ZONE_HOURS = 1 << 13
-_DAY_MINUTES, _HOUR_MINUTES = 1440, 60
 
 
 def matches_header(head: bytes) -> bool:
@@ -138,80 +115,6 @@ def read(
     return days.record_batches(quarantine, options.delivered)
 
 
-class _Budget:
-    """The memory that the values of an export may still take, in bytes."""
-
-    def __init__(self) -> None:
-        self._left = MAX_VALUES_BYTES
-
-    def take(self, size: int) -> None:
-        """Take `size` bytes; ValueError if there are not so many left."""
-        if size > self._left:
-            raise ValueError(
-                f"the days of all sources would take more than {MAX_VALUES_BYTES:,} bytes"
-            )
-        self._left -= size
-
-    def new_day(self) -> DayAmounts:
-        self.take(_DAY_BYTES)
-        return DayAmounts()
-
-    def new_mean(self) -> list[float]:
-        """A sum and a number of values."""
-        self.take(_HOUR_BYTES)
-        return [0.0, 0.0]
-
-
-class _Series:
-    """The records of one type by one source in one unit.
-
-    Parameters
-    ----------
-    metric : str
-    factor : float
-        From the unit to that of the metric.
-    source : str
-    device : str
-        Name of the source and its device.
-    budget : _Budget
-    """
-
-    def __init__(
-        self, metric: str, factor: float, source: str, device: str, budget: _Budget
-    ) -> None:
-        self.metric = metric
-        self.factor = factor
-        self.source = source
-        self.device = device
-        self.count = 0
-        self.is_summed = metric in _SUMMED
-        #: Minutes over which values are averaged.
-        self.width = _HOUR_MINUTES if metric == "heart_rate_avg" else _DAY_MINUTES
-        #: Amounts by local day since 1970, of a metric that is summed.
-        self.amounts: dict[int, DayAmounts] = defaultdict(budget.new_day)
-        #: Sum and number of values by `width` since 1970, of a metric that is averaged.
-        self.means: dict[int, list[float]] = defaultdict(budget.new_mean)
-
-    def add_to(self, user: str, days: DayAggregator) -> None:
-        for number, amounts in self.amounts.items():
-            day = day_of(number * _DAY_MINUTES)
-            days.add_amounts(user, day, self.metric, amounts, self.source, self.device)
-        for number, (total, count) in self.means.items():
-            minute = number * self.width
-            if self.width == _HOUR_MINUTES:
-                hour = minute % _DAY_MINUTES // _HOUR_MINUTES
-                days.add_heart_rates(user, day_of(minute), hour, self.source, total, int(count))
-            elif self.metric in _AVERAGED:
-                # Oxygen "in %" is a fraction, except in records of some apps.
-                is_fraction = self.metric == "spo2" and total <= count
-                amount = total * 100 if is_fraction else total
-                days.add_readings(
-                    user, day_of(minute), self.metric, self.source, amount, int(count)
-                )
-            else:
-                days.add_daily_values(user, day_of(minute), {self.metric: total / count})
-
-
 class _Export:
     """The values of one `export.xml`."""
 
@@ -226,9 +129,9 @@ class _Export:
         # By name of a time zone; that of the import for a name that is not known.
         self._clocks: dict[str, StampClock] = {}
         # By type, source and unit; None for a type or unit that is not supported.
-        self._series: dict[tuple[str, str | None, str | None], _Series | None] = {}
+        self._series: dict[tuple[str, str | None, str | None], Series | None] = {}
         self._sources: set[str | None] = set()
-        self._budget = _Budget()
+        self._budget = Budget()
         self._sleep: dict[str, list[Interval]] = defaultdict(list)
         self._night_columns: set[str] = set()
         self._workout_columns: set[str] = set()
@@ -361,24 +264,24 @@ class _Export:
             mean[0] += amount
             mean[1] += 1
             return
-        amounts = series.amounts[minute // _DAY_MINUTES]
+        amounts = series.amounts[minute // DAY_MINUTES]
         end = attributes.get("endDate", start)
         if end[:16] == start[:16]:
             # Within a minute, and so within a quarter of an hour.
-            amounts.quarters[minute % _DAY_MINUTES // QUARTER_MINUTES] += amount
+            amounts.quarters[minute % DAY_MINUTES // QUARTER_MINUTES] += amount
         else:
             minutes = clock.local_minute(end) - minute
-            amounts.add(minute % _DAY_MINUTES, minutes, amount)
+            amounts.add(minute % DAY_MINUTES, minutes, amount)
 
     def _new_series(
         self, key: tuple[str, str | None, str | None], attributes: dict[str, str]
-    ) -> _Series | None:
+    ) -> Series | None:
         kind, source, unit = key
         if len(self._series) < _MAX_UNREAD:
             self._series[key] = None
-        if kind not in _QUANTITIES:
+        if kind not in QUANTITIES:
             return None
-        metric, units = _QUANTITIES[kind]
+        metric, units = QUANTITIES[kind]
         if unit not in units:
             raise ValueError(f"{kind} in {unit}, written by {source}: the unit is not supported")
         device = _DEVICE_NAME.search(attributes.get("device", ""))
@@ -387,7 +290,7 @@ class _Export:
         if source not in sources and len(sources) >= MAX_SOURCES:
             raise ValueError(f"records of more than {MAX_SOURCES:,} sources")
         sources.add(source)
-        series = _Series(metric, units[unit], f"{self._name}/{source}", name, self._budget)
+        series = Series(metric, units[unit], f"{self._name}/{source}", name, self._budget)
         self._series[key] = series
         return series
 
@@ -399,12 +302,12 @@ class _Export:
         state = _SLEEP_STATES.get(value, State.IN_BED)
         offset = end.local.replace(tzinfo=UTC).timestamp() - end.instant
         interval = Interval(start.instant, end.instant, state, end.local.date(), offset)
-        self._budget.take(_INTERVAL_BYTES)
+        self._budget.take(INTERVAL_BYTES)
         self._sleep[f"{self._name}/{attributes.get('sourceName')}"].append(interval)
 
     def _add_workout(self, attributes: dict[str, str], clock: StampClock) -> None:
         statistics, self._statistics = self._statistics[:MAX_STATISTICS], []
-        self._budget.take(_WORKOUT_BYTES)
+        self._budget.take(WORKOUT_BYTES)
         self._workouts.append(workout_of(attributes, statistics, clock))
 
     def _add_summary(self, attributes: dict[str, str], _clock: StampClock) -> None:
@@ -416,7 +319,7 @@ class _Export:
         if unit not in ENERGY:
             raise ValueError(f"ActivitySummary in {unit}: the unit is not supported")
         if energy:
-            self._budget.take(_SUMMARY_BYTES)
+            self._budget.take(SUMMARY_BYTES)
             values = {"active_kcal": energy * ENERGY[unit], "active_minutes": minutes or 0.0}
             self._summaries.append((day, values))
 

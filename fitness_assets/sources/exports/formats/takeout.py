@@ -7,53 +7,54 @@ be declared, and the zone of calories is checked against steps.
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.activities import activity
-from fitness_assets.record.workouts import Workout
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.aggregate import DayAggregator
 from fitness_assets.sources.exports.archive import Member, read_each
 from fitness_assets.sources.exports.body_weight import kg_per_unit
 from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.intraday import DayAmounts
-from fitness_assets.sources.exports.local_time import Clock, date_of, utc
+from fitness_assets.sources.exports.local_time import Clock, date_of
 from fitness_assets.sources.exports.minute_amounts import MAX_READINGS, MinuteAmounts
-from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
-from fitness_assets.sources.exports.tables import Table
-from fitness_assets.sources.exports.takeout_exercises import old_workout
+from fitness_assets.sources.exports.takeout_exercises import workout_of
 from fitness_assets.sources.exports.takeout_files import (
     DAILY_COLUMNS,
     matches_header,
     stream_of,
 )
+from fitness_assets.sources.exports.takeout_records import (
+    DAILY_MEANS,
+    HEART_RATE_COLUMN,
+    OLD_SOURCE,
+    daily_mean,
+    reading,
+    records,
+)
 from fitness_assets.sources.exports.takeout_sleep import Nights
 from fitness_assets.sources.exports.takeout_times import (
     doubt_zone,
-    local_of,
-    parse_aware,
+    labelled_day,
     parse_instant,
-    parse_shown_day,
 )
+
+if TYPE_CHECKING:
+    from datetime import date
 
 #: Streams in UTC; the others are in local time.
 UTC_STREAMS = ("steps", "distance", "heart_rate", "exercise", "floors")
 _UTC = ZoneInfo("UTC")
 
-#: The source of readings in the old export, which names none.
-_OLD_SOURCE = "Global Export Data"
 _DAY_SECONDS = 86_400
 _HOUR_SECONDS = 3600
 
-_HEART_RATE_COLUMN = "beats per minute"
 # (stream, which is also the column of the newer CSV; metric; factor of the newer CSV; factor of
 # the old JSON).
 _AMOUNTS = (
@@ -69,45 +70,12 @@ _DAILY_MINUTES = {
     "moderately_active_minutes": ("active_minutes", "moderate_minutes"),
     "very_active_minutes": ("active_minutes", "vigorous_minutes"),
 }
-# Streams of daily means, with their metrics.
-_DAILY_MEANS = {
-    "variability": "hrv_rmssd",
-    "oxygen": "spo2",
-    "respiration": "respiration_rate",
-    "vo2_max": "vo2_max",
-}
 # Minutes of each intensity in the newer CSV, with their metrics.
 _INTENSITIES = {
     "light": ("light_minutes",),
     "moderate": ("active_minutes", "moderate_minutes"),
     "very": ("active_minutes", "vigorous_minutes"),
 }
-# Number columns of the newer CSV.
-_NUMBERS = {
-    "steps": number_column("steps"),
-    "distance": number_column("distance_km", 0.001),
-    "calories": number_column("total_kcal"),
-    _HEART_RATE_COLUMN: number_column("heart_rate_avg"),
-    "weight grams": number_column("weight_kg", 0.001),
-    "height millimeters": number_column("height_cm", 0.1),
-    "floors": number_column("floors"),
-    **{
-        column: number_column(_DAILY_MEANS[stream])
-        for stream, columns in DAILY_COLUMNS.items()
-        for column in columns
-    },
-}
-# Numbers of an exercise of the newer CSV, first those that the user entered.
-_MANUAL_WORKOUT = (
-    ("manually_logged_total_distance_mm", "distance_km", 1e-6),
-    ("manually_logged_total_calories", "calories_burned", 1.0),
-)
-_WORKOUT = (
-    ("tracker_total_distance_mm", "distance_km", 1e-6),
-    ("tracker_total_calories", "calories_burned", 1.0),
-    ("tracker_avg_heart_rate", "heart_rate_avg", 1.0),
-    ("tracker_peak_heart_rate", "heart_rate_max", 1.0),
-)
 # The old JSON states no unit: pounds and millimeters are written.
 _KG_PER_POUND = 0.45359237
 _MIN_HEIGHT_MM, _MAX_HEIGHT_MM = 500.0, 2600.0
@@ -147,7 +115,7 @@ def read(
     read_each(by_stream["resting_heart_rate"], streams.read_resting_heart_rates, quarantine)
     read_each(by_stream["sleep"], streams.read_sleep, quarantine)
     read_each(by_stream["sleep_stages"], streams.read_sleep_stages, quarantine)
-    for stream in _DAILY_MEANS:
+    for stream in DAILY_MEANS:
         read_each(by_stream[stream], partial(streams.read_daily_means, stream), quarantine)
     read_each(by_stream["exercise"], streams.read_workouts, quarantine)
     read_each(by_stream["active_minutes"], streams.read_active_minutes, quarantine)
@@ -178,7 +146,7 @@ class _Streams:
         self._options = options
         self._days = days
         self._quarantine = quarantine
-        self._nights = Nights(options.zone_or_utc, _OLD_SOURCE)
+        self._nights = Nights(options.zone_or_utc, OLD_SOURCE)
         # By metric and source. An overlapping export delivers the same mean again.
         self._daily_means: dict[tuple[str, str, date], float] = {}
         self._daily_minutes: dict[tuple[str, date], float] = {}
@@ -204,7 +172,7 @@ class _Streams:
         amounts: dict[tuple[str, int], float] = {}
 
         def process(item: dict[str, Any]) -> Iterable[str]:
-            source, stamp, value = _reading(item, stream)
+            source, stamp, value = reading(item, stream)
             amount = parsing.parse_amount(value)
             key = (source, parse_instant(stamp, clock))
             if key in amounts:
@@ -215,7 +183,7 @@ class _Streams:
                 return ()
             if len(amounts) >= MAX_READINGS:
                 raise SourceError(f"{member.name} has more than {MAX_READINGS:,} readings")
-            amount *= old_factor if source == _OLD_SOURCE else factor
+            amount *= old_factor if source == OLD_SOURCE else factor
             amounts[key] = max(amount, amounts.get(key, 0.0))
             return (metric,)
 
@@ -228,7 +196,7 @@ class _Streams:
         hours: dict[tuple[str, int], tuple[float, int]] = {}
 
         def process(item: dict[str, Any]) -> Iterable[str]:
-            source, stamp, value = _reading(item, _HEART_RATE_COLUMN)
+            source, stamp, value = reading(item, HEART_RATE_COLUMN)
             # The device marks a guess with a confidence of 0.
             if isinstance(value, dict):
                 value = value["bpm"] if value.get("confidence") != 0 else None
@@ -247,14 +215,16 @@ class _Streams:
 
     def read_resting_heart_rates(self, member: Member) -> None:
         def process(item: dict[str, Any]) -> Iterable[str]:
-            _, stamp, value = _reading(item, _HEART_RATE_COLUMN)
+            _, stamp, value = reading(item, HEART_RATE_COLUMN)
             if isinstance(value, dict):
                 value, stamp = value["value"], value.get("date") or stamp
             rate = parsing.parse_amount(value)
             if not rate:
                 return ()
             values = {"resting_heart_rate": rate}
-            self._days.add_daily_values(self.user, self._labelled_day(stamp), values)
+            self._days.add_daily_values(
+                self.user, labelled_day(stamp, self._options.zone_or_utc), values
+            )
             return values
 
         self._process_each(member, process)
@@ -262,7 +232,7 @@ class _Streams:
     def read_daily_minutes(self, stream: str, member: Member) -> None:
         def process(item: dict[str, Any]) -> Iterable[str]:
             minutes = parsing.parse_amount(item["value"]) or 0.0
-            key = (stream, self._labelled_day(item["dateTime"]))
+            key = (stream, labelled_day(item["dateTime"], self._options.zone_or_utc))
             self._daily_minutes[key] = max(minutes, self._daily_minutes.get(key, 0.0))
             return _DAILY_MINUTES[stream]
 
@@ -290,7 +260,7 @@ class _Streams:
         clock = self.clock("steps")
         if member.size > parsing.MAX_JSON_BYTES:
             raise SourceError(f"{member.name} is {member.size:,} bytes, too many for weights")
-        logs = list(self._records(member))
+        logs = list(records(member, self._quarantine))
         amounts = parsing.amounts((log for _, log in logs), "weight", "bmi")
         old_factor = kg_per_unit(amounts) or _KG_PER_POUND
 
@@ -314,7 +284,7 @@ class _Streams:
         clock = self.clock("steps")
 
         def process(item: dict[str, Any]) -> Iterable[str]:
-            _, stamp, value = _reading(item, "height millimeters")
+            _, stamp, value = reading(item, "height millimeters")
             millimeters = parsing.parse_amount(value)
             if not millimeters:
                 return ()
@@ -334,14 +304,14 @@ class _Streams:
         self._process_each(member, self._nights.add_stage)
 
     def read_daily_means(self, stream: str, member: Member) -> None:
-        metric = _DAILY_MEANS[stream]
+        metric = DAILY_MEANS[stream]
 
         def process(item: dict[str, Any]) -> Iterable[str]:
-            value, stamp = _daily_mean(item, DAILY_COLUMNS[stream])
+            value, stamp = daily_mean(item, DAILY_COLUMNS[stream])
             amount = parsing.parse_amount(value)
             if not amount:
                 return ()
-            day = self._labelled_day(stamp)
+            day = labelled_day(stamp, self._options.zone_or_utc)
             source = item.get("data source", "")
             self._daily_means[metric, source, day] = amount
             return (metric,)
@@ -352,28 +322,8 @@ class _Streams:
         clock = self.clock("exercise")
 
         def process(log: dict[str, Any]) -> Iterable[str]:
-            if "exercise_start" in log:
-                start, end = parse_aware(log["exercise_start"]), parse_aware(log["exercise_end"])
-                local = local_of(start, (log.get("utc_offset"),), self._options.zone_or_utc)
-                minutes = max((end - start).total_seconds(), 0.0) / 60
-                values = parsing.convert_known(log, _MANUAL_WORKOUT)
-                values |= parsing.convert_known(log, _WORKOUT)
-            else:
-                instant = parse_instant(log["startTime"], clock)
-                start, local = utc(instant), utc(clock.to_local(instant)).replace(tzinfo=None)
-                duration = log.get("activeDuration", log.get("duration"))
-                minutes = (parsing.parse_amount(duration) or 0.0) / 60_000
-                values = old_workout(log)
-            return self._days.add_workout(
-                self.user,
-                Workout(
-                    start=start,
-                    local_start=local,
-                    activity=activity(str(log.get("activityName") or log["activity_name"])),
-                    minutes=minutes,
-                    **values,
-                ),
-            )
+            workout = workout_of(log, clock, self._options.zone_or_utc)
+            return self._days.add_workout(self.user, workout)
 
         self._process_each(member, process)
 
@@ -384,7 +334,7 @@ class _Streams:
             self._days.add_readings(self.user, day, metric, source, mean)
         for (stream, day), minutes in self._daily_minutes.items():
             for metric in _DAILY_MINUTES[stream]:
-                self._days.add_amount(self.user, day, metric, minutes, _OLD_SOURCE)
+                self._days.add_amount(self.user, day, metric, minutes, OLD_SOURCE)
         for (source, day, metric), active in self._active_minutes.items():
             self._days.add_amount(self.user, day, metric, float(len(active)), source)
         for day, (_, kg) in self._weights.items():
@@ -393,45 +343,7 @@ class _Streams:
     def _process_each(
         self, member: Member, process: Callable[[dict[str, Any]], Iterable[str]]
     ) -> None:
-        parsing.process_each(member, self._records(member), process, self._quarantine)
-
-    def _records(self, member: Member) -> Iterator[tuple[str, dict[str, Any]]]:
-        if not member.name.lower().endswith(".csv"):
-            return parsing.json_records(member, self._quarantine)
-        table = Table(member, self._quarantine)
-        table.detect(_NUMBERS)
-        return table.records()
-
-    def _labelled_day(self, stamp: Any) -> date:
-        """The day of a daily value, whose timestamp is midnight UTC or local midnight in UTC.
-
-        Midnight UTC is a label of the local day. Another time is an instant: the local midnight
-        nearest to it begins the day.
-        """
-        day = parse_shown_day(stamp)
-        seconds = parse_instant(stamp, Clock(_UTC, _UTC)) if len(stamp) > len("2026-05-02") else 0
-        if seconds % _DAY_SECONDS == 0:
-            return day
-        local = Clock(_UTC, self._options.zone_or_utc).to_local(seconds)
-        return date_of(local + _DAY_SECONDS // 2)
-
-
-def _daily_mean(item: dict[str, Any], columns: Sequence[str]) -> tuple[Any, Any]:
-    """The value of a daily mean of the newer CSV or the old JSON, and its timestamp."""
-    if "timestamp" in item:
-        column = next((name for name in columns if name in item), columns[0])
-        return item[column], item["timestamp"]
-    value = item["value"]
-    if isinstance(value, dict):
-        value = next((each for name, each in value.items() if name.endswith("VO2Max")), None)
-    return value, item["dateTime"]
-
-
-def _reading(item: dict[str, Any], column: str) -> tuple[str, Any, Any]:
-    """Source, timestamp and value of a reading of the newer CSV or the old JSON."""
-    if "timestamp" in item:
-        return item.get("data source", ""), item["timestamp"], item[column]
-    return _OLD_SOURCE, item["dateTime"], item["value"]
+        parsing.process_each(member, records(member, self._quarantine), process, self._quarantine)
 
 
 FORMAT = Format(
