@@ -48,6 +48,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "height_cm": ("height", "grosse", "korpergrosse", "taille", "altura"),
     "age": ("age", "alter", "edad"),
     "sex": ("sex", "gender", "geschlecht", "sexe", "sexo"),
+    "heart_rate_max": ("max heart rate", "max hr", "max pulse", "maximum heart rate"),
+    "minutes": ("duration", "moving time", "elapsed time", "dauer", "duree", "duracion"),
     "activity_type": ("activity", "workout", "sport", "aktivitat", "actividad", "activite"),
 }
 # Words of columns that are something else than what their other words say.
@@ -76,7 +78,7 @@ class Guess:
     Attributes
     ----------
     name : str
-        The canonical column, or ``time``.
+        The canonical column, a number of a workout, or ``time``.
     unit : str or None
         The unit that the name of the column states, if the canonical column has several.
     """
@@ -104,7 +106,7 @@ def guess_columns(names: Sequence[str], fits: Callable[[str, str], bool]) -> dic
             for name in names
             for alternative in alternatives
             if name not in found and set(alternative.split()) <= set(words[name])
-            if _OTHER.isdisjoint(words[name]) and not _is_extreme(canonical, words[name])
+            if _is_of_day(canonical, words[name]) and not _is_minimum(canonical, words[name])
         ]
         ranked = [each for each in ranked if fits(canonical, each[-1])]
         if ranked:
@@ -126,7 +128,12 @@ def _unit(canonical: str, name: str) -> str | None:
     return None
 
 
-def _is_extreme(canonical: str, words: Sequence[str]) -> bool:
+def _is_of_day(canonical: str, words: Sequence[str]) -> bool:
+    """Whether no word says that the column is something else, such as a goal."""
+    return canonical == "heart_rate_max" or _OTHER.isdisjoint(words)
+
+
+def _is_minimum(canonical: str, words: Sequence[str]) -> bool:
     """Whether ``min`` is a minimum, which it is where it is no unit."""
     return "min" in words and "min" not in UNITS.get(canonical, {}) and canonical != "user_id"
 

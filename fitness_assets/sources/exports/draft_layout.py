@@ -4,19 +4,20 @@ import json
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice, product
 
 from fitness_assets.errors import SourceError
-from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record import workouts
+from fitness_assets.record.raw import FULL_SCHEMA, NUMBERS
 from fitness_assets.sources.exports import parsing
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.column_words import Guess, guess_columns
 from fitness_assets.sources.exports.combined_columns import COMBINABLE
 from fitness_assets.sources.exports.date_order import detect_date_order
-from fitness_assets.sources.exports.layout import OF_INTERVALS, TIME, UNITS
+from fitness_assets.sources.exports.layout import OF_INTERVALS, OF_WORKOUTS, TIME, UNITS
 from fitness_assets.sources.exports.tables import Table
 
 _ROWS, _DISTINCT = 2_000, 400
@@ -26,6 +27,15 @@ _MIN_PATTERN = 12
 _NUMBER_IN_NAME = re.compile(r"\d{1,4}(:\d\d){0,2}")
 _DECIMAL_COMMA = re.compile(r"-?\d+,\d{1,2}")
 _MOST = 0.5
+_DURATION = re.compile(r"\d{1,4}:\d\d:\d\d(\.\d+)?")
+# By what a row stands for, the columns that it may have, and what it is.
+_ALLOWED = {
+    "day": FULL_SCHEMA.names,
+    "hour": (*OF_INTERVALS, TIME),
+    "minute": (*OF_INTERVALS, TIME),
+    "workout": (*OF_WORKOUTS, TIME),
+}
+_MEANINGS = {"hour": "an hour", "minute": "a minute", "workout": "a workout"}
 _DATES = [
     separator.join(parts)
     for separator, parts in product(
@@ -95,8 +105,8 @@ class _Drafter:
         guesses = guess_columns(names, self._fits)
         by_canonical = {guess.name: name for name, guess in guesses.items()}
         date = by_canonical.get("date")
-        rows = self._kind_of_rows(date, by_canonical.get(TIME))
-        allowed = {*OF_INTERVALS, TIME} if rows != "day" else None
+        rows = self._kind_of_rows(by_canonical)
+        allowed = _ALLOWED[rows]
         lines = list(self._head(date, rows))
         lines += ["", "[columns]"]
         if date is None:
@@ -105,7 +115,7 @@ class _Drafter:
             lines.append("# No column names the user: import with --user NAME.")
         used = set(in_patterns)
         for name, guess in guesses.items():
-            if (allowed is None and guess.name != TIME) or (allowed and guess.name in allowed):
+            if guess.name in allowed:
                 lines.append(self._line(name, guess))
                 used.add(name)
         for pattern in patterns:
@@ -119,7 +129,7 @@ class _Drafter:
         unused = [name for name in self._names if name not in used]
         if unused:
             lines += ["", f"# Not used: {', '.join(map(_quoted, unused))}"]
-        if "calories_burned" in by_canonical:
+        if "calories_burned" in by_canonical and rows != "workout":
             is_active = "activ" in by_canonical["calories_burned"].lower()
             kind = "active" if is_active else "total"
             lines += [
@@ -128,7 +138,8 @@ class _Drafter:
                 f'calories_kind = "{kind}"  # CHECK: total contains the energy burned at rest',
             ]
         problem = "no column looks like a date" if date is None else ""
-        if not problem and not (by_canonical.keys() & NUMBERS.keys() or patterns):
+        has_numbers = rows == "workout" or by_canonical.keys() & NUMBERS.keys() or patterns
+        if not problem and not has_numbers:
             problem = "no column looks like a number of the record"
         return Draft(text="\n".join([*lines, ""]), problem=problem)
 
@@ -139,7 +150,7 @@ class _Drafter:
         )
         yield "# Check every line, then import the file with --layout and the name of this file."
         if rows != "day":
-            yield f'rows = "{rows}"  # CHECK: a row is a part of a day'
+            yield f'rows = "{rows}"  # CHECK: a row is {_MEANINGS[rows]}'
         style = self._date_format(date) if date is not None else None
         if date is not None and style:
             yield f"date_format = {_quoted(style)}  # CHECK: such as {self._values[date][0]}"
@@ -171,7 +182,9 @@ class _Drafter:
             return bool(values) and self._date_format(name) is not None
         if canonical == TIME:
             return bool(values) and all(_NUMBER_IN_NAME.fullmatch(value) for value in values)
-        if canonical not in NUMBERS:
+        if canonical == "minutes" and all(map(_DURATION.fullmatch, values)):
+            return bool(values)
+        if canonical not in NUMBERS and canonical not in workouts.NUMBERS:
             return True
         return len(self._numbers(name)) >= _MOST * len(values)
 
@@ -209,15 +222,21 @@ class _Drafter:
 
         return max(counts, key=fit)
 
-    def _kind_of_rows(self, date: str | None, time: str | None) -> str:
-        """What a row stands for: a day, unless most days have several rows at different times."""
+    def _kind_of_rows(self, by_canonical: Mapping[str, str]) -> str:
+        """What a row stands for.
+
+        It is a workout if it has an activity, a duration and a time of day, else a day, unless days
+        have several rows at different times.
+        """
+        date, time = by_canonical.get("date"), by_canonical.get(TIME)
         if date is None:
             return "day"
         stamps = self._values[date]
         days = Counter(parsing.date_part(stamp.replace(",", " ")) for stamp in stamps)
-        if len(stamps) < 2 * len(days) or (
-            time is None and not any(":" in each for each in stamps)
-        ):
+        has_times = time is not None or any(":" in each for each in stamps)
+        if has_times and {"minutes", "activity_type"} <= by_canonical.keys():
+            return "workout"
+        if not has_times or len(stamps) < 2 * len(days):
             return "day"
         times = self._values[time] if time is not None else stamps
         minutes = {minute for each in times if (minute := each.partition(":")[2][:2])}

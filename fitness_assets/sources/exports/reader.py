@@ -12,7 +12,13 @@ from fitness_assets.sources.exports.callbacks import Progress, Quarantine
 from fitness_assets.sources.exports.formats import tidy
 from fitness_assets.sources.exports.options import STREAMS, ImportOptions
 from fitness_assets.sources.exports.registry import FORMATS, group_by_format, unknown_format
-from fitness_assets.sources.exports.report import FileReport, grouped, note_of_unread, pattern_of
+from fitness_assets.sources.exports.report import (
+    COLUMNS_NOT_READ,
+    FileReport,
+    grouped,
+    note_of_unread,
+    pattern_of,
+)
 from fitness_assets.sources.exports.workouts import is_workouts
 
 #: Entries of one file that are reported one by one; the others are counted.
@@ -150,9 +156,9 @@ def _reports(groups: dict[str, list[Member]], limited: "LimitedQuarantine") -> l
 def _notes(member: Member) -> list[str]:
     """How a file was read, and the columns that were not read, if these were observed."""
     notes = list(member.usage.notes)
-    if member.usage.unread and member.usage.records:
-        unread = note_of_unread(member.usage.unread)
-        notes += [] if unread in notes else [unread]
+    is_said = any(note.startswith(COLUMNS_NOT_READ) for note in notes)
+    if member.usage.unread and member.usage.records and not is_said:
+        notes.append(note_of_unread(member.usage.unread))
     return notes
 
 

@@ -9,6 +9,8 @@ import msgspec
 
 # Metrics of the aggregation that are columns of the record under another name.
 _COLUMN_OF_METRIC = dict.fromkeys(("total_kcal", "active_kcal", "basal_kcal"), "calories_burned")
+#: The start of a note that names columns.
+COLUMNS_NOT_READ = "columns not read: "
 _DIGITS = re.compile(r"\d+")
 
 
@@ -49,7 +51,7 @@ class Usage:
 
 def note_of_unread(columns: Iterable[str]) -> str:
     """The note that names columns of a table that were not read."""
-    return f"columns not read: {', '.join(columns)}"
+    return f"{COLUMNS_NOT_READ}{', '.join(columns)}"
 
 
 class FileReport(msgspec.Struct, frozen=True, kw_only=True):

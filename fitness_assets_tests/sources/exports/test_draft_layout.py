@@ -99,6 +99,21 @@ def test_rows_of_hours_and_columns_of_minutes_are_recognized(tmp_path: Path) -> 
     assert import_path(tmp_path / "c", layout=layout).record("2026-01-03")["steps"] == 120
 
 
+def test_a_table_of_workouts_is_recognized(tmp_path: Path) -> None:
+    text = (
+        "Begin date,Sport,Duration,Distance (m),kcal,Avg HR,Max HR,Mood\n"
+        "2026-01-04 18:05:00,Run,0:42:00,6200,455,148,171,good\n"
+    )
+    found = draft(tmp_path, text)
+    assert found.problem == ""
+    layout = parse(tomllib.loads(found.text))
+    assert layout.rows == "workout"
+    (workout,) = import_path(tmp_path / "x.csv", layout=layout).workouts
+    assert (workout["activity"], workout["minutes"], workout["distance_km"]) == ("running", 42, 6.2)
+    assert (workout["heart_rate_avg"], workout["heart_rate_max"]) == (148, 171)
+    assert '# Not used: "Mood"' in found.text
+
+
 def test_a_layout_quotes_no_value_but_a_date_and_any_name_of_a_column(tmp_path: Path) -> None:
     names = ['say "hi"', "back\\slash", "tab # not a comment", "[columns]", "état"]
     header = ",".join('"' + name.replace('"', '""') + '"' for name in names)

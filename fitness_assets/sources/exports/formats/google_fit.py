@@ -22,6 +22,7 @@ from fitness_assets.sources.exports.callbacks import Quarantine
 from fitness_assets.sources.exports.number_style import number_column
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.exports.protocol import Format
+from fitness_assets.sources.exports.report import note_of_unread
 from fitness_assets.sources.exports.tables import Table, csv_header
 
 _DATES = ("date", "datum", "fecha")
@@ -122,7 +123,7 @@ def read(
             if name and key not in _COLUMNS and key not in _DATES and not _IGNORED.search(key)
         ]
         if unread:
-            member.usage.notes.append(f"columns not read: {', '.join(unread)}")
+            member.usage.notes.append(note_of_unread(unread))
         numbers = {name: number_column(metric, factor) for name, metric, factor in conversions}
         order = table.detect(numbers, date_column)
 
