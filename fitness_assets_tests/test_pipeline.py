@@ -22,7 +22,9 @@ from fitness_assets.models.forests.pipelines import packed
 from fitness_assets.models.registry import FORESTS, MODELS, Comparison
 from fitness_assets.models.reports import ModelHeadline
 from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.record import raw
 from fitness_assets.record.check_result import CheckResult
+from fitness_assets.record.daily import schema_of
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import load
@@ -145,6 +147,21 @@ def test_a_rerun_reports_metadata_and_changes_no_file(
     columns = materializations["daily_activity"].metadata["dagster/column_schema"].value
     assert isinstance(columns, dg.TableSchema)
     assert all(column.description for column in columns.columns)
+    for name, upstream in (
+        ("daily_activity", "raw_telemetry"),
+        *((spec.name, "daily_activity") for spec in MODELS),
+    ):
+        metadata = materializations[name].metadata
+        schema, lineage = (
+            metadata[f"dagster/column_{part}"].value for part in ("schema", "lineage")
+        )
+        assert isinstance(schema, dg.TableSchema)
+        assert isinstance(lineage, dg.TableColumnLineage)
+        assert [column.name for column in schema.columns] == list(lineage.deps_by_column)
+        read = [dep for deps in lineage.deps_by_column.values() for dep in deps]
+        assert {dep.asset_key.to_user_string() for dep in read} == {upstream}
+        known = raw.FULL_SCHEMA if upstream == "raw_telemetry" else schema_of(raw.OPTIONAL)
+        assert {dep.column_name for dep in read} <= set(known.names)
     for name in (*(spec.name for spec in MODELS), "daily_activity"):
         pictures = [
             v for v in materializations[name].metadata.values() if "data:image/png" in str(v.value)

@@ -15,6 +15,7 @@ from fitness_assets.assets.presentation import (
     BLUE,
     OWNERS,
     SPARK_POOL,
+    column_lineage,
     column_schema,
     partial_metadata,
     picture,
@@ -28,7 +29,7 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record import raw as record
-from fitness_assets.record.daily import schema_of
+from fitness_assets.record.daily import inputs_of, schema_of
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.check_results import Judged
 from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
@@ -114,6 +115,9 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 **partial_metadata(info.last_day_so_far),
                 "dagster/row_count": info.rows,
                 "dagster/column_schema": column_schema(info.columns),
+                "dagster/column_lineage": column_lineage(
+                    "raw_telemetry", {name: inputs_of(name) for name in info.columns}
+                ),
                 "path": dg.MetadataValue.path(lake.folder(month)),
                 "users": users,
                 "duplicates_removed": removed,

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from fitness_assets.assets import model_figures
-from fitness_assets.assets.presentation import OWNERS, result
+from fitness_assets.assets.presentation import OWNERS, column_lineage, result
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.memory import collect_and_trim
 from fitness_assets.models import gates
@@ -171,6 +171,7 @@ def _materialize(
         manifest,
         **_metadata(report),
         model_card=dg.MetadataValue.md(card(spec, month, report)),
+        **_lineage(spec),
         bytes_read=bytes_read,
         path=dg.MetadataValue.path(store.folder(month)),
     )
@@ -188,6 +189,19 @@ def _read(
         # Forests are also evaluated by segment.
         days["segment"] = days["user_id"].map(segment_names(workspace, month))
     return days, bytes_read
+
+
+def _lineage(spec: ModelSpec) -> dict[str, object]:
+    """What the model predicts, as a column, and the columns of the lake that training reads."""
+    predicted = spec.target or "segment"
+    return {
+        "dagster/column_schema": dg.TableSchema(
+            [dg.TableColumn(predicted, description="what the model predicts")]
+        ),
+        "dagster/column_lineage": column_lineage(
+            "daily_activity", {predicted: spec.implementation().COLUMNS}
+        ),
+    }
 
 
 def _metadata(report: ModelReport) -> dict[str, object]:

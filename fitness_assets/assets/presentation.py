@@ -4,7 +4,7 @@ import base64
 import io
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +159,16 @@ def column_schema(columns: Mapping[str, str], declared: pa.Schema | None = None)
             dg.TableColumn(name, kind, description=descriptions.get(name))
             for name, kind in columns.items()
         ]
+    )
+
+
+def column_lineage(upstream: str, inputs: Mapping[str, Iterable[str]]) -> dg.TableColumnLineage:
+    """Return the columns of the asset `upstream` that each column of an asset is computed from."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(dg.AssetKey(upstream), name) for name in names]
+            for column, names in inputs.items()
+        }
     )
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from fitness_assets.record import raw
+from fitness_assets.record import raw, wear
 from fitness_assets.record.raw import ColumnSpec
 
 #: The columns that have baselines, and the lengths of the baseline windows in days.
@@ -65,6 +65,29 @@ ADDED_COLUMNS = (
 
 #: The columns of every file of `daily_activity`, in order.
 SCHEMA = pa.schema([*raw.SCHEMA, *(column.field() for column in ADDED_COLUMNS)])
+
+
+def inputs_of(name: str) -> tuple[str, ...]:
+    """The columns of the raw record that a value of the column `name` is computed from.
+
+    Which of two records of a day is kept depends on all columns, and does not count.
+    """
+    baselines = {baseline.name: baseline.value for baseline in BASELINES}
+    if name in baselines:
+        return _distinct("user_id", "date", *inputs_of(baselines[name]))
+    own = {
+        "quality_flags": tuple(raw.RANGES),
+        "day_of_week": ("date",),
+        "calories_per_step": ("calories_burned", "steps", *wear.INPUTS),
+        "worn": wear.INPUTS,
+    }.get(name, (name,))
+    # Movement of a day on which the device was not worn is null.
+    moves = name in (*wear.MOVEMENT, *wear.OPTIONAL_MOVEMENT, "calories_kind")
+    return _distinct(*own, *(wear.INPUTS if moves else ()))
+
+
+def _distinct(*names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(names))
 
 
 def schema_of(names: Collection[str]) -> pa.Schema:

@@ -24,6 +24,12 @@ MOVEMENT = ("steps", "distance_km", "calories_burned", "active_minutes", "sedent
 #: The optional columns of which the same holds.
 OPTIONAL_MOVEMENT = ("floors", "light_minutes", "moderate_minutes", "vigorous_minutes")
 
+#: The columns that say whether the device was worn.
+INPUTS = (
+    *("steps", "active_minutes", "distance_km", "sedentary_minutes", "heart_rate_avg"),
+    *("resting_heart_rate", "sleep_hours", "calories_burned", "calories_kind"),
+)
+
 _MINUTES_PER_DAY = 1440
 _MISSING = -1
 _ACTIVE = "active"
