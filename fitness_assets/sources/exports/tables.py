@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
 from typing import IO, Any
@@ -53,6 +53,9 @@ class Table:
         Detected if they are not declared.
     title_lines : int
         Number of lines before the column names.
+    same : collection of str
+        Names of columns that may occur twice with the same meaning: an empty value of the second,
+        which is used, is that of the first.
 
     Attributes
     ----------
@@ -60,7 +63,7 @@ class Table:
         The column names.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a format or layout may declare of its tables
         self,
         member: Member,
         quarantine: Quarantine,
@@ -68,9 +71,11 @@ class Table:
         encoding: str | None = None,
         delimiter: str | None = None,
         title_lines: int = 0,
+        same: Collection[str] = (),
     ) -> None:
         self._member = member
         self._title_lines = title_lines
+        self._same = same
         self._quarantine = quarantine
         if encoding is None:
             with member.open(counted=False) as file:
@@ -151,6 +156,7 @@ class Table:
         self, quarantine: Quarantine, *, counted: bool
     ) -> Iterator[tuple[str, dict[str, str]]]:
         names: list[str] = []
+        pairs: list[tuple[int, int]] = []
         unread = self._member.usage.unread if counted else None
         for number, (place, row) in enumerate(self._rows(quarantine, counted=counted)):
             if number < self._title_lines:
@@ -166,14 +172,18 @@ class Table:
                     raise SourceError(f"{self._member.name} has no line of columns after its title")
                 if unread is not None:
                     unread |= dict.fromkeys(names)
+                # The last column of a name is the one that is used.
+                last = {name: index for index, name in enumerate(names)}
+                pairs = [(names.index(each), last[each]) for each in self._same if each in last]
             elif not any(map(str.strip, row)):
                 continue
             elif len(row) < len(names):
                 quarantine(self._member.name, place, f"{len(row)} values for {len(names)} columns")
-            elif unread is None:
-                yield place, dict(zip(names, row, strict=False))
             else:
-                yield place, _ObservedRow(zip(names, row, strict=False), unread)
+                for first, second in pairs:
+                    row[second] = row[second].strip() or row[first]
+                values = zip(names, row, strict=False)
+                yield place, dict(values) if unread is None else _ObservedRow(values, unread)
 
     def _rows(self, quarantine: Quarantine, *, counted: bool) -> Iterator[tuple[str, list[str]]]:
         content = self._member.open(counted=counted)

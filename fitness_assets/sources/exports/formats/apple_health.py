@@ -169,7 +169,8 @@ class _Export:
                     if attributes.get("key") == _ZONE_KEY:
                         zone_name = attributes.get("value")
                 elif name == STATISTICS:
-                    if pending is not None and pending[0] == "Workout":
+                    is_kept = len(self._statistics) < MAX_STATISTICS
+                    if pending is not None and pending[0] == "Workout" and is_kept:
                         self._statistics.append(attributes)
                 elif name in _TOP_ELEMENTS and pending is not None:
                     # Its metadata are not those of the element before it.
@@ -306,7 +307,7 @@ class _Export:
         self._sleep[f"{self._name}/{attributes.get('sourceName')}"].append(interval)
 
     def _add_workout(self, attributes: dict[str, str], clock: StampClock) -> None:
-        statistics, self._statistics = self._statistics[:MAX_STATISTICS], []
+        statistics, self._statistics = self._statistics, []
         self._budget.take(WORKOUT_BYTES)
         self._workouts.append(workout_of(attributes, statistics, clock))
 

@@ -78,7 +78,8 @@ def read(
     seen: set[str] = set()
 
     def read_member(member: Member) -> None:
-        table = Table(member, quarantine)
+        # The second column of greatest heart rates is empty in some exports.
+        table = Table(member, quarantine, same=_COLUMNS["greatest rate"])
         plain = {name: _plain(name) for name in table.names}
         names = {used: name for name in table.names for used in _used([plain[name]])}
         missing = [_COLUMNS[used][0] for used in _REQUIRED if used not in names]
@@ -165,6 +166,6 @@ FORMAT = Format(
         "distance_km": "the second column `Distance`, in m",
         "calories_burned": "`Calories`",
         "heart_rate_avg": "`Average Heart Rate`",
-        "heart_rate_max": "`Max Heart Rate`",
+        "heart_rate_max": "`Max Heart Rate`, the second column or else the first",
     },
 )

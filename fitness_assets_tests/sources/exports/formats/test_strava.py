@@ -77,3 +77,37 @@ def test_the_real_file_equals_pandas() -> None:
     assert {day: record["activity_type"] for (_, day), record in imported.records.items()} == {
         day: kinds.get(kind, kind.lower()) for day, kind in longest.items()
     }
+
+
+def test_the_first_column_of_greatest_heart_rates_is_used_if_the_second_is_empty(
+    tmp_path: Path,
+) -> None:
+    text = (
+        "Activity ID,Activity Date,Activity Type,Elapsed Time,Distance,Max Heart Rate,Filename,"
+        "Elapsed Time,Moving Time,Distance,Max Heart Rate,Average Heart Rate,Calories\n"
+    )
+    rows = ("1,*,Run,2700,6.2,171,x,2700.0,2520.0,6200.4,,148.4,455\n",
+            "2,*,Run,2700,6.2,171,x,2700.0,2520.0,,172.0,,\n")  # fmt: skip
+    for day, row in enumerate(rows, start=4):
+        text += row.replace("*", f'"Jan {day}, 2026, 5:05:00 PM"')
+    found = import_path(write_files(tmp_path, {"activities.csv": text}), zone=ZoneInfo("UTC"))
+    columns = ("distance_km", "heart_rate_avg", "heart_rate_max", "calories_burned")
+    assert [[row.get(name) for name in columns] for row in found.workouts] == [
+        [6.2004, 148.4, 171.0, 455.0],
+        [None, None, 172.0, None],
+    ]
+
+
+def test_the_workouts_of_the_real_file_have_its_distances_and_heart_rates() -> None:
+    path = shared_data("strava") / "activities.csv"
+    table = pd.read_csv(path)
+    found = pd.DataFrame(import_path(path, zone=ZoneInfo("UTC")).workouts)
+    assert len(found) == len(table)
+    for name, column in {
+        "distance_km": "Distance.1",
+        "calories_burned": "Calories",
+        "heart_rate_avg": "Average Heart Rate",
+        "heart_rate_max": "Max Heart Rate",
+    }.items():
+        stated = table[column][table[column] > 0] / (1000 if name == "distance_km" else 1)
+        assert sorted(found[name].dropna()) == pytest.approx(sorted(stated)), name
