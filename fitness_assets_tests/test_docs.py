@@ -1,5 +1,7 @@
-"""Documentation that is generated from the code."""
+"""Documentation that is generated from the code, and commands that it shows."""
 
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,3 +15,37 @@ def test_generated_documentation_is_current() -> None:
         [sys.executable, script, "--check"], check=False, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
+    tutorial = (ROOT / "docs" / "guide" / "tutorial.md").read_text()
+    blocks = [
+        line
+        for block in tutorial.split("```sh\n")[1:]
+        for line in block.split("```")[0].splitlines()
+    ]
+    environment = dict(os.environ)
+    ran = []
+    for line in blocks:
+        program, *arguments = shlex.split(line)
+        if program == "export":
+            values = dict(each.split("=") for each in arguments)
+            environment |= {
+                name: value.replace("$HOME", str(tmp_path)) for name, value in values.items()
+            }
+        elif program == ".venv/bin/fitness" and arguments != ["serve"]:
+            # The example is the same in every year.
+            environment["FITNESS_LAST_MONTH"] = "2024-04"
+            place = [str(tmp_path / each) if each == "april.html" else each for each in arguments]
+            run = subprocess.run(
+                [Path(sys.executable).with_name("fitness"), *place],
+                cwd=ROOT,
+                env=environment,
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            assert run.returncode == 0, run.stdout + run.stderr
+            ran.append(" ".join(arguments[:2]))
+    assert ran == ["import --explain", "import docs/examples/days.csv", "status", "report --user"]
+    assert "April 2024" in (tmp_path / "april.html").read_text()

@@ -27,7 +27,7 @@ from fitness_assets.answers.pages.document import (
 from fitness_assets.answers.periods import Period
 from fitness_assets.answers.records import MEASURES, VERSION_DIGITS, Days, Sources
 from fitness_assets.answers.statistics import LEAST_DAYS, Summary, summary_of
-from fitness_assets.formatting import number, percent
+from fitness_assets.formatting import days_text, number, percent
 from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.months import text_until
 from fitness_assets.record.units import Units
@@ -312,7 +312,7 @@ class Report:
             if each.summary.days == _WEEK
         ]
         text = (
-            f"{number(found.total)} active minutes in {number(found.days)} days, "
+            f"{number(found.total)} active minutes in {days_text(found.days)}, "
             f"{number(found.mean)} a day on average; most on {found.high_day} "
             f"({number(found.high)})."
         )

@@ -147,16 +147,17 @@ def summary(imported: "ImportInfo") -> str:
     months = imported.months
     span = f"{min(months)} to {max(months)}" if months else "no month"
     text = (
-        f"{', '.join(imported.sources)}: {number(sum(months.values()))} user-days "
-        f"of {number(len(imported.users))} users, {span}"
+        f"{', '.join(imported.sources)}: {plural(sum(months.values()), 'user-day')} "
+        f"of {plural(len(imported.users), 'user')}, {span}"
     )
-    if imported.workouts:
-        text += f", {plural(sum(imported.workouts.values()), 'workout')}"
     not_worn = sum(imported.not_worn.values())
     if not_worn:
         text += f", {number(not_worn)} of them not worn"
+    if imported.workouts:
+        text += f", {plural(sum(imported.workouts.values()), 'workout')}"
     if imported.quarantined:
-        text += f"; {number(len(imported.quarantined))} entries quarantined (fitness quarantine)"
+        entries = plural(len(imported.quarantined), "entry", "entries")
+        text += f"; {entries} quarantined (fitness quarantine)"
     return text
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from fitness_assets.cli.terminal import say
-from fitness_assets.formatting import number
+from fitness_assets.formatting import plural
 from fitness_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def quarantine() -> None:
     rejected = imports.rejected()
     for entry in rejected:
         _print_entry("inbox", entry)
-    say(f"{number(count + len(rejected))} entries quarantined")
+    say(f"{plural(count + len(rejected), 'entry', 'entries')} quarantined")
 
 
 def _print_entry(origin: str, entry: "QuarantineEntry") -> None:

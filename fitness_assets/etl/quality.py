@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from scipy.special import chdtri
 
 from fitness_assets import months
-from fitness_assets.formatting import number, percent
+from fitness_assets.formatting import days_text, number, percent, plural
 from fitness_assets.record import population
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.daily import schema_of
@@ -167,7 +167,7 @@ def every_file_read(unread: Mapping[str, str]) -> Outcome:
 
 def not_empty(data: CheckedMonth) -> Outcome:
     """At least one row."""
-    return Outcome(data.rows > 0, f"{number(data.rows)} user-days", {"rows": data.rows})
+    return Outcome(data.rows > 0, plural(data.rows, "user-day"), {"rows": data.rows})
 
 
 def right_schema(data: CheckedMonth) -> Outcome:
@@ -188,7 +188,7 @@ def unique_days(data: CheckedMonth) -> Outcome:
     users = days["user_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     keys = users.astype(np.int64) << 32 | days["date"].cast(pa.int32()).to_numpy()
     repeated = len(keys) - len(np.unique(keys))
-    return Outcome(repeated == 0, f"{number(repeated)} repeated user-days", {"repeated": repeated})
+    return Outcome(repeated == 0, plural(repeated, "repeated user-day"), {"repeated": repeated})
 
 
 def dates_inside(data: CheckedMonth) -> Outcome:
@@ -199,9 +199,7 @@ def dates_inside(data: CheckedMonth) -> Outcome:
         pc.less(dates, pa.scalar(months.end(data.month))),
     )
     outside = len(dates) - (pc.sum(inside).as_py() or 0)
-    return Outcome(
-        outside == 0, f"{number(outside)} days outside {data.month}", {"outside": outside}
-    )
+    return Outcome(outside == 0, f"{days_text(outside)} outside {data.month}", {"outside": outside})
 
 
 def values_in_range(data: CheckedMonth) -> Outcome:

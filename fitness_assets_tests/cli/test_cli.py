@@ -283,8 +283,8 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     assert run.returncode == 1
     first, header, row, second = run.stdout.splitlines()
     assert first == (
-        "days.csv  tidy: 1 user-days of 1 users, 2019-01 to 2019-01; "
-        "1 entries quarantined (fitness quarantine)"
+        "days.csv  tidy: 1 user-day of 1 user, 2019-01 to 2019-01; "
+        "1 entry quarantined (fitness quarantine)"
     )
     assert header.split() == ["file", "format", "records", "columns", "filled", "left", "out"]
     assert row.startswith("days.csv")
@@ -297,7 +297,7 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     assert lines[:3] == [first, header, row]
     assert lines[3].startswith("days.csv  days.csv, ")
     (total,) = filter(None, lines[4:])
-    assert total == "1 entries quarantined"
+    assert total == "1 entry quarantined"
     run = fitness(home, "forget", "--yes", "bert")
     assert run.stderr == "fitness: there is no data of a user called 'bert'\n"
     run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))
