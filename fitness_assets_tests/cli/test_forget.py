@@ -210,6 +210,7 @@ def test_all_data_of_forgotten_users_is_removed_from_home_logs_and_upload_target
     assert same <= {"model_backtest/2023-05", "model_backtest/2023-06", "workouts/2023-06"}
     lake = Workspace.of(settings).workouts
     assert lake.scan(["2023-05"], ["user_id"]).table["user_id"].to_pylist() == [anna]
+    assert export_user(settings, "anna", tmp_path / "anna.zip")["workouts"] == 1
     assert {each.rpartition("/")[2] for each in after} == {"2023-05", "2023-06"}
     assert run_stale(settings, lambda *_: None).outcomes == []
     with pytest.raises(SourceError, match="only data of users who were forgotten"):
