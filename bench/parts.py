@@ -18,6 +18,7 @@ import pyarrow as pa
 from rich.table import Table
 from sklearn.metrics import adjusted_rand_score, f1_score
 
+from bench.click import click
 from bench.cohort_days import SEED, USERS, cohort_days
 from bench.dashboard import dashboard
 from bench.event_log import event_log
@@ -345,6 +346,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "compression": compression,
     "import": exports,
     "startup": startup,
+    "click": click,
     "forest": forest_formats,
     "loading": loading,
     "dashboard": dashboard,

@@ -1,6 +1,5 @@
 """The export of one person: an import with every asset, and a backfill in Dagster's UI."""
 
-import http.client
 import json
 import os
 import resource
@@ -9,20 +8,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import psutil
 from rich.table import Table
 
+from bench.served import ask, serving
 from fitness_assets import months
 from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND
-from fitness_assets_tests.support.platform import free_port, quick_daemon, wait_for
+from fitness_assets_tests.support.platform import wait_for
 
 #: Limit on the seconds of an import, by months of the export.
 _LIMITS = {36: 60, 120: 150}
@@ -153,7 +150,7 @@ def _write_days(path: Path, length: int) -> Path:
     return path
 
 
-def _environment(home: Path, length: int, **more: str) -> dict[str, str]:
+def _environment(home: Path, length: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
     return {
         **kept,
@@ -161,7 +158,6 @@ def _environment(home: Path, length: int, **more: str) -> dict[str, str]:
         "FITNESS_SOURCE": "exports",
         "FITNESS_FIRST_MONTH": _range(length)[0],
         "FITNESS_LAST_MONTH": "now",
-        **more,
     }
 
 
@@ -181,9 +177,9 @@ def _import(home: Path, export: Path, length: int, code: str) -> float:
 def _backfill(home: Path, length: int) -> float:
     """Seconds from the launch of a backfill in a running `fitness serve` to its end."""
     assets = ", ".join(f'{{path: ["{asset}"]}}' for asset in INPUTS if asset not in ON_DEMAND)
-    with _serving(home, length) as port:
+    with serving(_environment(home, length)) as port:
         began = time.perf_counter()
-        launched = _ask(
+        launched = ask(
             port,
             f"mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: [{assets}], "
             f"partitionNames: {json.dumps(_range(length))}}}) "
@@ -195,7 +191,7 @@ def _backfill(home: Path, length: int) -> float:
         def has_ended() -> bool:
             nonlocal status
             query = f'{{ partitionBackfillOrError(backfillId: "{backfill}") '
-            found = _ask(port, query + "{ ... on PartitionBackfill { status } } }")
+            found = ask(port, query + "{ ... on PartitionBackfill { status } } }")
             status = found["partitionBackfillOrError"]["status"]
             return status not in {"REQUESTED", "CANCELING", "FAILING"}
 
@@ -203,44 +199,3 @@ def _backfill(home: Path, length: int) -> float:
         if status != "COMPLETED_SUCCESS":
             raise RuntimeError(f"the backfill ended with {status}")
         return time.perf_counter() - began
-
-
-@contextmanager
-def _serving(home: Path, length: int) -> Iterator[int]:
-    """Start `fitness serve`, and yield the port of Dagster's web server when it answers."""
-    ports = {"FITNESS_DAGSTER_PORT": free_port(), "FITNESS_DASHBOARD_PORT": free_port()}
-    environment = _environment(home, length, **{name: str(port) for name, port in ports.items()})
-    process = subprocess.Popen(
-        [sys.executable, "-c", _COMMAND, "serve"],
-        env={**environment, **quick_daemon(environment)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    port = ports["FITNESS_DAGSTER_PORT"]
-
-    def answers() -> bool:
-        try:
-            return bool(_ask(port, "{ version }"))
-        except OSError:
-            return False
-
-    try:
-        wait_for("Dagster's web server", answers, _LIMIT_SECONDS)
-        yield port
-    finally:
-        children = psutil.Process(process.pid).children(recursive=True)
-        process.terminate()
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-        for child in children:
-            if child.is_running():
-                child.kill()
-
-
-def _ask(port: int, query: str) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
-    headers = {"Content-Type": "application/json"}
-    connection.request("POST", "/graphql", json.dumps({"query": query}), headers)
-    return json.load(connection.getresponse())["data"]
