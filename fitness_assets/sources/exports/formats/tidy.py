@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from fitness_assets.errors import SourceError
+from fitness_assets.record import workouts
 from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA, schema_of
 from fitness_assets.sources.exports.archive import Member
 from fitness_assets.sources.exports.callbacks import Quarantine
@@ -311,4 +312,8 @@ FORMAT = Format(
     "layout, minutes, hours or workouts, as timestamps or with a column of the time of day.",
     units="The canonical units, or those that the layout declares.",
     columns={field.name: f"`{field.name}`" for field in FULL_SCHEMA if field.name not in _REQUIRED},
+    workouts={
+        name: f"`{'activity_type' if name == 'activity' else name}` of a layout of workouts"
+        for name in ("activity", *workouts.NUMBERS)
+    },
 )
