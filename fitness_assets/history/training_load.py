@@ -98,9 +98,10 @@ def workout_load(
     resting = float(days["resting_heart_rate"].astype(float).median())
     if np.isnan(resting):
         resting = POPULATION_RESTING_HEART_RATE
-    measured = workouts[["heart_rate_avg", "heart_rate_max"]].astype(float).max(axis=None)
+    measured = workouts[["heart_rate_avg", "heart_rate_max"]].to_numpy(float)
     by_age = np.nan if age is None else float(max_heart_rate(age))
-    greatest = float(np.fmax(by_age, measured))
+    # A missing value of either does not count.
+    greatest = float(np.fmax.reduce(measured, axis=None, initial=by_age))
     impulse = trimp(
         workouts["minutes"], workouts["heart_rate_avg"].astype(float), resting, greatest, sex
     )
