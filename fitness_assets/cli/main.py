@@ -8,6 +8,7 @@ import click
 
 from fitness_assets.cli.backfill import backfill
 from fitness_assets.cli.demo import demo
+from fitness_assets.cli.doctor import doctor
 from fitness_assets.cli.export import export
 from fitness_assets.cli.forget import forget
 from fitness_assets.cli.imports import import_
@@ -65,6 +66,7 @@ def cli() -> None:
 for command in (
     backfill,
     demo,
+    doctor,
     export,
     forget,
     import_,

@@ -11,10 +11,9 @@ from typing import Self
 
 import dagster as dg
 
-from fitness_assets import errors
 from fitness_assets.definitions import MONTHLY_JOB, build_defs
-from fitness_assets.errors import FitnessError
 from fitness_assets.orchestration.connections import kept_connections
+from fitness_assets.orchestration.failures import first_failure, was_interrupted
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.liveness import holding
 from fitness_assets.settings import Settings
@@ -91,15 +90,14 @@ class Runner:
                 run_config={"loggers": {"console": {}}},
                 raise_on_error=False,
             )
-        interrupted = any(kind in _INTERRUPTED for _, kind, _ in _causes(run))
         return Outcome(
             month=month,
             assets=list(assets),
             seconds=time.monotonic() - began,
-            error=None if run.success else _failure(run),
+            error=None if run.success else first_failure(run.all_events, run.run_id),
             failed=[] if run.success else _failed(run, assets),
             warnings=_warnings(run),
-            interrupted=interrupted,
+            interrupted=was_interrupted(run.all_events),
         )
 
 
@@ -149,42 +147,3 @@ def _warnings(run: dg.ExecuteInProcessResult) -> list[str]:
         for check in run.get_asset_check_evaluations()
         if not check.passed and not check.blocking
     ]
-
-
-def _causes(run: dg.ExecuteInProcessResult) -> Iterator[tuple[str, str, str]]:
-    """Step, class and message of each error in the chain of causes, the outermost first."""
-    for event in run.all_events:
-        if event.is_step_failure:
-            step, error = str(event.step_key), event.step_failure_data.error
-        elif event.is_job_failure:
-            step, error = "the run", event.job_failure_data.error
-        else:
-            continue
-        while error is not None:
-            yield step, str(error.cls_name), " ".join(error.message.split())
-            error = error.cause
-
-
-def _failure(run: dg.ExecuteInProcessResult) -> str:
-    """One line that says which step failed first and why."""
-    causes = list(_causes(run))
-    if not causes:
-        return f"run {run.run_id} failed before its first step"
-    first, _, _ = causes[0]
-    chain = [(kind, message) for step, kind, message in causes if step == first]
-    known = (each for each in chain if each[0] in _FITNESS_ERRORS | _INTERRUPTED)
-    kind, message = next(known, chain[-1])
-    if kind in _INTERRUPTED:
-        return f"{first} was interrupted"
-    if kind in _FITNESS_ERRORS:
-        return f"{first}: {message.partition(': ')[2]}"
-    return f"{first}: {message} (see the log of run {run.run_id})"
-
-
-_INTERRUPTED = {"DagsterExecutionInterruptedError", "KeyboardInterrupt"}
-#: Names of the errors whose message is complete for a user.
-_FITNESS_ERRORS = {
-    name
-    for name, kind in vars(errors).items()
-    if isinstance(kind, type) and issubclass(kind, FitnessError)
-}

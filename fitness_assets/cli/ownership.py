@@ -9,10 +9,9 @@ import psutil
 
 from fitness_assets.errors import FitnessError
 from fitness_assets.orchestration import locks
-from fitness_assets.orchestration.locks import Holder
+from fitness_assets.orchestration.locks import SERVE_LOCK, Holder
 from fitness_assets.settings import SERVE_VARIABLE, Settings
 
-_LOCK = "serve.lock"
 _KILL_TIMEOUT_SECONDS = 20.0
 
 
@@ -31,9 +30,9 @@ def served_home(settings: Settings) -> Iterator[str]:
     with ExitStack() as stack:
         for folder in sorted({settings.home.resolve(), settings.dagster_home.resolve()}):
             folder.mkdir(parents=True, exist_ok=True)
-            lock = locks.acquire(folder / _LOCK, Holder.current())
+            lock = locks.acquire(folder / SERVE_LOCK, Holder.current())
             if lock is None:
-                holder = locks.read_holder(folder / _LOCK)
+                holder = locks.read_holder(folder / SERVE_LOCK)
                 raise FitnessError(
                     f"{folder} is served by another `fitness serve`, {holder or 'just started'}"
                 )
@@ -44,7 +43,7 @@ def served_home(settings: Settings) -> Iterator[str]:
 
 def is_served(settings: Settings) -> bool:
     """Whether a `fitness serve` of this home is running."""
-    return locks.is_held(settings.dagster_home / _LOCK)
+    return locks.is_held(settings.dagster_home / SERVE_LOCK)
 
 
 def kill_processes(prefix: str) -> None:

@@ -20,7 +20,7 @@ from fitness_assets.cli.ownership import kill_processes, served_home
 from fitness_assets.cli.service import Service
 from fitness_assets.errors import FitnessError
 from fitness_assets.formatting import seconds
-from fitness_assets.orchestration.instance import launcher_hint, open_instance
+from fitness_assets.orchestration.instance import launcher_hint, open_instance, prepare_home
 from fitness_assets.orchestration.liveness import cancel_runs, end_dead_runs, interrupt_runs
 from fitness_assets.settings import SERVE_VARIABLE, Settings
 
@@ -60,7 +60,7 @@ def run_services(settings: Settings, log: Callable[[str], None]) -> int:
         for name, address in addresses.items():
             if _is_listening(address):
                 raise FitnessError(f"{name}: port {address[1]} on {address[0]} is in use")
-        if hint := launcher_hint(settings):
+        if hint := launcher_hint(prepare_home(settings) / "dagster.yaml"):
             log(hint)
         # Creates the storage of a new home: if two services created it at once, one would fail.
         instance = stack.enter_context(open_instance(settings))

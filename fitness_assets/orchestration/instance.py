@@ -36,11 +36,13 @@ def digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def launcher_hint(settings: Settings) -> str | None:
-    """What to add to a ``dagster.yaml`` that was edited before there was a run launcher."""
-    path = prepare_home(settings) / "dagster.yaml"
+def launcher_hint(path: Path) -> str | None:
+    """What to add to the ``dagster.yaml`` at `path` if it names no run launcher; else None.
+
+    One that was edited before there was a run launcher has none.
+    """
     content = yaml.safe_load(path.read_text()) or {}
-    if "run_launcher" in content:
+    if "run_launcher" in content or digest(path) in _EARLIER:
         return None
     return (
         f"{path} names no run_launcher, so that Dagster's daemon does not see when the process of "

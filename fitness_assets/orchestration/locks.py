@@ -13,6 +13,8 @@ import msgspec
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import documents
 
+#: Name of the lock file that `fitness serve` holds in the home and in Dagster's home.
+SERVE_LOCK = "serve.lock"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 

@@ -31,8 +31,10 @@ from fitness_assets.system_errors import cause_of
 
 #: Spark, Arrow and Hive treat names with a leading underscore as hidden.
 MANIFEST = "_manifest.json"
-_LOCK = "_lock"
-_STAGING = "_staging-"
+#: Name of the lock file of a folder.
+LOCK = "_lock"
+#: How names of files and folders begin that are not published yet.
+STAGING = "_staging-"
 _FORMAT = 1
 # Limit on the size of a manifest. A reader of other machines' manifests limits them further.
 _MAX_MANIFEST_BYTES = 50_000_000
@@ -209,7 +211,7 @@ class Writer:
         self._manifest_name = manifest_name
         self._wait = wait
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / _LOCK)
+        self._lock = FileLock(folder / LOCK)
         self.staging: Path
 
     def __enter__(self) -> Self:
@@ -220,9 +222,9 @@ class Writer:
                 f"{self._folder} is still being written by another run after {self._wait:.0f} s"
             ) from None
         # An earlier writer was killed; its staged files were never published.
-        for stale in self._folder.glob(f"{_STAGING}*"):
+        for stale in self._folder.glob(f"{STAGING}*"):
             shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
-        self.staging = Path(tempfile.mkdtemp(prefix=_STAGING, dir=self._folder))
+        self.staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._folder))
         return self
 
     def __exit__(
@@ -282,7 +284,7 @@ class Writer:
             reached("files moved")
             write_atomically(self._folder / self._manifest_name, encoded)
             reached("manifest replaced")
-        keep = {file.path for file in files} | {self._manifest_name, _LOCK, self.staging.name}
+        keep = {file.path for file in files} | {self._manifest_name, LOCK, self.staging.name}
         for path in self._folder.iterdir():
             if path.is_file() and path.name not in keep:
                 path.unlink()
@@ -294,7 +296,7 @@ class Writer:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder` during a short change to a file in it."""
     folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / _LOCK, timeout=60):
+    with FileLock(folder / LOCK, timeout=60):
         yield
 
 
@@ -308,7 +310,7 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
     mode : int
         Permissions of the file. By default it is readable by all, as published files are.
     """
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_STAGING, delete=False) as file:
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=STAGING, delete=False) as file:
         try:
             file.write(content)
             file.flush()

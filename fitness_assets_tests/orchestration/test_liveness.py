@@ -312,10 +312,10 @@ def test_the_dagster_yaml_of_an_earlier_version_is_replaced_and_an_edited_one_ke
 ) -> None:
     settings = make_settings(tmp_path)
     ours = (prepare_home(settings) / "dagster.yaml").read_bytes()
-    assert launcher_hint(settings) is None
+    assert launcher_hint(prepare_home(settings) / "dagster.yaml") is None
     path = settings.dagster_home / "dagster.yaml"
     path.write_text("telemetry: {enabled: false}\n")
-    hint = launcher_hint(settings)
+    hint = launcher_hint(prepare_home(settings) / "dagster.yaml")
     assert hint is not None
     assert str(path) in hint
     assert "run_launcher: {module: fitness_assets.orchestration.launcher" in hint

@@ -1,0 +1,55 @@
+"""All checks of `fitness doctor`, the quick ones first."""
+
+from collections.abc import Callable, Iterator
+
+from fitness_assets.diagnosis import home, machine, records
+from fitness_assets.diagnosis.finding import Finding, fault
+from fitness_assets.diagnosis.home import Home
+from fitness_assets.errors import FitnessError
+from fitness_assets.settings import Settings
+from fitness_assets.system_errors import explain
+
+_CORRECT = "correct what the line names"
+
+
+def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, Finding]]:
+    """Run the checks; nothing is changed.
+
+    Parameters
+    ----------
+    settings : Settings
+    spark : bool
+        Whether to start Spark, which takes most of the time.
+
+    Yields
+    ------
+    subject : str
+        What was checked.
+    finding : Finding
+    """
+    found = Home.of(settings)
+    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+        "clock": lambda: machine.check_clock(settings),
+        "disk": lambda: machine.check_disks(settings),
+        "home": lambda: home.check_permissions(settings, found),
+        "version": lambda: home.check_version(settings),
+        "stored data": lambda: home.check_manifests(settings, found),
+        "locks": lambda: home.check_locks(settings, found),
+        "staging": lambda: home.check_staging(found),
+        "dagster.yaml": lambda: records.check_dagster_settings(settings),
+        "daemon": lambda: records.check_daemon(settings),
+        "runs": lambda: records.check_failures(settings),
+        "ports": lambda: machine.check_ports(settings),
+        "java": lambda: machine.check_java(settings),
+    }
+    if spark:
+        checks["spark"] = lambda: machine.check_spark(settings)
+    for subject, check in checks.items():
+        try:
+            for finding in check():
+                yield subject, finding
+        except FitnessError as error:
+            yield subject, fault(str(error), _CORRECT)
+        except OSError as error:
+            text, _, remedy = (explain(error, str(settings.home)) or str(error)).partition("; ")
+            yield subject, fault(f"cannot be checked: {text}", remedy or _CORRECT)
