@@ -57,10 +57,9 @@ def _known(name: str, layout: Layout, value: Any) -> tuple[Any, bool]:
     """A value, or None if it is missing; and whether it is that of a code of the layout."""
     if isinstance(value, str):
         value = value.strip()
-        codes = layout.values.get(name, {})
-        if value in codes:
-            return codes[value], True
-        value = None if value in layout.missing else value
+        if layout.values and value in layout.values.get(name, ()):
+            return layout.values[name][value], True
+        return (None if value in layout.missing else value), False
     # Some writers use NaN for a missing value.
     return (None if value is None or value != value else value), False  # noqa: PLR0124
 
