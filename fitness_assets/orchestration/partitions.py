@@ -3,7 +3,7 @@
 import dagster as dg
 
 from fitness_assets.months import shift
-from fitness_assets.orchestration.lineage import INPUTS, MONTH, SOURCES, Window
+from fitness_assets.orchestration.lineage import INPUTS, MONTH, ON_DEMAND, SOURCES, Window
 from fitness_assets.settings import Settings
 
 
@@ -24,11 +24,15 @@ def monthly(settings: Settings) -> dg.MonthlyPartitionsDefinition:
 
 
 def dependencies(asset: str) -> list[dg.AssetDep]:
-    """The inputs of `asset`, each with the mapping of its window."""
+    """The inputs of `asset` that Dagster knows, each with the mapping of its window.
+
+    An input that is materialized on request is left out: of a month without it, Dagster would ask
+    whether to materialize the others all the same. `lineage` has it.
+    """
     return [
         dg.AssetDep(name, partition_mapping=_mapping(window))
         for name, window in INPUTS[asset].items()
-        if name not in SOURCES
+        if name not in (*SOURCES, *ON_DEMAND)
     ]
 
 

@@ -196,13 +196,8 @@ def materialize(page: "Page", place: str, months: str, button: str) -> None:
     """Open the page `place` of Dagster, enter `months` and press `button`."""
     page.goto(place)
     page.get_by_role("button", name=re.compile("Materialize.*…")).click()
+    # At once, without a question.
     partitions = page.get_by_placeholder("ex: 2023-04, 2023-05")
-    confirm = page.get_by_role("button", name="Confirm")
-    expect(partitions.or_(confirm)).to_be_visible()
-    if (
-        confirm.is_visible()
-    ):  # Dagster warns that the compression report, an optional input, is missing
-        confirm.click()
     partitions.fill(months)
     partitions.press("Enter")
     launch = page.get_by_role("button", name=button)
