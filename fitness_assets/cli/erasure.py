@@ -333,7 +333,8 @@ def _report(settings: Settings, traces: Traces, records: list[str], problems: li
         say(f"left: {problem}", err=True)
     unreachable = [
         "downloads and mirrors of earlier releases, which keep what they had",
-        "exports outside of this home, and backups",
+        "exports outside of this home",
+        "backups; `fitness backup` to the same folder deletes what the home no longer has",
     ]
     if settings.drive_folder is not None:
         unreachable.append("revisions that Google Drive keeps of files that were replaced")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from fitness_assets.cli.backfill import backfill
+from fitness_assets.cli.backup import backup, restore
 from fitness_assets.cli.demo import demo
 from fitness_assets.cli.doctor import doctor
 from fitness_assets.cli.export import export
@@ -65,6 +66,7 @@ def cli() -> None:
 
 for command in (
     backfill,
+    backup,
     demo,
     doctor,
     export,
@@ -76,6 +78,7 @@ for command in (
     quarantine,
     release,
     report,
+    restore,
     serve,
     spark,
     status,

@@ -18,6 +18,7 @@ from fitness_assets.orchestration import locks
 from fitness_assets.orchestration.locks import SERVE_LOCK
 from fitness_assets.settings import Settings
 from fitness_assets.sources.import_store import stored_import
+from fitness_assets.storage.backup import RESTORING
 from fitness_assets.storage.models import FORMAT
 from fitness_assets.storage.publication import LOCK, MANIFEST, STAGING, read_manifest
 from fitness_assets.workspace import Workspace
@@ -105,6 +106,11 @@ def check_permissions(settings: Settings, home: Home) -> Iterator[Finding]:
     if not home.denied and not settings.home.is_dir():
         yield fault(f"{settings.home} is not a folder", "set FITNESS_HOME to a folder")
         return
+    if home.named(RESTORING):
+        yield fault(
+            f"{settings.home} is not restored whole: the command was interrupted",
+            "run `fitness restore` again, with the same folder",
+        )
     if home.denied:
         yield fault(
             f"{home.denied[0]}{_others(home.denied)} cannot be read or written by this user",

@@ -26,6 +26,7 @@ from fitness_assets_tests.support.tidy import two_users, write_tidy
 #: Arguments of every command that uses the home; `PATH` is an export.
 COMMANDS = (
     "backfill",
+    "backup COPY",
     "backfill 2023-04 --select raw_telemetry",
     "backfill --stale",
     "doctor --quick",
@@ -38,6 +39,7 @@ COMMANDS = (
     "release export calorie_regressor --onnx model.onnx",
     "release list",
     "release rollback 2023-04",
+    "restore COPY",
     "report --user anna --to page.md",
     "serve",
     "spark worker spark://127.0.0.1:1",
@@ -54,7 +56,13 @@ READING = (
     "report --user anna --to page.md",
 )
 #: What a command says that found nothing to work on.
-NOTHING_STORED = ("there is no data of a user", "holds no imports", "holds no release")
+NOTHING_STORED = (
+    "there is no data of a user",
+    "holds no backup",
+    "holds no imports",
+    "holds no release",
+    "holds nothing to back up",
+)
 
 
 @pytest.fixture(scope="module")
