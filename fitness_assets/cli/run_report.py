@@ -21,7 +21,7 @@ from fitness_assets.cli.ownership import is_served
 from fitness_assets.cli.progress import steps_bar
 from fitness_assets.cli.runs import Plan, Ran, run_months, run_stale
 from fitness_assets.cli.terminal import cell, say
-from fitness_assets.formatting import number, seconds, size
+from fitness_assets.formatting import joined, number, seconds, size
 from fitness_assets.months import spans, text_until
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.lineage import ON_DEMAND
@@ -110,7 +110,7 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
             f"{spans({each.month for each in earlier})}  ok  "
             f"{sum(len(each.assets) for each in earlier)} assets in "
             + seconds(sum(each.seconds for each in earlier))
-            + _warned([each.month for each in earlier if each.warnings])
+            + _warned(earlier)
         )
     for outcome in outcomes:
         if any(outcome is each for each in earlier):
@@ -121,8 +121,14 @@ def _print_outcomes(outcomes: Sequence[Outcome]) -> None:
             say(f"{outcome.month}  {'warns':<6}  {warning}")
 
 
-def _warned(months: Collection[str]) -> str:
-    return f"; warnings of checks in {spans(set(months))}" if months else ""
+def _warned(outcomes: Sequence[Outcome]) -> str:
+    """Which assets, such as models, have warnings of checks, and in which months."""
+    months: dict[str, set[str]] = {}
+    for outcome in outcomes:
+        for warning in outcome.warnings:
+            months.setdefault(warning.partition(": ")[0], set()).add(outcome.month)
+    parts = [f"{asset} in {spans(found)}" for asset, found in sorted(months.items())]
+    return f"; warnings of checks of {joined(parts)}" if parts else ""
 
 
 def print_stale(settings: Settings, months: Collection[str]) -> None:
