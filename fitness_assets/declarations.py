@@ -153,9 +153,14 @@ def parse_people(text: str) -> str:
     return text
 
 
+def parse_names(text: str) -> tuple[str, ...]:
+    """Names, separated by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 def parse_addresses(text: str) -> tuple[str, ...]:
     """E-mail addresses, separated by commas."""
-    values = tuple(part.strip() for part in text.split(",") if part.strip())
+    values = parse_names(text)
     for value in values:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+", value):
             raise ValueError(f"holds {value!r}, which is not an e-mail address")

@@ -19,6 +19,7 @@ from fitness_assets.declarations import (
     parse_integer_within,
     parse_last_month,
     parse_month,
+    parse_names,
     parse_path,
     parse_people,
     parse_port,
@@ -154,6 +155,14 @@ class Settings(DashboardSettings):
         "cohort",
         "Where telemetry comes from: `cohort` (synthetic), `exports` (imported) or `folder`.",
         parse_source,
+    )
+    source_order: tuple[str, ...] = setting(
+        "FITNESS_SOURCE_ORDER",
+        "",
+        "Formats, separated by commas and the preferred one first, for days of which several "
+        "imports have the same measure; `sleep_hours:whoop` is of one measure. Without an order, "
+        "and after it, the import that was delivered last is preferred.",
+        parse_names,
     )
     source_path: Path | None = setting(
         "FITNESS_SOURCE_PATH", None, "The folder that the source `folder` reads.", parse_path

@@ -15,6 +15,7 @@ from fitness_assets.cli.main import cli
 from fitness_assets.record.raw import SLEEP_SPAN, SLEEP_STAGES, TRAITS
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.imports import Imports
+from fitness_assets.sources.preferred import SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.exports import (
@@ -140,6 +141,15 @@ def test_each_day_is_there_once_with_the_measures_of_all_devices_in_any_order(
             assert set(values["source"].split(", ")) <= {
                 device for device in DEVICES if day in records[device]
             }
+        # A declared order holds whatever was imported last, and makes the month stale.
+        preferring = Imports(
+            tmp_path / f"imports-{number}",
+            Pseudonyms(tmp_path / "people"),
+            order=SourceOrder(DEVICES),
+        )
+        last_first = expected(records, DEVICES[::-1])
+        assert without_bookkeeping(merged(preferring)) == without_bookkeeping(last_first), order
+        assert preferring.version(MONTH) != stored.version(MONTH)
     assert {"hrv_rmssd", "hrv_sdnn"} <= days["2026-01-06"].keys()
 
 

@@ -11,8 +11,11 @@ from fitness_assets import clock, months
 from fitness_assets.record.raw import ReportUnreadable
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
+from fitness_assets.sources.exports.registry import FORMATS
 from fitness_assets.sources.folder import Folder
 from fitness_assets.sources.imports import Imports
+from fitness_assets.sources.merge import VALUES
+from fitness_assets.sources.preferred import SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.imported_names import ImportedNames
 from fitness_assets.storage.notes import NoteStore
@@ -129,9 +132,20 @@ def configured_notes(settings: Settings) -> NoteStore:
 
 
 def configured_imports(settings: Settings) -> Imports:
-    """The imports in the home that `settings` name."""
+    """The imports in the home that `settings` name.
+
+    Raises
+    ------
+    SettingsError
+        If the order of sources names what is not known.
+    """
+    order = SourceOrder(settings.source_order)
+    order.check(FORMATS, VALUES)
     return Imports(
-        settings.home / "imports", configured_pseudonyms(settings), configured_names(settings)
+        settings.home / "imports",
+        configured_pseudonyms(settings),
+        configured_names(settings),
+        order,
     )
 
 

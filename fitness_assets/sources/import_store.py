@@ -22,6 +22,7 @@ from fitness_assets.record.raw import SCHEMA, TRAITS
 from fitness_assets.sources import merge
 from fitness_assets.sources.derived import STORED_SCHEMA, stored_schema_of
 from fitness_assets.sources.import_manifest import ImportInfo, import_info
+from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
 from fitness_assets.storage.publication import (
     Manifest,
     StoredFile,
@@ -146,15 +147,16 @@ def write_traits(staging: Path, stored_months: Iterable[str]) -> str | None:
     return first
 
 
-def version(imports: Sequence[StoredImport], month: str) -> str:
-    """A hash of what the merged records of `month` are made from."""
+def version(imports: Sequence[StoredImport], month: str, order: SourceOrder = NO_ORDER) -> str:
+    """A hash of what the merged records of `month` are made from, and by which `order`."""
     present = [each for each in imports if month in each.info.months]
     users = {user for each in present for user in each.info.users}
     files = [each.file(records_file(month)) for each in present]
     files += [each.file(TRAITS_FILE) for _, each in _with_earlier_traits(imports, month, users)]
     # Sorted: the order of the imports makes no difference to the merged records.
     hashes = sorted(file.sha256 for file in files if file is not None)
-    return hashlib.sha256("\n".join([f"merge {_MERGE_VERSION}", *hashes]).encode()).hexdigest()
+    rule = [f"merge {_MERGE_VERSION}", *order.entries]
+    return hashlib.sha256("\n".join([*rule, *hashes]).encode()).hexdigest()
 
 
 def workouts_version(imports: Sequence[StoredImport], month: str) -> str:
@@ -165,7 +167,10 @@ def workouts_version(imports: Sequence[StoredImport], month: str) -> str:
 
 
 def read_merged(
-    imports: Sequence[StoredImport], month: str, users: Iterable[str] | None = None
+    imports: Sequence[StoredImport],
+    month: str,
+    users: Iterable[str] | None = None,
+    order: SourceOrder = NO_ORDER,
 ) -> Iterator[pa.Table]:
     """The merged records of `month`, sorted by user and day.
 
@@ -175,6 +180,8 @@ def read_merged(
     month : str
     users : iterable of str, optional
         Only these.
+    order : SourceOrder, optional
+        The preferred sources.
 
     Returns
     -------
@@ -199,8 +206,9 @@ def read_merged(
             schema,
         )
         if table.num_rows:
-            before = merge.last_traits(merge.merge_days(_earlier_traits(imports, month, some)))
-            yield merge.fill_traits(merge.merge_days(table), before)
+            # Stored traits do not name their source.
+            earlier = merge.merge_days(_earlier_traits(imports, month, some))
+            yield merge.fill_traits(merge.merge_days(table, order), merge.last_traits(earlier))
 
 
 def _earlier_traits(imports: Sequence[StoredImport], month: str, users: list[str]) -> pa.Table:

@@ -39,6 +39,7 @@ from fitness_assets.sources.import_store import (
 )
 from fitness_assets.sources.import_writer import write_records
 from fitness_assets.sources.merge import VALUES, origin_of
+from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.imported_names import MAX_NAMES, ImportedNames
 from fitness_assets.storage.publication import Writer, read_manifest
@@ -81,14 +82,21 @@ class Imports:
     pseudonyms : Pseudonyms
     names : ImportedNames, optional
         Where to store the names of the users; by default nowhere.
+    order : SourceOrder, optional
+        The preferred sources.
     """
 
     def __init__(
-        self, root: Path, pseudonyms: Pseudonyms, names: ImportedNames | None = None
+        self,
+        root: Path,
+        pseudonyms: Pseudonyms,
+        names: ImportedNames | None = None,
+        order: SourceOrder = NO_ORDER,
     ) -> None:
         self._root = root
         self._pseudonyms = pseudonyms
         self._names = names
+        self._order = order
 
     def add(
         self, path: Path, options: ImportOptions, progress: Progress = lambda _done, _total: None
@@ -258,7 +266,7 @@ class Imports:
 
     def version(self, month: str) -> str:
         """A hash of the records that `read` gives for `month`."""
-        return import_store.version(stored_imports(self._root), month)
+        return import_store.version(stored_imports(self._root), month, self._order)
 
     def check(self) -> None:
         """Raise SourceError if there are no imports."""
@@ -279,7 +287,7 @@ class Imports:
             If there are none.
         """
         found = False
-        for days in import_store.read_merged(stored_imports(self._root), month):
+        for days in import_store.read_merged(stored_imports(self._root), month, order=self._order):
             found = True
             schema = schema_of(days.column_names)
             yield from days.select(schema.names).cast(schema).to_batches()
@@ -305,7 +313,7 @@ class Imports:
         month : str
         """
         imports = stored_imports(self._root)
-        for days in import_store.read_merged(imports, month, [user]):
+        for days in import_store.read_merged(imports, month, [user], self._order):
             for day in days.to_pylist():
                 columns: dict[str, list[str]] = defaultdict(list)
                 for name in VALUES:

@@ -1,17 +1,20 @@
 """Merging of the records of one user and day, measure by measure.
 
-For each measure, the value of the record that was delivered last is taken; of records without a
-time of delivery or with the same one, that of the record with more known values, then the larger
-one. If this value was derived from readings, and another record of the same source states it for
-the day, the stated value is taken instead: hours of steps that are imported after the daily totals
-do not replace these. A measure that a record lacks stays as another record has it, and a value that
-is not plausible is taken only if no record has a plausible one. Energy and its kind are taken from
-one record: from one of total energy, if there is any, since active energy is a part of it. The
-stages of a night are from one record too, and so are its start and end: from the record that the
-hours of sleep are from, if it has them.
+For each measure, the value of the preferred source is taken, if an order of sources is declared.
+Else it is that of the record that was delivered last; of records without a time of delivery or with
+the same one, that of the record with more known values, then the larger one. If this value was
+derived from readings, and another record of the same source states it for the day, the stated value
+is taken instead: hours of steps that are imported after the daily totals do not replace these. A
+measure that a record lacks stays as another record has it, and a value that is not plausible is
+taken only if no record has a plausible one.
+Energy and its kind are taken from one record: from one of total energy, if there is any, since
+active energy is a part of it. The stages of a night are from one record too, and so are its start
+and end: from the record that the hours of sleep are from, if it has them.
 
 The columns that describe the user (`TRAITS`) hold until the next known value.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,7 @@ import pyarrow.compute as pc
 from fitness_assets.record import wear
 from fitness_assets.record.raw import FULL_SCHEMA, RANGES, SLEEP_SPAN, SLEEP_STAGES, TRAITS
 from fitness_assets.sources.derived import DERIVED, is_derived
+from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
 
 #: An optional column of the input: the number of the import that a record is from.
 ORIGIN = "_origin"
@@ -47,7 +51,7 @@ def origin_of(column: str) -> str:
     return f"{ORIGIN}_{column}"
 
 
-def merge_days(records: pa.Table) -> pa.Table:
+def merge_days(records: pa.Table, order: SourceOrder = NO_ORDER) -> pa.Table:
     """Merge `records` into one record per user and day.
 
     Parameters
@@ -55,6 +59,8 @@ def merge_days(records: pa.Table) -> pa.Table:
     records : Table
         In any order: ``user_id``, ``date``, ``ingested_at``, any other columns of the canonical
         record, and optionally `DERIVED` and `ORIGIN`.
+    order : SourceOrder, optional
+        The preferred sources.
 
     Returns
     -------
@@ -64,16 +70,17 @@ def merge_days(records: pa.Table) -> pa.Table:
         `origin_of`.
     """
     names = [name for name in VALUES if name in records.column_names]
-    records = _best_first(records.combine_chunks(), names)
+    records = _best_first(records.combine_chunks(), names, order)
     starts = np.flatnonzero(_changes(records, _KEY))
     known = {name: _known(records[name]) for name in names}
     chosen = {}
     for name in names:
         plausible = known[name] & _plausible(records, name)
-        rows = _first_stated_rows(records, name, plausible, starts)
+        preferred = order.of_measure(name)
+        rows = _preferred_rows(records, name, plausible, starts, preferred)
         if name == "calories_burned" and "calories_kind" in records.column_names:
             total = pc.equal(records["calories_kind"], "total").fill_null(False).to_numpy()
-            rows_of_total = _first_stated_rows(records, name, plausible & total, starts)
+            rows_of_total = _preferred_rows(records, name, plausible & total, starts, preferred)
             rows = np.where(rows_of_total < 0, rows, rows_of_total)
         chosen[name] = np.where(rows < 0, _first_rows(known[name], starts), rows)
     for group in (SLEEP_STAGES, SLEEP_SPAN):
@@ -178,18 +185,22 @@ def _of_one_night(
     return {name: np.where((rows >= 0) & known[name][rows], rows, -1) for name in names}
 
 
-def _best_first(records: pa.Table, names: list[str]) -> pa.Table:
+def _best_first(records: pa.Table, names: list[str], order: SourceOrder) -> pa.Table:
     """Sort by user and day, and the records of a day by preference."""
     fullness = sum((_known(records[name]).astype(np.int8) for name in names), np.int8(0))
     unordered = {*_KEY, "ingested_at", DERIVED.name}
     others = [name for name in records.column_names if name not in unordered]
+    keyed = records.append_column("_fullness", pa.array(fullness))
     descending = ["ingested_at", "_fullness", *others]
-    order = pc.sort_indices(
-        records.append_column("_fullness", pa.array(fullness)),
+    for source in reversed(order.of_all()):
+        keyed = keyed.append_column(f"_is_{source}", pa.array(_is_of(records, source)))
+        descending.insert(0, f"_is_{source}")
+    rows = pc.sort_indices(
+        keyed,
         sort_keys=[(name, "ascending") for name in _KEY]
         + [(name, "descending", "at_end") for name in descending],
     )
-    return records.take(order)
+    return records.take(rows)
 
 
 def _changes(table: pa.Table, columns: tuple[str, ...]) -> _Mask:
@@ -233,6 +244,20 @@ def _first_rows(mask: _Mask, starts: _Rows) -> _Rows:
     return np.where(first == len(mask), -1, first)
 
 
+def _preferred_rows(
+    records: pa.Table, name: str, mask: _Mask, starts: _Rows, preferred: Sequence[str]
+) -> _Rows:
+    """As `_first_stated_rows`, of the first of the `preferred` sources that has a row."""
+    rows = np.full(len(starts), -1)
+    for source in preferred:
+        is_source = pc.or_(
+            pc.equal(records["source"], source), pc.equal(_families(records), source)
+        )
+        wanted = mask & is_source.fill_null(False).to_numpy()
+        rows = np.where(rows < 0, _first_stated_rows(records, name, wanted, starts), rows)
+    return np.where(rows < 0, _first_stated_rows(records, name, mask, starts), rows)
+
+
 def _first_stated_rows(records: pa.Table, name: str, mask: _Mask, starts: _Rows) -> _Rows:
     """The first row of each day for which `mask` is true.
 
@@ -243,12 +268,23 @@ def _first_stated_rows(records: pa.Table, name: str, mask: _Mask, starts: _Rows)
     derived = is_derived(records, name)
     if not derived.any():
         return first
-    families = pc.replace_substring_regex(records["source"], _OF_DEVICE, "")
-    sources = families.combine_chunks().dictionary_encode().indices
+    sources = _families(records).combine_chunks().dictionary_encode().indices
     codes = sources.fill_null(-1).to_numpy()
     day = np.cumsum(np.isin(np.arange(len(records)), starts)) - 1
     stated = _first_rows(mask & ~derived & (codes == codes[first][day]), starts)
     return np.where(stated < 0, first, stated)
+
+
+def _is_of(records: pa.Table, source: str) -> _Mask:
+    """Whether each record is of `source`, or of files of its devices."""
+    is_source = pc.or_(pc.equal(records["source"], source), pc.equal(_families(records), source))
+    mask: _Mask = is_source.fill_null(False).to_numpy()
+    return mask
+
+
+def _families(records: pa.Table) -> pa.ChunkedArray:
+    """The sources, with files of a device under the name of its service."""
+    return pc.replace_substring_regex(records["source"], _OF_DEVICE, "")
 
 
 def _last_rows(mask: _Mask, starts: _Rows) -> _Rows:

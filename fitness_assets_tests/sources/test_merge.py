@@ -2,12 +2,15 @@
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from fitness_assets.errors import SettingsError
 from fitness_assets.record.raw import SCHEMA, TRAITS
+from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.derived import STORED_SCHEMA
 from fitness_assets.sources.merge import (
     ORIGIN,
@@ -18,6 +21,8 @@ from fitness_assets.sources.merge import (
     origin_of,
     trait_records,
 )
+from fitness_assets.sources.preferred import SourceOrder
+from fitness_assets_tests.support.platform import MakeSettings
 
 DAY = date(2024, 1, 1)
 NO_DAYS = pa.Table.from_batches([], SCHEMA)
@@ -223,3 +228,36 @@ def test_the_records_of_traits_are_those_of_the_last_known_value() -> None:
         (1, 70.0, 180.0),
         (3, 72.0, None),
     ]
+
+
+def test_a_declared_order_of_sources_comes_before_the_time_of_delivery() -> None:
+    watch = {"source": "garmin_fit", "steps": 9000, "sleep_hours": 6.0, "ingested_at": delivered(1)}
+    phone = {"source": "google_fit", "steps": 7000, "sleep_hours": 8.0, "ingested_at": delivered(3)}
+    ring = {"source": "oura", "sleep_hours": 7.0, "ingested_at": delivered(2)}
+    for entries, steps, sleep in (
+        ((), 7000, 8.0),
+        (("garmin_fit",), 9000, 6.0),
+        # The service of the device.
+        (("garmin",), 9000, 6.0),
+        (("oura", "garmin_fit"), 9000, 7.0),
+        (("sleep_hours:oura",), 7000, 7.0),
+        (("garmin_fit", "sleep_hours:oura"), 9000, 7.0),
+        (("whoop", "steps:whoop"), 7000, 8.0),
+    ):
+        days = merge_days(table(watch, phone, ring), SourceOrder(entries)).to_pylist()
+        (day,) = days
+        assert (day["steps"], day["sleep_hours"]) == (steps, sleep), entries
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("fitbitt", "FITNESS_SOURCE_ORDER holds 'fitbitt': 'fitbitt' is no format; there are "),
+        ("sleep:oura", "FITNESS_SOURCE_ORDER holds 'sleep:oura': 'sleep' is no measure; there "),
+    ],
+)
+def test_an_order_that_names_nothing_known_is_refused(
+    make_settings: MakeSettings, tmp_path: Path, entry: str, message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        configured_imports(make_settings(tmp_path, FITNESS_SOURCE_ORDER=f"oura,{entry}"))
