@@ -43,7 +43,7 @@ def raw(tmp_path: Path) -> dict[str, Path]:
     """Raw records of two months, with spaces around some of the user ids."""
     source, files = Cohort(users=30, seed=1), {}
     for month in ("2023-04", "2023-05"):
-        table = pa.Table.from_batches(source.read(month))
+        table = pa.Table.from_batches(source.read(month)).select(SCHEMA.names)
         ids = [f" {user} " if day.day % 2 else user for user, day in _keys(table)]
         files[month] = tmp_path / f"{month}.parquet"
         table = table.set_column(0, SCHEMA.field("user_id"), pa.array(ids))

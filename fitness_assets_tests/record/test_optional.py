@@ -21,7 +21,7 @@ from fitness_assets.storage import lake as lake_module
 from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_delivered, write_rows
 
 DAY = date(2023, 4, 2)
-COHORT = pa.Table.from_batches(Cohort(users=3, seed=1).read("2023-04"))
+COHORT = pa.Table.from_batches(Cohort(users=3, seed=1).read("2023-04")).select(raw.SCHEMA.names)
 BEDTIME = datetime.fromisoformat("2023-04-01T23:10")
 
 

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 
 from fitness_assets import months
+from fitness_assets.history.training_load import max_heart_rate
 from fitness_assets.sources.cohort.population import (
     ACTIVITIES,
     CADENCE,
@@ -26,7 +27,8 @@ from fitness_assets.sources.cohort.random_streams import RandomStreams
 _STEP_LENGTH = 0.414
 _CM_PER_KM = 100_000
 
-_WEEKEND = (5, 6)
+#: As `date.weekday` counts.
+WEEKEND = (5, 6)
 _MALE_SHARE = 0.5
 
 # Standard deviations between users of one persona; of the logarithm for amounts.
@@ -211,7 +213,7 @@ def simulate_month(users: CohortUsers, month: str, streams: RandomStreams) -> Us
     def normal(name: str) -> np.ndarray:
         return streams.normal(f"{name} {month}", shape)
 
-    weekend = np.array([day.weekday() in _WEEKEND for day in days])
+    weekend = np.array([day.weekday() in WEEKEND for day in days])
     # People walk most in summer and least in winter (Tudor-Locke et al., Med Sci Sports Exerc
     # 36:1567, 2004). The amplitude is assumed.
     season = np.array(
@@ -318,11 +320,8 @@ def heart_rate_load(
 
 
 def mean_heart_rate(age: np.ndarray, resting: np.ndarray, load: np.ndarray) -> np.ndarray:
-    """Mean beats per minute over the waking day, for a `load` as of `heart_rate_load`.
-
-    The maximum heart rate is 208 - 0.7 age (Tanaka et al., J Am Coll Cardiol 37:153, 2001).
-    """
-    beats: np.ndarray = resting + (208 - 0.7 * age - resting) * load
+    """Mean beats per minute over the waking day, for a `load` as of `heart_rate_load`."""
+    beats: np.ndarray = resting + (max_heart_rate(age) - resting) * load
     return beats
 
 

@@ -9,9 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from fitness_assets.record.raw import FULL_SCHEMA, SLEEP_SPAN
 from fitness_assets.sources.cohort import behaviour
 from fitness_assets.sources.cohort.behaviour import CohortUsers, UserDays
-from fitness_assets.sources.cohort.population import ACTIVITIES, CADENCE, DEVICES, METS, PERSONAS
+from fitness_assets.sources.cohort.population import (
+    ACTIVITIES,
+    CADENCE,
+    DEVICES,
+    METS,
+    PERSONAS,
+    SENSORS,
+)
+from fitness_assets.sources.cohort.sensors import SensedDays
 
 # Points of the Gauss-Hermite quadrature over the cadence.
 _POINTS = 15
@@ -38,15 +47,35 @@ class GroundTruth:
             traits (the Bayes classifier). No model has a higher expected accuracy.
         ``activity_probability``
             The probability of that activity.
+    sensed : Table
+        One row per user with additional sensors and day: ``user_id``, ``date``, the optional
+        columns of the record as perfect sensors measure them, whichever the user has, and what the
+        variability follows: ``load_ratio``, the training load of the day before as a multiple of
+        the user's usual one, and ``sleep_deviation``, the hours slept longer than the user's mean.
+        `sensors.LOAD_EFFECT` and `sensors.SLEEP_EFFECT` are the sizes.
     """
 
     users: pa.Table
     days: pa.Table
     best: pa.Table
+    sensed: pa.Table
 
 
-def ground_truth(users: CohortUsers, days: UserDays, records: pa.Table) -> GroundTruth:
-    """Build the ground truth of a simulated month; `records` are those of a perfect device."""
+def ground_truth(
+    users: CohortUsers, days: UserDays, records: pa.Table, sensors: np.ndarray, sensed: SensedDays
+) -> GroundTruth:
+    """Build the ground truth of a simulated month.
+
+    Parameters
+    ----------
+    users : CohortUsers
+    days : UserDays
+    records : Table
+        The records of a perfect device.
+    sensors : ndarray of int
+        Index into SENSORS of each user.
+    sensed : SensedDays
+    """
     activity, probability = _most_probable_activity(users, days)
     best = pa.table(
         {
@@ -57,7 +86,30 @@ def ground_truth(users: CohortUsers, days: UserDays, records: pa.Table) -> Groun
             "activity_probability": probability.ravel(),
         }
     )
-    return GroundTruth(_traits(users), records, best)
+    traits = _traits(users).append_column(
+        "sensors", pa.array(np.array([each.name for each in SENSORS])[sensors])
+    )
+    return GroundTruth(traits, records, best, _sensed(users, records, sensed))
+
+
+def _sensed(users: CohortUsers, records: pa.Table, sensed: SensedDays) -> pa.Table:
+    count = sensed.load_ratio.shape[1]
+    rows = (sensed.users[:, None] * count + np.arange(count)).ravel()
+    columns = {
+        name: pa.array(values.ravel()).cast(pa.int64()).cast(FULL_SCHEMA.field(name).type)
+        if name in SLEEP_SPAN
+        else pa.array(values.ravel()).cast(FULL_SCHEMA.field(name).type)
+        for name, values in sensed.columns.items()
+    }
+    return pa.table(
+        {
+            "user_id": np.repeat(users.user_id[sensed.users], count),
+            "date": records["date"].take(rows),
+            "load_ratio": sensed.load_ratio.ravel(),
+            "sleep_deviation": sensed.sleep_deviation.ravel(),
+            **columns,
+        }
+    )
 
 
 def _traits(users: CohortUsers) -> pa.Table:

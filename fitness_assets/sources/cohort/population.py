@@ -99,3 +99,41 @@ DEVICES = (
     Device("clip", 0.06, False, False, 1.02, 0.60),
     Device("phone", 0.06, False, False, 0.88, 0.99),
 )
+
+
+@dataclass(frozen=True)
+class Sensors:
+    """What a device measures in addition.
+
+    Attributes
+    ----------
+    name : str
+    share : float
+        Fraction of the users with a device that measures sleep.
+    columns : tuple of str
+        The optional columns that it measures.
+    """
+
+    name: str
+    share: float
+    columns: tuple[str, ...]
+
+
+_STAGES = ("sleep_deep", "sleep_light", "sleep_rem", "sleep_awake")
+_SPAN = ("sleep_start", "sleep_end")
+_INTENSITY = ("light_minutes", "moderate_minutes", "vigorous_minutes")
+
+#: As devices on the market: a ring knows the night, and a sports watch the training; Apple's watch
+#: has another measure of variability. Shares are assumed, and small: each of these columns takes
+#: about as much space as one that everybody has.
+SENSORS = (
+    Sensors("none", 0.93, ()),
+    Sensors("ring", 0.02, (*_STAGES, *_SPAN, "hrv_rmssd", "spo2", "respiration_rate")),
+    Sensors("sports_watch", 0.02, (*_SPAN, "hrv_rmssd", "vo2_max", "floors", *_INTENSITY)),
+    Sensors(
+        "smart_watch",
+        0.02,
+        (*_STAGES, *_SPAN, "hrv_sdnn", "spo2", "respiration_rate", "vo2_max", "floors"),
+    ),
+    Sensors("simple_band", 0.01, (*_SPAN, *_INTENSITY)),
+)

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from fitness_assets import months
-from fitness_assets.record.raw import SCHEMA, ReportUnreadable
-from fitness_assets.sources.cohort import behaviour
+from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA, ReportUnreadable
+from fitness_assets.sources.cohort import behaviour, sensors
 from fitness_assets.sources.cohort.behaviour import CohortUsers, UserDays
 from fitness_assets.sources.cohort.ground_truth import GroundTruth, ground_truth
 from fitness_assets.sources.cohort.population import ACTIVITIES
@@ -76,6 +76,8 @@ class Cohort:
     ) -> Iterator[pa.RecordBatch]:
         """Read the records of `month` by user and day, then partial days, then duplicates.
 
+        They have all optional columns, which most devices do not measure.
+
         The records are all that was ever delivered for the month, some of it after its end.
         """
         users = self._users
@@ -105,17 +107,30 @@ class Cohort:
             "resting_heart_rate": has_heart_rate,
             "sleep_hours": has_sleep,
         }
+        sensed = sensors.simulate(users, self._sensors, days, month, self._streams)
+        kinds, here = self._sensors[sensed.users], np.s_[sensed.users]
+        sensor_measured = {
+            name: sensors.measured_columns(kinds, name)[:, None]
+            & (has_sleep if name in sensors.NIGHT else worn)[here]
+            for name in OPTIONAL
+        }
         delivered = self._delivery_times(month)
         complete = _records(users, month, readings, measured, delivered)
-        yield from complete.to_batches(max_chunksize=_ROWS_PER_BATCH)
+        first = 0
+        for batch in complete.to_batches(max_chunksize=_ROWS_PER_BATCH):
+            positions = np.arange(first, first + batch.num_rows)
+            first += batch.num_rows
+            wider = sensors.with_sensors(batch, positions, sensed, sensor_measured)
+            yield from wider.to_batches()
 
         draw = self._streams.uniform(f"in part {month}", shape)
         hours = _PARTIAL_FROM + _PARTIAL_HOURS * self._streams.uniform(f"in part at {month}", shape)
         rows = np.nonzero(worn & (draw < _PARTIAL))
         shift = _CHRONOTYPE_HOURS * users.chronotype[rows[0]]
         same_day = _midnights(month)[rows[1]] + (hours[rows] * _HOUR).astype(np.int64)
+        positions = np.ravel_multi_index(rows, shape)
         yield from _partial_days(
-            complete.take(np.ravel_multi_index(rows, shape)),
+            sensors.with_sensors(complete.take(positions), positions, sensed, sensor_measured),
             hours[rows],
             np.clip((hours[rows] - _AWAKE_FROM - shift) / _AWAKE_HOURS, 0.05, 0.95),
             # A partial day that a phone without a connection delays arrives with the complete day.
@@ -125,7 +140,8 @@ class Cohort:
         # A second, later delivery of the same day with the same readings.
         duplicated = np.flatnonzero(happens("delivered twice", _DUPLICATE))
         later = delivered.ravel()[duplicated] + _DUPLICATE_DELAY_HOURS * _HOUR
-        yield from _with_columns(complete.take(duplicated), {"ingested_at": later}).to_batches()
+        twice = sensors.with_sensors(complete.take(duplicated), duplicated, sensed, sensor_measured)
+        yield from _with_columns(twice, {"ingested_at": later}).to_batches()
 
     def truth(self, month: str) -> GroundTruth:
         """What really happened in `month`; the records that `read` gives do not contain it."""
@@ -133,11 +149,17 @@ class Cohort:
         days = behaviour.simulate_month(users, month, self._streams)
         readings = _readings(users, days, days.steps)
         measured = dict.fromkeys(readings, np.ones(days.steps.shape, bool))
-        return ground_truth(users, days, _records(users, month, readings, measured, None))
+        sensed = sensors.simulate(users, self._sensors, days, month, self._streams)
+        records = _records(users, month, readings, measured, None)
+        return ground_truth(users, days, records, self._sensors, sensed)
 
     @cached_property
     def _users(self) -> CohortUsers:
         return behaviour.sample_users(self._user_count, self._streams)
+
+    @cached_property
+    def _sensors(self) -> np.ndarray:
+        return sensors.sample_sensors(self._users, self._streams)
 
     def _delivery_times(self, month: str) -> np.ndarray:
         """When each day is delivered, in microseconds: in the night after the next sync."""
@@ -240,6 +262,7 @@ def _partial_days(
             "resting_heart_rate": None,
             "activity_type": None,
             "ingested_at": delivered,
+            **{name: scaled(name, awake_share) for name in sensors.MOVEMENT},
         },
     )
 
@@ -247,9 +270,9 @@ def _partial_days(
 def _with_columns(records: pa.Table, values: Mapping[str, np.ndarray | None]) -> pa.Table:
     """`records` with some columns replaced; None replaces a column by nulls."""
     for name, array in values.items():
-        column = pa.nulls(len(records)) if array is None else pa.array(array)
-        field = SCHEMA.field(name)
-        position = SCHEMA.get_field_index(name)
+        column = pa.nulls(len(records)) if array is None else pa.array(array, from_pandas=True)
+        field = FULL_SCHEMA.field(name)
+        position = FULL_SCHEMA.get_field_index(name)
         records = records.set_column(position, field, column.cast(field.type))
     return records
 

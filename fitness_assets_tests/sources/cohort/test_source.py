@@ -10,9 +10,17 @@ import pyarrow.compute as pc
 import pytest
 
 from fitness_assets import months
-from fitness_assets.record.raw import SCHEMA
+from fitness_assets.record.raw import FULL_SCHEMA, SCHEMA
 from fitness_assets.settings import Settings
-from fitness_assets.sources.cohort.population import ACTIVITIES, DEVICES, PERSONAS, Device, Persona
+from fitness_assets.sources.cohort.population import (
+    ACTIVITIES,
+    DEVICES,
+    PERSONAS,
+    SENSORS,
+    Device,
+    Persona,
+    Sensors,
+)
 from fitness_assets.sources.cohort.source import Cohort
 
 
@@ -27,7 +35,7 @@ def first_users(table: pa.Table, count: int) -> pa.Table:
 
 def test_records_are_canonical_and_complete() -> None:
     table = read(Cohort(40, seed=1), "2023-04")
-    assert table.schema.equals(SCHEMA)
+    assert table.schema.equals(FULL_SCHEMA)
     days = table.select(["user_id", "date"]).group_by(["user_id", "date"]).aggregate([])
     assert days.num_rows == 40 * 30
     assert set(days["date"].to_pylist()) == set(months.days("2023-04"))
@@ -83,8 +91,8 @@ def test_traits_are_stable_across_months() -> None:
     assert means[0]["steps_mean"].corr(means[1]["steps_mean"]) > 0.8
 
 
-@pytest.mark.parametrize("kinds", [PERSONAS, DEVICES])
-def test_shares_sum_to_one(kinds: tuple[Persona | Device, ...]) -> None:
+@pytest.mark.parametrize("kinds", [PERSONAS, DEVICES, SENSORS])
+def test_shares_sum_to_one(kinds: tuple[Persona | Device | Sensors, ...]) -> None:
     assert sum(kind.share for kind in kinds) == pytest.approx(1)
 
 
@@ -170,7 +178,7 @@ def test_ground_truth_is_complete_and_not_in_the_records() -> None:
         column for column in SCHEMA.names if pa.types.is_string(SCHEMA.field(column).type)
     }
     delivered = {text for name in text_columns for text in records[name].unique().to_pylist()}
-    hidden = {kind.name for kind in (*PERSONAS, *DEVICES)}
+    hidden = {kind.name for kind in (*PERSONAS, *DEVICES, *SENSORS)}
     assert not delivered & hidden
 
 
