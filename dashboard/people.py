@@ -82,6 +82,19 @@ class People:
         has_table = self._part.has_table("findings")
         return _summaries([self._part], user, "findings") if has_table else None
 
+    def workouts(self, user: str) -> pd.DataFrame:
+        """The workouts of one user in the month; without columns if the release has none.
+
+        Raises
+        ------
+        PermissionError
+            If the visitor may not read them.
+        """
+        if not self._access.allows(user):
+            raise PermissionError("these are the workouts of another user")
+        has_table = self._part.has_table("workouts")
+        return _summaries([self._part], user, "workouts") if has_table else pd.DataFrame()
+
     def user_map(self) -> pd.DataFrame | None:
         """One row a user: place on the map of users, and segment; None if there is no map."""
         if not self._part.has_table("user_map"):

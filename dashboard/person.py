@@ -1,5 +1,6 @@
 """The one person whose rows a dashboard shows, and their days of several months."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -47,17 +48,26 @@ def only(release: Release) -> Person | None:
 
 def days(user: str, release: Release, months: int) -> pd.DataFrame:
     """The days of `user` in the month of `release` and in the `months` - 1 released before it."""
+    found = _of_months(user, release, months, People.days)
+    return found if found.empty else found.assign(date=pd.to_datetime(found["date"]))
+
+
+def workouts(user: str, release: Release, months: int) -> pd.DataFrame:
+    """The workouts of `user` in the same months as `days`; empty if there are none."""
+    return _of_months(user, release, months, People.workouts)
+
+
+def _of_months(
+    user: str, release: Release, months: int, read: Callable[[People, str], pd.DataFrame]
+) -> pd.DataFrame:
     parts = []
     for people in _until(release, months):
         # Where each release has ids of its own, months are joined if each has one user.
         same = people.users()[0] if is_release_id(user) and len(people.users()) == 1 else user
-        own = people.days(same)
+        own = read(people, same)
         if not own.empty:
             parts.append(own)
-    if not parts:
-        return pd.DataFrame()
-    found = pd.concat(parts, ignore_index=True)
-    return found.assign(date=pd.to_datetime(found["date"]))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def summaries(user: str, release: Release) -> pd.DataFrame:

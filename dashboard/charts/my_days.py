@@ -8,6 +8,7 @@ import pandas as pd
 from dashboard.charts.notes import with_notes, within
 from dashboard.charts.theme import (
     BAD,
+    BLUE,
     DENSITY,
     FAIR,
     GOOD,
@@ -23,6 +24,7 @@ from dashboard.charts.theme import (
     text_color,
     tip,
 )
+from fitness_assets.history.training_load import WINDOWS
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
@@ -141,3 +143,37 @@ def expected_energy(days: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.Layer
         ),
     ).properties(height=HEIGHT, title="Energy, recorded and expected")
     return with_notes(chart, within(notes, days))
+
+
+def training_load(load: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.LayerChart:
+    """The load of days as bars, and its means over a week and over six weeks as lines.
+
+    Parameters
+    ----------
+    load : DataFrame
+        ``date``, ``load`` and `training_load.WINDOWS`, which are NaN where they are not known.
+    notes : sequence of Note
+    """
+    base = alt.Chart(load).encode(x=alt.X("date:T", title=None, axis=date_axis()))
+    title = "Training load"
+    names = {name: f"mean of {days} days" for name, days in WINDOWS.items()}
+    lines = load.melt("date", list(WINDOWS), "window", "mean").dropna(subset="mean")
+    chart = layered(
+        base.mark_bar(size=7, cornerRadiusEnd=2, color=INK, opacity=0.5).encode(
+            y=alt.Y("load:Q", title=title), tooltip=[date_tip(), tip("load:Q", title, ",.0f")]
+        ),
+        alt.Chart(lines.assign(window=lines["window"].map(names)))
+        .mark_line(size=2.5)
+        .encode(
+            x="date:T",
+            y="mean:Q",
+            color=alt.Color(
+                "window:N",
+                title=None,
+                scale=alt.Scale(domain=list(names.values()), range=[FAIR, BLUE]),
+                legend=bottom_legend(),
+            ),
+            tooltip=[date_tip(), tip("window:N", "Line"), tip("mean:Q", title, ",.0f")],
+        ),
+    ).properties(height=HEIGHT, title=f"{title} of workouts")
+    return with_notes(chart, within(notes, load))

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from dashboard import choices, contributions, data, downloads, notes, page, personal
+from dashboard import choices, contributions, data, downloads, notes, page, person, personal
 from dashboard.charts import my_days
 from dashboard.choices import Scale
-from fitness_assets.formatting import days_text, number, percent, plural
+from dashboard.text import label
+from dashboard.workouts import load_sentence, training
+from fitness_assets.formatting import NO_DATA, days_text, minutes, number, percent, plural
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 # Goals that can be entered: steps a day, and hours of sleep.
 _STEPS_GOALS = Scale(high=100_000.0, step=500.0)
 _SLEEP_GOALS = Scale(high=24.0, step=0.5, decimals=1)
+# Days of earlier months weigh next to nothing in the mean of six weeks.
+_LOAD_MONTHS = 4
+# What the table of workouts shows in the chosen units.
+_OF_WORKOUT = ("distance_km", "calories_burned", "heart_rate_avg")
 
 
 @page.view
@@ -70,6 +76,7 @@ def show(release: Release) -> None:
     if len(users) > 1 or people.user_map() is not None:
         _segment(release, people, user)
     _energy(release, people, user, days, own_notes)
+    _workouts(release, user, days, own_notes)
     notes.editor(user, days["date"].max())
     st.header("Download your days")
     st.caption(f"All {days_text(len(days))} of {release.month} as released, in metric units.")
@@ -216,6 +223,58 @@ def _energy(
             f"kcal. Your device recorded {number(day['kcal'])} kcal."
         )
     contributions.draw(explain_calories_of_day(model, metrics, worn[worn["date"] == chosen]))
+
+
+def _workouts(release: Release, user: str, days: pd.DataFrame, own_notes: list[Note]) -> None:
+    """The workouts of the month, and the training load; nothing if there never were workouts."""
+    found = person.workouts(user, release, _LOAD_MONTHS)
+    if found.empty:
+        return
+    st.header("Workouts")
+    # With the resting heart rates and traits of the same months.
+    known = person.days(user, release, _LOAD_MONTHS)
+    done = training(found, known, release.month, days["date"].max())
+    units = page.chosen_units()
+    if done.workouts.empty:
+        st.write("No workout this month.")
+    else:
+        minutes_done = minutes(done.workouts["minutes"].sum())
+        st.write(f"{plural(len(done.workouts), 'workout')} this month, {minutes_done} in all.")
+        rows = [
+            {
+                "start": f"{row['date']:%a %-d %b}, {row['start']}",
+                "activity": NO_DATA if row["activity"] is None else label(row["activity"]),
+                "duration": minutes(row["minutes"]),
+                **{name: units.number(name, row[name]) for name in _OF_WORKOUT},
+                "greatest": number(row["heart_rate_max"]),
+                "load": number(row["load"]),
+            }
+            for row in done.workouts.to_dict("records")
+        ]
+        columns = {name: page.text_column(units.title(name)) for name in _OF_WORKOUT}
+        page.table(
+            rows,
+            {
+                "start": "Start",
+                "activity": "Activity",
+                "duration": page.text_column("Duration"),
+                **columns,
+                "greatest": page.text_column("Greatest heart rate (bpm)"),
+                "load": page.text_column("Load"),
+            },
+            "The workouts of the month, the newest first",
+        )
+    if done.load.empty:
+        st.caption("No workout has a heart rate, so that no training load is known.")
+        return
+    page.chart(my_days.training_load, done.load, own_notes)
+    if sentence := load_sentence(done.load):
+        st.write(sentence)
+    st.caption(
+        "Load: minutes of a workout, weighted by how far the heart rate was from its resting value "
+        "to its greatest (TRIMP, Banister 1991). The lines are means of the 7 and the 42 days "
+        "until each day, in which later days count more. It is no medical advice."
+    )
 
 
 def _personal_model(people: "People") -> "tuple[RegressorMetrics | None, Pipeline | None]":

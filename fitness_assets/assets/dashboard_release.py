@@ -139,7 +139,7 @@ def _inputs(
         compression=workspace.compression.report(month) if has_compression else None,
         partial_until=daily.last_day_so_far,
         privacy=workspace.privacy,
-        history=_history(workspace, month),
+        tables_by_user=_history(workspace, month) | _workouts(workspace, month),
     )
 
 
@@ -150,6 +150,14 @@ def _history(workspace: Workspace, month: str) -> dict[str, pa.Table]:
         return {}
     tables = {name: store.arrow_table(month, name) for name in HISTORY_TABLES}
     return {name: table for name, table in tables.items() if table is not None}
+
+
+def _workouts(workspace: Workspace, month: str) -> dict[str, pa.Table]:
+    """The table of workouts; none if there are none, or the month has not been materialized."""
+    if workspace.workouts.manifest(month) is None:
+        return {}
+    rows = workspace.workouts.scan([month]).table
+    return {"workouts": tables.workouts(rows)} if len(rows) else {}
 
 
 def _check_results(

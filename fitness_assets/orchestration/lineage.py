@@ -65,6 +65,7 @@ INPUTS: dict[str, dict[str, Window]] = {
         # The release shows how many records were delivered, and which files could not be read.
         "raw_telemetry": MONTH,
         "daily_activity": MONTH_AND_PREVIOUS,
+        "workouts": MONTH,
         "person_history": MONTH,
         **{spec.name: MONTH_AND_PREVIOUS for spec in MODELS},
         "model_backtest": MONTH,

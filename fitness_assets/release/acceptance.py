@@ -21,7 +21,7 @@ from fitness_assets.release.bundle import METRICS, ReleaseReport, read_report
 from fitness_assets.release.model_loader import predict_one
 from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.release.personal import PERSONAL
-from fitness_assets.release.tables import HISTORY, NUMBERS
+from fitness_assets.release.tables import HISTORY, NUMBERS, WORKOUTS
 from fitness_assets.storage import models, parquet_file
 
 if TYPE_CHECKING:
@@ -101,9 +101,10 @@ _OPTIONAL_TABLES: dict[str, dict[str, str]] = {
     "movement": {"before": _TEXT, "segment": _TEXT, "users": _NUMBER},
     "summaries": _columns(SUMMARIES),
     "findings": _columns(FINDINGS),
+    "workouts": _columns(WORKOUTS),
 }
 #: Tables with rows by user, of which views read one user or draw a sample.
-_BY_USER = {"user_days", "segments", "user_map", "summaries"}
+_BY_USER = {"user_days", "segments", "user_map", "summaries", "workouts"}
 #: Limits on each other table, which views draw as a whole. The largest, `pairs`, has up to 8,000
 #: rows and 200 kB of texts.
 _MAX_ROWS, _MAX_TEXT_BYTES = 20_000, 2_000_000

@@ -102,8 +102,8 @@ class Inputs:
     backtest : BacktestReport or None
     compression : CompressionReport or None
     privacy : Privacy
-    history : dict of str to Table
-        The tables of the month's `person_history`, by name.
+    tables_by_user : dict of str to Table
+        By name, the tables of the month's `person_history`, and its workouts if there are any.
     partial_until : date or None
         The last day so far if the month had not ended.
     """
@@ -117,7 +117,7 @@ class Inputs:
     backtest: BacktestReport | None
     compression: CompressionReport | None
     privacy: Privacy
-    history: dict[str, pa.Table] = field(default_factory=dict)
+    tables_by_user: dict[str, pa.Table] = field(default_factory=dict)
     partial_until: date | None = None
 
 
@@ -148,7 +148,9 @@ def with_release_ids(inputs: Inputs, release_id: Callable[[str], str]) -> Inputs
         models={name: _with_ids(model, release_id) for name, model in inputs.models.items()},
         days=days.assign(user_id=days["user_id"].map(ids)),
         segments=segments,
-        history={name: _renamed(table, release_id) for name, table in inputs.history.items()},
+        tables_by_user={
+            name: _renamed(table, release_id) for name, table in inputs.tables_by_user.items()
+        },
     )
 
 
@@ -209,7 +211,8 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
         files |= _data_tables(inputs.days)
         summary = tables.summary(inputs.days)
     files |= {
-        f"{name}.parquet": _parquet(table, _ROW_GROUP) for name, table in inputs.history.items()
+        f"{name}.parquet": _parquet(table, _ROW_GROUP)
+        for name, table in inputs.tables_by_user.items()
     }
     projection: Projection | None = None
     renamed: dict[str, str] = {}

@@ -12,7 +12,10 @@ from fitness_assets.release.personal import is_personal
 #: readers get (private), or in the release that anyone may read (public).
 PeopleMode = Literal["none", "private", "public"]
 #: The tables with rows of people. All other tables are about everyone.
-PEOPLE_TABLES = ("user_days", "segments", "user_map", "sample", "summaries", "findings")
+PEOPLE_TABLES = (
+    *("user_days", "segments", "user_map", "sample"),
+    *("summaries", "findings", "workouts"),
+)
 
 _FILES = {f"{name}.parquet" for name in PEOPLE_TABLES}
 

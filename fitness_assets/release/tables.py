@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from fitness_assets.models.one_thread import one_thread
+from fitness_assets.record import workouts as record
 from fitness_assets.record.raw import MEASUREMENTS, OPTIONAL_MEASUREMENTS, TRAITS
 from fitness_assets.release.bundle import MonthSummary, Projection
 
@@ -32,6 +35,20 @@ COLUMNS = [
     *TRAITS,
     *HISTORY,
 ]
+_OF_WORKOUTS = (
+    *("activity", "minutes", "distance_km", "calories_burned"),
+    *("heart_rate_avg", "heart_rate_max", "source"),
+)
+#: The columns of `workouts`.
+WORKOUTS = pa.schema(
+    [
+        record.SCHEMA.field("user_id"),
+        pa.field("date", pa.date32(), nullable=False),
+        # As 18:05: the reader of releases takes no timestamps.
+        pa.field("start", pa.string(), nullable=False),
+        *(record.SCHEMA.field(name) for name in _OF_WORKOUTS),
+    ]
+)
 #: Rows of `sample`.
 SAMPLE_SIZE = 1_500
 
@@ -46,6 +63,18 @@ _SPREAD_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 # Tukey (Exploratory Data Analysis, 1977): a value is "far out" beyond this many interquartile
 # ranges outside the quartiles.
 FAR_OUT = 3
+
+
+def workouts(rows: pa.Table) -> pa.Table:
+    """The workouts of users, with `WORKOUTS`, from rows of `record.workouts`."""
+    local = rows["local_start"]
+    columns = {
+        "user_id": rows["user_id"],
+        "date": local.cast(pa.date32()),
+        "start": pc.strftime(local, format="%H:%M"),
+        **{name: rows[name] for name in _OF_WORKOUTS},
+    }
+    return pa.table(columns).cast(WORKOUTS)
 
 
 def by_day(days: pd.DataFrame) -> pd.DataFrame:

@@ -79,11 +79,11 @@ def test_release_ids_replace_users_and_rows_are_sorted_by_them(
         backtest=None,
         compression=None,
         privacy=Privacy(people="public", by_hand=True, real=True, smallest_cell=5),
-        history=history,
+        tables_by_user=history,
     )
     renamed = build.with_release_ids(inputs, lambda user: f"r{user[::-1]}")
     for name, schema in (("summaries", SUMMARIES), ("findings", FINDINGS)):
-        table = renamed.history[name]
+        table = renamed.tables_by_user[name]
         assert table.schema == schema
         users = table["user_id"].to_pylist()
         assert users == sorted(users)

@@ -56,7 +56,7 @@ def platform(drive: DriveEmulator, tmp_path: Path) -> Platform:
 
 @pytest.mark.parametrize(
     ("mode", "public", "private"),
-    [("none", 2, 0), ("private", 2, 6), ("public", 8, 0)],
+    [("none", 2, 0), ("private", 2, 7), ("public", 9, 0)],
 )
 def test_a_release_is_split(mode: PeopleMode, public: int, private: int) -> None:
     parts = split(FILES, mode)

@@ -85,7 +85,7 @@ def publish_month(
             compression=None,
             privacy=Privacy(people="private", by_hand=False, real=True, smallest_cell=5),
             partial_until=partial_until,
-            history=history or {},
+            tables_by_user=history or {},
         )
     )
     publish_files(home, files, info)

@@ -127,12 +127,12 @@ _INTENSITY = ("light_minutes", "moderate_minutes", "vigorous_minutes")
 #: has another measure of variability. Shares are assumed, and small: each of these columns takes
 #: about as much space as one that everybody has.
 SENSORS = (
-    Sensors("none", 0.93, ()),
+    Sensors("none", 0.935, ()),
     Sensors("ring", 0.02, (*_STAGES, *_SPAN, "hrv_rmssd", "spo2", "respiration_rate")),
     Sensors("sports_watch", 0.02, (*_SPAN, "hrv_rmssd", "vo2_max", "floors", *_INTENSITY)),
     Sensors(
         "smart_watch",
-        0.02,
+        0.015,
         (*_STAGES, *_SPAN, "hrv_sdnn", "spo2", "respiration_rate", "vo2_max", "floors"),
     ),
     Sensors("simple_band", 0.01, (*_SPAN, *_INTENSITY)),
