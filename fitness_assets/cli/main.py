@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import sys
 
 import click
@@ -30,6 +31,9 @@ from fitness_assets.system_errors import explain
 
 def main() -> None:
     """Run the command. An error that a user can act on is one line, with exit status 1."""
+    # By it Dagster's UI cancels the run of a command. A process that a script starts in the
+    # background ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         sys.exit(cli(standalone_mode=False))
     except click.Abort:

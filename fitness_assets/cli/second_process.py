@@ -137,6 +137,8 @@ class SecondProcess:
 
 def _serve(settings: Settings, connection: Connection) -> None:
     """Execute the runs that are received, in the second process."""
+    # A process that a script starts in the background ignores it, and could not be interrupted.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_interrupt_with_parent, daemon=True).start()
 
     def progress(month: str, asset: str) -> None:

@@ -148,7 +148,7 @@ def test_backfill_then_status(
     run = fitness(home, "status", "--json")
     assert run.returncode == 0, run.stderr
     assets = json.loads(run.stdout)["assets"]
-    assert list(assets)[:2] == ["raw_telemetry", "daily_activity"]
+    assert list(assets)[:3] == ["raw_telemetry", "workouts", "daily_activity"]
     assert set(assets) >= {*MODEL_NAMES, "dashboard_release", "drive_upload"}
     on_demand = assets.pop("compression_report")
     assert not any(cell["materialized"] for cell in on_demand.values())

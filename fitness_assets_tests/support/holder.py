@@ -4,6 +4,7 @@ Run as `python -m fitness_assets_tests.support.holder DAGSTER_HOME RUN_ID...`. I
 it holds them.
 """
 
+import signal
 import sys
 import time
 
@@ -14,6 +15,8 @@ from fitness_assets.orchestration import liveness
 
 def main(dagster_home: str, *run_ids: str) -> None:
     """Hold the locks until the process is killed."""
+    # As the command does it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with dg.DagsterInstance.from_config(dagster_home) as instance:
         for run_id in run_ids:
             liveness.hold_until_exit(instance, run_id)
