@@ -38,12 +38,11 @@ from fitness_assets.models.forests import activity, calories
 from fitness_assets.models.reports import Metrics
 from fitness_assets.models.segments import segmentation
 from fitness_assets.months import between
-from fitness_assets.record.raw import SCHEMA
 from fitness_assets.release import model_loader as loader
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark.session import spark_resource
-from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
+from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_delivered, write_rows
 from fitness_assets.storage.models import dump
 
 
@@ -104,7 +103,7 @@ def etl() -> Iterator[Table]:
         settings = Settings.from_env({"FITNESS_HOME": folder})
         lake = Lake(Path(folder) / "raw", TableInfo)
         with lake.writer("2023-04") as writer:
-            write_rows(writer.staging / part(0), Cohort(USERS, SEED).read("2023-04"), SCHEMA)
+            write_delivered(writer.staging / part(0), Cohort(USERS, SEED).read("2023-04"))
             writer.publish(describe(writer.staging))
         resource = spark_resource(settings)
 

@@ -124,12 +124,11 @@ def _generate(users: int, raw: Path) -> int:
 
 
 def _generate_month(users: int, raw: Path, month: str) -> int:
-    from fitness_assets.record.raw import SCHEMA
     from fitness_assets.sources.cohort.source import Cohort
-    from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
+    from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_delivered
 
     with Lake(raw, TableInfo).writer(month) as writer:
-        write_rows(writer.staging / part(0), Cohort(users, SEED).read(month), SCHEMA)
+        write_delivered(writer.staging / part(0), Cohort(users, SEED).read(month))
         described = describe(writer.staging)
         writer.publish(described)
         return described.rows

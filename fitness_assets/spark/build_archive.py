@@ -4,12 +4,11 @@ import tempfile
 from pathlib import Path
 
 from fitness_assets.etl import distributed
-from fitness_assets.record.raw import SCHEMA
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark import class_archive
 from fitness_assets.spark.session import spark_resource
-from fitness_assets.storage.lake import write_rows
+from fitness_assets.storage.lake import write_delivered, write_rows
 
 _TIMEOUT_SECONDS = 600
 
@@ -28,7 +27,7 @@ def build() -> Path:
         frames = []
         for month in ("2023-04", "2023-05"):
             raw = Path(folder) / f"{month}.parquet"
-            write_rows(raw, Cohort(users=20, seed=1).read(month), SCHEMA)
+            write_delivered(raw, Cohort(users=20, seed=1).read(month))
             frames.append(distributed.read_raw(session, [raw]))
         month_before, raw_days = frames
         earlier = distributed.history(month_before)
