@@ -5,7 +5,7 @@ import os
 import struct
 import tarfile
 import zipfile
-from typing import IO, Self
+from typing import IO
 
 from fitness_assets.errors import SourceError
 
@@ -82,13 +82,15 @@ def check_total(entries: list[zipfile.ZipInfo], archive_bytes: int, name: str) -
 class BoundedTarInfo(tarfile.TarInfo):
     """A header of a tar, of which the long kinds are bounded."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Read a header; ReadError if the content that belongs to it is too long."""
-        header = super().frombuf(buf, encoding, errors)
-        if header.type in _LONG_HEADERS and header.size > MAX_TAR_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of it has {header.size:,} bytes")
-        return header
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Read the content that belongs to a header; ReadError if it is too long.
+
+        There is no public method between a header and its content: Python's later releases do not
+        call `frombuf`.
+        """
+        if self.type in _LONG_HEADERS and self.size > MAX_TAR_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header of it has {self.size:,} bytes")
+        return super()._proc_member(archive)  # type: ignore[misc, no-any-return]
 
 
 class Limited(io.RawIOBase):
