@@ -77,23 +77,23 @@ class People:
         PermissionError
             As `days`.
         """
-        if not self._access.allows(user):
-            raise PermissionError("these are the findings of another user")
-        has_table = self._part.has_table("findings")
-        return _summaries([self._part], user, "findings") if has_table else None
+        return self._rows(user, "findings")
 
-    def workouts(self, user: str) -> pd.DataFrame:
-        """The workouts of one user in the month; without columns if the release has none.
+    def workouts(self, user: str) -> pd.DataFrame | None:
+        """The workouts of one user in the month; None if the release has no such table.
 
         Raises
         ------
         PermissionError
             If the visitor may not read them.
         """
+        return self._rows(user, "workouts")
+
+    def _rows(self, user: str, name: str) -> pd.DataFrame | None:
+        """The rows of one user in the table `name`, if the release has it."""
         if not self._access.allows(user):
-            raise PermissionError("these are the workouts of another user")
-        has_table = self._part.has_table("workouts")
-        return _summaries([self._part], user, "workouts") if has_table else pd.DataFrame()
+            raise PermissionError(f"these are the {name} of another user")
+        return _summaries([self._part], user, name) if self._part.has_table(name) else None
 
     def user_map(self) -> pd.DataFrame | None:
         """One row a user: place on the map of users, and segment; None if there is no map."""
@@ -217,8 +217,8 @@ def _days(part: Release, user: str) -> pd.DataFrame:
     return part.table("user_days", user=user)
 
 
-# Of each month, only the row groups of the user are decoded.
-@st.cache_data(max_entries=4, show_spinner="Reading your years", hash_funcs=_HASH)
+# Of each month, only the row groups of the user are decoded. My days reads four months of workouts.
+@st.cache_data(max_entries=24, show_spinner="Reading your years", hash_funcs=_HASH)
 def _summaries(parts: list[Release], user: str, name: str) -> pd.DataFrame:
     return pd.concat([part.table(name, user=user) for part in parts], ignore_index=True)
 

@@ -58,14 +58,14 @@ def workouts(user: str, release: Release, months: int) -> pd.DataFrame:
 
 
 def _of_months(
-    user: str, release: Release, months: int, read: Callable[[People, str], pd.DataFrame]
+    user: str, release: Release, months: int, read: Callable[[People, str], pd.DataFrame | None]
 ) -> pd.DataFrame:
     parts = []
     for people in _until(release, months):
         # Where each release has ids of its own, months are joined if each has one user.
         same = people.users()[0] if is_release_id(user) and len(people.users()) == 1 else user
         own = read(people, same)
-        if not own.empty:
+        if own is not None and not own.empty:
             parts.append(own)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 

@@ -10,7 +10,7 @@ import pandas as pd
 WINDOWS = {"load_7d": 7, "load_42d": 42}
 
 #: Mean resting heart rate of 92,457 adults who wear a tracker (Quer et al., PLoS ONE 15:e0227709,
-#: 2020), for a person of whom none is known.
+#: 2020), for a person whose own is not known.
 POPULATION_RESTING_HEART_RATE = 65.5
 
 # Weights of a minute by sex, from the rise of blood lactate with the fraction of the heart rate

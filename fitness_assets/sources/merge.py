@@ -250,10 +250,7 @@ def _preferred_rows(
     """As `_first_stated_rows`, of the first of the `preferred` sources that has a row."""
     rows = np.full(len(starts), -1)
     for source in preferred:
-        is_source = pc.or_(
-            pc.equal(records["source"], source), pc.equal(_families(records), source)
-        )
-        wanted = mask & is_source.fill_null(False).to_numpy()
+        wanted = mask & _is_of(records, source)
         rows = np.where(rows < 0, _first_stated_rows(records, name, wanted, starts), rows)
     return np.where(rows < 0, _first_stated_rows(records, name, mask, starts), rows)
 

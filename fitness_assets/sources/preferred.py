@@ -26,9 +26,9 @@ class SourceOrder:
         return [entry for entry in self.entries if ":" not in entry]
 
     def of_measure(self, measure: str) -> list[str]:
-        """The formats that are preferred for a measure before those for all, the best first."""
+        """The formats that are preferred for this measure alone, the best first."""
         pairs = [entry.rpartition(":") for entry in self.entries]
-        return [name for of, _, name in pairs if of == measure and of]
+        return [name for of, _, name in pairs if of == measure]
 
     def check(self, formats: Collection[str], measures: Collection[str]) -> None:
         """Raise SettingsError if an entry names no format or no measure."""
