@@ -32,6 +32,10 @@ class StorageError(FitnessError):
     """A stored artifact is missing, locked by another writer, or differs from its manifest."""
 
 
+class ObjectChangedError(StorageError):
+    """An object is no longer what the writer read; it must be read again."""
+
+
 class ReleaseError(FitnessError):
     """A release differs from its pointer, its manifest or the digest that a consumer expects."""
 

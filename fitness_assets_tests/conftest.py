@@ -18,6 +18,7 @@ from xdist.scheduler import LoadScopeScheduling
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
 from fitness_assets.storage.publication import write_atomically
+from fitness_assets_tests.support.object_store import S3Server, running_s3
 from fitness_assets_tests.support.platform import MONTHS, USERS, MakeSettings, materialize
 
 # The same examples in every run, without a database of them in the source tree.
@@ -112,6 +113,13 @@ def spark(
     session = spark_resource(make_settings(tmp_path_factory.mktemp("spark"))).spark_session
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def object_store() -> Iterator[S3Server]:
+    """An S3 server; `object_store.use(monkeypatch)` is the URL of an empty prefix on it."""
+    with running_s3() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,257 @@
+"""Objects in Amazon S3, Google Cloud Storage or Azure Blob Storage, or in a local folder.
+
+Credentials and endpoints come from the variables that the services' own tools read, such as
+AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL, or from the role of the machine. They are in no message.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from fitness_assets.errors import ObjectChangedError, SettingsError, StorageError
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+#: Schemes of the URLs, with the variables of the credentials.
+_CREDENTIALS = {
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "GOOGLE_SERVICE_ACCOUNT",
+    "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+    "file": "no credentials",
+}
+#: A request is repeated after a lost connection, a timeout or an error of the server.
+_RETRY: "RetryConfig" = {"max_retries": 5, "retry_timeout": timedelta(seconds=60)}
+_CLIENT: "ClientConfig" = {
+    # Only an endpoint that is set to a URL with http:// is addressed without TLS.
+    "allow_http": True,
+    "connect_timeout": timedelta(seconds=5),
+    # Without a byte; the whole of a large object takes longer.
+    "read_timeout": timedelta(seconds=30),
+    "timeout": timedelta(minutes=10),
+}
+_CHUNK = 1 << 20
+# The machine's role is asked for at this address, where other credentials are missing.
+_ROLE_ADDRESSES = ("169.254.169.254", "metadata.google.internal")
+_CODE = re.compile(r"<Code>(\w{1,80})</Code>")
+_STATUS = re.compile(r"status code: (\d{3}[ A-Za-z]*)")
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """An object that is listed.
+
+    Attributes
+    ----------
+    name : str
+        Relative to the URL of the store.
+    bytes : int
+    tag : str or None
+        Its e-tag, which changes with the content.
+    """
+
+    name: str
+    bytes: int
+    tag: str | None
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """The content of an object, and its e-tag."""
+
+    content: bytes
+    tag: str | None
+
+
+def is_object_url(text: str) -> bool:
+    """Whether `text` is a URL of an object store, and not the path of a folder."""
+    return text.partition("://")[0] in _CREDENTIALS and "://" in text
+
+
+class ObjectStore:
+    """The objects below a URL.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://bucket/prefix``, ``gs://bucket/prefix``, ``az://container/prefix`` or
+        ``file:///folder``. An S3 server other than Amazon's is named by AWS_ENDPOINT_URL.
+
+    Raises
+    ------
+    SettingsError
+        If the URL is of another kind, holds credentials, or the library for object stores is not
+        installed.
+    StorageError
+        If a setting of the service is missing.
+    """
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        place = parts.netloc if parts.scheme != "file" else parts.path
+        if parts.scheme not in _CREDENTIALS or not place:
+            raise SettingsError(
+                f"{url} is not the URL of an object store, such as s3://bucket/prefix, "
+                "gs://bucket/prefix or az://container/prefix"
+            )
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise SettingsError(
+                f"a URL {parts.scheme}:// of an object store names a bucket and a prefix; "
+                f"credentials are {_CREDENTIALS[parts.scheme]}, in the environment"
+            )
+        try:
+            from obstore.store import from_url
+        except ImportError as error:
+            raise SettingsError(
+                f"{url} needs an extra: pip install fitness_assets[object-store]"
+            ) from error
+        self.url = url.rstrip("/")
+        self._scheme = parts.scheme
+        with self._explaining():
+            if parts.scheme == "file":
+                self._store = from_url(self.url, mkdir=True)
+            else:
+                self._store = from_url(self.url, client_options=_CLIENT, retry_config=_RETRY)
+
+    def read(self, name: str, max_bytes: int | None = None) -> StoredObject | None:
+        """The object called `name`, or None if there is none.
+
+        Raises
+        ------
+        StorageError
+            If it has more than `max_bytes` bytes, or the store cannot be read.
+        """
+        with self._explaining(name):
+            try:
+                found = self._store.get(name)
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+                return None
+            size = found.meta["size"]
+            if max_bytes is not None and size > max_bytes:
+                raise StorageError(f"{self.url}/{name} has {size:,} bytes, more than {max_bytes:,}")
+            return StoredObject(bytes(found.bytes()), found.meta["e_tag"])
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of an object in pieces, so that large ones are never whole in memory.
+
+        Raises
+        ------
+        StorageError
+            If there is no such object, or the store cannot be read.
+        """
+        with self._explaining(name):
+            try:
+                found = self._store.get(name)
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+                raise StorageError(f"{self.url}/{name} is missing") from None
+            for chunk in found.stream(min_chunk_size=_CHUNK):
+                yield bytes(chunk)
+
+    def write(self, name: str, content: bytes | Path) -> None:
+        """Write an object, whatever it held; `content` may be the path of a file.
+
+        Raises
+        ------
+        StorageError
+            If it cannot be written. Readers then find the old content or the new.
+        """
+        with self._explaining(name):
+            self._store.put(name, content)
+
+    def create(self, name: str, content: bytes) -> str | None:
+        """Write an object that does not exist yet, and return its e-tag.
+
+        Raises
+        ------
+        ObjectChangedError
+            If it exists. It may be what this call wrote, if an answer was lost: read it again.
+        StorageError
+            If it cannot be written.
+        """
+        with self._explaining(name):
+            return self._store.put(name, content, mode="create")["e_tag"]
+
+    def replace(self, name: str, content: bytes, tag: str) -> str | None:
+        """Write an object if its e-tag is still `tag`, and return the new e-tag.
+
+        Raises
+        ------
+        ObjectChangedError
+            As `create`, if its e-tag is another one.
+        StorageError
+            If it cannot be written, or the store is of a kind without e-tags (``file://``).
+        """
+        with self._explaining(name):
+            return self._store.put(name, content, mode={"e_tag": tag})["e_tag"]
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete objects. Those that do not exist are no error."""
+        for name in names:
+            with self._explaining(name):
+                try:
+                    self._store.delete(name)
+                except FileNotFoundError as error:
+                    self._check_bucket(error)
+
+    def list(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """The objects whose names begin with ``folder/``; all without `folder`."""
+        with self._explaining():
+            for page in self._store.list(folder or None):
+                for each in page:
+                    yield ObjectInfo(each["path"], each["size"], each["e_tag"])
+
+    def _check_bucket(self, error: Exception) -> None:
+        """Raise StorageError if it is not the object that is missing, but all of the store."""
+        code = _CODE.search(str(error))
+        if code and code[1] != "NoSuchKey" and code[1] != "BlobNotFound":
+            raise StorageError(f"{self.url}: {_cause(error)}") from None
+
+    @contextmanager
+    def _explaining(self, name: str = "") -> Iterator[None]:
+        """Raise the errors of the library as one line, without what only a programmer reads."""
+        from obstore.exceptions import (
+            AlreadyExistsError,
+            BaseError,
+            PermissionDeniedError,
+            PreconditionError,
+            UnauthenticatedError,
+        )
+
+        where = f"{self.url}/{name}" if name else self.url
+        try:
+            yield
+        except (AlreadyExistsError, PreconditionError):
+            raise ObjectChangedError(f"{where} was written by another process") from None
+        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
+            raise StorageError(
+                f"{where}: access denied ({_cause(error)}); check {_CREDENTIALS[self._scheme]}"
+            ) from None
+        except FileNotFoundError as error:
+            raise StorageError(f"{where}: {_cause(error)}") from None
+        except (BaseError, ValueError) as error:
+            text = str(error)
+            if any(address in text for address in _ROLE_ADDRESSES):
+                raise StorageError(
+                    f"{where}: there are no credentials; set {_CREDENTIALS[self._scheme]}"
+                ) from None
+            raise StorageError(f"{where}: {_cause(error)}") from None
+
+
+def _cause(error: Exception) -> str:
+    """What the service or the connection reports, without URLs, which may be signed."""
+    text = str(error)
+    if code := _CODE.search(text):
+        return code[1]
+    if status := _STATUS.search(text):
+        return status[1].strip()
+    line = text.partition("\n")[0]
+    if "HTTP error" in line or "error sending request" in line:
+        return f"the server cannot be reached ({line.rpartition(': ')[2]})"
+    return line.rpartition("error: ")[2]

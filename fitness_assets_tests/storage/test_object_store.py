@@ -1,0 +1,122 @@
+"""Objects on an S3 server and in a folder, and what is said where they cannot be reached."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fitness_assets.errors import ObjectChangedError, SettingsError, StorageError
+from fitness_assets.storage import object_store as module
+from fitness_assets.storage.object_store import ObjectStore, is_object_url
+from fitness_assets_tests.support.object_store import SECRET, S3Server
+from fitness_assets_tests.support.platform import free_port
+
+
+@pytest.fixture(params=["s3", "file"])
+def store(
+    request: pytest.FixtureRequest,
+    object_store: S3Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> ObjectStore:
+    url = object_store.use(monkeypatch)
+    return ObjectStore(url if request.param == "s3" else f"file://{tmp_path}/objects")
+
+
+def test_objects_are_written_listed_read_and_deleted(store: ObjectStore, tmp_path: Path) -> None:
+    assert list(store.list()) == []
+    assert store.read("months/a") is None
+    large = tmp_path / "large"
+    large.write_bytes(bytes(range(256)) * 50_000)
+    store.write("months/a", b"one")
+    store.write("months/a", b"two")
+    store.write("monthsless", b"")
+    store.write("months/large", large)
+    found = store.read("months/a", max_bytes=3)
+    assert found is not None
+    assert found.content == b"two"
+    chunks = list(store.chunks("months/large"))
+    assert len(chunks) > 1
+    assert b"".join(chunks) == large.read_bytes()
+    listed = {each.name: each.bytes for each in store.list("months")}
+    assert listed == {"months/a": 3, "months/large": large.stat().st_size}
+    assert {each.name for each in store.list()} == {*listed, "monthsless"}
+    store.delete(["months/a", "never"])
+    assert store.read("months/a") is None
+    with pytest.raises(StorageError, match="months/a is missing"):
+        list(store.chunks("months/a"))
+    with pytest.raises(StorageError, match="has 12,800,000 bytes, more than 5"):
+        store.read("months/large", max_bytes=5)
+
+
+def test_a_writer_learns_that_another_one_was_faster(
+    object_store: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ObjectStore(object_store.use(monkeypatch))
+    first = store.create("pointer", b"one")
+    assert first is not None
+    with pytest.raises(ObjectChangedError, match="pointer was written by another process"):
+        store.create("pointer", b"two")
+    second = store.replace("pointer", b"two", first)
+    with pytest.raises(ObjectChangedError, match="was written by another process"):
+        store.replace("pointer", b"three", first)
+    found = store.read("pointer")
+    assert found is not None
+    assert (found.content, found.tag) == (b"two", second)
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("ftp://bucket/prefix", "is not the URL of an object store"),
+        ("s3://", "is not the URL of an object store"),
+        ("file://", "is not the URL of an object store"),
+        ("s3://name:password@bucket", "credentials are AWS_ACCESS_KEY_ID"),
+        ("s3://bucket?token=password", "credentials are AWS_ACCESS_KEY_ID"),
+    ],
+)
+def test_other_urls_are_refused(url: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as raised:
+        ObjectStore(url)
+    assert "password" not in str(raised.value)
+
+
+def test_urls_and_paths_are_distinguished() -> None:
+    assert all(is_object_url(f"{scheme}://bucket") for scheme in ("s3", "gs", "az", "file"))
+    assert not any(is_object_url(path) for path in ("/backup", "s3", "s3:/x", "C://backup"))
+
+
+def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    with pytest.raises(SettingsError, match=r"pip install fitness_assets\[object-store\]"):
+        ObjectStore("s3://bucket")
+
+
+def test_errors_of_a_service_are_one_line_that_says_what_to_do(
+    object_store: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    object_store.use(monkeypatch)
+    messages = {}
+
+    def fail(case: str, url: str, act: Callable[[ObjectStore], object]) -> None:
+        with pytest.raises(StorageError) as raised:
+            act(ObjectStore(url))
+        messages[case] = str(raised.value)
+
+    def read(store: ObjectStore) -> object:
+        return store.read("name")
+
+    fail("bucket", "s3://never-made/prefix", read)
+    fail("bucket of list", "s3://never-made/prefix", lambda store: list(store.list()))
+    monkeypatch.setitem(module._RETRY, "max_retries", 1)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{free_port()}")
+    fail("server", "s3://bucket/prefix", read)
+    for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    fail("account", "az://container/prefix", read)
+    assert messages["bucket"] == "s3://never-made/prefix: NoSuchBucket"
+    assert messages["bucket of list"] == "s3://never-made/prefix: NoSuchBucket"
+    assert "s3://bucket/prefix/name: the server cannot be reached" in messages["server"]
+    assert messages["account"].startswith("az://container/prefix: Account must be specified")
+    assert all("\n" not in text and SECRET not in text for text in messages.values())
