@@ -13,6 +13,7 @@ from fitness_assets.orchestration.staleness import Partition, stale_partitions
 from fitness_assets.orchestration.state import read_state
 from fitness_assets.record.workouts import SCHEMA
 from fitness_assets.settings import Settings
+from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.workspace import Workspace
@@ -142,9 +143,13 @@ def test_a_month_that_fails_a_blocking_check_is_not_published(
     assert lake.published("2023-05").data_version == version
 
 
-def test_the_cohort_has_months_without_workouts(
+def test_some_users_of_the_cohort_have_workouts(
     make_settings: MakeSettings, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
-    settings = make_settings(tmp_path, FITNESS_COHORT_USERS="3")
-    assert run(settings, instance, "2023-04").metadata["dagster/row_count"].value == 0
+    settings = make_settings(tmp_path, FITNESS_COHORT_USERS="60")
+    metadata = run(settings, instance, "2023-04").metadata
+    cohort = Cohort(60, settings.cohort_seed)
+    true = cohort.truth("2023-04").workouts
+    assert 10 < int(str(metadata["dagster/row_count"].value)) <= len(true)
+    assert metadata["users"].value == len(true["user_id"].unique())
     assert stale(settings) == {}

@@ -21,6 +21,7 @@ from fitness_assets.sources.cohort.population import (
     SENSORS,
 )
 from fitness_assets.sources.cohort.sensors import SensedDays
+from fitness_assets.sources.cohort.workouts import TrueWorkouts
 
 # Points of the Gauss-Hermite quadrature over the cadence.
 _POINTS = 15
@@ -53,16 +54,25 @@ class GroundTruth:
         variability follows: ``load_ratio``, the training load of the day before as a multiple of
         the user's usual one, and ``sleep_deviation``, the hours slept longer than the user's mean.
         `sensors.LOAD_EFFECT` and `sensors.SLEEP_EFFECT` are the sizes.
+    workouts : Table
+        One row per exercise of the users whose devices record workouts, in the columns of
+        `record.workouts` without ``source`` and ``ingested_at``, as a perfect device would measure
+        it. A workout that no device recorded is in it too.
     """
 
     users: pa.Table
     days: pa.Table
     best: pa.Table
     sensed: pa.Table
+    workouts: pa.Table
 
 
 def ground_truth(
-    users: CohortUsers, days: UserDays, records: pa.Table, sensors: np.ndarray, sensed: SensedDays
+    users: CohortUsers,
+    days: UserDays,
+    records: pa.Table,
+    sensed: SensedDays,
+    exercise: TrueWorkouts,
 ) -> GroundTruth:
     """Build the ground truth of a simulated month.
 
@@ -72,9 +82,8 @@ def ground_truth(
     days : UserDays
     records : Table
         The records of a perfect device.
-    sensors : ndarray of int
-        Index into SENSORS of each user.
     sensed : SensedDays
+    exercise : TrueWorkouts
     """
     activity, probability = _most_probable_activity(users, days)
     best = pa.table(
@@ -87,9 +96,9 @@ def ground_truth(
         }
     )
     traits = _traits(users).append_column(
-        "sensors", pa.array(np.array([each.name for each in SENSORS])[sensors])
+        "sensors", pa.array(np.array([each.name for each in SENSORS])[sensed.sensors])
     )
-    return GroundTruth(traits, records, best, _sensed(users, records, sensed))
+    return GroundTruth(traits, records, best, _sensed(users, records, sensed), exercise.table())
 
 
 def _sensed(users: CohortUsers, records: pa.Table, sensed: SensedDays) -> pa.Table:

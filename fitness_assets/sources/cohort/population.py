@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fitness_assets.record.workouts import KNOWN
+
 ACTIVITIES = ("walking", "running", "cycling", "swimming", "yoga", "gym_workout", "hiking")
 
 #: Energy cost in METs (multiples of the resting rate), in the order of ACTIVITIES: codes 17190,
@@ -17,6 +19,10 @@ METS = np.array([3.5, 9.8, 7.5, 5.8, 2.5, 5.0, 6.0])
 #: Steps per minute that a wrist device counts, in the order of ACTIVITIES. Walking at a moderate
 #: pace is 100 or more (Tudor-Locke et al., Br J Sports Med 52:776, 2018). The others are assumed.
 CADENCE = np.array([105.0, 160.0, 15.0, 10.0, 12.0, 35.0, 95.0])
+#: Which of ACTIVITIES are on foot: their distance is that of their steps.
+ON_FOOT = np.array([True, True, False, False, False, False, True])
+#: Kilometres per hour of the others, in the order of ACTIVITIES; NaN without a distance. Assumed.
+SPEED = np.array([np.nan, np.nan, 18.0, 2.0, np.nan, np.nan, np.nan])
 
 
 @dataclass(frozen=True)
@@ -112,11 +118,14 @@ class Sensors:
         Fraction of the users with a device that measures sleep.
     columns : tuple of str
         The optional columns that it measures.
+    workouts : tuple of str
+        What it knows of a workout, of `record.workouts.KNOWN`; empty if it records none.
     """
 
     name: str
     share: float
     columns: tuple[str, ...]
+    workouts: tuple[str, ...] = ()
 
 
 _STAGES = ("sleep_deep", "sleep_light", "sleep_rem", "sleep_awake")
@@ -125,15 +134,41 @@ _INTENSITY = ("light_minutes", "moderate_minutes", "vigorous_minutes")
 
 #: As devices on the market: a ring knows the night, and a sports watch the training; Apple's watch
 #: has another measure of variability. Shares are assumed, and small: each of these columns takes
-#: about as much space as one that everybody has.
+#: about as much space as one that everybody has, and times take four times as much.
 SENSORS = (
     Sensors("none", 0.935, ()),
     Sensors("ring", 0.02, (*_STAGES, *_SPAN, "hrv_rmssd", "spo2", "respiration_rate")),
-    Sensors("sports_watch", 0.02, (*_SPAN, "hrv_rmssd", "vo2_max", "floors", *_INTENSITY)),
+    Sensors("sports_watch", 0.02, ("hrv_rmssd", "vo2_max", "floors", *_INTENSITY), KNOWN),
     Sensors(
         "smart_watch",
         0.015,
         (*_STAGES, *_SPAN, "hrv_sdnn", "spo2", "respiration_rate", "vo2_max", "floors"),
+        ("activity", "calories_burned", "heart_rate_avg", "heart_rate_max"),
     ),
-    Sensors("simple_band", 0.01, (*_SPAN, *_INTENSITY)),
+    Sensors("simple_band", 0.01, _INTENSITY, ("calories_burned", "heart_rate_avg")),
 )
+
+
+@dataclass(frozen=True)
+class App:
+    """An app of a phone that records workouts in addition to the device.
+
+    Attributes
+    ----------
+    name : str
+    share : float
+        Fraction of the users whose device records workouts.
+    recorded : float
+        Probability that it is started for a workout.
+    workouts : tuple of str
+        What it knows of a workout.
+    """
+
+    name: str
+    share: float
+    recorded: float
+    workouts: tuple[str, ...]
+
+
+#: Assumed.
+APP = App("phone_app", 0.4, 0.85, ("activity", "distance_km", "calories_burned"))

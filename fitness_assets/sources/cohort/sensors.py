@@ -87,12 +87,14 @@ MOVEMENT = ("floors", "light_minutes", "moderate_minutes", "vigorous_minutes")
 class SensedDays:
     """The optional columns of the users with additional sensors, as perfect sensors measure them.
 
-    Arrays of shape (users with sensors, days).
+    Arrays of shape (users with sensors, days), unless stated otherwise.
 
     Attributes
     ----------
     users : ndarray of int
         Index of the users.
+    sensors : ndarray of int, shape (all users,)
+        Index into SENSORS of each user.
     columns : mapping of str to ndarray
         By name of the column. Times are in microseconds, local.
     load_ratio : ndarray
@@ -103,6 +105,7 @@ class SensedDays:
     """
 
     users: np.ndarray
+    sensors: np.ndarray
     columns: Mapping[str, np.ndarray]
     load_ratio: np.ndarray
     sleep_deviation: np.ndarray
@@ -176,7 +179,7 @@ def simulate(
         "floors": np.round(floors),
         **_intensity(days, index),
     }
-    return SensedDays(index, columns, load_ratio, sleep_deviation)
+    return SensedDays(index, sensors, columns, load_ratio, sleep_deviation)
 
 
 def with_sensors(

@@ -17,11 +17,13 @@ import pyarrow as pa
 
 from fitness_assets import months
 from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA, ReportUnreadable
-from fitness_assets.sources.cohort import behaviour, sensors
+from fitness_assets.sources.cohort import behaviour, sensors, workouts
 from fitness_assets.sources.cohort.behaviour import CohortUsers, UserDays
 from fitness_assets.sources.cohort.ground_truth import GroundTruth, ground_truth
 from fitness_assets.sources.cohort.population import ACTIVITIES
 from fitness_assets.sources.cohort.random_streams import RandomStreams
+from fitness_assets.sources.cohort.sensors import SensedDays
+from fitness_assets.sources.cohort.workouts import TrueWorkouts
 
 # Probabilities per day of errors between the user and the platform. All are assumed.
 _NOT_WORN = 0.04
@@ -64,9 +66,12 @@ class Cohort:
     def workouts_version(self, month: str) -> None:
         """Return None: there are no versions."""
 
-    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:  # noqa: ARG002 - there are none
-        """Nothing: the source has days only."""
-        return iter(())
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        """Read the workouts of `month` as each device recorded them, of the users who have any."""
+        days = behaviour.simulate_month(self._users, month, self._streams)
+        true = self._true_workouts(days, self._sensed(days, month), month)
+        worn, delivered = self._worn(month), self._delivery_times(month)
+        yield from workouts.recorded(true, worn, delivered, self._streams)
 
     def read(
         self,
@@ -90,7 +95,7 @@ class Cohort:
         def device_attribute(name: str) -> np.ndarray:
             return users.device_attribute(name)[:, None]
 
-        worn = ~happens("not worn", _NOT_WORN)
+        worn = self._worn(month)
         in_minutes = happens("sleep in minutes", device_attribute("sleep_in_minutes"))
         in_metres = happens("distance in metres", device_attribute("distance_in_metres"))
         steps = days.steps * users.counted_share[:, None]
@@ -107,7 +112,7 @@ class Cohort:
             "resting_heart_rate": has_heart_rate,
             "sleep_hours": has_sleep,
         }
-        sensed = sensors.simulate(users, self._sensors, days, month, self._streams)
+        sensed = self._sensed(days, month)
         kinds, here = self._sensors[sensed.users], np.s_[sensed.users]
         sensor_measured = {
             name: sensors.measured_columns(kinds, name)[:, None]
@@ -149,9 +154,10 @@ class Cohort:
         days = behaviour.simulate_month(users, month, self._streams)
         readings = _readings(users, days, days.steps)
         measured = dict.fromkeys(readings, np.ones(days.steps.shape, bool))
-        sensed = sensors.simulate(users, self._sensors, days, month, self._streams)
+        sensed = self._sensed(days, month)
         records = _records(users, month, readings, measured, None)
-        return ground_truth(users, days, records, self._sensors, sensed)
+        exercise = self._true_workouts(days, sensed, month)
+        return ground_truth(users, days, records, sensed, exercise)
 
     @cached_property
     def _users(self) -> CohortUsers:
@@ -160,6 +166,18 @@ class Cohort:
     @cached_property
     def _sensors(self) -> np.ndarray:
         return sensors.sample_sensors(self._users, self._streams)
+
+    def _sensed(self, days: UserDays, month: str) -> SensedDays:
+        return sensors.simulate(self._users, self._sensors, days, month, self._streams)
+
+    def _true_workouts(self, days: UserDays, sensed: SensedDays, month: str) -> TrueWorkouts:
+        return workouts.simulate(self._users, days, sensed, month, self._streams)
+
+    def _worn(self, month: str) -> np.ndarray:
+        """Whether the device of each user was worn on each day."""
+        shape = (self._user_count, len(months.days(month)))
+        worn: np.ndarray = self._streams.uniform(f"not worn {month}", shape) >= _NOT_WORN
+        return worn
 
     def _delivery_times(self, month: str) -> np.ndarray:
         """When each day is delivered, in microseconds: in the night after the next sync."""
