@@ -160,8 +160,9 @@ class Settings(DashboardSettings):
         "FITNESS_SOURCE_ORDER",
         "",
         "Formats, separated by commas and the preferred one first, for days of which several "
-        "imports have the same measure; `sleep_hours:whoop` is of one measure. Without an order, "
-        "and after it, the import that was delivered last is preferred.",
+        "imports have the same measure, and for workouts that several recorded; "
+        "`sleep_hours:whoop` is of one measure of days. Without an order, and after it, the import "
+        "that was delivered last is preferred.",
         parse_names,
     )
     source_path: Path | None = setting(

@@ -21,6 +21,7 @@ from fitness_assets.sources.configured import (
     configured_pseudonyms,
     configured_source,
 )
+from fitness_assets.sources.preferred import SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.check_results import CheckResultStore
 from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, TableInfo
@@ -45,6 +46,8 @@ class Workspace:
     zone : tzinfo
         The time zone in which months end.
     source : Source
+    source_order : SourceOrder
+        The preferred sources.
     raw, daily, workouts : Lake
         Of `raw_telemetry`, `daily_activity` and `workouts`.
     check_results : CheckResultStore
@@ -67,6 +70,7 @@ class Workspace:
 
     zone: tzinfo
     source: Source
+    source_order: SourceOrder
     raw: Lake[RawInfo]
     daily: Lake[DailyInfo]
     workouts: Lake[TableInfo]
@@ -90,6 +94,7 @@ class Workspace:
         return cls(
             zone=settings.zone,
             source=configured_source(settings),
+            source_order=SourceOrder(settings.source_order),
             raw=Lake(home / "lake" / "raw_telemetry", RawInfo),
             daily=Lake(home / "lake" / "daily_activity", DailyInfo),
             workouts=Lake(home / "lake" / "workouts", TableInfo),

@@ -42,7 +42,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         inputs = input_versions(workspace, "workouts", month)
         delivered = pa.Table.from_batches(workspace.source.read_workouts(month), SCHEMA)
         found = etl.plausible(delivered)
-        rows = etl.deduplicate(found.rows)
+        rows = etl.deduplicate(found.rows, workspace.source_order.rank)
         with workspace.workouts.writer(month) as writer:
             write_rows(writer.staging / part(0), rows.to_batches(), SCHEMA)
             info = describe(writer.staging)

@@ -1,14 +1,15 @@
 """The workouts of a month: plausible values only, and each workout once.
 
 Two devices and an app record the same workout under other starts and lengths. Two rows of a user
-are one workout if their times overlap by at least half of the shorter one. Of these, the row with
-most known columns is kept, then the one that was delivered last. What it does not know is filled in
-from the others, if the times overlap by at least half of the longer one too: the distance of a day
-trip is not that of its climb. Rows are compared with the kept row only, and not with one another,
-so that a long row does not join two workouts.
+are one workout if their times overlap by at least half of the shorter one. Of these, the row of the
+preferred source is kept, if an order of sources is declared, then the one with most known columns,
+then the one that was delivered last. What it does not know is filled in from the others, if the
+times overlap by at least half of the longer one too: the distance of a day trip is not that of its
+climb. Rows are compared with the kept row only, and not with one another, so that a long row does
+not join two workouts.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -34,6 +35,12 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 _BEYOND = 1 << 34
 
 _Row = dict[str, Any]
+#: The place of a source in an order of preference.
+Rank = Callable[[str | None], int]
+
+
+def _no_rank(_source: str | None) -> int:
+    return 0
 
 
 @dataclass(frozen=True)
@@ -72,14 +79,21 @@ def plausible(rows: pa.Table) -> Plausible:
     return Plausible(rows, nulled, delivered - len(rows))
 
 
-def deduplicate(rows: pa.Table) -> pa.Table:
-    """`rows`, of `record.workouts`, with each workout once, by user and start."""
+def deduplicate(rows: pa.Table, rank: Rank = _no_rank) -> pa.Table:
+    """`rows`, of `record.workouts`, with each workout once, by user and start.
+
+    Parameters
+    ----------
+    rows : Table
+    rank : callable, optional
+        The place of a source in the order of preference, 0 for the best.
+    """
     rows = _sorted(rows)
     kept: list[_Row] = []
     single = np.ones(len(rows), bool)
     for start, end in _overlapping(rows):
         single[start:end] = False
-        kept += _distinct(rows.slice(start, end - start).to_pylist())
+        kept += _distinct(rows.slice(start, end - start).to_pylist(), rank)
     merged = pa.Table.from_pylist(kept, schema=rows.schema)
     return _sorted(pa.concat_tables([rows.filter(pa.array(single)), merged])).combine_chunks()
 
@@ -117,10 +131,10 @@ def _overlapping(rows: pa.Table) -> Iterator[tuple[int, int]]:
             yield start, end
 
 
-def _distinct(group: list[_Row]) -> list[_Row]:
+def _distinct(group: list[_Row], rank: Rank) -> list[_Row]:
     """The rows of one user, each workout once."""
     kept: list[_Row] = []
-    for row in sorted(group, key=_preference):
+    for row in sorted(group, key=lambda row: (rank(row["source"]), *_preference(row))):
         same = next((each for each in kept if _overlap(each, row, longer=False)), None)
         if same is None:
             kept.append(dict(row))

@@ -159,11 +159,15 @@ def version(imports: Sequence[StoredImport], month: str, order: SourceOrder = NO
     return hashlib.sha256("\n".join([*rule, *hashes]).encode()).hexdigest()
 
 
-def workouts_version(imports: Sequence[StoredImport], month: str) -> str:
-    """A hash of the workouts of `month`, of all imports."""
+def workouts_version(
+    imports: Sequence[StoredImport], month: str, order: SourceOrder = NO_ORDER
+) -> str:
+    """A hash of the workouts of `month`, of all imports, and of the `order` that ranks them."""
     files = [each.file(workouts_file(month)) for each in imports]
     hashes = sorted(file.sha256 for file in files if file is not None)
-    return hashlib.sha256("\n".join(["workouts", *hashes]).encode()).hexdigest()
+    # A single import, or none, has nothing to be preferred to.
+    rule = order.of_all() if len(hashes) > 1 else []
+    return hashlib.sha256("\n".join(["workouts", *rule, *hashes]).encode()).hexdigest()
 
 
 def read_merged(

@@ -300,8 +300,8 @@ class Imports:
             yield from each.read_workouts(month)
 
     def workouts_version(self, month: str) -> str:
-        """A hash of what `read_workouts` gives for `month`."""
-        return import_store.workouts_version(stored_imports(self._root), month)
+        """A hash of what `read_workouts` gives for `month`, and of the preferred sources."""
+        return import_store.workouts_version(stored_imports(self._root), month, self._order)
 
     def origins(self, user: str, month: str) -> Iterator[DayOrigins]:
         """Which import each value of the days of a user is from, by day.

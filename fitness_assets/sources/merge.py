@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from fitness_assets.record import wear
 from fitness_assets.record.raw import FULL_SCHEMA, RANGES, SLEEP_SPAN, SLEEP_STAGES, TRAITS
 from fitness_assets.sources.derived import DERIVED, is_derived
-from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
+from fitness_assets.sources.preferred import NO_ORDER, OF_DEVICE, SourceOrder
 
 #: An optional column of the input: the number of the import that a record is from.
 ORIGIN = "_origin"
@@ -36,8 +36,6 @@ VALUES = tuple(
 )
 
 _KEY = ("user_id", "date")
-# The end of the names of sources that are files of a device.
-_OF_DEVICE = "_fit$"
 # A value of these means nothing without the value of the other column in the same record.
 _BELONGS_TO = {"calories_kind": "calories_burned"}
 
@@ -281,7 +279,7 @@ def _is_of(records: pa.Table, source: str) -> _Mask:
 
 def _families(records: pa.Table) -> pa.ChunkedArray:
     """The sources, with files of a device under the name of its service."""
-    return pc.replace_substring_regex(records["source"], _OF_DEVICE, "")
+    return pc.replace_substring_regex(records["source"], OF_DEVICE, "")
 
 
 def _last_rows(mask: _Mask, starts: _Rows) -> _Rows:

@@ -1,9 +1,13 @@
-"""Which sources are preferred where imports have different values of a measure of a day."""
+"""Which sources are preferred where imports have different values of a day or a workout."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from fitness_assets.errors import SettingsError
+
+#: The end of the names of sources that are files of a device.
+OF_DEVICE = "_fit$"
 
 _VARIABLE = "FITNESS_SOURCE_ORDER"
 
@@ -29,6 +33,17 @@ class SourceOrder:
         """The formats that are preferred for this measure alone, the best first."""
         pairs = [entry.rpartition(":") for entry in self.entries]
         return [name for of, _, name in pairs if of == measure]
+
+    def rank(self, source: str | None) -> int:
+        """The place of `source` among those that are preferred for all measures, 0 for the best.
+
+        Files of a device (``garmin_fit``) have the place of their service too. Sources without a
+        place come last.
+        """
+        preferred = self.of_all()
+        names = {source, re.sub(OF_DEVICE, "", source or "")}
+        places = (place for place, name in enumerate(preferred) if name in names)
+        return next(places, len(preferred))
 
     def check(self, formats: Collection[str], measures: Collection[str]) -> None:
         """Raise SettingsError if an entry names no format or no measure."""

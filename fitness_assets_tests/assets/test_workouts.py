@@ -1,6 +1,7 @@
 """The asset `workouts`: from imports of several devices to one row a workout, month by month."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -88,6 +89,24 @@ def test_workouts_of_two_devices_are_one_row(
     assert (second["heart_rate_avg"], second["heart_rate_max"]) == (104.0, None)
 
 
+def test_the_order_of_sources_decides_and_a_changed_order_makes_months_of_several_imports_stale(
+    settings: Settings, instance: dg.DagsterInstance, tmp_path: Path
+) -> None:
+    strava = tmp_path / "strava" / "activities.csv"
+    strava.parent.mkdir()
+    strava.write_text(STRAVA)
+    add(settings, strava)
+    for month in MONTHS:
+        run(settings, instance, month)
+    ordered = replace(settings, source_order=("strava", "whoop"))
+    may = Partition("workouts", "2023-05")
+    assert stale(ordered) == {may: "workout_source/2023-05 changed"}
+    run(ordered, instance, "2023-05")
+    assert stale(ordered) == {}
+    first, _ = Workspace.of(ordered).workouts.scan(["2023-05"]).table.to_pylist()
+    assert (first["minutes"], first["heart_rate_avg"]) == (29.0, 104.0), "the times of Strava"
+
+
 def test_a_month_without_workouts_is_stored_empty(
     settings: Settings, instance: dg.DagsterInstance
 ) -> None:
@@ -137,7 +156,7 @@ def test_a_month_that_fails_a_blocking_check_is_not_published(
     run(settings, instance, "2023-05")
     lake = Workspace.of(settings).workouts
     version = lake.published("2023-05").data_version
-    monkeypatch.setattr(etl, "deduplicate", lambda rows: rows.take([0, 0]))
+    monkeypatch.setattr(etl, "deduplicate", lambda rows, _: rows.take([0, 0]))
     with pytest.raises(QualityError, match=r"2023-05 is not published.*distinct_workouts"):
         run(settings, instance, "2023-05")
     assert lake.published("2023-05").data_version == version

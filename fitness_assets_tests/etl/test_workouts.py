@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, datetime
+from itertools import permutations
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from fitness_assets.etl.quality import run_checks
 from fitness_assets.etl.workout_checks import WORKOUT_CHECKS, CheckedWorkouts
 from fitness_assets.etl.workouts import deduplicate, plausible, repeated
 from fitness_assets.record.workouts import SCHEMA
+from fitness_assets.sources.preferred import SourceOrder
 from fitness_assets_tests.support.workout_rows import row, table
 
 JANUARY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -82,6 +84,51 @@ def test_of_rows_that_know_as_much_the_last_delivery_is_kept() -> None:
     assert kept(first, {**second, "ingested_at": None}) == [(60.0, "strava")]
 
 
+@pytest.mark.parametrize(
+    ("order", "source"),
+    [
+        ((), "whoop"),
+        (("strava",), "strava"),
+        (("whoop", "strava"), "whoop"),
+        (("polar",), "whoop"),
+        (("garmin",), "garmin_fit"),
+        (("garmin", "garmin_fit", "strava"), "garmin_fit"),
+        (("garmin_fit", "strava"), "garmin_fit"),
+        (("strava", "garmin_fit"), "strava"),
+        (("sleep_hours:strava",), "whoop"),
+    ],
+)
+def test_the_order_of_sources_decides_between_rows_that_know_as_much(
+    order: tuple[str, ...], source: str
+) -> None:
+    found = [
+        row(0, 60, source="strava", distance_km=5.0),
+        row(2, 58, source="garmin_fit", distance_km=5.1),
+        row(1, 59, source="whoop", distance_km=5.2),
+    ]
+    # The last of them was delivered last.
+    found = [{**each, "ingested_at": JANUARY.replace(day=day)} for day, each in enumerate(found, 1)]
+    expected = next(each for each in found if each["source"] == source)
+    for delivered in permutations(found):
+        (kept_row,) = deduplicate(table(*delivered), SourceOrder(order).rank).to_pylist()
+        assert kept_row == expected
+
+
+def test_a_preferred_row_is_filled_from_a_fuller_one() -> None:
+    watch = row(0, 60, source="whoop", heart_rate_avg=148.0, heart_rate_max=171.0)
+    phone = row(2, 55, source="strava", distance_km=10.2)
+    for delivered in permutations([watch, phone]):
+        found = deduplicate(table(*delivered), SourceOrder(("strava",)).rank).to_pylist()
+        assert found == [
+            {
+                **phone,
+                "heart_rate_avg": 148.0,
+                "heart_rate_max": 171.0,
+                "source": "strava, whoop",
+            }
+        ]
+
+
 rows = st.builds(
     row,
     st.integers(0, 300),
@@ -106,8 +153,12 @@ def test_any_rows_become_distinct_workouts_in_any_order(
     assert starts.issuperset(
         zip(*(result[n].to_pylist() for n in ("user_id", "start")), strict=True)
     )
+    preferred = SourceOrder(("whoop",)).rank
+    of_whoop = deduplicate(table(*found), preferred)
+    assert repeated(of_whoop) == 0
     order.shuffle(found)
     assert deduplicate(table(*found)).equals(result)
+    assert deduplicate(table(*found), preferred).equals(of_whoop)
 
 
 def test_values_out_of_range_are_null_and_rows_without_a_plausible_length_left_out() -> None:

@@ -20,6 +20,7 @@ from fitness_assets_tests.support.whoop import write_workouts
 DELIVERED = datetime(2024, 1, 1, tzinfo=UTC)
 RUN = "2023-04-30 23:30:00,42,Running,455,171,148,6200"
 WALK = "2023-05-02 12:30:00,30,Walking,130,,,"
+SHORT = "2023-05-02 18:30:00,25,Running,230,,,"
 OTHER = "2023-05-03 12:30:00,20,,,,,"
 
 
@@ -68,6 +69,25 @@ def test_workouts_are_stored_by_the_month_of_their_local_start(
     assert [(row["date"], row["activity_type"]) for row in days] == [
         (date(2023, 5, 2), "walking"),
         (date(2023, 5, 3), None),
+    ]
+
+
+@pytest.mark.parametrize("days_first", [True, False])
+def test_the_longest_workout_is_the_activity_of_a_day_without_a_label(
+    tmp_path: Path, imports: Imports, days_first: bool
+) -> None:
+    days = tmp_path / "days.csv"
+    days.write_text(
+        "user_id,date,steps,activity_type\nanna,2023-05-02,9000,\nanna,2023-05-03,4000,Yoga\n"
+    )
+    workouts = write_workouts(tmp_path / "workouts.csv", WALK, SHORT)
+    both = [(days, ImportOptions()), (workouts, ImportOptions(user="anna"))]
+    for path, options in both if days_first else reversed(both):
+        imports.add(path, options)
+    found = [row for batch in imports.read("2023-05") for row in batch.to_pylist()]
+    assert [(row["steps"], row["activity_type"]) for row in found] == [
+        (9000, "walking"),
+        (4000, "yoga"),
     ]
 
 
