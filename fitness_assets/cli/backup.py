@@ -5,88 +5,81 @@ from pathlib import Path
 import click
 
 from fitness_assets.cli.terminal import say
-from fitness_assets.declarations import declarations
 from fitness_assets.settings import Settings
 
-#: What cannot be computed again.
-_SOURCES = ("imports", "people", "dagster/dagster.yaml")
-_RAW = ("lake/raw_telemetry",)
-#: The raw records, and what can be computed again from them.
-_ALL = ("lake", "models", "reports", "releases", "releases-people")
-_FOLDER = click.Path(file_okay=False, path_type=Path)
-
-#: Of the folders of one machine: a restored home has its own.
-_OF_MACHINE = {
-    "FITNESS_HOME",
-    "DAGSTER_HOME",
-    "FITNESS_RELEASE_SOURCE",
-    "FITNESS_RELEASE_CACHE",
-    "JAVA_HOME",
-}
-
-
-def _variables(settings: Settings) -> dict[str, str]:
-    """The settings that the environment sets, by variable, without secrets."""
-    environment = settings.environment()
-    return {
-        each.variable: environment[each.variable]
-        for each in declarations(Settings).values()
-        if each.variable not in _OF_MACHINE and not each.secret and environment.get(each.variable)
-    }
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.argument("to", type=_FOLDER)
+@click.argument("to")
 @click.option("--all", "everything", is_flag=True, help="Include what can be computed again.")
 @click.option("--verify", is_flag=True, help="Read the whole backup afterwards.")
-def backup(to: Path, everything: bool, verify: bool) -> None:
-    """Back up the home to the folder TO: imports, keys, raw records and settings.
+@click.option(
+    "--encrypt-to",
+    "recipients",
+    metavar="RECIPIENT",
+    multiple=True,
+    help="Encrypt for the owner of this public key (age1… or SSH); can be repeated.",
+)
+@click.option(
+    "--passphrase-file",
+    type=_FILE,
+    help="Encrypt with the passphrase in the first line of this file.",
+)
+def backup(
+    to: str,
+    everything: bool,
+    verify: bool,
+    recipients: tuple[str, ...],
+    passphrase_file: Path | None,
+) -> None:
+    """Back up the home to TO: imports, keys, raw records and settings.
 
-    Only contents that the folder lacks are copied. The folder holds the newest backup only. It is
-    not encrypted: whoever can read it can read the data, and the key of the pseudonyms.
+    TO is a folder, or the URL of an object store: s3://bucket/prefix, gs://… or az://…. Only
+    contents that it lacks are copied. It holds the newest backup only. Without encryption, whoever
+    can read it can read the data, and the key of the pseudonyms. Later backups to the same place
+    are encrypted as the first one was.
     """
+    if recipients and passphrase_file:
+        raise click.UsageError("name recipients or a passphrase, not both")
     settings = Settings.from_env()
-    from fitness_assets import clock
-    from fitness_assets.errors import FitnessError
-    from fitness_assets.formatting import plural, size
-    from fitness_assets.storage.backup import BackupFolder
+    from fitness_assets.cli.backup_runs import BackupOptions, back_up
+    from fitness_assets.storage.backup_encryption import Protection, read_passphrase
 
-    if to.resolve().is_relative_to(settings.home.resolve()):
-        raise FitnessError(f"{to} is inside the home {settings.home}; a backup belongs elsewhere")
-    parts = (*_SOURCES, *(_ALL if everything else _RAW))
-    if not any((settings.home / part).exists() for part in parts):
-        raise FitnessError(f"{settings.home} holds nothing to back up")
-    folder = BackupFolder(to)
-    made, added = folder.write(settings.home, parts, _variables(settings), clock.now())
-    if verify:
-        folder.verify(made)
-    verified = ", verified" if verify else ""
-    say(
-        f"{to} holds {plural(len(made.files), 'file')}, {size(made.bytes)}, of which {size(added)} "
-        f"are new{verified}"
-    )
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+    options = BackupOptions(everything, verify, Protection(recipients, passphrase))
+    back_up(settings, to, options)
 
 
 @click.command()
-@click.argument("source", metavar="FROM", type=_FOLDER)
-def restore(source: Path) -> None:
-    """Restore the backup in the folder FROM into the home, which must be empty.
+@click.argument("source", metavar="FROM")
+@click.option(
+    "--identity",
+    "identities",
+    type=_FILE,
+    multiple=True,
+    help="File with a key that the backup is encrypted to, of age or SSH; can be repeated.",
+)
+@click.option("--passphrase-file", type=_FILE, help="File with the passphrase of the backup.")
+@click.option(
+    "--forgotten",
+    type=_FILE,
+    help="people/forgotten.json of a later home: its users are removed from what is restored.",
+)
+def restore(
+    source: str,
+    identities: tuple[Path, ...],
+    passphrase_file: Path | None,
+    forgotten: Path | None,
+) -> None:
+    """Restore the backup in FROM, a folder or URL, into the home, which must be empty.
 
     Everything is verified. `fitness backfill` then computes the rest, with the same data versions.
     """
     settings = Settings.from_env()
-    from fitness_assets.formatting import plural, size
-    from fitness_assets.storage.backup import BackupFolder
+    from fitness_assets.cli.restore_runs import restore_home
+    from fitness_assets.storage.backup_encryption import Secrets, read_passphrase
 
-    folder = BackupFolder(source)
-    found = folder.read()
-    folder.restore(found, settings.home)
-    say(
-        f"restored {plural(len(found.files), 'file')}, {size(found.bytes)}, of "
-        f"{found.made:%Y-%m-%d %H:%M} UTC into {settings.home}"
-    )
-    now = _variables(settings)
-    for variable, value in sorted(found.settings.items()):
-        if now.get(variable) != value:
-            say(f"the home that was backed up had {variable}={value}")
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+    restore_home(settings, source, Secrets(identities, passphrase), forgotten)
     say("run `fitness backfill` to compute the rest")

@@ -15,6 +15,7 @@ import click
 from filelock import FileLock, Timeout
 
 from fitness_assets import clock, months
+from fitness_assets.cli.backup_runs import update_backups
 from fitness_assets.cli.run_report import run_and_report, run_stale_and_report
 from fitness_assets.cli.runs import select_assets
 from fitness_assets.cli.subject import Subject, find_user, users_of
@@ -85,6 +86,11 @@ def forget_user(settings: Settings, name: str) -> bool:
         rewrite_records(instance, settings.dagster_home, traces)
         problems += list(search_servers(instance, traces))
         unreachable = unreachable_records(instance)
+    unreachable += [
+        f"{backup}; run `fitness backup` to it again, and keep a copy of "
+        f"{settings.home / 'people' / 'forgotten.json'} for its restore"
+        for backup in update_backups(settings)
+    ]
     problems += [where for folder in _folders(settings) for where in search(folder, traces)]
     _report(settings, traces, unreachable, problems)
     if not problems:
@@ -328,13 +334,13 @@ def _remove_uploads(workspace: Workspace, not_uploaded: set[str]) -> list[str]:
 
 
 def _report(settings: Settings, traces: Traces, records: list[str], problems: list[str]) -> None:
-    """Print what is left, and what cannot be reached from here, such as `records` of Dagster."""
+    """Print what is left, and what cannot be reached from here: `records`, and what others keep."""
     for problem in problems:
         say(f"left: {problem}", err=True)
     unreachable = [
         "downloads and mirrors of earlier releases, which keep what they had",
         "exports outside of this home",
-        "backups; `fitness backup` to the same folder deletes what the home no longer has",
+        "copies of backups, and versions that an object store keeps of what was deleted",
     ]
     if settings.drive_folder is not None:
         unreachable.append("revisions that Google Drive keeps of files that were replaced")

@@ -65,10 +65,7 @@ def find_user(settings: Settings, workspace: Workspace, name: str) -> Subject:
                 folders.append(folder)
                 # Known by pseudonym only, the user gets the name of the folder as well.
                 ids |= theirs
-    stored = {user for each in configured_imports(settings).all() for user in each.users}
-    for lake in (workspace.raw, workspace.daily, workspace.workouts):
-        for month in lake.months():
-            stored |= users_of(lake, month) or set()
+    stored = stored_users(settings, workspace)
     normalized = {_normalized(each) for each in ids}
     found = {each for each in stored if each in ids or _normalized(each) in normalized}
     return Subject(
@@ -77,6 +74,15 @@ def find_user(settings: Settings, workspace: Workspace, name: str) -> Subject:
         folders=folders,
         is_unfinished=pseudonyms.is_unfinished(*ids),
     )
+
+
+def stored_users(settings: Settings, workspace: Workspace) -> set[str]:
+    """The ids of all users in imports and in the lake."""
+    stored = {user for each in configured_imports(settings).all() for user in each.users}
+    for lake in (workspace.raw, workspace.daily, workspace.workouts):
+        for month in lake.months():
+            stored |= users_of(lake, month) or set()
+    return stored
 
 
 def users_of(lake: Lake[TableInfo], month: str) -> set[str] | None:

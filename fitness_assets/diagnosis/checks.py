@@ -35,6 +35,7 @@ def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, F
         "version": lambda: home.check_version(settings),
         "stored data": lambda: home.check_manifests(settings, found),
         "locks": lambda: home.check_locks(settings, found),
+        "backups": lambda: home.check_backups(settings),
         "staging": lambda: home.check_staging(found),
         "dagster.yaml": lambda: records.check_dagster_settings(settings),
         "daemon": lambda: records.check_daemon(settings),

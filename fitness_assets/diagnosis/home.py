@@ -19,6 +19,7 @@ from fitness_assets.orchestration.locks import SERVE_LOCK
 from fitness_assets.settings import Settings
 from fitness_assets.sources.import_store import stored_import
 from fitness_assets.storage.backup import RESTORING
+from fitness_assets.storage.backup_records import BackupRecords
 from fitness_assets.storage.models import FORMAT
 from fitness_assets.storage.publication import LOCK, MANIFEST, STAGING, read_manifest
 from fitness_assets.workspace import Workspace
@@ -248,6 +249,27 @@ def _holders(path: Path) -> Iterator[psutil.Process]:
         pid, file = words[4], words[5]
         if file.rpartition(":")[2] == inode and psutil.pid_exists(int(pid)):
             yield psutil.Process(int(pid))
+
+
+def check_backups(settings: Settings) -> Iterator[Finding]:
+    """When the home was backed up, and whether a backup has forgotten users."""
+    records = BackupRecords(settings.home).all()
+    made = {place: each.made for place, each in records.items() if each.made}
+    for place in sorted(place for place, each in records.items() if each.is_behind):
+        yield warning(
+            f"the backup in {place} has users who were forgotten",
+            f"run `fitness backup {place}` once it can be reached, or destroy it",
+        )
+    if made:
+        place, last = max(made.items(), key=lambda item: item[1])
+        yield ok(f"the last backup is of {last:%Y-%m-%d %H:%M} UTC, in {place}")
+    elif any((settings.home / "imports").glob(f"*/{MANIFEST}")):
+        yield warning(
+            "there are imports, and no backup",
+            "run `fitness backup TO`, with a folder on another disk or an object store",
+        )
+    else:
+        yield ok("nothing needs a backup")
 
 
 def check_staging(home: Home) -> Iterator[Finding]:

@@ -129,6 +129,31 @@ class Pseudonyms:
             content = documents.encode(self._forgotten().including(users))
             write_atomically(self._folder / _FORGOTTEN, content)
 
+    def forget_those_of(self, list_file: Path) -> None:
+        """Import no data of the users in the list of another state of the same home.
+
+        Parameters
+        ----------
+        list_file : Path
+            A copy of its list, ``people/forgotten.json``.
+
+        Raises
+        ------
+        SourceError
+            If it is the list of another home.
+        StorageError
+            If it cannot be read.
+        """
+        other = _read_forgotten(list_file)
+        with locked(self._folder):
+            own = self._forgotten()
+            if own.hashes and own.salt != other.salt:
+                raise SourceError(f"{list_file} is the list of another home than the backup")
+            merged = msgspec.structs.replace(
+                other, hashes=sorted({*own.hashes, *other.hashes}), unfinished=own.unfinished
+            )
+            write_atomically(self._folder / _FORGOTTEN, documents.encode(merged))
+
     def finish_forgetting(self, *users: str) -> None:
         """Record that nothing of `users` is left."""
         with locked(self._folder):
@@ -155,13 +180,7 @@ class Pseudonyms:
         path = self._folder / _FORGOTTEN
         if not path.exists():
             return _Forgotten(salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[])
-        content = path.read_bytes()
-        if content.lstrip().startswith(b"["):
-            ids = documents.decode(content, list[str], str(path), _MAX_FORGOTTEN_BYTES)
-            return _Forgotten(
-                salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[]
-            ).including(ids)
-        return documents.decode(content, _Forgotten, str(path), _MAX_FORGOTTEN_BYTES)
+        return _read_forgotten(path)
 
     def _key(self) -> bytes:
         path = self._folder / _KEY
@@ -180,3 +199,13 @@ class Pseudonyms:
             file.flush()
             os.fsync(file.fileno())
         staged.replace(path)
+
+
+def _read_forgotten(path: Path) -> _Forgotten:
+    content = path.read_bytes()
+    if content.lstrip().startswith(b"["):
+        ids = documents.decode(content, list[str], str(path), _MAX_FORGOTTEN_BYTES)
+        return _Forgotten(salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[]).including(
+            ids
+        )
+    return documents.decode(content, _Forgotten, str(path), _MAX_FORGOTTEN_BYTES)

@@ -1,24 +1,28 @@
-"""Backups of a home in a folder: files by the hash of their content, and a manifest.
+"""Backups of a home: files by the hash of their content, and a manifest.
 
-A backup adds the contents that the folder lacks, replaces the manifest, and then deletes the
+A backup adds the contents that the place lacks, replaces the manifest, and then deletes the
 contents that no file has any more. Wherever it is killed, the manifest names whole files. The
-folder holds one backup, the newest, so that what was removed from the home is removed from it too.
+place holds one backup, the newest, so that what was removed from the home is removed from it too.
+
+An encrypted backup has ``backup.age`` instead of ``backup.json``, and its key in ``key.age``.
 """
 
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import msgspec
 from filelock import Timeout
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import documents
+from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets, Sink
+from fitness_assets.storage.backup_places import Place, staged_file
 from fitness_assets.storage.publication import (
     LOCK,
     MANIFEST,
@@ -30,8 +34,12 @@ from fitness_assets.storage.publication import (
 
 FORMAT = 1
 _NAME = "backup.json"
+_ENCRYPTED = "backup.age"
+_KEY = "key.age"
 _CONTENTS = "contents"
 _MAX_BYTES = 500_000_000
+_MAX_KEY_BYTES = 100_000
+_CHUNK = 1 << 20
 #: In the home while it is restored.
 RESTORING = "restoring.json"
 
@@ -64,11 +72,14 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     settings : dict of str to str
         The settings of the home that were set, without secrets, by variable.
     files : tuple of BackupFile
+    everything : bool
+        Whether what can be computed again is included.
     """
 
     made: datetime
     settings: Mapping[str, str]
     files: tuple[BackupFile, ...]
+    everything: bool = False
     format: int = FORMAT
 
     @property
@@ -77,16 +88,57 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
         return sum(file.bytes for file in self.files)
 
 
-class BackupFolder:
-    """A folder that holds the backup of a home.
+class BackupStore:
+    """A place that holds the backup of a home.
 
     Parameters
     ----------
-    root : Path
+    place : Place
+    key : BackupKey, optional
+        Of a backup that is encrypted. It can be set later.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, place: Place, key: BackupKey | None = None) -> None:
+        self.place = place
+        self.key = key
+
+    def is_encrypted(self) -> bool | None:
+        """Whether the backup is encrypted; None if there is none.
+
+        Raises
+        ------
+        StorageError
+            If the place holds something else than a backup.
+        """
+        names = self.place.first_names()
+        if _ENCRYPTED in names:
+            return True
+        if _NAME in names:
+            return False
+        # The first backup was killed, and what it left has nothing that names it.
+        if names - {_CONTENTS, _KEY}:
+            raise StorageError(f"{self.place.name} holds something else than a backup")
+        return None
+
+    def unlock(self, secrets: Secrets) -> None:
+        """Set the key of an encrypted backup, by secrets of who may restore it.
+
+        Raises
+        ------
+        StorageError, SettingsError
+            As `BackupKey.unwrap`.
+        """
+        name = f"{self.place.name}/{_KEY}"
+        content = self.place.read(_KEY, _MAX_KEY_BYTES)
+        if content is None:
+            raise StorageError(f"{name}, the key of the backup, is missing")
+        self.key = BackupKey.unwrap(content, secrets, name)
+
+    def protect(self, key: BackupKey, protection: Protection) -> None:
+        """Use a new key, for a place without a backup."""
+        with self.place.locked(()):
+            self.place.write(_KEY, key.wrap(protection))
+        self.key = key
 
     def read(self) -> Backup:
         """The manifest.
@@ -94,14 +146,15 @@ class BackupFolder:
         Raises
         ------
         StorageError
-            If there is none, it cannot be read, or a newer version wrote it.
+            If there is none, it cannot be read or decrypted, or a newer version wrote it.
         """
-        path = self.root / _NAME
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            raise StorageError(f"{self.root} holds no backup") from None
-        backup = documents.decode(content, Backup, str(path), _MAX_BYTES)
+        path = f"{self.place.name}/{self._manifest}"
+        content = self.place.read(self._manifest, _MAX_BYTES)
+        if content is None:
+            raise StorageError(f"{self.place.name} holds no backup")
+        if self.key:
+            content = self.key.decrypt_bytes(content, path)
+        backup = documents.decode(content, Backup, path, _MAX_BYTES)
         if backup.format != FORMAT:
             raise StorageError(f"{path} has format {backup.format}; this version reads {FORMAT}")
         for file in backup.files:
@@ -111,49 +164,64 @@ class BackupFolder:
         return backup
 
     def write(
-        self, home: Path, parts: Sequence[str], settings: Mapping[str, str], made: datetime
+        self,
+        home: Path,
+        parts: Sequence[str],
+        settings: Mapping[str, str],
+        made: datetime,
+        *,
+        everything: bool = False,
     ) -> tuple[Backup, int]:
         """Back up the files and folders `parts` of `home`; return the manifest and new bytes.
 
         Raises
         ------
         StorageError
-            If the folder holds something else than a backup, or a folder of the home is being
-            written all the time.
+            If another process writes to the place, or a file of the home is being written all the
+            time.
         """
-        if self.root.exists() and not self._is_ours():
-            raise StorageError(f"{self.root} holds something else than a backup")
-        self.root.mkdir(parents=True, exist_ok=True)
-        self.root.chmod(0o700)
-        with _reporting_busy_folders(), locked(self.root):
-            before = set(self._stored())
-            files = tuple(self._add(home, path) for path in _files(home, parts))
-            added = {file.sha256: file.bytes for file in files if file.sha256 not in before}
-            backup = Backup(made=made, settings=settings, files=files)
+        place = self.place
+        with place.locked((_NAME, _ENCRYPTED)):
+            before = place.stored(_CONTENTS)
+            files = tuple(self._add(home, path, before) for path in _files(home, parts))
+            backup = Backup(made=made, settings=settings, files=files, everything=everything)
+            content = documents.encode(backup)
             reached("files moved")
-            write_atomically(self.root / _NAME, documents.encode(backup), 0o600)
-            reached("manifest replaced")
-            for digest in set(self._stored()) - {file.sha256 for file in files}:
-                self._content(digest).unlink()
-            for left in self.root.rglob(f"{STAGING}*"):
-                left.unlink()
-        return backup, sum(added.values())
+            place.publish(self._manifest, self.key.encrypt_bytes(content) if self.key else content)
+            needed = {self._content(file.sha256): file for file in files}
+            stored = place.stored(_CONTENTS).keys()
+            if lost := needed.keys() - stored:
+                raise StorageError(
+                    f"{place.name}/{min(lost)} was deleted by another process; run the command "
+                    "again once it has ended"
+                )
+            place.delete(sorted(stored - needed.keys()))
+        return backup, sum(file.bytes for name, file in needed.items() if name not in before)
 
     def verify(self, backup: Backup) -> None:
         """Raise StorageError unless each content is there with its hash."""
         for file in backup.files:
-            self._check(file)
+            found = _Hash()
+            try:
+                self._receive(file, found)
+            except StorageError as error:
+                raise StorageError(f"{error}; it is the content of {file.path}") from None
+            if found.hexdigest() != file.sha256:
+                raise StorageError(
+                    f"{self._path(file)}, the content of {file.path}, is damaged; delete it, and "
+                    "run `fitness backup` again"
+                )
 
     def restore(self, backup: Backup, home: Path) -> None:
         """Write the files of a backup into `home`, which is empty.
 
-        A restore that was interrupted is continued.
+        A restore that was interrupted is continued. The file `RESTORING` in the home says that it
+        is not complete, until `finish_restore`.
 
         Raises
         ------
         StorageError
-            If `home` holds anything else, or a content differs from its hash. Then the home is not
-            complete, and says so by the file `RESTORING`.
+            If `home` holds anything else, or a content differs from its hash.
         """
         marker = home / RESTORING
         if home.exists() and any(home.iterdir()) and not marker.exists():
@@ -162,68 +230,112 @@ class BackupFolder:
             )
         self.verify(backup)
         home.mkdir(parents=True, exist_ok=True)
-        write_atomically(marker, documents.encode({"from": str(self.root.absolute())}))
+        write_atomically(marker, documents.encode({"from": self.place.name}))
         for file in backup.files:
             target = home / file.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            if _copy(self._content(file.sha256), target) != file.sha256:
-                raise StorageError(f"{target} differs from the backup after it was copied")
+            self._write(file, target)
             target.chmod(file.mode)
         reached("files moved")
-        marker.unlink()
 
-    def _is_ours(self) -> bool:
-        names = {path.name for path in self.root.iterdir()}
-        return not names or _CONTENTS in names or _NAME in names or names == {LOCK}
+    @property
+    def _manifest(self) -> str:
+        return _ENCRYPTED if self.key else _NAME
 
-    def _stored(self) -> Iterator[str]:
-        for path in (self.root / _CONTENTS).glob("*/*"):
-            if _is_digest(path.name):
-                yield path.name
+    def _content(self, sha256: str) -> str:
+        """The name of a content at the place."""
+        name = self.key.name_of(sha256) if self.key else sha256
+        return f"{_CONTENTS}/{name[:2]}/{name}"
 
-    def _content(self, digest: str) -> Path:
-        return self.root / _CONTENTS / digest[:2] / digest
+    def _path(self, file: BackupFile) -> str:
+        return f"{self.place.name}/{self._content(file.sha256)}"
 
-    def _add(self, home: Path, path: Path) -> BackupFile:
+    def _add(self, home: Path, path: Path, before: Mapping[str, int]) -> BackupFile:
         """Store the content of a file unless it is stored."""
         state = path.stat()
         digest = _sha256(path)
-        target = self._content(digest)
-        if not target.is_file() or target.stat().st_size != state.st_size:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if _copy(path, target) != digest:
-                target.unlink()
-                raise StorageError(f"{path} changed while it was copied; run the command again")
-            target.chmod(0o600)
-            reached("file moved")
+        size = state.st_size
+        name = self._content(digest)
+        # How much longer an encrypted content is differs each time.
+        if name not in before or (not self.key and before[name] != size):
+            with staged_file(self.place.staging or home) as staged:
+                size = self._stage(path, digest, staged)
+                self.place.add(name, staged)
         return BackupFile(
             path=path.relative_to(home).as_posix(),
             sha256=digest,
-            bytes=target.stat().st_size,
+            bytes=size,
             mode=state.st_mode & 0o777,
         )
 
-    def _check(self, file: BackupFile) -> None:
-        path = self._content(file.sha256)
-        try:
-            found = _sha256(path)
-        except FileNotFoundError:
-            raise StorageError(f"{path}, the content of {file.path}, is missing") from None
-        if found != file.sha256:
-            raise StorageError(
-                f"{path}, the content of {file.path}, is damaged; delete it, and run "
-                "`fitness backup` again"
-            )
+    def _stage(self, path: Path, digest: str, staged: Path) -> int:
+        """Copy or encrypt a file; return the bytes that were read."""
+        with path.open("rb") as file, staged.open("wb") as target:
+            source = _Hashed(file)
+            if self.key:
+                self.key.encrypt(source, target)
+            else:
+                shutil.copyfileobj(source, target, _CHUNK)
+        if source.sha256.hexdigest() != digest:
+            raise StorageError(f"{path} changed while it was copied; run the command again")
+        return source.bytes
+
+    def _receive(self, file: BackupFile, target: Sink) -> None:
+        """Read the content of a file, decrypted."""
+        chunks = self.place.chunks(self._content(file.sha256))
+        if self.key:
+            self.key.decrypt(chunks, target, self._path(file))
+        else:
+            for chunk in chunks:
+                target.write(chunk)
+
+    def _write(self, file: BackupFile, target: Path) -> None:
+        """Write a file of the home, so that `target` is whole or not there."""
+        with staged_file(target.parent) as staged:
+            with staged.open("wb") as copied:
+                self._receive(file, copied)
+                copied.flush()
+                os.fsync(copied.fileno())
+            if _sha256(staged) != file.sha256:
+                raise StorageError(f"{target} differs from the backup after it was copied")
+            staged.replace(target)
 
 
-@contextmanager
-def _reporting_busy_folders() -> Iterator[None]:
-    try:
-        yield
-    except Timeout as error:
-        raise StorageError(
-            f"{error.lock_file} is held by another process; run the command again once it has ended"
-        ) from None
+def finish_restore(home: Path) -> None:
+    """Remove the file that says that `home` is not complete."""
+    (home / RESTORING).unlink()
+
+
+class _Hash:
+    """Receives content, and keeps its hash only."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+
+    def write(self, content: bytes, /) -> int:
+        self._sha256.update(content)
+        return len(content)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+    def hexdigest(self) -> str:
+        return self._sha256.hexdigest()
+
+
+class _Hashed:
+    """Reads a file, and hashes what was read."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.bytes = 0
+
+    def read(self, size: int = -1, /) -> bytes:
+        content = self._file.read(size)
+        self.sha256.update(content)
+        self.bytes += len(content)
+        return content
 
 
 def _files(home: Path, parts: Sequence[str]) -> Iterator[Path]:
@@ -237,29 +349,17 @@ def _files(home: Path, parts: Sequence[str]) -> Iterator[Path]:
         for folder, folders, files in os.walk(home / part):
             folders[:] = sorted(name for name in folders if not name.startswith(STAGING))
             here = Path(folder)
-            with locked(here) if MANIFEST in files else nullcontext():
-                for path in sorted(here.iterdir()):
-                    hidden = path.name.startswith(STAGING) or path.suffix == ".lock"
-                    if path.is_file() and not hidden and path.name != LOCK:
-                        yield path
-
-
-def _copy(source: Path, target: Path) -> str:
-    """Copy a file, so that `target` is whole or not there; return the SHA-256 of the copy."""
-    with (
-        source.open("rb") as content,
-        tempfile.NamedTemporaryFile(dir=target.parent, prefix=STAGING, delete=False) as copied,
-    ):
-        try:
-            shutil.copyfileobj(content, copied, 1 << 20)
-            copied.flush()
-            os.fsync(copied.fileno())
-            digest = _sha256(Path(copied.name))
-            Path(copied.name).replace(target)
-        except BaseException:
-            Path(copied.name).unlink(missing_ok=True)
-            raise
-    return digest
+            try:
+                with locked(here) if MANIFEST in files else nullcontext():
+                    for path in sorted(here.iterdir()):
+                        hidden = path.name.startswith(STAGING) or path.suffix == ".lock"
+                        if path.is_file() and not hidden and path.name != LOCK:
+                            yield path
+            except Timeout as error:
+                raise StorageError(
+                    f"{error.lock_file} is held by another process; run the command again once it "
+                    "has ended"
+                ) from None
 
 
 def _sha256(path: Path) -> str:

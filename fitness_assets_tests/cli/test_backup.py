@@ -1,6 +1,7 @@
 """`fitness backup` and `fitness restore`, with a drill: the restored home has the same versions."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,36 +9,31 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from fitness_assets.cli import restore_runs
 from fitness_assets.cli.main import cli
+from fitness_assets.errors import StorageError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.storage.backup import RESTORING, BackupFolder
+from fitness_assets.storage.backup import RESTORING, BackupStore
+from fitness_assets.storage.backup_encryption import BackupKey
+from fitness_assets.storage.backup_places import ObjectPlace, open_place
+from fitness_assets.storage.backup_records import BackupRecords
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.tidy import two_users, write_tidy
+from fitness_assets_tests.support.backups import (
+    error_of,
+    imported_home,
+    run,
+    secret_file,
+    store_of,
+)
+from fitness_assets_tests.support.object_store import S3Server
+from fitness_assets_tests.support.tidy import write_tidy
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home with an import of two months, of which nothing is materialized."""
-    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("FITNESS_SOURCE", "exports")
-    monkeypatch.setenv("FITNESS_LAST_MONTH", "2023-05")
-    monkeypatch.setenv("FITNESS_FAILURE_WEBHOOK", "https://example.org/secret")
-    configured_imports(Settings.from_env()).add(two_users(tmp_path), ImportOptions())
-    return tmp_path / "home"
-
-
-def run(*arguments: str) -> str:
-    result = CliRunner().invoke(cli, arguments, catch_exceptions=False)
-    assert result.exit_code == 0, result.output
-    return result.output
-
-
-def error_of(*arguments: str) -> str:
-    result = CliRunner().invoke(cli, arguments)
-    assert result.exit_code == 1, result.output
-    return str(result.exception)
+    return imported_home(tmp_path, monkeypatch)
 
 
 def versions() -> dict[str, dict[str, str]]:
@@ -90,27 +86,75 @@ def test_only_new_contents_are_copied_and_those_of_no_file_deleted(
     assert len(contents(backup)) > len(before)
     (home / "people" / "pseudonyms.key").write_bytes(b"another key")
     run("backup", str(backup))
-    assert contents(backup) == {file.sha256 for file in BackupFolder(backup).read().files}
+    assert contents(backup) == {file.sha256 for file in store_of(backup).read().files}
     assert b"secret" not in (backup / "backup.json").read_bytes()
     assert backup.stat().st_mode & 0o077 == 0
 
 
-def test_a_backup_after_forgetting_a_person_has_nothing_of_the_person(
-    home: Path, tmp_path: Path
+def files_with(folder: Path, text: bytes) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
+
+
+def test_forgetting_a_person_covers_the_backups_that_can_be_reached(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
+) -> None:
+    folder, unmounted, old = (str(tmp_path / name) for name in ("backup", "disk", "old"))
+    url = object_store.use(monkeypatch)
+    run("backup", folder, "--all")
+    assert files_with(tmp_path / "backup", b"anna")
+    run("backup", unmounted)
+    run("backup", url, "--passphrase-file", str(secret_file(tmp_path, "passphrase", "open sesame")))
+    shutil.copytree(folder, old)
+    Path(unmounted).rename(tmp_path / "in a drawer")
+    anna = Workspace.of(Settings.from_env()).pseudonyms.pseudonym("anna")
+    key = BackupKey(BackupRecords(home).of(url).key or "")
+    online = BackupStore(open_place(url), key)
+    before = online.read()
+    output = run("forget", "anna", "--yes")
+    (line,) = [line for line in output.splitlines() if f"in {unmounted}" in line]
+    assert line.startswith("not reached: the backup of 20")
+    assert "holds no backup; run `fitness backup` to it again" in line
+    assert not Path(unmounted).exists()
+    assert not files_with(tmp_path / "backup", b"anna")
+    after = online.read()
+    online.verify(after)
+    assert after.made > before.made
+    assert {place for place, each in BackupRecords(home).all().items() if each.is_behind} == {
+        unmounted
+    }
+    assert f"the backup in {unmounted} has users who were forgotten" in doctor_lines("backups")
+
+    forgotten = str(home / "people" / "forgotten.json")
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "other"))
+    monkeypatch.delenv("FITNESS_SOURCE")
+    run("restore", old)
+    assert files_with(tmp_path / "other" / "imports", b"anna")
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "again"))
+    with monkeypatch.context() as failing:
+        failing.setattr(restore_runs, "forget_user", lambda *_: False)
+        assert f"{anna} is not removed" in error_of("restore", old, "--forgotten", forgotten)
+    assert (tmp_path / "again" / RESTORING).exists()
+    assert f"{anna} is in the backup and was forgotten" in run(
+        "restore", old, "--forgotten", forgotten
+    )
+    assert not (tmp_path / "again" / RESTORING).exists()
+    assert not files_with(tmp_path / "again", b"anna")
+    assert not files_with(tmp_path / "old", b"anna"), "it is a backup of this home now"
+    assert store_of(tmp_path / "old").read().settings["FITNESS_SOURCE"] == "exports"
+
+
+def test_a_backup_that_another_home_has_replaced_is_not_touched_by_forgetting(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup = tmp_path / "backup"
-
-    def with_name() -> list[Path]:
-        return [
-            path for path in backup.rglob("*") if path.is_file() and b"anna" in path.read_bytes()
-        ]
-
-    run("backup", str(backup), "--all")
-    assert with_name()
-    assert home.is_dir()
-    assert "not reached: backups; `fitness backup`" in run("forget", "anna", "--yes")
-    run("backup", str(backup), "--all")
-    assert not with_name()
+    run("backup", str(backup))
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "other"))
+    run("restore", str(backup))
+    run("backup", str(backup))
+    made = store_of(backup).read().made
+    monkeypatch.setenv("FITNESS_HOME", str(home))
+    assert "it was replaced by another command or home" in run("forget", "anna", "--yes")
+    assert store_of(backup).read().made == made
 
 
 def test_all_includes_what_can_be_computed_again(home: Path, tmp_path: Path) -> None:
@@ -120,7 +164,7 @@ def test_all_includes_what_can_be_computed_again(home: Path, tmp_path: Path) -> 
     names: dict[str, set[str]] = {}
     for option in ("--verify", "--all"):
         run("backup", str(tmp_path / "backup"), option)
-        backup = BackupFolder(tmp_path / "backup").read()
+        backup = store_of(tmp_path / "backup").read()
         names[option] = {file.path for file in backup.files}
     assert names["--all"] - names["--verify"] == {"models/any/model"}
 
@@ -140,6 +184,44 @@ def test_what_is_not_a_backup_or_not_an_empty_home_is_refused(
     assert set(home.rglob("*")) == before
     monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "none"))
     assert "nothing to back up" in error_of("backup", str(backup))
+
+
+def test_a_backup_in_an_object_store_is_incremental_and_restored(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
+) -> None:
+    url = object_store.use(monkeypatch)
+    run("backup", url, "--verify")
+    assert "of which 0 bytes are new" in run("backup", url)
+    (home / "people" / "pseudonyms.key").write_bytes(b"another key")
+    run("backup", url, "--verify")
+    store = BackupStore(open_place(url))
+    assert {name.rpartition("/")[2] for name in store.place.stored("contents")} == {
+        file.sha256 for file in store.read().files
+    }
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "new"))
+    run("restore", url)
+    key = Path("people", "pseudonyms.key")
+    assert (tmp_path / "new" / key).read_bytes() == b"another key"
+    store.place.delete(sorted(store.place.stored("contents"))[:1])
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "newer"))
+    assert "is missing; it is the content of" in error_of("restore", url)
+    assert "holds no backup" in error_of("restore", url + "/elsewhere")
+    monkeypatch.setenv("FITNESS_HOME", str(home))
+    assert "something else than a backup" in error_of("backup", url.rpartition("/")[0])
+
+
+def test_two_backups_to_an_object_store_do_not_mix(
+    home: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
+) -> None:
+    url = object_store.use(monkeypatch)
+    run("backup", url)
+    place = ObjectPlace(url)
+    assert home.is_dir()
+    with place.locked(("backup.json",)):
+        run("backup", url)
+        with pytest.raises(StorageError, match="another process backs up to"):
+            place.publish("backup.json", b"{}")
+    BackupStore(place).verify(BackupStore(place).read())
 
 
 @pytest.mark.parametrize("damage", ["is missing", "is damaged"])
@@ -174,14 +256,15 @@ def test_a_manifest_that_names_files_outside_the_home_is_refused(
 
 _KILLED = """
 import os, sys
+from fitness_assets.cli import restore_runs
 from fitness_assets.cli.main import cli
-from fitness_assets.storage import backup, publication
+from fitness_assets.storage import backup, backup_places, publication
 
 def die(point):
     if point == sys.argv[1]:
         os._exit(9)
 
-backup.reached = publication.reached = die
+backup.reached = backup_places.reached = publication.reached = die
 cli(sys.argv[2:])
 """
 
@@ -190,18 +273,19 @@ cli(sys.argv[2:])
     "point", ["file moved", "files moved", "content written", "manifest replaced"]
 )
 def test_a_backup_that_is_killed_leaves_a_whole_one(point: str, home: Path, tmp_path: Path) -> None:
-    backup = BackupFolder(tmp_path / "backup")
-    run("backup", str(backup.root))
+    folder = tmp_path / "backup"
+    backup = store_of(folder)
+    run("backup", str(folder))
     before = backup.read()
     (home / "people" / "pseudonyms.key").write_bytes(b"another key")
-    command = [sys.executable, "-c", _KILLED, point, "backup", str(backup.root)]
+    command = [sys.executable, "-c", _KILLED, point, "backup", str(folder)]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 9
     left = backup.read()
     backup.verify(left)
     assert (left.files == before.files) == (point != "manifest replaced")
-    run("backup", str(backup.root), "--verify")
-    assert contents(backup.root) == {file.sha256 for file in backup.read().files}
-    assert not list(backup.root.rglob("_staging-*"))
+    run("backup", str(folder), "--verify")
+    assert contents(folder) == {file.sha256 for file in backup.read().files}
+    assert not list(folder.rglob("_staging-*"))
 
 
 def test_a_restore_that_is_killed_is_continued(
@@ -213,15 +297,14 @@ def test_a_restore_that_is_killed_is_continued(
     command = [sys.executable, "-c", _KILLED, "files moved", "restore", str(backup)]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 9
     assert (other / RESTORING).exists()
-    assert "restore" in run_doctor()
+    assert "is not restored whole" in doctor_lines("home")
     run("restore", str(backup))
     assert not (other / RESTORING).exists()
     key = Path("people", "pseudonyms.key")
     assert (other / key).read_bytes() == (home / key).read_bytes()
 
 
-def run_doctor() -> str:
+def doctor_lines(subject: str) -> str:
     result = CliRunner().invoke(cli, ["doctor", "--quick"])
-    (line,) = [line for line in result.output.splitlines() if "not restored whole" in line]
-    assert line.startswith("fault    home")
-    return line
+    lines = [line for line in result.output.splitlines() if line.split()[1:2] == [subject]]
+    return "\n".join(lines)

@@ -1,6 +1,7 @@
 """Forgotten users in the imports, the inbox and the list of forgotten users."""
 
 import json
+import shutil
 import unicodedata
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,3 +144,23 @@ def test_rejected_files_of_a_forgotten_user_are_removed(
     removed = imports.forget_rejected({pseudonyms.pseudonym("corbin")}, traces)
     assert removed == 2, "that of corbin, and that of an unknown user"
     assert [entry.file for entry in imports.rejected()] == ["b.csv"]
+
+
+def test_the_list_of_a_later_home_is_merged_and_that_of_another_refused(tmp_path: Path) -> None:
+    older, other = Pseudonyms(tmp_path / "older"), Pseudonyms(tmp_path / "other")
+    older.forget("anna")
+    shutil.copytree(tmp_path / "older", tmp_path / "later")
+    Pseudonyms(tmp_path / "later").forget("bert")
+    older.forget("carl")
+    older.forget_those_of(tmp_path / "later" / "forgotten.json")
+    assert [*filter(older.forgotten(), ["anna", "bert", "carl", "dora"])] == [
+        "anna",
+        "bert",
+        "carl",
+    ]
+    other.forget("dora")
+    with pytest.raises(SourceError, match="is the list of another home"):
+        older.forget_those_of(tmp_path / "other" / "forgotten.json")
+    fresh = Pseudonyms(tmp_path / "fresh")
+    fresh.forget_those_of(tmp_path / "later" / "forgotten.json")
+    assert fresh.forgotten()("bert")

@@ -1,0 +1,179 @@
+"""Backups of the home to a place, and their update after a user was forgotten."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import msgspec
+
+from fitness_assets import clock
+from fitness_assets.cli.terminal import say
+from fitness_assets.declarations import declarations
+from fitness_assets.errors import FitnessError, SettingsError, StorageError
+from fitness_assets.formatting import plural, size
+from fitness_assets.settings import Settings
+from fitness_assets.storage.backup import BackupStore
+from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets
+from fitness_assets.storage.backup_places import FolderPlace, open_place
+from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
+
+#: What cannot be computed again.
+_SOURCES = ("imports", "people", "dagster/dagster.yaml")
+_RAW = ("lake/raw_telemetry",)
+#: The raw records, and what can be computed again from them.
+_ALL = ("lake", "models", "reports", "releases", "releases-people")
+
+#: Of the folders of one machine: a restored home has its own.
+_OF_MACHINE = {
+    "FITNESS_HOME",
+    "DAGSTER_HOME",
+    "FITNESS_RELEASE_SOURCE",
+    "FITNESS_RELEASE_CACHE",
+    "JAVA_HOME",
+}
+
+
+@dataclass(frozen=True)
+class BackupOptions:
+    """What a backup includes, and who may restore it."""
+
+    everything: bool = False
+    verify: bool = False
+    protection: Protection = dataclasses.field(default_factory=Protection)
+
+
+def set_variables(settings: Settings) -> dict[str, str]:
+    """The settings that the environment sets, by variable, without secrets."""
+    environment = settings.environment()
+    return {
+        each.variable: environment[each.variable]
+        for each in declarations(Settings).values()
+        if each.variable not in _OF_MACHINE and not each.secret and environment.get(each.variable)
+    }
+
+
+def back_up(
+    settings: Settings,
+    to: str,
+    options: BackupOptions,
+    variables: Mapping[str, str] | None = None,
+) -> None:
+    """Back up the home to the place `to`, and record it.
+
+    Parameters
+    ----------
+    settings : Settings
+    to : str
+        A path or URL.
+    options : BackupOptions
+    variables : mapping, optional
+        The settings to record, by variable; by default those that are set.
+
+    Raises
+    ------
+    FitnessError
+        If the home has nothing to back up, or the place cannot be written.
+    """
+    place = open_place(to)
+    home = settings.home
+    if isinstance(place, FolderPlace) and place.root.resolve().is_relative_to(home.resolve()):
+        raise FitnessError(f"{to} is inside the home {home}; a backup belongs elsewhere")
+    parts = (*_SOURCES, *(_ALL if options.everything else _RAW))
+    if not any((home / part).exists() for part in parts):
+        raise FitnessError(f"{home} holds nothing to back up")
+    store = BackupStore(place)
+    _set_key(store, BackupRecords(home), options.protection)
+    made, added = store.write(
+        home,
+        parts,
+        set_variables(settings) if variables is None else variables,
+        clock.now(),
+        everything=options.everything,
+    )
+    record = BackupRecords(home).of(place.name)
+    BackupRecords(home).put(
+        place.name,
+        msgspec.structs.replace(
+            record, made=made.made, everything=options.everything, is_behind=False
+        ),
+    )
+    if options.verify:
+        store.verify(made)
+    words = [", encrypted"] * (store.key is not None) + [", verified"] * options.verify
+    say(
+        f"{to} holds {plural(len(made.files), 'file')}, {size(made.bytes)}, of which {size(added)} "
+        f"are new{''.join(words)}"
+    )
+
+
+def _set_key(store: BackupStore, records: BackupRecords, protection: Protection) -> None:
+    """Set the key of a backup that is encrypted, or is to be.
+
+    Raises
+    ------
+    FitnessError
+        If the backup that is there is not encrypted or encrypted for others, or its key is unknown.
+    """
+    place, wanted = store.place, bool(protection.recipients) or protection.passphrase is not None
+    protection.check()
+    is_encrypted = store.is_encrypted()
+    if is_encrypted is False and wanted:
+        raise SettingsError(
+            f"{place.name} holds a backup that is not encrypted; use another place, or delete it"
+        )
+    if is_encrypted is None and wanted:
+        key = BackupKey.generate()
+        # Before the key is at the place, so that the home never lacks the key of a backup.
+        record = BackupRecord(key=key.text, recipients=protection.recipients)
+        records.put(place.name, record)
+        store.protect(key, protection)
+    elif is_encrypted:
+        record = records.of(place.name)
+        if protection.passphrase is not None:
+            store.unlock(Secrets(passphrase=protection.passphrase))
+        elif record.key is None:
+            raise StorageError(
+                f"{place.name} holds an encrypted backup whose key this home does not have: name "
+                "its --passphrase-file, restore it, use another place, or delete it"
+            )
+        else:
+            store.key = BackupKey(record.key)
+            # Fails if another home has made it.
+            store.read()
+        if protection.recipients and set(protection.recipients) != set(record.recipients):
+            raise SettingsError(
+                f"{place.name} is encrypted for others than --encrypt-to names; use another place, "
+                "or delete it"
+            )
+        if store.key is not None and store.key.text != record.key:
+            records.put(place.name, msgspec.structs.replace(record, key=store.key.text))
+
+
+def update_backups(settings: Settings) -> Iterator[str]:
+    """Make the recorded backups again, so that they lack what the home lacks.
+
+    Each has its key in the home. A backup that another home has made since is not touched.
+
+    Yields
+    ------
+    str
+        A backup that could not be updated, with the reason.
+    """
+    records = BackupRecords(settings.home)
+    for name, record in sorted(records.all().items()):
+        if record.made is None:
+            continue
+        records.put(name, msgspec.structs.replace(record, is_behind=True))
+        try:
+            store = BackupStore(open_place(name), BackupKey(record.key) if record.key else None)
+            found = store.read()
+            if found.made != record.made:
+                problem = "it was replaced by another command or home"
+            else:
+                problem = ""
+                options = BackupOptions(everything=record.everything)
+                back_up(settings, name, options, found.settings)
+        except (FitnessError, OSError) as error:
+            problem = str(error)
+        if problem:
+            yield f"the backup of {record.made:%Y-%m-%d %H:%M} UTC in {name}: {problem}"

@@ -1,0 +1,78 @@
+"""Restore a backup into an empty home, without the users who were forgotten since."""
+
+from pathlib import Path
+
+from fitness_assets.cli.backup_runs import set_variables
+from fitness_assets.cli.erasure import forget_user
+from fitness_assets.cli.subject import stored_users
+from fitness_assets.cli.terminal import say
+from fitness_assets.errors import StorageError
+from fitness_assets.formatting import plural, size
+from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_names, configured_pseudonyms
+from fitness_assets.storage.backup import BackupStore, finish_restore
+from fitness_assets.storage.backup_encryption import Secrets
+from fitness_assets.storage.backup_places import open_place
+from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
+from fitness_assets.workspace import Workspace
+
+
+def restore_home(settings: Settings, source: str, secrets: Secrets, forgotten: Path | None) -> None:
+    """Restore the backup in the place `source` into the home.
+
+    Parameters
+    ----------
+    settings : Settings
+    source : str
+        A path or URL.
+    secrets : Secrets
+        Open the backup if it is encrypted.
+    forgotten : Path, optional
+        The list of forgotten users of a later state of the home.
+
+    Raises
+    ------
+    FitnessError
+        If the backup cannot be opened or is damaged, or the home is not empty. If a forgotten user
+        could not be removed, the home says that it is not complete; the command continues there.
+    """
+    store = BackupStore(open_place(source))
+    if store.is_encrypted():
+        store.unlock(secrets)
+    found = store.read()
+    store.restore(found, settings.home)
+    say(
+        f"restored {plural(len(found.files), 'file')}, {size(found.bytes)}, of "
+        f"{found.made:%Y-%m-%d %H:%M} UTC into {settings.home}"
+    )
+    now = set_variables(settings)
+    for variable, value in sorted(found.settings.items()):
+        if now.get(variable) != value:
+            say(f"the home that was backed up had {variable}={value}")
+    # Whoever is forgotten from now on is removed from this backup as well.
+    record = BackupRecord(
+        made=found.made,
+        everything=found.everything,
+        key=store.key.text if store.key else None,
+    )
+    BackupRecords(settings.home).put(store.place.name, record)
+    _forget_again(settings, forgotten)
+    finish_restore(settings.home)
+
+
+def _forget_again(settings: Settings, forgotten: Path | None) -> None:
+    """Remove the users that the lists of forgotten users have."""
+    pseudonyms = configured_pseudonyms(settings)
+    if forgotten is None:
+        say(
+            "whoever was forgotten after the backup is in it: name the list of the later home with "
+            "--forgotten, or run `fitness forget` again"
+        )
+    else:
+        pseudonyms.forget_those_of(forgotten)
+    is_forgotten = pseudonyms.forgotten()
+    users = stored_users(settings, Workspace.of(settings)) | set(configured_names(settings).all())
+    for user in sorted(filter(is_forgotten, users)):
+        say(f"{user} is in the backup and was forgotten")
+        if not forget_user(settings, user):
+            raise StorageError(f"{user} is not removed; run the command again once it can be")

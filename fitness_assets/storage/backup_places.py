@@ -1,0 +1,268 @@
+"""Where backups are: a folder, or a prefix of an object store."""
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import unquote, urlsplit
+
+from filelock import Timeout
+
+from fitness_assets.errors import ObjectChangedError, StorageError
+from fitness_assets.storage.object_store import ObjectStore, is_object_url
+from fitness_assets.storage.publication import LOCK, STAGING, locked, reached, write_atomically
+
+_CHUNK = 1 << 20
+
+
+class Place(Protocol):
+    """Holds the files of one backup by name, such as ``contents/ab/abcd``."""
+
+    @property
+    def name(self) -> str:
+        """The path or URL, as it is shown and recorded."""
+        ...
+
+    @property
+    def staging(self) -> Path | None:
+        """Where to stage a file before `add`; None for any folder."""
+        ...
+
+    def locked(self, manifests: Sequence[str]) -> AbstractContextManager[None]:
+        """Be the only writer until one of `manifests` is published.
+
+        Raises
+        ------
+        StorageError
+            If another process writes.
+        """
+        ...
+
+    def first_names(self) -> set[str]:
+        """The first parts of the names of what is there."""
+        ...
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The content of a small file; None if there is none."""
+        ...
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of a file in pieces; StorageError if there is none."""
+        ...
+
+    def stored(self, folder: str) -> dict[str, int]:
+        """The names and sizes of the files in `folder`."""
+        ...
+
+    def add(self, name: str, staged: Path) -> None:
+        """Move a staged file to `name`, whole or not at all."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a small file, whole or not at all."""
+        ...
+
+    def publish(self, name: str, content: bytes) -> None:
+        """As `write`, of the manifest; StorageError if another process replaced it."""
+        ...
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete files, and what killed writers left."""
+        ...
+
+
+def open_place(text: str) -> Place:
+    """The place of a backup that a command names: a path, or the URL of an object store.
+
+    Raises
+    ------
+    SettingsError, StorageError
+        As `ObjectStore`.
+    """
+    if text.startswith("file://"):
+        text = unquote(urlsplit(text).path)
+    return ObjectPlace(text) if is_object_url(text) else FolderPlace(Path(text))
+
+
+class FolderPlace:
+    """A folder, readable by its owner only.
+
+    Parameters
+    ----------
+    root : Path
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    @property
+    def name(self) -> str:
+        """The path."""
+        return str(self.root.absolute())
+
+    @property
+    def staging(self) -> Path | None:
+        """The folder itself, so that a staged file only needs to be renamed."""
+        return self.root
+
+    @contextmanager
+    def locked(self, manifests: Sequence[str]) -> Iterator[None]:  # noqa: ARG002 - one lock for all
+        """Hold the lock of the folder, which is created."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        try:
+            with locked(self.root):
+                yield
+        except Timeout as error:
+            raise StorageError(
+                f"{error.lock_file} is held by another process; run the command again once it has "
+                "ended"
+            ) from None
+
+    def first_names(self) -> set[str]:
+        """The names of files and folders in it, without the lock."""
+        if not self.root.exists():
+            return set()
+        names = {path.name for path in self.root.iterdir()} - {LOCK}
+        return {name for name in names if not name.startswith(STAGING)}
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The content of a file; None if there is none."""
+        try:
+            with (self.root / name).open("rb") as file:
+                content = file.read(max_bytes + 1)
+        except FileNotFoundError:
+            return None
+        if len(content) > max_bytes:
+            raise StorageError(f"{self.root / name} has more than {max_bytes:,} bytes")
+        return content
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of a file in pieces."""
+        try:
+            with (self.root / name).open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    yield chunk
+        except FileNotFoundError:
+            raise StorageError(f"{self.root / name} is missing") from None
+
+    def stored(self, folder: str) -> dict[str, int]:
+        """The files two levels below `folder`."""
+        return {
+            path.relative_to(self.root).as_posix(): path.stat().st_size
+            for path in (self.root / folder).glob("*/*")
+        }
+
+    def add(self, name: str, staged: Path) -> None:
+        """Rename a staged file."""
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with staged.open("rb") as file:
+            os.fsync(file.fileno())
+        staged.replace(target)
+        reached("file moved")
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file that only its owner may read."""
+        write_atomically(self.root / name, content, 0o600)
+
+    def publish(self, name: str, content: bytes) -> None:
+        """Replace the manifest."""
+        self.write(name, content)
+        reached("manifest replaced")
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete files, and what killed writers left."""
+        for name in names:
+            (self.root / name).unlink()
+        for left in self.root.rglob(f"{STAGING}*"):
+            left.unlink()
+
+
+class ObjectPlace:
+    """A prefix of an object store.
+
+    Parameters
+    ----------
+    url : str
+    """
+
+    def __init__(self, url: str) -> None:
+        self._store = ObjectStore(url)
+        self._tags: dict[str, str | None] = {}
+
+    @property
+    def name(self) -> str:
+        """The URL."""
+        return self._store.url
+
+    @property
+    def staging(self) -> Path | None:
+        """Any folder."""
+        return None
+
+    @contextmanager
+    def locked(self, manifests: Sequence[str]) -> Iterator[None]:
+        """Remember the versions of the manifests, which `publish` compares.
+
+        An object store has no locks that end with a process.
+        """
+        for name in manifests:
+            found = self._store.read(name)
+            self._tags[name] = found.tag if found else None
+        yield
+
+    def first_names(self) -> set[str]:
+        """The first parts of the names of all objects."""
+        return {each.name.partition("/")[0] for each in self._store.list()}
+
+    def read(self, name: str, max_bytes: int) -> bytes | None:
+        """The content of an object; None if there is none."""
+        found = self._store.read(name, max_bytes)
+        return found.content if found else None
+
+    def chunks(self, name: str) -> Iterator[bytes]:
+        """The content of an object in pieces."""
+        return self._store.chunks(name)
+
+    def stored(self, folder: str) -> dict[str, int]:
+        """The objects below `folder`."""
+        return {each.name: each.bytes for each in self._store.list(folder)}
+
+    def add(self, name: str, staged: Path) -> None:
+        """Upload a staged file."""
+        self._store.write(name, staged)
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write an object."""
+        self._store.write(name, content)
+
+    def publish(self, name: str, content: bytes) -> None:
+        """Replace the manifest, unless another process did so since `locked`."""
+        tag = self._tags.get(name)
+        try:
+            if tag is None:
+                self._store.create(name, content)
+            else:
+                self._store.replace(name, content, tag)
+        except ObjectChangedError:
+            raise StorageError(
+                f"another process backs up to {self.name}; run the command again once it has ended"
+            ) from None
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete objects."""
+        self._store.delete(names)
+
+
+@contextmanager
+def staged_file(folder: Path) -> Iterator[Path]:
+    """An empty file in `folder`, deleted if it was not moved."""
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=STAGING)
+    os.close(descriptor)
+    try:
+        yield Path(name)
+    finally:
+        Path(name).unlink(missing_ok=True)
