@@ -10,6 +10,8 @@ BIN := .venv/bin
 BASE_IMAGE = $(shell sed -n 's/^ *BASE_IMAGE: //p' deploy/compose.yaml)
 FIRST ?= 2023-04
 LAST ?= 2023-09
+# The site of the documentation. A link that leads nowhere is an error.
+SITE = $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --doctree-dir build/doctrees --conf-dir docs .
 # Six small months are too short for the JVM's optimizing compiler to save time.
 QUICK := -XX:TieredStopAtLevel=1
 
@@ -51,9 +53,12 @@ check: setup ## Lint, import contracts, types, Dagster definitions, and the file
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/zizmor --offline --quiet .github/workflows
+	$(SITE) build/docs
 
-docs: setup ## Write the documentation that is generated from the code
+docs: setup ## Write the documentation that is generated from the code, and build the site in build/docs
 	$(BIN)/python scripts/generate-docs
+	$(SITE) build/docs
+	@echo open build/docs/index.html
 
 audit: setup ## Search the lock file for known vulnerabilities and the sources for secrets
 	@scripts/audit $(UV)
@@ -70,4 +75,4 @@ image: ## Build the container image fitness-assets; TARGET=dashboard builds fitn
 		--tag fitness-$(or $(TARGET),assets) .
 
 clean: ## Remove the environment and the files of tools; keeps .fitness
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build

@@ -35,7 +35,7 @@ class Declaration:
         Value of a variable that is not set or is empty, parsed like any other; ``HOME/x`` means
         ``x`` below the configured home. None means that the setting is None.
     meaning : str
-        One sentence for users, as in the README.
+        One sentence for users, as in docs/reference/settings.md.
     parse : callable
         Converts the text. Raises ValueError with the rest of a sentence that begins with the
         variable, such as ``is not a month``.

@@ -64,7 +64,7 @@ def main() -> None:
 def cli() -> None:
     """Turn fitness-tracker telemetry into small models, month by month.
 
-    Settings are environment variables; the README lists them.
+    Settings are environment variables; docs/reference/settings.md lists them.
     """
 
 
