@@ -31,6 +31,7 @@ from bench.personal import personal
 from bench.privacy import privacy
 from bench.real_users import real_users
 from bench.scale import scale
+from fitness_assets.assets.daily_activity import stage
 from fitness_assets.models import evaluation, memory_probe
 from fitness_assets.models.compression import measure_steps
 from fitness_assets.models.datasets import held_out
@@ -42,8 +43,9 @@ from fitness_assets.release import model_loader as loader
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark.session import spark_resource
-from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_delivered, write_rows
+from fitness_assets.storage.lake import Lake, RawInfo, describe
 from fitness_assets.storage.models import dump
+from fitness_assets.storage.rows import write_delivered
 
 
 def machine() -> str:
@@ -96,23 +98,20 @@ def pipeline() -> Iterator[Table]:
 
 def etl() -> Iterator[Table]:
     """One month of raw telemetry through Spark, after a cold start and in a warm session."""
-    from fitness_assets.etl import distributed
-
     table = Table("one month of 1,959 users", "seconds", "ratio", title="etl")
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.from_env({"FITNESS_HOME": folder})
-        lake = Lake(Path(folder) / "raw", TableInfo)
+        lake = Lake(Path(folder) / "raw", RawInfo)
         with lake.writer("2023-04") as writer:
-            write_delivered(writer.staging / part(0), Cohort(USERS, SEED).read("2023-04"))
+            write_delivered(writer.staging, Cohort(USERS, SEED).read("2023-04"))
             writer.publish(describe(writer.staging))
         resource = spark_resource(settings)
 
         def job(name: str) -> float:
             began = time.perf_counter()
-            raw = distributed.read_raw(resource.spark_session, lake.files("2023-04"))
             out = Path(folder) / name
             out.mkdir()
-            distributed.write_files(raw, None, 1, out, write_rows)
+            stage(lake, resource, "2023-04", out)
             return time.perf_counter() - began
 
         def session() -> float:

@@ -125,10 +125,11 @@ def _generate(users: int, raw: Path) -> int:
 
 def _generate_month(users: int, raw: Path, month: str) -> int:
     from fitness_assets.sources.cohort.source import Cohort
-    from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_delivered
+    from fitness_assets.storage.lake import Lake, TableInfo, describe
+    from fitness_assets.storage.rows import write_delivered
 
     with Lake(raw, TableInfo).writer(month) as writer:
-        write_delivered(writer.staging / part(0), Cohort(users, SEED).read(month))
+        write_delivered(writer.staging, Cohort(users, SEED).read(month))
         described = describe(writer.staging)
         writer.publish(described)
         return described.rows
@@ -233,27 +234,15 @@ def _days(folder: Path) -> "pa.Table":
 
 def _spark() -> Clean:
     """The ETL of the asset `daily_activity`, without Dagster and the steps after Spark."""
-    from fitness_assets.assets.daily_activity import ROWS_PER_FILE
-    from fitness_assets.etl import distributed as etl
+    from fitness_assets.assets.daily_activity import stage
     from fitness_assets.settings import Settings
     from fitness_assets.spark.session import spark_resource
-    from fitness_assets.storage.lake import Lake, TableInfo, part, write_rows
+    from fitness_assets.storage.lake import Lake, RawInfo
 
-    session = spark_resource(Settings.from_env()).spark_session
+    spark = spark_resource(Settings.from_env())
 
     def clean(month: Month, folder: Path) -> None:
-        lake = Lake(month.raw, TableInfo)
-        records = etl.read_raw(session, lake.pin(month.key, folder / "raw"))
-        earlier = None
-        if month.earlier:
-            pinned = lake.pin(months.shift(month.key, -1), folder / "raw")
-            earlier = etl.history(etl.read_raw(session, pinned))
-        files = 1 + lake.info(month.key).rows // ROWS_PER_FILE
-        scratch = folder / "spark"
-        scratch.mkdir()
-        written = etl.write_files(records, earlier, files, scratch, write_rows)
-        for number, path in enumerate(written):
-            path.rename(folder / part(number))
+        stage(Lake(month.raw, RawInfo), spark, month.key, folder)
 
     return clean
 

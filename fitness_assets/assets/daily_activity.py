@@ -1,6 +1,6 @@
 """Stage 2: the ETL, which makes one clean record per user and day; on Spark unless it is small."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,6 @@ import dagster as dg
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from fitness_assets.assets.presentation import (
     BLUE,
@@ -29,20 +28,19 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record import raw as record
+from fitness_assets.record.buckets import EVERYONE, Bucket, count_of
 from fitness_assets.record.daily import inputs_of, schema_of
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.check_results import Judged
-from fitness_assets.storage.lake import DailyInfo, describe, part, read_staged, write_rows
+from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, describe, read_part, read_staged
 from fitness_assets.storage.publication import Manifest
+from fitness_assets.storage.rows import ROWS_PER_BUCKET, part, write_rows
 from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-#: Records of the month per file of the lake. A task cleans as many records, with the days before
-#: them, in 1 GB of memory.
-ROWS_PER_FILE = 250_000
 #: Records of a month up to which it is cleaned in the process of the run if Spark is local. That
 #: takes less time than planning a Spark job, and ten years of it less than starting the JVM.
 ROWS_WITHOUT_SPARK = 10_000
@@ -83,7 +81,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
         lake = workspace.daily
         delivered = workspace.raw.info(month)
         with lake.writer(month) as writer:
-            _stage(workspace, spark, month, writer.staging)
+            stage(workspace.raw, spark, month, writer.staging)
             description = describe(writer.staging)
             read = partial(read_staged, writer.staging)
             description = msgspec.structs.replace(
@@ -99,6 +97,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 columns=description.columns,
                 distributions=quality.distributions(read, description.columns),
                 partial_until=delivered.partial_until,
+                buckets=description.buckets,
             )
             manifest = writer.publish(info, inputs)
             workspace.check_results.save(month, judged_data(workspace, month, manifest), results)
@@ -140,43 +139,40 @@ def judged_data(workspace: Workspace, month: str, manifest: Manifest) -> Judged:
     )
 
 
-def _stage(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:
-    """Clean the raw records of `month` into files in `staging`."""
-    raw, previous = workspace.raw, shift(month, -1)
+def stage(raw: Lake[RawInfo], spark: SparkResource, month: str, staging: Path) -> None:
+    """Clean the records of `month` in `raw` into files in `staging`, one for each bucket."""
+    previous = shift(month, -1)
     # Of the month, and of the month before it if it is stored.
     pinned = [raw.pin(each, staging / "raw") for each in (month, previous) if raw.manifest(each)]
-    infos = [raw.info(each) for each in (month, previous) if raw.manifest(each)]
-    rows = [info.rows for info in infos]
-    # Of two records of a day, the choice depends on all columns, also for the month before.
-    read = record.optional_in({name for info in infos for name in info.columns})
-    optional = record.optional_in(infos[0].columns)
+    rows = [each.info.rows for each in pinned]
+    optional = record.optional_in(pinned[0].info.columns)
+    read = record.optional_in({name for each in pinned for name in each.info.columns})
     if max(rows) <= ROWS_WITHOUT_SPARK and spark.is_local:
-        records = clean.with_history(*(_read(files, read) for files in pinned))
+        schema = record.schema_of(read)
+        records = clean.with_history(*(read_part(each.part(EVERYONE), schema) for each in pinned))
         days = clean.daily_activity(records, optional)
         write_rows(staging / part(0), days.to_batches(), schema_of(optional))
         return
     # Only a run that needs Spark imports it, not every process that loads the assets.
     from fitness_assets.etl import distributed
 
-    session = spark.spark_session
-    frame = distributed.read_raw(session, pinned[0], optional)
-    earlier = [distributed.read_raw(session, files, read) for files in pinned[1:]]
+    # As many as the raw records have, or as they would have if an older version had not written
+    # them in one file.
+    count = max(pinned[0].info.bucket_count, count_of(rows[0], ROWS_PER_BUCKET))
+    inputs = []
+    for bucket in (Bucket(index, count) for index in range(count)):
+        of_month, *earlier = (each.part(bucket) for each in pinned)
+        inputs.append(distributed.BucketInputs(of_month, earlier[0] if earlier else None))
     scratch = staging / "spark"
     scratch.mkdir()
     written = distributed.write_files(
-        frame,
-        distributed.history(earlier[0]) if earlier else None,
-        1 + rows[0] // ROWS_PER_FILE,
-        scratch,
-        write_rows,
+        spark.spark_session,
+        inputs,
+        distributed.OptionalColumns(optional, read),
+        distributed.Access(scratch, read_part, write_rows),
     )
     for index, path in enumerate(written):
         path.rename(staging / part(index))
-
-
-def _read(files: Sequence[Path], optional: Collection[str]) -> pa.Table:
-    schema = record.schema_of(optional)
-    return pa.concat_tables(pq.read_table(path, schema=schema, partitioning=None) for path in files)
 
 
 def _steps_by_day(days: pa.Table) -> "Figure":

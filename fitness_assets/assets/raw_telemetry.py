@@ -20,7 +20,8 @@ from fitness_assets.formatting import number
 from fitness_assets.months import start
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.state import input_versions
-from fitness_assets.storage.lake import RawInfo, describe, part, read_staged, write_delivered
+from fitness_assets.storage.lake import RawInfo, describe, read_staged
+from fitness_assets.storage.rows import write_delivered
 from fitness_assets.workspace import Workspace
 
 
@@ -52,7 +53,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         version = workspace.source.version(month)
         with workspace.raw.writer(month) as writer:
             records = workspace.source.read(month, unread.setdefault)
-            write_delivered(writer.staging / part(0), records)
+            write_delivered(writer.staging, records)
             table = describe(writer.staging)
             info = RawInfo(
                 rows=table.rows,
@@ -64,6 +65,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                     if is_partial
                     else msgspec.UNSET
                 ),
+                buckets=table.buckets,
             )
             manifest = writer.publish(info, inputs)
         context.log.info(f"stored {number(info.rows)} records of {month}")

@@ -15,7 +15,8 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.workouts import SCHEMA
-from fitness_assets.storage.lake import describe, part, write_rows
+from fitness_assets.storage.lake import describe
+from fitness_assets.storage.rows import part, write_rows
 from fitness_assets.workspace import Workspace
 
 

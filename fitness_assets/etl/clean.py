@@ -1,6 +1,6 @@
 """Transformations on Arrow tables: from raw records to one clean record per user and day.
 
-All days of a user are in one table. Spark calls `daily_activity` on each of its partitions
+All days of a user are in one table. Tasks of Spark call `daily_activity` on each bucket of users
 (`distributed.py`); a small month is one table, and needs no Spark.
 """
 
@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from fitness_assets.etl.baselines import with_baselines
 from fitness_assets.etl.dedupe import first_record_per_day, with_activities
 from fitness_assets.record import raw, wear
-from fitness_assets.record.daily import BASELINE_VALUES, schema_of
+from fitness_assets.record.daily import BASELINE_VALUES, BASELINE_WINDOWS, schema_of
 
 #: The column that marks the records of the month before, which are input to the baselines only.
 HISTORY = "_history"
@@ -62,8 +62,21 @@ def daily_activity(records: pa.Table, optional: Collection[str] = ()) -> pa.Tabl
 
 
 def with_history(records: pa.Table, earlier: pa.Table | None = None) -> pa.Table:
-    """`records` of a month and those of the month before it, marked by `HISTORY`."""
-    tables = [(records, False)] if earlier is None else [(records, False), (earlier, True)]
+    """`records` of a month and those of the days before it, marked by `HISTORY`.
+
+    Parameters
+    ----------
+    records : Table
+    earlier : Table, optional
+        The records of the month before. No window of a baseline begins before its last days, and
+        those of other days are left out.
+    """
+    tables = [(records, False)]
+    if earlier is not None:
+        dates = earlier["date"]
+        following = pc.ceil_temporal(dates, unit="month", ceil_is_strictly_greater=True)
+        is_recent = pc.less_equal(pc.days_between(dates, following), max(BASELINE_WINDOWS))
+        tables.append((earlier.filter(is_recent), True))
     return pa.concat_tables(
         table.append_column(HISTORY, pa.array(np.full(table.num_rows, is_history)))
         for table, is_history in tables

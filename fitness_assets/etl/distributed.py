@@ -1,130 +1,156 @@
-"""The ETL of a month on Spark: each task cleans the days of its users by `clean.daily_activity`."""
+"""The ETL of a large month on Spark: each task cleans buckets of users by `clean.daily_activity`.
+
+A task reads its files by Arrow. Rows do not pass through the JVM, which would take longer than
+reading them, and no task needs the rows of another: there is no shuffle.
+"""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql import types as T
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import clean
+from fitness_assets.memory import collect_and_trim
 from fitness_assets.record import raw as record
-from fitness_assets.record.daily import BASELINE_WINDOWS, schema_of
+from fitness_assets.record.daily import schema_of
 
-WriteRows = Callable[[Path, Iterable[pa.RecordBatch], pa.Schema], None]
+# Tasks for each core, if there are as many buckets: a slow one delays the others little, and few
+# processes are started.
+_TASKS_PER_CORE = 2
+
+PartT = TypeVar("PartT")
 
 
-def raw_schema(optional: Collection[str] = ()) -> T.StructType:
-    """The record as Spark reads it. Every column may be null: Spark does not check."""
-    return from_arrow_schema(_plain_schema(optional))
+@dataclass(frozen=True)
+class BucketInputs(Generic[PartT]):
+    """What one file of the lake is made from.
 
-
-def read_raw(
-    spark: SparkSession, files: Sequence[Path], optional: Collection[str] = ()
-) -> DataFrame:
-    """Read raw records with the declared schema, so that Spark does not infer one.
-
-    Columns of `optional` that a file lacks are null.
+    Attributes
+    ----------
+    month : part of the lake
+        Raw records of a bucket of users.
+    earlier : part of the lake or None
+        Those of the same users in the month before.
     """
-    return spark.read.schema(raw_schema(optional)).parquet(*[str(path) for path in files])
+
+    month: PartT
+    earlier: PartT | None
 
 
-def history(raw: DataFrame) -> DataFrame:
-    """The records of the month before that baselines of this month may include.
+@dataclass(frozen=True)
+class OptionalColumns:
+    """The optional columns of a month.
 
-    No window begins earlier than its last days, so what is left out has no effect.
+    Attributes
+    ----------
+    month : tuple of str
+        Those of its raw records, which the files get.
+    read : tuple of str
+        Those that it or the month before has: the choice between two records of a day depends on
+        all of them.
     """
-    # No date in the expression, so that Spark generates the same code for every month and the JVM
-    # compiles it once.
-    return raw.where(F.date_add("date", max(BASELINE_WINDOWS)) > F.last_day("date"))
+
+    month: tuple[str, ...]
+    read: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Access(Generic[PartT]):
+    """How the executors read and write.
+
+    Attributes
+    ----------
+    folder : Path
+        An existing folder for the files, with the same path on every executor.
+    read : callable
+        Reads the rows of a part of the lake, with the columns of a schema.
+    write : callable
+        Writes record batches in order to a path, with their schema.
+    """
+
+    folder: Path
+    read: Callable[[PartT, pa.Schema], pa.Table]
+    write: Callable[[Path, Iterable[pa.RecordBatch], pa.Schema], None]
 
 
 def write_files(
-    raw: DataFrame,
-    earlier: DataFrame | None,
-    files: int,
-    folder: Path,
-    write: WriteRows,
+    spark: SparkSession,
+    inputs: Sequence[BucketInputs[PartT]],
+    optional: OptionalColumns,
+    access: Access[PartT],
 ) -> list[Path]:
-    """Clean the records of a month, and write them to `files` files.
+    """Clean the records of a month, and write a file for each bucket of its users.
 
     Parameters
     ----------
-    raw : DataFrame
-        Records of the month, from `read_raw`. The files get its optional columns.
-    earlier : DataFrame or None
-        Records of the days before the month, from `history`. They may have more of the optional
-        columns, on which the choice between two records of a day depends.
-    files : int
-        Number of partitions, and so of files. All days of a user are in one partition.
-    folder : Path
-        An existing folder, with the same path on every executor.
-    write : callable
-        Called in the executors with a path, record batches in order, and their schema.
+    spark : SparkSession
+    inputs : sequence of BucketInputs
+    optional : OptionalColumns
+    access : Access
 
     Returns
     -------
     list of Path
-        The files written, in the order of the partitions.
+        The files, in the order of `inputs`.
 
     Raises
     ------
     EtlError
         If Spark fails, with the cause in one line.
     """
-    records = raw.withColumn(clean.HISTORY, F.lit(False))
-    if earlier is not None:
-        history_rows = earlier.withColumn(clean.HISTORY, F.lit(True))
-        records = records.unionByName(history_rows, allowMissingColumns=True)
-
-    # The ids are trimmed as `clean.canonical_text` does it: spellings of one user stay together.
-    by_user = records.repartition(files, F.trim("user_id"))
-    optional = record.optional_in(raw.columns)
-    task = _Clean(folder, write, record.optional_in(records.columns), optional)
+    cores = spark.sparkContext.defaultParallelism
+    tasks = min(len(inputs), _TASKS_PER_CORE * cores)
+    numbers = spark.range(0, len(inputs), 1, tasks)
+    clean_buckets = _CleanBuckets(tuple(inputs), optional, access)
     try:
-        written = by_user.mapInArrow(task, "number long, path string").collect()
+        written = numbers.mapInArrow(clean_buckets, "number long, path string").collect()
     except PySparkException as error:
         raise EtlError(f"Spark: {_root_cause(str(error))}") from error
     return [Path(row.path) for row in sorted(written, key=lambda row: row.number)]
 
 
 @dataclass(frozen=True)
-class _Clean:
-    """Clean the records of a task, and write them to a file. Its path is the one row returned."""
+class _CleanBuckets(Generic[PartT]):
+    """Clean the buckets of a task, and write each to a file. The rows returned are the paths."""
 
     # A class at the top level is sent to the executors by its name, a nested function as bytecode.
-    folder: Path
-    write: WriteRows
-    # The optional columns that are read, and those of the month.
-    optional_read: tuple[str, ...]
-    optional: tuple[str, ...]
+    inputs: tuple[BucketInputs[PartT], ...]
+    optional: OptionalColumns
+    access: Access[PartT]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task = TaskContext.get()
         if task is None:
             raise RuntimeError("not in a Spark task")
         # A task that is retried, or runs twice at the same time, must not overwrite its own file.
-        number, attempt = task.partitionId(), task.taskAttemptId()
-        path = self.folder / f"{number:05d}-{attempt}.parquet"
-        records = _plain_schema(self.optional_read).append(pa.field(clean.HISTORY, pa.bool_()))
-        # Optional columns of the month before alone come after the others.
-        tables = (pa.table(batch).select(records.names).cast(records) for batch in batches)
-        table = pa.concat_tables([records.empty_table(), *tables])
-        days = clean.daily_activity(table, self.optional)
-        self.write(path, days.to_batches(), schema_of(self.optional))
-        yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
+        attempt = task.taskAttemptId()
+        for batch in batches:
+            for number in batch["id"].to_pylist():
+                path = self.access.folder / f"{number:05d}-{attempt}.parquet"
+                self._clean(self.inputs[number], path)
+                collect_and_trim()
+                yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
+
+    def _clean(self, inputs: BucketInputs[PartT], path: Path) -> None:
+        schema = plain_schema(self.optional.read)
+        read = self.access.read
+        month = read(inputs.month, schema)
+        earlier = None if inputs.earlier is None else read(inputs.earlier, schema)
+        days = clean.daily_activity(clean.with_history(month, earlier), self.optional.month)
+        self.access.write(path, days.to_batches(), schema_of(self.optional.month))
 
 
-def _plain_schema(optional: Collection[str]) -> pa.Schema:
+def plain_schema(optional: Iterable[str]) -> pa.Schema:
     """The schema of raw records with `optional` columns, all nullable and without metadata."""
-    return pa.schema([pa.field(each.name, each.type) for each in record.schema_of(optional)])
+    fields = record.schema_of(list(optional))
+    return pa.schema([pa.field(each.name, each.type) for each in fields])
 
 
 def _root_cause(text: str) -> str:

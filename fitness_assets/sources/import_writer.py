@@ -1,6 +1,6 @@
 """Writes one import: a file of days and one of workouts per month, and the file of traits."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from fitness_assets.sources.derived import STORED_SCHEMA, as_stored
 from fitness_assets.sources.exports.aggregate import MAX_SOURCES
 from fitness_assets.sources.import_store import records_file, workouts_file, write_traits
 from fitness_assets.sources.pseudonyms import Pseudonyms
-from fitness_assets.storage.lake import drop_null_columns
 
 # Rows of a row group. With a fixed number, equal records give equal bytes however they are batched:
 # a month without a user who was forgotten has the version of a month that never held the user.
@@ -86,7 +85,7 @@ def write_records(
     )
     users |= set(pc.unique(kept["user_id"]).to_pylist())
     for month in files:
-        drop_null_columns(staging / records_file(month), OPTIONAL, {})
+        _drop_null_columns(staging / records_file(month), OPTIONAL)
     return Content(
         months=dict(sorted(counts.items())),
         users=sorted(users),
@@ -111,6 +110,35 @@ def _write_workouts(rows: pa.Table, staging: Path) -> dict[str, int]:
         pq.write_table(part, staging / workouts_file(month))
         counts[month] = len(part)
     return counts
+
+
+def _drop_null_columns(path: Path, names: Collection[str]) -> None:
+    """Write a Parquet file again without those columns of `names` that are null throughout.
+
+    The file is the same as if it was written without them. If there are none, it is not changed.
+    """
+    rest = path.with_name(f"{path.name}.rest")
+    with pq.ParquetFile(path) as file:
+        null = [name for name in file.schema_arrow.names if name in names and _is_null(file, name)]
+        if not null:
+            return
+        schema = pa.schema([each for each in file.schema_arrow if each.name not in null])
+        with pq.ParquetWriter(rest, schema) as writer:
+            for group in range(file.num_row_groups):
+                rows = file.read_row_group(group, columns=schema.names)
+                writer.write_table(rows, row_group_size=max(1, rows.num_rows))
+    rest.replace(path)
+
+
+def _is_null(file: pq.ParquetFile, name: str) -> bool:
+    """Whether the column `name` is null throughout, by the statistics of the file."""
+    for number in range(file.num_row_groups):
+        group = file.metadata.row_group(number)
+        columns = (group.column(index) for index in range(group.num_columns))
+        chunk = next(column for column in columns if column.path_in_schema == name)
+        if chunk.statistics is None or chunk.statistics.null_count != group.num_rows:
+            return False
+    return True
 
 
 class _MonthFile:

@@ -8,7 +8,8 @@ from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark import class_archive
 from fitness_assets.spark.session import spark_resource
-from fitness_assets.storage.lake import write_delivered, write_rows
+from fitness_assets.storage.lake import Part, read_part
+from fitness_assets.storage.rows import part, write_delivered, write_rows
 
 _TIMEOUT_SECONDS = 600
 
@@ -24,14 +25,16 @@ def build() -> Path:
     resource.spark_config["spark.driver.extraJavaOptions"] += f" {options}"
     with tempfile.TemporaryDirectory() as folder:
         session = resource.spark_session
-        frames = []
-        for month in ("2023-04", "2023-05"):
-            raw = Path(folder) / f"{month}.parquet"
-            write_delivered(raw, Cohort(users=20, seed=1).read(month))
-            frames.append(distributed.read_raw(session, [raw]))
-        month_before, raw_days = frames
-        earlier = distributed.history(month_before)
-        distributed.write_files(raw_days, earlier, 1, Path(folder), write_rows)
+        raw = Path(folder) / "raw"
+        raw.mkdir()
+        write_delivered(raw, Cohort(users=20, seed=1).read("2023-04"))
+        records = Part((raw / part(0),), None)
+        distributed.write_files(
+            session,
+            [distributed.BucketInputs(records, records)],
+            distributed.OptionalColumns((), ()),
+            distributed.Access(Path(folder), read_part, write_rows),
+        )
         # PySpark has no public handle of the JVM process.
         jvm = session.sparkContext._gateway.proc  # noqa: SLF001
         session.stop()

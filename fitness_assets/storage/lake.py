@@ -1,14 +1,16 @@
-"""The lake: monthly Parquet tables in ``year=YYYY/month=MM`` folders, published by manifest."""
+"""The lake: monthly Parquet tables in ``year=YYYY/month=MM`` folders, published by manifest.
+
+A large month is written in buckets of users, a file each (`record.buckets`).
+"""
 
 import io
 import os
 import shutil
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import chain
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 from fitness_assets import months
 from fitness_assets.errors import StorageError
 from fitness_assets.record import raw
+from fitness_assets.record.buckets import EVERYONE, Bucket, count_of
 from fitness_assets.record.distribution import Distribution
 from fitness_assets.storage import documents
 from fitness_assets.storage.publication import (
@@ -30,20 +33,6 @@ from fitness_assets.storage.publication import (
 # How often a reader starts again because the month was published again while it was read.
 _ATTEMPTS = 5
 
-# Rows of a row group: the least that a reader of some rows must decode.
-_ROW_GROUP = 262_144
-
-# Bytes of a column's dictionary beyond which its values are written plain. Means have nearly as
-# many distinct values as rows, and a dictionary of them costs time and space without any benefit.
-_MAX_DICTIONARY = 65_536
-
-_WRITER_OPTIONS: Mapping[str, Any] = {
-    "compression": "zstd",
-    "dictionary_pagesize_limit": _MAX_DICTIONARY,
-    # A checksum per page lets a reader of some columns verify only what it reads.
-    "write_page_checksum": True,
-}
-
 
 class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
     """The info of a month's manifest.
@@ -56,11 +45,20 @@ class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
     partial_until : date, optional
         Last day so far of a month that had not ended when its records were read. It is not stored
         of a whole month, so that the data version of a whole month does not depend on it.
+    buckets : int, optional
+        The number of buckets, of which each file has one, in order. It is not stored of a month
+        whose files are not buckets.
     """
 
     rows: int
     columns: dict[str, str]
     partial_until: date | msgspec.UnsetType = msgspec.UNSET
+    buckets: int | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def bucket_count(self) -> int:
+        """The number of buckets; one if the month is not written in buckets."""
+        return 1 if self.buckets is msgspec.UNSET else self.buckets
 
     @property
     def last_day_so_far(self) -> date | None:
@@ -118,6 +116,39 @@ class Scan:
     bytes_read: int
 
 
+@dataclass(frozen=True)
+class Part:
+    """Files that have the rows of a bucket.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    bucket : Bucket or None
+        The bucket whose rows to keep; None if the files have no others.
+    """
+
+    paths: tuple[Path, ...]
+    bucket: Bucket | None
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """Files of a month that keep their content. See `Lake.pin`.
+
+    Attributes
+    ----------
+    paths : tuple of Path
+    info : TableInfo
+    """
+
+    paths: tuple[Path, ...]
+    info: TableInfo
+
+    def part(self, bucket: Bucket) -> Part:
+        """The files with the rows of `bucket`."""
+        return Part(*_of_bucket(self.paths, self.info.bucket_count, bucket))
+
+
 class Lake(Generic[Info_co]):
     """One table of the lake.
 
@@ -167,7 +198,7 @@ class Lake(Generic[Info_co]):
         """The published files of `month`; StorageError if nothing is published."""
         return [self.folder(month) / file.path for file in self.published(month).files]
 
-    def pin(self, month: str, folder: Path) -> list[Path]:
+    def pin(self, month: str, folder: Path) -> Pinned:
         """Link the files of `month` into `folder`, verify them, and return the links.
 
         The links, or copies where the file system has no hard links, keep their content when the
@@ -175,7 +206,7 @@ class Lake(Generic[Info_co]):
         """
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
-            target = folder / manifest.data_version
+            target = folder / month / manifest.data_version
             target.mkdir(parents=True, exist_ok=True)
             try:
                 for file in manifest.files:
@@ -185,28 +216,52 @@ class Lake(Generic[Info_co]):
                 continue
             for file in manifest.files:
                 verify(target / file.name, file)
-            return [target / file.name for file in manifest.files]
+            paths = tuple(target / file.name for file in manifest.files)
+            return Pinned(paths, self._info(month, manifest))
         raise StorageError(f"{self.folder(month)} lacks a file of its manifest")
 
     def writer(self, month: str) -> Writer:
         """The writer of `month`. Publish a `TableInfo` that `describe` returned, or extends it."""
         return Writer(self.folder(month))
 
-    def scan(self, months: Sequence[str], columns: Sequence[str] | None = None) -> Scan:
-        """Read `columns`, or all, of `months`, in order. No other file or column is read.
+    def scan(
+        self,
+        months: Sequence[str],
+        columns: Sequence[str] | None = None,
+        bucket: Bucket = EVERYONE,
+    ) -> Scan:
+        """Read `columns`, or all, of the users of `bucket` in `months`, in order.
 
-        An optional column of the record that a month does not have is null in its rows.
+        Of other files and columns nothing is read. An optional column of the record that a month
+        does not have is null in its rows.
 
         Raises
         ------
         StorageError
             If a month is not in the lake, or its files differ from its manifest.
         """
-        parts = [self._read(month, columns) for month in months]
+        parts = [self._read(month, columns, bucket) for month in months]
         table = pa.concat_tables([p.table for p in parts], promote_options="default")
         return Scan(table, sum(p.bytes_read for p in parts))
 
-    def _read(self, month: str, columns: Sequence[str] | None) -> Scan:
+    def scan_buckets(self, months: Sequence[str], columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read `columns` of all users in `months`, one bucket after the other.
+
+        The buckets are those of the month that has the most of them.
+        """
+        count = max(self.info(month).bucket_count for month in months)
+        for index in range(count):
+            yield self.scan(months, columns, Bucket(index, count)).table
+
+    def sample(self, months: Sequence[str], rows: int) -> Bucket:
+        """The largest bucket 0 whose users have at most about `rows` rows in `months` together.
+
+        That of fewer rows is within that of more: months that are sampled separately have users in
+        common.
+        """
+        return Bucket(0, count_of(sum(self.info(month).rows for month in months), rows))
+
+    def _read(self, month: str, columns: Sequence[str] | None, bucket: Bucket) -> Scan:
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
             counter = _Counter()
@@ -216,10 +271,11 @@ class Lake(Generic[Info_co]):
             if requested == []:
                 # Without any column, Arrow does not count the rows.
                 requested = list(info.columns)[:1]
+            files, kept = _of_bucket(manifest.files, info.bucket_count, bucket)
             try:
                 tables = [
-                    _read_file(self.folder(month) / file.path, file.bytes, requested, counter)
-                    for file in manifest.files
+                    _read_file(self.folder(month) / file.path, file.bytes, requested, counter, kept)
+                    for file in files
                 ]
             except FileNotFoundError:
                 continue
@@ -227,7 +283,8 @@ class Lake(Generic[Info_co]):
             found = {field.name: str(field.type) for field in table.schema}
             names = info.columns if requested is None else requested
             expected = {name: info.columns.get(name) for name in names}
-            if (table.num_rows, found) != (info.rows, expected):
+            rows = info.rows if bucket == EVERYONE else table.num_rows
+            if (table.num_rows, found) != (rows, expected):
                 raise StorageError(
                     f"{self.folder(month)} differs from its manifest in rows or columns"
                 )
@@ -238,96 +295,63 @@ class Lake(Generic[Info_co]):
         raise StorageError(f"{self.folder(month)} lacks a file of its manifest")
 
 
-def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
-    """Write `batches` to a Parquet file. Equal rows give equal bytes, for any size of batches."""
-    # Metadata of the schema belongs to the library that created the batches.
-    schema = schema.remove_metadata()
-    with pq.ParquetWriter(path, schema, **_WRITER_OPTIONS) as file:
-        pending: list[pa.RecordBatch] = []
-        for batch in batches:
-            pending.append(batch)
-            if sum(each.num_rows for each in pending) >= _ROW_GROUP:
-                rows = _combined(pending, schema)
-                complete = rows.num_rows // _ROW_GROUP * _ROW_GROUP
-                file.write_table(rows.slice(0, complete), row_group_size=_ROW_GROUP)
-                pending = rows.slice(complete).to_batches()
-        file.write_table(_combined(pending, schema), row_group_size=_ROW_GROUP)
+_File = TypeVar("_File")
 
 
-def write_delivered(path: Path, batches: Iterable[pa.RecordBatch]) -> None:
-    """Write raw records to a Parquet file, without the optional columns that are null throughout.
-
-    Parameters
-    ----------
-    path : Path
-    batches : iterable of RecordBatch
-        With the columns of `record.raw.SCHEMA`, and the same optional columns in each.
-    """
-    remaining = iter(batches)
-    first = next(remaining, None)
-    schema = raw.schema_of([] if first is None else first.schema.names)
-    write_rows(path, remaining if first is None else chain([first], remaining), schema)
-    drop_null_columns(path, raw.OPTIONAL, _WRITER_OPTIONS)
+def _of_bucket(
+    files: tuple[_File, ...], count: int, bucket: Bucket
+) -> tuple[tuple[_File, ...], Bucket | None]:
+    """Those of the files of `count` buckets with rows of `bucket`; and it, if they have others."""
+    if count == 1:
+        # One file, or those of a month that an older version wrote in any order.
+        return files, None if bucket == EVERYONE else bucket
+    found = tuple(files[index] for index in bucket.overlapping(count))
+    return found, bucket if count < bucket.count else None
 
 
-def drop_null_columns(
-    path: Path, names: Collection[str], writer_options: Mapping[str, Any]
-) -> None:
-    """Write a Parquet file again without those columns of `names` that are null throughout.
-
-    The file is the same as if it was written without them. If there are none, it is not changed.
-
-    Parameters
-    ----------
-    path : Path
-    names : collection of str
-    writer_options : mapping
-        Options of `ParquetWriter` that it was written with.
-    """
-    rest = path.with_name(f"{path.name}.rest")
-    with pq.ParquetFile(path) as file:
-        null = [name for name in file.schema_arrow.names if name in names and _is_null(file, name)]
-        if not null:
-            return
-        schema = pa.schema([each for each in file.schema_arrow if each.name not in null])
-        with pq.ParquetWriter(rest, schema, **writer_options) as writer:
-            for group in range(file.num_row_groups):
-                rows = file.read_row_group(group, columns=schema.names)
-                writer.write_table(rows, row_group_size=max(1, rows.num_rows))
-    rest.replace(path)
-
-
-def _is_null(file: pq.ParquetFile, name: str) -> bool:
-    """Whether the column `name` is null throughout, by the statistics of the file."""
-    for number in range(file.num_row_groups):
-        group = file.metadata.row_group(number)
-        columns = (group.column(index) for index in range(group.num_columns))
-        chunk = next(column for column in columns if column.path_in_schema == name)
-        if chunk.statistics is None or chunk.statistics.null_count != group.num_rows:
-            return False
-    return True
-
-
-def _combined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    table = pa.Table.from_batches(
-        [batch.replace_schema_metadata(None) for batch in batches], schema
+def read_part(part: Part, schema: pa.Schema) -> pa.Table:
+    """The rows of `part` with the columns of `schema`; those that a file lacks are null."""
+    tables = [
+        _filtered(file, None, part.bucket)
+        for path in part.paths
+        for file in [pq.ParquetFile(path, page_checksum_verification=True)]
+    ]
+    return pa.concat_tables(
+        [schema.empty_table(), *(_with_schema(table, schema) for table in tables)]
     )
-    return table.combine_chunks()
+
+
+def _with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    columns = [
+        table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
+        for field in schema
+    ]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
+def _filtered(file: pq.ParquetFile, columns: list[str] | None, bucket: Bucket | None) -> pa.Table:
+    """Columns of `file`, of the users of `bucket` or of all."""
+    if bucket is None:
+        return file.read(columns=columns)
+    tables = [file.schema_arrow.empty_table()]
+    # One group after the other: together they may not fit into memory.
+    for number in range(file.num_row_groups):
+        kept = bucket.contains(file.read_row_group(number, columns=["user_id"])["user_id"])
+        if kept.any():
+            tables.append(file.read_row_group(number, columns=columns).filter(pa.array(kept)))
+    names = file.schema_arrow.names if columns is None else columns
+    return pa.concat_tables([table.select(names) for table in tables])
 
 
 def describe(staging: Path) -> TableInfo:
-    """The rows and columns of the staged Parquet files."""
+    """The rows and columns of the staged Parquet files, of which each has one bucket."""
     paths = sorted(staging.glob("*.parquet"))
     schema = pq.read_schema(paths[0])
     return TableInfo(
         rows=sum(pq.read_metadata(path).num_rows for path in paths),
         columns={field.name: str(field.type) for field in schema},
+        buckets=len(paths) if len(paths) > 1 else msgspec.UNSET,
     )
-
-
-def part(number: int) -> str:
-    """The name of a table's file with this number."""
-    return f"part-{number:05d}.parquet"
 
 
 class _Counter:
@@ -353,20 +377,26 @@ def read_staged(staging: Path, columns: Sequence[str]) -> pa.Table:
     """Columns of the staged files."""
     return pa.concat_tables(
         [
-            _read_file(path, path.stat().st_size, list(columns), _Counter())
+            _read_file(path, path.stat().st_size, list(columns), _Counter(), None)
             for path in sorted(staging.glob("*.parquet"))
         ]
     )
 
 
-def _read_file(path: Path, size: int, columns: list[str] | None, counter: _Counter) -> pa.Table:
+def _read_file(
+    path: Path,
+    size: int,
+    columns: list[str] | None,
+    counter: _Counter,
+    bucket: Bucket | None,
+) -> pa.Table:
     try:
         with _CountedFile(path, counter) as content:
             found = os.fstat(content.fileno()).st_size
             if found != size:
                 raise StorageError(f"{path} has {found:,} bytes where {size:,} were published")
             with pq.ParquetFile(content, page_checksum_verification=True) as file:
-                return file.read(columns=columns)
+                return _filtered(file, columns, bucket)
     except FileNotFoundError:
         raise
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:

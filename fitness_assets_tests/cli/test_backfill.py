@@ -153,7 +153,8 @@ def test_a_day_outside_the_month_is_refused_and_the_published_month_stays(
         materialize(settings, "2023-04", instance, LAKE)
         before = versions(settings)
         workspace = Workspace.of(settings)
-        from fitness_assets.storage.lake import describe, part, write_rows
+        from fitness_assets.storage.lake import describe
+        from fitness_assets.storage.rows import part, write_rows
 
         stray = pa.concat_tables([delivered("2023-04", 5), delivered("2023-05", 5).slice(0, 3)])
         with workspace.raw.writer("2023-04") as writer:

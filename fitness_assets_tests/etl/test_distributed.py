@@ -2,40 +2,29 @@
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from fitness_assets.errors import EtlError
 from fitness_assets.etl import clean, distributed
 from fitness_assets.record import daily
-from fitness_assets.record.raw import FULL_SCHEMA, OPTIONAL, SCHEMA, schema_of
+from fitness_assets.record.buckets import EVERYONE, Bucket
+from fitness_assets.record.raw import SCHEMA, schema_of
 from fitness_assets.sources.cohort.source import Cohort
-from fitness_assets.storage.lake import write_rows
+from fitness_assets.storage.lake import Pinned, TableInfo, read_part
+from fitness_assets.storage.rows import write_rows
 
 pytestmark = pytest.mark.spark
 
 #: The optional column of the records of each month.
 OPTIONAL_OF = {"2023-04": "spo2", "2023-05": "hrv_rmssd"}
-
-
-def test_spark_reads_the_canonical_schema() -> None:
-    schema = distributed.raw_schema(OPTIONAL)
-    assert distributed.raw_schema().names == SCHEMA.names
-    assert schema.names == FULL_SCHEMA.names
-    assert all(field.nullable for field in schema)
-    types = {field.name: field.dataType.simpleString() for field in schema}
-    assert types["date"] == "date"
-    assert types["steps"] == "int"
-    assert types["distance_km"] == "double"
-    assert types["ingested_at"] == "timestamp"
-    assert types["sleep_start"] == "timestamp_ntz"
 
 
 @pytest.fixture
@@ -57,17 +46,24 @@ def _keys(table: pa.Table) -> list[tuple[str, date]]:
     return list(zip(table["user_id"].to_pylist(), table["date"].to_pylist(), strict=True))
 
 
-def cleaned(
-    spark: SparkSession, raw: dict[str, Path], files: int, folder: Path
-) -> Sequence[pa.Table]:
-    def read(month: str) -> DataFrame:
-        # The choice between two records of the month before depends on all of its columns.
-        columns = OPTIONAL_OF.values() if month == "2023-04" else [OPTIONAL_OF[month]]
-        return distributed.read_raw(spark, [raw[month]], list(columns))
+def pinned(raw: dict[str, Path], month: str) -> Pinned:
+    path = raw[month]
+    columns = {field.name: str(field.type) for field in pq.read_schema(path)}
+    return Pinned((path,), TableInfo(rows=pq.read_metadata(path).num_rows, columns=columns))
 
+
+def cleaned(spark: SparkSession, raw: dict[str, Path], count: int, folder: Path) -> list[pa.Table]:
+    """The month of `raw` cleaned in `count` buckets."""
+    earlier, month = pinned(raw, "2023-04"), pinned(raw, "2023-05")
+    inputs = [
+        distributed.BucketInputs(month.part(bucket), earlier.part(bucket))
+        for bucket in (Bucket(index, count) for index in range(count))
+    ]
+    optional = distributed.OptionalColumns((OPTIONAL_OF["2023-05"],), tuple(OPTIONAL_OF.values()))
     folder.mkdir()
-    earlier = distributed.history(read("2023-04"))
-    paths = distributed.write_files(read("2023-05"), earlier, files, folder, write_rows)
+    paths = distributed.write_files(
+        spark, inputs, optional, distributed.Access(folder, read_part, write_rows)
+    )
     return [pq.read_table(path) for path in paths]
 
 
@@ -85,7 +81,7 @@ def test_spark_writes_the_bytes_of_the_month_cleaned_as_one_table(
     (path,) = (tmp_path / "one").glob("*.parquet")
     assert path.read_bytes() == (tmp_path / "expected.parquet").read_bytes()
 
-    parts = cleaned(spark, raw, 3, tmp_path / "three")
+    parts = cleaned(spark, raw, 4, tmp_path / "four")
     assert all(_keys(part) == sorted(_keys(part)) for part in parts)
     users = [set(part["user_id"].to_pylist()) for part in parts]
     assert sum(map(len, users)) == len(set.union(*users)) == 30
@@ -93,16 +89,25 @@ def test_spark_writes_the_bytes_of_the_month_cleaned_as_one_table(
     assert together.equals(expected.combine_chunks())
 
 
-def test_a_full_disk_of_an_executor_is_reported_in_one_line(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    def write(path: Path, _: Iterable[pa.RecordBatch], __: pa.Schema) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+def test_days_before_the_longest_window_are_not_history() -> None:
+    earlier = pa.Table.from_batches(Cohort(users=3, seed=1).read("2023-05")).select(SCHEMA.names)
+    found = clean.with_history(earlier.slice(0, 0), earlier)
+    assert pc.min(found["date"]).as_py() == date(2023, 5, 4)
+    assert pc.max(found["date"]).as_py() == date(2023, 5, 31)
 
-    records: list[Any] = [("a", date(2023, 4, 1), *[None] * (len(SCHEMA) - 2))]
-    frame = spark.createDataFrame(records, distributed.raw_schema())
+
+def _full_disk(path: Path, _: Iterable[pa.RecordBatch], __: pa.Schema) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+
+def test_a_full_disk_of_an_executor_is_reported_in_one_line(
+    spark: SparkSession, raw: dict[str, Path], tmp_path: Path
+) -> None:
+    inputs = [distributed.BucketInputs(pinned(raw, "2023-04").part(EVERYONE), None)]
+    columns = distributed.OptionalColumns((), ())
+    access = distributed.Access(tmp_path, read_part, _full_disk)
     with pytest.raises(EtlError) as error:
-        distributed.write_files(frame, None, 1, tmp_path, write)
+        distributed.write_files(spark, inputs, columns, access)
     assert str(error.value).startswith("Spark: OSError: [Errno 28] No space left on device")
     assert str(tmp_path) in str(error.value)
     assert "\n" not in str(error.value)

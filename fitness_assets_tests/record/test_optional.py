@@ -17,8 +17,9 @@ from fitness_assets.record import daily, raw
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.sources.derived import STORED_SCHEMA
 from fitness_assets.sources.merge import merge_days
-from fitness_assets.storage import lake as lake_module
-from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_delivered, write_rows
+from fitness_assets.storage import rows as rows_module
+from fitness_assets.storage.lake import Lake, TableInfo, describe
+from fitness_assets.storage.rows import part, write_delivered, write_rows
 
 DAY = date(2023, 4, 2)
 COHORT = pa.Table.from_batches(Cohort(users=3, seed=1).read("2023-04")).select(raw.SCHEMA.names)
@@ -52,10 +53,10 @@ def test_null_columns_leave_the_bytes_of_a_file_unchanged(names: set[str]) -> No
         field = raw.FULL_SCHEMA.field(name)
         wider = wider.append_column(field, pa.nulls(len(rows), field.type))
     with tempfile.TemporaryDirectory() as folder:
-        plain, found = Path(folder, "plain"), Path(folder, "found")
+        plain = Path(folder, "plain")
         write_rows(plain, rows.to_batches(), raw.SCHEMA)
-        write_delivered(found, wider.to_batches(max_chunksize=17))
-        assert found.read_bytes() == plain.read_bytes()
+        write_delivered(Path(folder), wider.to_batches(max_chunksize=17))
+        assert Path(folder, part(0)).read_bytes() == plain.read_bytes()
     assert clean.daily_activity(clean.with_history(wider)).equals(
         clean.daily_activity(clean.with_history(rows))
     )
@@ -64,10 +65,10 @@ def test_null_columns_leave_the_bytes_of_a_file_unchanged(names: set[str]) -> No
 def test_a_file_has_the_optional_columns_with_a_known_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake_module, "_ROW_GROUP", 2)
+    monkeypatch.setattr(rows_module, "_ROW_GROUP", 2)
     table = records(*({"spo2": None, "floors": None} for _ in range(4)), {"floors": 3})
-    write_delivered(tmp_path / "x.parquet", table.to_batches())
-    found = pq.read_table(tmp_path / "x.parquet")
+    write_delivered(tmp_path, table.to_batches())
+    found = pq.read_table(tmp_path / part(0))
     assert found.column_names == [*raw.SCHEMA.names, "floors"]
     assert found["floors"].to_pylist() == [None] * 4 + [3]
 

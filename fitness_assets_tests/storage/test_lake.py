@@ -6,16 +6,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from fitness_assets.errors import StorageError
-from fitness_assets.storage import lake as lake_module
+from fitness_assets.storage import rows as rows_module
 from fitness_assets.storage.lake import (
     DailyInfo,
     Lake,
     RawInfo,
     TableInfo,
     describe,
-    part,
-    write_rows,
 )
+from fitness_assets.storage.rows import part, write_rows
 
 TABLE = pa.table({"user_id": [f"u{i}" for i in range(100)], "steps": list(range(100))})
 
@@ -49,7 +48,7 @@ def test_other_tools_can_read_the_folders(tmp_path: Path) -> None:
 def test_equal_rows_give_equal_bytes_for_any_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lake_module, "_ROW_GROUP", 32)
+    monkeypatch.setattr(rows_module, "_ROW_GROUP", 32)
     versions = {
         publish(Lake(tmp_path / str(size), TableInfo), "2023-04", TABLE, size)
         for size in (1, 7, 100)
@@ -84,7 +83,7 @@ def test_a_pinned_month_stays_when_it_is_published_again(tmp_path: Path) -> None
     publish(lake, "2023-04", TABLE)
     pinned = lake.pin("2023-04", tmp_path)
     publish(lake, "2023-04", TABLE.slice(50))
-    assert [pq.read_table(path).num_rows for path in pinned] == [100]
+    assert [pq.read_table(path).num_rows for path in pinned.paths] == [100]
     (file,) = lake.files("2023-04")
     file.write_bytes(b"flipped")
     with pytest.raises(StorageError, match="differs from its manifest"):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from fitness_assets.storage import publication
-from fitness_assets.storage.lake import Lake, TableInfo, describe, part, write_rows
+from fitness_assets.storage.lake import Lake, TableInfo, describe
+from fitness_assets.storage.rows import part, write_rows
 
 #: Files of a month: several, so that a crash can happen between two of them.
 FILES = 3

@@ -15,7 +15,8 @@ import pyarrow as pa
 from fitness_assets import months
 from fitness_assets.history.schema import MEASURES
 from fitness_assets.record import daily
-from fitness_assets.storage.lake import DailyInfo, describe, part, write_rows
+from fitness_assets.storage.lake import DailyInfo, describe
+from fitness_assets.storage.rows import part, write_rows
 from fitness_assets.workspace import Workspace
 
 # Mean, standard deviation of days, and effect of a weekend of each measure.

@@ -11,7 +11,7 @@ from fitness_assets.assets import daily_activity, model_backtest
 from fitness_assets.months import shift
 from fitness_assets.release import build
 from fitness_assets.spark.session import SparkResource
-from fitness_assets.workspace import Workspace
+from fitness_assets.storage.lake import Lake, RawInfo
 
 
 def memoize(patch: pytest.MonkeyPatch, folder: Path) -> None:
@@ -20,14 +20,14 @@ def memoize(patch: pytest.MonkeyPatch, folder: Path) -> None:
     Spark cleans the first month with given raw records. The others are copies of its files, which
     are published as any others are.
     """
-    stage, data_tables = daily_activity._stage, build._data_tables
+    stage, data_tables = daily_activity.stage, build._data_tables
     tables: dict[bytes, dict[str, bytes]] = {}
 
-    def stage_once(workspace: Workspace, spark: SparkResource, month: str, staging: Path) -> None:
-        pair = [workspace.raw.manifest(each) for each in (shift(month, -1), month)]
+    def stage_once(raw: Lake[RawInfo], spark: SparkResource, month: str, staging: Path) -> None:
+        pair = [raw.manifest(each) for each in (shift(month, -1), month)]
         kept = folder / "-".join([month, *(each.data_version if each else "" for each in pair)])
         if not kept.exists():
-            stage(workspace, spark, month, staging)
+            stage(raw, spark, month, staging)
             shutil.copytree(staging, kept.with_suffix(".part"))
             kept.with_suffix(".part").rename(kept)
         shutil.copytree(kept, staging, dirs_exist_ok=True)
@@ -38,7 +38,7 @@ def memoize(patch: pytest.MonkeyPatch, folder: Path) -> None:
             tables[key] = data_tables(days)
         return tables[key]
 
-    patch.setattr(daily_activity, "_stage", stage_once)
+    patch.setattr(daily_activity, "stage", stage_once)
     patch.setattr(build, "_data_tables", data_tables_once)
     patch.setattr(daily_activity, "_steps_by_day", lambda _: None)
     patch.setattr(model_backtest, "_scores_by_month", lambda *_: None)
