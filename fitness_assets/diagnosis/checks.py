@@ -1,10 +1,10 @@
 """All checks of `fitness doctor`, the quick ones first."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
-from fitness_assets.diagnosis import home, machine, records
+from fitness_assets.diagnosis import machine
 from fitness_assets.diagnosis.finding import Finding, fault
-from fitness_assets.diagnosis.home import Home
 from fitness_assets.errors import FitnessError
 from fitness_assets.settings import Settings
 from fitness_assets.system_errors import explain
@@ -19,7 +19,7 @@ def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, F
     ----------
     settings : Settings
     spark : bool
-        Whether to start Spark, which takes most of the time.
+        Whether to start Spark, which takes most of the time, and is done during the other checks.
 
     Yields
     ------
@@ -27,8 +27,29 @@ def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, F
         What was checked.
     finding : Finding
     """
-    found = Home.of(settings)
-    checks: dict[str, Callable[[], Iterator[Finding]]] = {
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(lambda: list(machine.check_spark(settings))) if spark else None
+        checks = _quick_checks(settings)
+        if started is not None:
+            checks["spark"] = started.result
+        for subject, check in checks.items():
+            try:
+                for finding in check():
+                    yield subject, finding
+            except FitnessError as error:
+                yield subject, fault(str(error), _CORRECT)
+            except OSError as error:
+                text, _, remedy = (explain(error, str(settings.home)) or str(error)).partition("; ")
+                yield subject, fault(f"cannot be checked: {text}", remedy or _CORRECT)
+
+
+def _quick_checks(settings: Settings) -> dict[str, Callable[[], Iterable[Finding]]]:
+    """The checks except that of Spark."""
+    # Their imports take about as long as the checks.
+    from fitness_assets.diagnosis import home, records
+
+    found = home.Home.of(settings)
+    return {
         "clock": lambda: machine.check_clock(settings),
         "disk": lambda: machine.check_disks(settings),
         "home": lambda: home.check_permissions(settings, found),
@@ -43,14 +64,3 @@ def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, F
         "ports": lambda: machine.check_ports(settings),
         "java": lambda: machine.check_java(settings),
     }
-    if spark:
-        checks["spark"] = lambda: machine.check_spark(settings)
-    for subject, check in checks.items():
-        try:
-            for finding in check():
-                yield subject, finding
-        except FitnessError as error:
-            yield subject, fault(str(error), _CORRECT)
-        except OSError as error:
-            text, _, remedy = (explain(error, str(settings.home)) or str(error)).partition("; ")
-            yield subject, fault(f"cannot be checked: {text}", remedy or _CORRECT)

@@ -52,6 +52,9 @@ def check_spark(settings: Settings) -> Iterator[Finding]:
     advice = "set FITNESS_SPARK_MEMORY to less than the free memory, and check JAVA_HOME"
     if not settings.spark_master.startswith("local"):
         advice = f"start the cluster at {settings.spark_master}, or unset FITNESS_SPARK_MASTER"
+    environment = settings.environment()
+    # The process ends before the optimizing compiler of Java would save time.
+    options = f"{environment.get('SPARK_SUBMIT_OPTS', '')} -XX:TieredStopAtLevel=1"
     with TemporaryDirectory(prefix="fitness-") as folder:
         try:
             result = subprocess.run(
@@ -61,7 +64,7 @@ def check_spark(settings: Settings) -> Iterator[Finding]:
                 text=True,
                 errors="replace",
                 cwd=folder,
-                env=settings.environment(),
+                env=environment | {"SPARK_SUBMIT_OPTS": options.strip()},
                 timeout=_SPARK_TIMEOUT_SECONDS,
             )
         except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ def main(folder: Path) -> None:
     resource = spark_resource(settings).model_copy(update={"state": str(folder)})
     session = resource.spark_session
     try:
-        session.range(10).count()
+        session.range(10, numPartitions=1).count()
     finally:
         session.stop()
 
