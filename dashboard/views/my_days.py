@@ -9,8 +9,9 @@ from dashboard import choices, contributions, data, downloads, notes, page, pers
 from dashboard.charts import my_days
 from dashboard.choices import Scale
 from dashboard.text import label
-from dashboard.workouts import load_sentence, training
+from fitness_assets import months
 from fitness_assets.formatting import NO_DATA, days_text, minutes, number, percent, plural
+from fitness_assets.history.training import LOAD_MONTHS, load_sentence, training
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
 from fitness_assets.models.explanations import habit_advice
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 # Goals that can be entered: steps a day, and hours of sleep.
 _STEPS_GOALS = Scale(high=100_000.0, step=500.0)
 _SLEEP_GOALS = Scale(high=24.0, step=0.5, decimals=1)
-# Days of earlier months weigh next to nothing in the mean of six weeks.
-_LOAD_MONTHS = 4
 # What the table of workouts shows in the chosen units.
 _OF_WORKOUT = ("distance_km", "calories_burned", "heart_rate_avg")
 
@@ -227,13 +226,13 @@ def _energy(
 
 def _workouts(release: Release, user: str, days: pd.DataFrame, own_notes: list[Note]) -> None:
     """The workouts of the month, and the training load; nothing if there never were workouts."""
-    found = person.workouts(user, release, _LOAD_MONTHS)
+    found = person.workouts(user, release, LOAD_MONTHS)
     if found.empty:
         return
     st.header("Workouts")
     # With the resting heart rates and traits of the same months.
-    known = person.days(user, release, _LOAD_MONTHS)
-    done = training(found, known, release.month, days["date"].max())
+    known = person.days(user, release, LOAD_MONTHS)
+    done = training(found, known, months.start(release.month), days["date"].max())
     units = page.chosen_units()
     if done.workouts.empty:
         st.write("No workout this month.")

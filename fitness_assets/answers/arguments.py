@@ -96,6 +96,21 @@ class GapsArguments(Arguments, frozen=True, kw_only=True):
     user: User = None
 
 
+class WorkoutsArguments(Arguments, frozen=True, kw_only=True):
+    """Of `workouts`."""
+
+    period: When
+    skip: Skip = 0
+    user: User = None
+
+
+class TrainingLoadArguments(Arguments, frozen=True, kw_only=True):
+    """Of `training_load`."""
+
+    period: When
+    user: User = None
+
+
 class ModelsArguments(Arguments, frozen=True, kw_only=True):
     """Of `models`."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from fitness_assets.answers.records import VERSION_DIGITS, Days, Sources
+from fitness_assets.answers.records import DAILY, VERSION_DIGITS, Days, Sources
 from fitness_assets.formatting import number
 from fitness_assets.months import shift
 from fitness_assets.text import printable
@@ -81,11 +81,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     truncated: str = ""
 
 
-def origin_of(days: Days) -> Origin:
-    """The origin of numbers of `days`."""
+def origin_of(days: Days, read: Sources | None = None) -> Origin:
+    """The origin of numbers of `days`, for which `read` were read, if these are more months."""
     return _origin(
-        days.sources,
-        months_absent=_span(days.absent),
+        read or days.sources,
+        months_absent=span_of(days.absent),
         partial_until=str(days.partial_until or ""),
         days_missing=len(days.missing()),
         days_not_worn=int((~days.worn).sum()),
@@ -94,21 +94,24 @@ def origin_of(days: Days) -> Origin:
 
 def origin_of_months(sources: Sources) -> Origin:
     """The origin of what is about whole months."""
-    return _origin(sources)
+    origin = _origin(sources)
+    of = "" if sources.asset == DAILY else f"{sources.asset} "
+    return msgspec.structs.replace(origin, months=f"{of}{origin.months}")
 
 
 def _origin(sources: Sources, **found: str | int) -> Origin:
     listed = len(sources.versions) <= LISTED_MONTHS
     versions = {month: version[:VERSION_DIGITS] for month, version in sources.versions.items()}
     origin = Origin(
-        months=_span(list(versions)) or "none",
+        months=span_of(list(versions)) or "none",
         data_versions=versions if listed else {},
         digest="" if listed else sources.digest,
     )
     return msgspec.structs.replace(origin, **found)
 
 
-def _span(months: list[str]) -> str:
+def span_of(months: list[str]) -> str:
+    """Months such as "2023-01..2023-03, 2023-05"; empty if there are none."""
     if not months:
         return ""
     runs: list[list[str]] = []

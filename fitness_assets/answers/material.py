@@ -8,6 +8,7 @@ from fitness_assets.answers.findings import Findings
 from fitness_assets.answers.home import Home
 from fitness_assets.answers.periods import Period
 from fitness_assets.answers.records import Days
+from fitness_assets.answers.workouts import Workouts, read_workouts
 from fitness_assets.errors import QuestionError
 
 # Days before the period that its usual values are computed from.
@@ -32,6 +33,8 @@ class Material:
         Of the 365 days before the period.
     findings : Findings
         Up to the last month of the period.
+    workouts : Workouts
+        Of the period.
     """
 
     period: Period
@@ -40,6 +43,7 @@ class Material:
     year_before: Days | None
     usual: Days
     findings: Findings
+    workouts: Workouts
 
     @property
     def is_month(self) -> bool:
@@ -61,9 +65,7 @@ def read_material(home: Home, user: str, period: Period) -> Material:
         If the user has no record in the period. The message names the months that the lake has.
     """
     is_month = len(period.months()) == 1
-    stored = home.records.months()
-    if not set(period.months()) & set(stored):
-        raise QuestionError(f"the lake has nothing of {period}; it has {stored[0]} to {stored[-1]}")
+    home.records.months_of(period)
     same = statistics.year_before(period)
     first = min(same.first, period.first - timedelta(_USUAL_DAYS))
     days = home.records.read(user, Period(first, period.last))
@@ -85,4 +87,5 @@ def read_material(home: Home, user: str, period: Period) -> Material:
         year_before=days.within(same) if is_month else None,
         usual=days.within(earlier),
         findings=home.findings(user, max(now.sources.versions)),
+        workouts=read_workouts(home.records, period, days),
     )

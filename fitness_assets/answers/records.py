@@ -18,7 +18,7 @@ from fitness_assets.errors import QuestionError, StorageError
 from fitness_assets.formatting import number
 from fitness_assets.record import raw
 from fitness_assets.record.daily import SCHEMA
-from fitness_assets.storage.lake import DailyInfo, Lake
+from fitness_assets.storage.lake import DailyInfo, Lake, TableInfo
 from fitness_assets.text import printable, shorten
 
 #: The columns that questions are about. Traits that hardly change, such as age, are not.
@@ -32,6 +32,8 @@ VERSION_DIGITS = 12
 _LISTED = 5
 # How often a month is read again because it was published meanwhile.
 _ATTEMPTS = 5
+#: The asset that has the days.
+DAILY = "daily_activity"
 _UNREAD = ("ingested_at", "calories_per_step")
 
 Floats = npt.NDArray[np.float64]
@@ -44,10 +46,12 @@ class Sources:
     Attributes
     ----------
     versions : mapping of str to str
-        Data version of `daily_activity` by month, in order.
+        Data version by month, in order.
+    asset : str
     """
 
     versions: Mapping[str, str]
+    asset: str = DAILY
 
     @property
     def digest(self) -> str:
@@ -62,11 +66,12 @@ class Sources:
 
     def __str__(self) -> str:
         months = list(self.versions)
+        of = "" if self.asset == DAILY else f"{self.asset} "
         if not months:
-            return "no month"
+            return f"{of}no month"
         if len(months) == 1:
-            return f"{months[0]} @{self.digest}"
-        return f"{months[0]}..{months[-1]} ({len(months)} months) @{self.digest}"
+            return f"{of}{months[0]} @{self.digest}"
+        return f"{of}{months[0]}..{months[-1]} ({len(months)} months) @{self.digest}"
 
 
 @dataclass(frozen=True)
@@ -190,6 +195,8 @@ class Records:
     ----------
     daily : Lake
         Of `daily_activity`.
+    workouts : Lake
+        Of `workouts`.
     possible_ids : callable
         Gives the ids that a name can be stored under.
     is_forgotten : callable
@@ -201,6 +208,7 @@ class Records:
     """
 
     daily: Lake[DailyInfo]
+    workouts: Lake[TableInfo]
     possible_ids: Callable[[str], Sequence[str]]
     is_forgotten: Callable[[str], bool]
     only: str | None = None
@@ -222,6 +230,16 @@ class Records:
         if not found:
             raise QuestionError("the lake has no month; run `fitness backfill`")
         return found
+
+    def months_of(self, period: Period) -> list[str]:
+        """The months of `period` that the lake has; QuestionError if it has none of them."""
+        stored = self.months()
+        wanted = [month for month in period.months() if month in set(stored)]
+        if not wanted:
+            raise QuestionError(
+                f"the lake has nothing of {period}; it has {stored[0]} to {stored[-1]}"
+            )
+        return wanted
 
     def find_user(self, name: str | None) -> str:
         """The id of the user called `name`, a name or an id; without a name, that of the only user.
@@ -305,12 +323,7 @@ class Records:
             If the lake has no month of the period, or the period has more than `MAX_ROWS` rows of
             all users.
         """
-        stored = self.months()
-        wanted = [month for month in period.months() if month in set(stored)]
-        if not wanted:
-            raise QuestionError(
-                f"the lake has nothing of {period}; it has {stored[0]} to {stored[-1]}"
-            )
+        wanted = self.months_of(period)
         columns = [name for name in SCHEMA.names if name not in _UNREAD]
         parts, versions, last = [], {}, None
         for month in self._bounded(wanted):
@@ -337,28 +350,42 @@ class Records:
         return (self.only is None or user == self.only) and not self.is_forgotten(user)
 
     def _bounded(self, months: list[str]) -> list[str]:
-        rows = sum(self.daily.info(month).rows for month in months)
-        if rows > MAX_ROWS:
-            raise QuestionError(
-                f"{months[0]} to {months[-1]} have {number(rows)} rows, more than "
-                f"{number(MAX_ROWS)} of one question; ask for fewer months"
-            )
-        return months
+        return bounded(self.daily, months)
 
     def _read(self, month: str, columns: Sequence[str]) -> tuple[pa.Table, str, date | None]:
         """Columns of a month, its data version, and its last day so far if it is partial.
 
         The optional numbers that the month has are read too.
         """
-        for _ in range(_ATTEMPTS):
-            version = self.daily.published(month).data_version
-            known = self.daily.info(month).columns
-            optional = [name for name in raw.OPTIONAL_MEASUREMENTS if name in known]
-            table = self.daily.scan([month], [*columns, *optional]).table
-            last = self.daily.info(month).last_day_so_far
-            if self.daily.published(month).data_version == version:
-                return table, version, last
-        raise StorageError(f"daily_activity of {month} is being published; ask again")
+        return read_month(self.daily, month, columns, raw.OPTIONAL_MEASUREMENTS)
+
+
+def bounded(lake: Lake[TableInfo], months: list[str]) -> list[str]:
+    """`months`; QuestionError if they have more than `MAX_ROWS` rows of all users."""
+    rows = sum(lake.info(month).rows for month in months)
+    if rows > MAX_ROWS:
+        raise QuestionError(
+            f"{months[0]} to {months[-1]} have {number(rows)} rows, more than "
+            f"{number(MAX_ROWS)} of one question; ask for fewer months"
+        )
+    return months
+
+
+def read_month(
+    lake: Lake[TableInfo], month: str, columns: Sequence[str], optional: Sequence[str] = ()
+) -> tuple[pa.Table, str, date | None]:
+    """Columns of a month, its data version, and its last day so far if it is partial.
+
+    Those of the `optional` columns that the month has are read too.
+    """
+    for _ in range(_ATTEMPTS):
+        version = lake.published(month).data_version
+        info = lake.info(month)
+        known = [name for name in optional if name in info.columns]
+        table = lake.scan([month], [*columns, *known]).table
+        if lake.published(month).data_version == version:
+            return table, version, info.last_day_so_far
+    raise StorageError(f"{lake.root.name} of {month} is being published; ask again")
 
 
 def _each(period: Period) -> Iterator[date]:

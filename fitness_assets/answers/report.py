@@ -26,19 +26,18 @@ from fitness_assets.answers.pages.document import (
 )
 from fitness_assets.answers.periods import Period
 from fitness_assets.answers.records import MEASURES, VERSION_DIGITS, Days, Sources
+from fitness_assets.answers.sleep_parts import sleep_parts
 from fitness_assets.answers.statistics import LEAST_DAYS, Summary, summary_of
-from fitness_assets.formatting import days_text, number, percent
+from fitness_assets.answers.workout_parts import workout_parts
+from fitness_assets.formatting import days_text, number
 from fitness_assets.history.schema import DIRECTIONS
 from fitness_assets.months import text_until
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
 
-# Hours of sleep that adults need at least (Watson et al., Sleep 38:843, 2015).
-_SLEEP_HOURS = 7
 # Minutes of moderate activity that adults need at least each week (WHO guidelines, 2020).
 _WEEK_MINUTES = 150
 _WEEK = 7
-_SATURDAY = 5
 # Gaps, changes and other findings that a page lists.
 _LISTED = 8
 _SUMMARY = ("steps", "sleep_hours", "active_minutes", "resting_heart_rate")
@@ -90,9 +89,10 @@ class Report:
             Heading("Bests"),
             *self._bests(),
             Heading("Sleep"),
-            *self._sleep(),
-            Heading("Load"),
+            *sleep_parts(made.now, self._references.of),
+            Heading("Load and workouts"),
             *self._load(),
+            *workout_parts(made.workouts, self.units, self._references.of, by_day=made.is_month),
             Heading("What goes with what"),
             *self._associations(),
             Heading("Gaps"),
@@ -273,31 +273,6 @@ class Report:
             yield Paragraph(f"Streaks [{self._references.of(found)}]:")
             yield Points(streaks[:_LISTED])
 
-    def _sleep(self) -> Iterator[Part]:
-        dates, hours = self.material.now.values("sleep_hours")
-        found = statistics.summarize(dates, hours)
-        if found is None:
-            yield Paragraph("No night is known.")
-            return
-        letter = self._references.of(self.material.now.sources)
-        enough = int((hours >= _SLEEP_HOURS).sum())
-        weekend = np.array([day.weekday() >= _SATURDAY for day in dates])
-        text = (
-            f"{number(found.days)} nights, median {number(found.median, 1)} h, 80% of them between "
-            f"{number(found.p10, 1)} and {number(found.p90, 1)} h. {number(enough)} "
-            f"({percent(enough / found.days)}) had at least {_SLEEP_HOURS} h, which adults "
-            "need (Watson et al., Sleep 38:843, 2015). "
-            f"Shortest {number(found.low, 1)} h ({found.low_day}), longest "
-            f"{number(found.high, 1)} h ({found.high_day})."
-        )
-        if min(weekend.sum(), (~weekend).sum()) >= LEAST_DAYS:
-            text += (
-                f" Median of nights that end on Saturday or Sunday "
-                f"{number(float(np.median(hours[weekend])), 1)} h, of others "
-                f"{number(float(np.median(hours[~weekend])), 1)} h."
-            )
-        yield Paragraph(f"{text} [{letter}]")
-
     def _load(self) -> Iterator[Part]:
         now = self.material.now
         dates, minutes = now.values("active_minutes")
@@ -377,7 +352,9 @@ class Report:
     def _sources(self) -> Iterator[Part]:
         rows = [[letter, text] for text, letter in self._references.letters.items()]
         yield Table(
-            ["Letter", "Months of daily_activity, or of person_history, @data version"], rows, 2
+            ["Letter", "Months of daily_activity, or of the asset that is named, @data version"],
+            rows,
+            2,
         )
         now = self.material.now
         if len(now.sources.versions) > 1:

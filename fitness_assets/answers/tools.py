@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from fitness_assets.answers import arguments, model_answer, questions
+from fitness_assets.answers import arguments, model_answer, questions, workout_questions
 from fitness_assets.answers.home import Home
 from fitness_assets.answers.limits import clip, is_short
 from fitness_assets.answers.periods import MAX_DAYS
@@ -127,6 +127,22 @@ TOOLS = {
             ),
             arguments=arguments.GapsArguments,
             answer=questions.gaps,
+        ),
+        Tool(
+            name="workouts",
+            title="Workouts",
+            description="The workouts of a user in a period, each once, with their training load.",
+            arguments=arguments.WorkoutsArguments,
+            answer=workout_questions.workouts,
+        ),
+        Tool(
+            name="training_load",
+            title="Training load",
+            description=(
+                "The training load of each day of a period, with its means over 7 and 42 days."
+            ),
+            arguments=arguments.TrainingLoadArguments,
+            answer=workout_questions.training_load,
         ),
         Tool(
             name="models",

@@ -32,6 +32,7 @@ def open_home(settings: Settings, only: str | None = None, *, named: bool = Fals
     workspace = Workspace.of(settings)
     records = Records(
         daily=workspace.daily,
+        workouts=workspace.workouts,
         possible_ids=workspace.pseudonyms.possible_ids,
         is_forgotten=workspace.pseudonyms.forgotten(),
         names=configured_names(settings).all() if named else {},

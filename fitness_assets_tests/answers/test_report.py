@@ -17,11 +17,13 @@ from fitness_assets.answers.pages.plots import draw
 from fitness_assets.answers.periods import parse_period
 from fitness_assets.answers.report import Report
 from fitness_assets.errors import QuestionError
+from fitness_assets.formatting import minutes, number
+from fitness_assets.history.training_load import trimp
 from fitness_assets.record.units import IMPERIAL, METRIC, Units
 from fitness_assets.settings import Settings
 from fitness_assets.storage.notes import Note
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.questions import HOSTILE, MONTH, USER, days_of
+from fitness_assets_tests.support.questions import HOSTILE, MONTH, USER, days_of, workouts_of
 
 
 def page(home: Home, period: str = MONTH, *, units: str = METRIC, name: str = USER) -> Document:
@@ -83,6 +85,52 @@ def test_a_year_is_compared_with_the_same_months(asked: Home) -> None:
     worn = days[days["worn"]]["steps"].round()
     before = round(np.median(worn.loc["2022-01":"2022-03"]))
     assert tables(document)[0].rows[0][4] == f"{before:,}"
+
+
+def test_a_month_lists_its_workouts_and_their_load(asked: Home) -> None:
+    document = page(asked)
+    table = next(each for each in tables(document) if each.columns[0] == "Workout")
+    own = workouts_of().to_pandas()
+    own = own[own["local_start"].dt.strftime("%Y-%m") == MONTH]
+    assert len(table.rows) == len(own)
+    days = days_of().loc["2022-11":MONTH]
+    resting = days.loc[days["worn"], "resting_heart_rate"].median()
+    load = trimp(own["minutes"], own["heart_rate_avg"], resting, 171.0)
+    loads = {
+        f"{start:%Y-%m-%d %H:%M}": each
+        for start, each in zip(own["local_start"], load, strict=True)
+    }
+    for row in table.rows:
+        assert row[6] == number(loads[row[0]])
+    assert table.rows[-1][:3] == ["2023-02-01 07:30", table.rows[-1][1], "1 h 35 min"]
+    text = text_of(document)
+    assert f"{len(own)} workouts, {minutes(own['minutes'].sum())} in all [F]" in text
+    assert f"Training load {number(np.nansum(load))}; mean of a day up to 2023-02-28: " in text
+    assert "none [F, G]" in text
+    sources = {row[0]: row[1] for row in tables(document)[-1].rows}
+    assert sources["F"].startswith("workouts 2023-01..2023-02 (2 months) @")
+    assert sources["G"].startswith("2022-11..2023-02 (4 months) @")
+    imperial = next(
+        each for each in tables(page(asked, units=IMPERIAL)) if each.columns[0] == "Workout"
+    )
+    assert imperial.columns[3] == "Distance (mi)"
+    assert imperial.rows[0][3] == "3.9"
+
+
+def test_a_year_has_the_workouts_of_each_month(asked: Home) -> None:
+    document = page(asked, "2023")
+    table = next(each for each in tables(document) if each.rows[0][0] == "Workouts")
+    own = workouts_of()["local_start"].to_pandas().dt.strftime("%b")
+    assert list(table.columns) == ["Month", "Jan", "Feb", "Mar", "From"]
+    assert table.rows[0][1:4] == [str((own == month).sum()) for month in ("Jan", "Feb", "Mar")]
+
+
+def test_a_period_without_workouts_has_no_word_about_them(asked: Home) -> None:
+    text = text_of(page(asked, "2022"))
+    assert "workouts" not in text.replace("Load and workouts", "")
+    # Those of the months before count for the load.
+    later = page(asked, "2023-03")
+    assert "over 42 days" in text_of(later)
 
 
 def test_every_number_names_its_months_and_versions(asked: Home, asked_settings: Settings) -> None:

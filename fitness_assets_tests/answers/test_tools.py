@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from fitness_assets.answers.records import Sources
 from fitness_assets.answers.tools import TOOLS, ask
 from fitness_assets.cli.answering import open_home
 from fitness_assets.errors import FitnessError, QuestionError
+from fitness_assets.history.training import training
 from fitness_assets.models.reports import ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.settings import Settings
@@ -29,6 +31,7 @@ from fitness_assets_tests.support.questions import (
     build_home,
     days_of,
     settings_of,
+    workouts_of,
 )
 
 #: Arguments of each tool that answer a question about the home.
@@ -41,6 +44,8 @@ ASKED: dict[str, Mapping[str, object]] = {
     "associations": {"month": MONTH},
     "history": {"kind": "best"},
     "gaps": {"period": "2022"},
+    "workouts": {"period": MONTH},
+    "training_load": {"period": MONTH},
     "models": {},
 }
 
@@ -117,6 +122,66 @@ def test_the_rest_of_a_cut_answer_can_be_asked_for(asked: Home) -> None:
         gaps += len(found["rows"])
         if "truncated" in found:
             assert f"skip={gaps}" in found["truncated"]
+
+
+def test_workouts_are_those_of_the_user_and_the_period(asked: Home) -> None:
+    found = answer(asked, "workouts", period=MONTH)
+    own = workouts_of().to_pandas().sort_values("local_start", ascending=False)
+    own = own[own["local_start"].dt.strftime("%Y-%m") == MONTH]
+    assert f"{len(own)} workouts in {MONTH}, the newest first" in found["about"]
+    rows = [dict(zip(found["columns"], row, strict=True)) for row in found["rows"]]
+    assert [row["start"] for row in rows] == [f"{each:%Y-%m-%d %H:%M}" for each in own.local_start]
+    assert rows[0]["activity"] == "running"
+    assert (rows[0]["distance_km"], rows[0]["heart_rate_max"]) == (6.2, 171)
+    assert rows[-1]["load"] is None
+    assert "\x1b" not in rows[-1]["activity"]
+    one = answer(asked, "workouts", period="2023-02-03")["rows"]
+    assert one == [found["rows"][-2]]
+    assert "rows" not in answer(asked, "workouts", period="2023-02-02")
+    assert [each["months"] for each in found["origin"]] == [
+        "workouts 2023-01..2023-02",
+        "2022-11..2023-02",
+    ]
+
+
+def test_the_rest_of_the_workouts_can_be_asked_for(asked: Home) -> None:
+    starts: list[str] = []
+    found: dict[str, Any] = {"truncated": "skip=0"}
+    while "truncated" in found:
+        skip = int(found["truncated"].split("=")[1])
+        assert skip == len(starts)
+        found = answer(asked, "workouts", period="2023", skip=skip)
+        starts += [row[0] for row in found["rows"]]
+    assert len(starts) == len(set(starts)) == len(workouts_of())
+
+
+def test_the_training_load_of_days_is_that_of_my_days(asked: Home) -> None:
+    found = answer(asked, "training_load", period=MONTH)
+    own = workouts_of().to_pandas().sort_values("local_start", ignore_index=True)
+    own["date"], own["start"] = own["local_start"].dt.date, ""
+    days = days_of().loc["2022-11":MONTH]
+    known = days.assign(
+        resting_heart_rate=days["resting_heart_rate"].where(days["worn"]), age=None, sex=None
+    )
+    until = date(2023, 2, 28)
+    done = training(own[own["date"] <= until], known, date(2023, 2, 1), until)
+    assert [row[0] for row in found["rows"]] == [f"{day:%Y-%m-%d}" for day in done.load["date"]]
+    for place, name in enumerate(("load", "load_7d", "load_42d"), 1):
+        assert [row[place] for row in found["rows"]] == [
+            None if np.isnan(each) else round(each) for each in done.load[name]
+        ]
+    # Of a month that is not over, only the days so far.
+    (*_, last) = answer(asked, "training_load", period="2023-03..2023-12")["rows"]
+    assert last[0] == str(LAST)
+    without = answer(asked, "training_load", period="2022-05")
+    assert "rows" not in without
+    assert without["notes"][-1].startswith("no workout with a heart rate in 2022-05")
+
+
+def test_months_without_the_asset_workouts_are_named(asked: Home) -> None:
+    for tool in ("workouts", "training_load"):
+        notes = answer(asked, tool, period="2022-12..2023-01")["notes"]
+        assert notes[0] == "the lake has no workouts of 2022-12; run `fitness backfill`"
 
 
 #: Values that a confused or hostile assistant may give.
@@ -198,9 +263,13 @@ def test_only_one_user_is_shown_where_questions_are_limited(tmp_path: Path) -> N
     home = open_home(settings, "bert")
     assert [row[0] for row in answer(home, "people")["rows"]] == ["bert"]
     assert answer(home, "day", date="2022-05-03")["user"] == "bert"
+    assert answer(home, "workouts", period=MONTH)["user"] == "bert"
     with pytest.raises(QuestionError) as caught:
         ask(home, "day", {"date": "2022-05-03", "user": USER})
     assert "there is no user called 'anna'" in str(caught.value)
+    for tool in ("workouts", "training_load"):
+        with pytest.raises(QuestionError, match="there is no user called 'anna'"):
+            ask(home, tool, {"period": MONTH, "user": USER})
     both = open_home(settings)
     with pytest.raises(QuestionError, match="several users; name one of them: anna, bert"):
         ask(both, "day", {"date": "2022-05-03"})

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard.workouts import load_sentence, training
 from fitness_assets.formatting import NO_DATA
+from fitness_assets.history.training import load_sentence, training
 from fitness_assets.history.training_load import WINDOWS, trimp
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.tables import WORKOUTS
@@ -102,10 +102,10 @@ def test_a_public_release_has_no_workouts(home: Path) -> None:
 
 def test_the_load_ends_on_the_last_day_and_begins_when_its_window_is_full() -> None:
     found = workouts_of(DAYS).to_pandas()
-    done = training(found, DAYS, MONTHS[-1], date(2022, 3, 20))
+    done = training(found, DAYS, date(2022, 3, 1), date(2022, 3, 20))
     assert done.load["date"].tolist() == pd.date_range("2022-03-01", "2022-03-20").tolist()
     assert done.load[[*WINDOWS]].notna().all(axis=None)
-    early = training(found, DAYS, MONTHS[0], date(2022, 1, 31))
+    early = training(found, DAYS, date(2022, 1, 1), date(2022, 1, 31))
     assert early.load["load_7d"].notna().sum() == 31 - 6
     assert early.load["load_42d"].isna().all()
     assert load_sentence(early.load) is None

@@ -1,6 +1,6 @@
 """Homes whose lake has synthetic days, for tests of reports and answers."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +9,9 @@ import pyarrow as pa
 from fitness_assets.history.schema import FINDINGS, HistoryReport
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support import workout_rows
 from fitness_assets_tests.support.lives import as_days, life, publish_days
+from fitness_assets_tests.support.workout_rows import publish_workouts
 
 USER = "anna"
 #: The days of the home; its last month is partial.
@@ -47,17 +49,45 @@ def findings() -> list[dict[str, object]]:
     ]
 
 
+def workouts_of(user: str = USER) -> pa.Table:
+    """A run every third evening from January, and a workout with a hostile name."""
+    start = datetime.fromisoformat("2023-01-01T18:05")
+    rows = [
+        workout_rows.row(
+            user_id=user,
+            start=(start + timedelta(day)).replace(tzinfo=UTC),
+            local_start=start + timedelta(day),
+            minutes=40.0 + day % 7,
+            distance_km=6.2,
+            calories_burned=455.0,
+            heart_rate_avg=148.0,
+            heart_rate_max=171.0,
+        )
+        for day in range(0, (LAST - start.date()).days + 1, 3)
+    ]
+    morning = datetime.fromisoformat("2023-02-01T07:30")
+    named = workout_rows.row(
+        user_id=user,
+        start=morning.replace(tzinfo=UTC),
+        local_start=morning,
+        minutes=95.0,
+        activity=HOSTILE,
+    )
+    return workout_rows.table(*rows, named)
+
+
 def settings_of(home: Path) -> Settings:
     """The settings of the home of `build_home`."""
     return Settings.from_env({"FITNESS_HOME": str(home), "FITNESS_SOURCE": "exports"})
 
 
 def build_home(home: Path, *others: str) -> Settings:
-    """A home with the days and findings of `USER`, and the days of `others`."""
+    """A home with the days, workouts and findings of `USER`, and those of `others` but findings."""
     settings = settings_of(home)
     workspace = Workspace.of(settings)
     lives = {USER: days_of()} | {name: life(FIRST, LAST, 7) for name in others}
     publish_days(workspace, as_days(lives), partial_until=LAST)
+    publish_workouts(workspace, pa.concat_tables([workouts_of(each) for each in lives]))
     rows = pa.Table.from_pylist([{"user_id": USER, **row} for row in findings()], schema=FINDINGS)
     report = HistoryReport(users=1, months=14, summaries=0)
     workspace.history.save(MONTH, None, report, {"findings": rows})

@@ -1,4 +1,4 @@
-"""One user's workouts up to a month, and the training load of its days."""
+"""One user's workouts in a period, and the training load of its days."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,23 +6,25 @@ from typing import Any
 
 import pandas as pd
 
-from fitness_assets import months
 from fitness_assets.history.training_load import WINDOWS, daily_load, workout_load
 
+#: Months whose workouts are read, the first month of the period included. Days of earlier months
+#: weigh next to nothing in the mean of six weeks.
+LOAD_MONTHS = 4
 # A smaller difference, as a share, is not named.
 _NOTABLE = 0.1
 
 
 @dataclass(frozen=True)
 class Training:
-    """What a user did in a month.
+    """What a user did in a period.
 
     Attributes
     ----------
     workouts : DataFrame
-        The workouts of the month, the newest first, with ``load``, the training impulse of each.
+        The workouts of the period, the newest first, with ``load``, the training impulse of each.
     load : DataFrame
-        By ``date``, the days of the month with ``load`` and `WINDOWS`; empty if no workout has a
+        By ``date``, the days of the period with ``load`` and `WINDOWS`; empty if no workout has a
         heart rate.
     """
 
@@ -30,26 +32,26 @@ class Training:
     load: pd.DataFrame
 
 
-def training(workouts: pd.DataFrame, days: pd.DataFrame, month: str, last: date) -> Training:
-    """The training of a user in `month`.
+def training(workouts: pd.DataFrame, days: pd.DataFrame, first: date, last: date) -> Training:
+    """The training of a user from `first` to `last`.
 
     Parameters
     ----------
     workouts : DataFrame
-        The table of a release, of the month and of those before it.
+        With ``date``, the local day, ``start``, the time of day as 18:05, and the columns of
+        `record.workouts`; of the period and of `LOAD_MONTHS` - 1 months before it.
     days : DataFrame
         Days of the user with ``resting_heart_rate``, ``age`` and ``sex``.
-    month : str
-    last : date
-        The last day of the month that has passed.
+    first, last : date
+        The first day of the period, and the last one that has passed.
     """
     age, sex = _last_known(days, "age"), _last_known(days, "sex")
     load = workout_load(workouts, days, age=None if age is None else float(age), sex=sex)
     dates = pd.to_datetime(workouts["date"])
     by_day = daily_load(dates, load, last)
-    first = pd.Timestamp(months.start(month))
-    own = workouts.assign(load=load)[dates >= first]
-    shown = by_day[by_day.index >= first]
+    begin, end = pd.Timestamp(first), pd.Timestamp(last)
+    own = workouts.assign(load=load)[(dates >= begin) & (dates <= end)]
+    shown = by_day[by_day.index >= begin]
     return Training(
         own.sort_values(["date", "start"], ascending=False, ignore_index=True),
         shown.reset_index(names="date"),
