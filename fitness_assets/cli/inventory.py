@@ -8,20 +8,23 @@ from datetime import date
 import dagster as dg
 
 from fitness_assets.definitions import build_defs
-from fitness_assets.models.registry import MODELS
+from fitness_assets.models.registry import FORESTS, MODELS
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.staleness import Partition, stale_partitions
 from fitness_assets.orchestration.state import read_state
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 
-#: The metric that says most about an asset, among those in its metadata. Others show their rows.
-HEADLINE = {
-    **{spec.name: spec.headline for spec in MODELS},
-    "model_backtest": "calorie_regressor_r2",
-    "compression_report": "bytes",
-    "dashboard_release": "models",
-    "drive_upload": "size_bytes",
+#: The metrics that say most about an asset, among those in its metadata, each with that of its
+#: baseline. Others show their rows.
+HEADLINES: Mapping[str, Mapping[str, str]] = {
+    **{spec.name: {spec.headline: f"baseline_{spec.headline}"} for spec in MODELS},
+    "model_backtest": {
+        f"{spec.name}_{spec.headline}": f"{spec.name}_baseline_{spec.headline}" for spec in FORESTS
+    },
+    "compression_report": {"bytes": ""},
+    "dashboard_release": {"models": ""},
+    "drive_upload": {"size_bytes": ""},
 }
 
 
@@ -43,6 +46,8 @@ class MonthStatus:
         The other numbers in the metadata.
     reason : str or None
         Why the month has no model of its own.
+    not_scored : dict
+        Why a model was not scored by a backtest, by model.
     stale : str or None
         Why it must be rematerialized: an input that changed since, or a file that is missing.
     missing : bool
@@ -55,6 +60,7 @@ class MonthStatus:
     run_id: str = ""
     metrics: Mapping[str, float]
     reason: str | None = None
+    not_scored: Mapping[str, str] = dataclasses.field(default_factory=dict)
     stale: str | None = None
     missing: bool = False
 
@@ -123,7 +129,7 @@ def _month_status(
         for name, value in metadata.items()
         if isinstance(value.value, int | float)
     }
-    reason = metadata.get("reason")
+    reason, not_scored = metadata.get("reason"), metadata.get("not_scored")
     return MonthStatus(
         materialized=True,
         rows=numbers.pop("dagster/row_count", None),
@@ -131,4 +137,9 @@ def _month_status(
         run_id=records[0].run_id,
         metrics=numbers,
         reason=None if reason is None else str(reason.value),
+        not_scored=_texts(not_scored.value if not_scored else None),
     )
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from fitness_assets.cli.inventory import (
-    HEADLINE,
+    HEADLINES,
     Inventory,
     MonthStatus,
     partial_months,
@@ -32,7 +32,7 @@ from fitness_assets.settings import Settings
 #: Width of a table that is not printed to a terminal, in characters.
 _WIDTH = 200
 #: Width of the columns asset and metric, and of the column of a month, in characters.
-_NAMES_WIDTH, _MONTH_WIDTH = 42, 13
+_NAMES_WIDTH, _MONTH_WIDTH = 50, 13
 #: Runs whose outcome is printed in full.
 _OUTCOMES = 12
 #: The state of a month in which nothing is missing or stale.
@@ -240,17 +240,22 @@ def _print_table(inventory: Inventory, months: Sequence[str]) -> None:
     for month in months:
         table.add_column(month, justify="right")
     for name, by_month in inventory.items():
-        metric = HEADLINE.get(name, "rows")
         statuses = {month: by_month[month] for month in months}
-        table.add_row(*map(cell, (name, metric, *_headlines(statuses, metric))))
-        baseline = f"baseline_{metric}"
-        if any(baseline in status.metrics for status in statuses.values()):
-            table.add_row(*map(cell, ("", baseline, *_headlines(statuses, baseline))))
+        label = name
+        for metric, baseline in HEADLINES.get(name, {"rows": ""}).items():
+            table.add_row(*map(cell, (label, metric, *_headlines(statuses, metric))))
+            if any(baseline in status.metrics for status in statuses.values()):
+                # Below the score of a model, its name is not repeated.
+                short = f"baseline_{baseline.rpartition('baseline_')[2]}"
+                table.add_row(*map(cell, ("", short, *_headlines(statuses, baseline))))
+            label = ""
     Console(width=_width()).print(table)
     for month in months:
         for name, by_month in inventory.items():
             if reason := by_month[month].reason:
                 say(f"{month}  {_without_model(by_month[month])}  {name}: {reason}")
+            if reasons := by_month[month].not_scored.values():
+                say(f"{month}  not scored  {name}: {'; '.join(reasons)}")
 
 
 def _without_model(status: MonthStatus) -> str:
@@ -294,7 +299,7 @@ def _headlines(months: Mapping[str, MonthStatus], metric: str) -> Iterator[str]:
         elif not status.metrics.get("released", True):
             yield _without_model(status)
         elif value is None:
-            yield "none"
+            yield "not scored" if status.not_scored else "none"
         else:
             text = number(value, 3 if isinstance(value, float) else 0)
             yield f"{text} personal" if status.metrics.get("personal") else text

@@ -153,6 +153,40 @@ def test_a_model_that_is_not_released_has_the_reason_and_scores_have_the_baselin
     ]
 
 
+def test_the_scores_of_a_backtest_have_baselines_and_reasons_where_there_are_none(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    absent = {
+        "activity_classifier": "2023-03 has no activity_classifier",
+        "calorie_regressor": "2023-03 has no calorie_regressor",
+    }
+    scores = {
+        "activity_classifier_macro_f1": 0.655,
+        "activity_classifier_baseline_macro_f1": 0.116,
+        "calorie_regressor_r2": 0.963,
+        "calorie_regressor_baseline_r2": 0.0,
+    }
+    print_inventory(
+        {
+            "model_backtest": {
+                "2023-04": MonthStatus(materialized=True, metrics={}, not_scored=absent),
+                "2023-05": MonthStatus(materialized=True, metrics=scores),
+            }
+        }
+    )
+    _, *rows, reason = capsys.readouterr().out.splitlines()
+    assert [row.replace("not scored", "-").split() for row in rows] == [
+        ["model_backtest", "activity_classifier_macro_f1", "-", "0.655"],
+        ["baseline_macro_f1", "-", "0.116"],
+        ["calorie_regressor_r2", "-", "0.963"],
+        ["baseline_r2", "-", "0.000"],
+    ]
+    assert reason == (
+        "2023-04  not scored  model_backtest: 2023-03 has no activity_classifier; "
+        "2023-03 has no calorie_regressor"
+    )
+
+
 def test_a_month_that_is_due_and_was_never_made_is_overdue(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,11 +216,11 @@ def test_of_many_months_the_newest_are_shown_in_full_and_the_others_in_one_line(
     lines = text.splitlines()
     assert max(map(len, lines)) <= 200
     assert "\u2026" not in text
-    assert lines[0].split()[2:] == between("2025-11", "2026-10")
+    assert lines[0].split()[2:] == between("2025-12", "2026-10")
     assert [line.split()[0] for line in lines if "  stale  " in line] == ["2026-05"]
     assert (
-        "70 earlier months, 2020-01 to 2025-10: "
-        "69 not materialized (2020-01 to 2021-02, 2021-04 to 2025-10), 1 stale (2021-03); "
+        "71 earlier months, 2020-01 to 2025-11: "
+        "70 not materialized (2020-01 to 2021-02, 2021-04 to 2025-11), 1 stale (2021-03); "
         "`fitness status --all` lists them"
     ) in lines
 
