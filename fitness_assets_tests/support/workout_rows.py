@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fitness_assets.record.workouts import SCHEMA
-from fitness_assets.storage.lake import describe, part, write_rows
+from fitness_assets.storage.lake import describe
+from fitness_assets.storage.rows import part, write_rows
 from fitness_assets.workspace import Workspace
 
 #: A Monday.
