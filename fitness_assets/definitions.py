@@ -22,6 +22,7 @@ from fitness_assets.orchestration import alerts, automation, inbox
 from fitness_assets.orchestration.executor import run_executor
 from fitness_assets.orchestration.freshness import freshness_checks, freshness_sensors
 from fitness_assets.orchestration.lineage import ON_DEMAND
+from fitness_assets.orchestration.lineage_sensor import lineage_sensors
 from fitness_assets.orchestration.partitions import monthly
 from fitness_assets.orchestration.propagation import propagation_sensor
 from fitness_assets.settings import Settings
@@ -102,6 +103,7 @@ def _build(
             alerts.failure_sensor(settings),
             *freshness_sensors(settings),
             inbox.inbox_sensor(settings, import_inbox),
+            *lineage_sensors(settings),
         ],
         resources={"workspace": Workspace.of(settings), "spark": spark_resource(settings)},
         loggers=loggers,

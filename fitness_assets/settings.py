@@ -367,6 +367,29 @@ def current_serve() -> str | None:
     return os.environ.get(SERVE_VARIABLE)
 
 
+#: Files in which the client of OpenLineage looks for its settings, if no variable names one.
+_LINEAGE_FILES = (Path("openlineage.yml"), Path("~/.openlineage/openlineage.yml"))
+
+
+def lineage_namespace() -> str | None:
+    """The namespace of events of OpenLineage; None if no collector is configured.
+
+    Its client reads variables of its own (OPENLINEAGE_URL, OPENLINEAGE_CONFIG, and those that begin
+    with OPENLINEAGE__TRANSPORT), or a file.
+    """
+    if os.environ.get("OPENLINEAGE_DISABLED", "").strip().lower() == "true":
+        return None
+    named = any(
+        os.environ[name]
+        for name in os.environ
+        if name in ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG")
+        or name.startswith("OPENLINEAGE__TRANSPORT")
+    )
+    if not named and not any(path.expanduser().is_file() for path in _LINEAGE_FILES):
+        return None
+    return os.environ.get("OPENLINEAGE_NAMESPACE") or "fitness_assets"
+
+
 #: Settings of the machine. The others say what data there is, and what becomes of it.
 _OF_MACHINE = frozenset(
     {
