@@ -26,6 +26,7 @@ from bench.exports import exports
 from bench.first_page import first_page
 from bench.forest_formats import forest_formats
 from bench.hostile import hostile
+from bench.optional_columns import optional_columns
 from bench.person import person
 from bench.personal import personal
 from bench.privacy import privacy
@@ -157,6 +158,7 @@ def cohort() -> Iterator[Table]:
             name, f"{len(keys):,}", f"{records:,}", f"{seconds:.1f}", f"{seconds / first:.2f}"
         )
     yield table
+    yield optional_columns()
 
 
 def truth() -> Iterator[Table]:

@@ -12,7 +12,7 @@ not join two workouts.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -89,31 +89,36 @@ def deduplicate(rows: pa.Table, rank: Rank = _no_rank) -> pa.Table:
         The place of a source in the order of preference, 0 for the best.
     """
     rows = _sorted(rows)
-    kept: list[_Row] = []
-    single = np.ones(len(rows), bool)
-    for start, end in _overlapping(rows):
-        single[start:end] = False
-        kept += _distinct(rows.slice(start, end - start).to_pylist(), rank)
+    single, groups = _groups(rows)
+    kept = [row for group in groups for row in _distinct(group, rank)]
     merged = pa.Table.from_pylist(kept, schema=rows.schema)
     return _sorted(pa.concat_tables([rows.filter(pa.array(single)), merged])).combine_chunks()
 
 
 def repeated(rows: pa.Table) -> int:
     """The number of rows that are the same workout as another one of their user."""
-    rows = _sorted(rows)
-    count = 0
-    for start, end in _overlapping(rows):
-        group = rows.slice(start, end - start).to_pylist()
-        count += sum(
-            any(_overlap(row, other, longer=False) for other in group[:place])
-            for place, row in enumerate(group)
-        )
-    return count
+    _, groups = _groups(_sorted(rows))
+    return sum(
+        any(_overlap(row, other, longer=False) for other in group[:place])
+        for group in groups
+        for place, row in enumerate(group)
+    )
 
 
 def _sorted(rows: pa.Table) -> pa.Table:
     others = [name for name in SCHEMA.names if name not in {"user_id", "start"}]
     return rows.sort_by([(name, "ascending") for name in ("user_id", "start", *others)])
+
+
+def _groups(rows: pa.Table) -> tuple[np.ndarray, list[list[_Row]]]:
+    """Which of the sorted `rows` are alone at their time, and the others by group."""
+    bounds = list(_overlapping(rows))
+    single = np.ones(len(rows), bool)
+    for start, end in bounds:
+        single[start:end] = False
+    # Each conversion of a part of a table takes as long as one of hundreds of rows.
+    several = iter(rows.filter(pa.array(~single)).to_pylist())
+    return single, [list(islice(several, end - start)) for start, end in bounds]
 
 
 def _overlapping(rows: pa.Table) -> Iterator[tuple[int, int]]:

@@ -1,16 +1,22 @@
 """Workouts of the cohort: what devices record of the exercise, and each once after the ETL."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
+from fitness_assets.etl import clean
 from fitness_assets.etl.workouts import deduplicate, plausible
 from fitness_assets.months import start
+from fitness_assets.record import raw
 from fitness_assets.record.workouts import KNOWN, SCHEMA
 from fitness_assets.sources.cohort.population import APP, SENSORS
 from fitness_assets.sources.cohort.source import Cohort
+from fitness_assets.storage.rows import part, write_delivered, write_rows
 
 MONTHS = ["2023-04", "2024-02", "2024-03"]
 RECORDERS = {each.name: each.workouts for each in (*SENSORS, APP) if each.workouts}
@@ -149,6 +155,28 @@ def test_workouts_of_a_user_do_not_depend_on_the_number_of_users(
     key = [("source", "ascending"), ("user_id", "ascending"), ("start", "ascending")]
     assert len(small) > 50
     assert own.sort_by(key).equals(small.sort_by(key))
+
+
+def test_optional_columns_and_workouts_make_the_lake_less_than_a_twentieth_larger(
+    tmp_path: Path,
+) -> None:
+    cohort = Cohort(1_959, 1)
+    batches = list(cohort.read(MONTHS[0]))
+    sizes = {}
+    for name, schema in (("narrow", raw.SCHEMA), ("wide", raw.FULL_SCHEMA)):
+        folder = tmp_path / name
+        folder.mkdir()
+        write_delivered(folder, (each.select(schema.names) for each in batches))
+        optional = raw.optional_in(pq.read_schema(folder / part(0)).names)
+        assert optional == raw.optional_in(schema.names)
+        records = pq.read_table(folder / part(0), schema=raw.schema_of(optional))
+        days = clean.daily_activity(clean.with_history(records), optional)
+        write_rows(folder / "days", days.to_batches(), days.schema)
+        sizes[name] = sum(path.stat().st_size for path in folder.iterdir())
+    delivered = pa.Table.from_batches(cohort.read_workouts(MONTHS[0]), SCHEMA)
+    write_rows(tmp_path / "workouts", deduplicate(delivered).to_batches(), SCHEMA)
+    grown = sizes["wide"] + (tmp_path / "workouts").stat().st_size
+    assert 1 < grown / sizes["narrow"] < 1.05
 
 
 def test_a_cohort_without_such_users_has_no_workouts() -> None:
