@@ -38,6 +38,17 @@ _CLIENT: "ClientConfig" = {
 _CHUNK = 1 << 20
 # The machine's role is asked for at this address, where other credentials are missing.
 _ROLE_ADDRESSES = ("169.254.169.254", "metadata.google.internal")
+#: Codes of the services for credentials that are wrong, and for a bucket that does not exist.
+_DENIED = {
+    "AccessDenied",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "ExpiredToken",
+    "AuthenticationFailed",
+    "401 Unauthorized",
+    "403 Forbidden",
+}
+_NO_BUCKET = {"NoSuchBucket", "ContainerNotFound"}
 _CODE = re.compile(r"<Code>(\w{1,80})</Code>")
 _STATUS = re.compile(r"status code: (\d{3}[ A-Za-z]*)")
 
@@ -208,40 +219,30 @@ class ObjectStore:
                     yield ObjectInfo(each["path"], each["size"], each["e_tag"])
 
     def _check_bucket(self, error: Exception) -> None:
-        """Raise StorageError if it is not the object that is missing, but all of the store."""
+        """Raise `error` again if it is not the object that is missing, but all of the store."""
         code = _CODE.search(str(error))
-        if code and code[1] != "NoSuchKey" and code[1] != "BlobNotFound":
-            raise StorageError(f"{self.url}: {_cause(error)}") from None
+        if code and code[1] in _NO_BUCKET:
+            raise error
 
     @contextmanager
     def _explaining(self, name: str = "") -> Iterator[None]:
         """Raise the errors of the library as one line, without what only a programmer reads."""
-        from obstore.exceptions import (
-            AlreadyExistsError,
-            BaseError,
-            PermissionDeniedError,
-            PreconditionError,
-            UnauthenticatedError,
-        )
+        from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
         where = f"{self.url}/{name}" if name else self.url
         try:
             yield
         except (AlreadyExistsError, PreconditionError):
             raise ObjectChangedError(f"{where} was written by another process") from None
-        except (PermissionDeniedError, UnauthenticatedError, PermissionError) as error:
-            raise StorageError(
-                f"{where}: access denied ({_cause(error)}); check {_CREDENTIALS[self._scheme]}"
-            ) from None
-        except FileNotFoundError as error:
-            raise StorageError(f"{where}: {_cause(error)}") from None
-        except (BaseError, ValueError) as error:
-            text = str(error)
-            if any(address in text for address in _ROLE_ADDRESSES):
-                raise StorageError(
-                    f"{where}: there are no credentials; set {_CREDENTIALS[self._scheme]}"
-                ) from None
-            raise StorageError(f"{where}: {_cause(error)}") from None
+        except (BaseError, FileNotFoundError, PermissionError, ValueError) as error:
+            cause, advice = _cause(error), ""
+            if any(address in str(error) for address in _ROLE_ADDRESSES):
+                cause, advice = "there are no credentials", f"; set {_CREDENTIALS[self._scheme]}"
+            elif cause in _DENIED:
+                advice = f"; check {_CREDENTIALS[self._scheme]}"
+            elif cause in _NO_BUCKET:
+                advice = "; create it, or correct the URL"
+            raise StorageError(f"{where}: {cause}{advice}") from None
 
 
 def _cause(error: Exception) -> str:

@@ -1,7 +1,9 @@
 """Objects on an S3 server and in a folder, and what is said where they cannot be reached."""
 
 import sys
+import threading
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,40 @@ def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) ->
         ObjectStore("s3://bucket")
 
 
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (403, "<Error><Code>SignatureDoesNotMatch</Code></Error>"),
+        (403, "<Error><Code>AccessDenied</Code></Error>"),
+        (401, ""),
+    ],
+)
+def test_wrong_credentials_are_named_by_variable(
+    status: int, body: str, object_store: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    object_store.use(monkeypatch)
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        store = ObjectStore("s3://bucket/prefix")
+        for act in (lambda: store.read("name"), lambda: list(store.list())):
+            with pytest.raises(StorageError, match="check AWS_ACCESS_KEY_ID and AWS_SECRET"):
+                act()
+        server.shutdown()
+        thread.join()
+
+
 def test_errors_of_a_service_are_one_line_that_says_what_to_do(
     object_store: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,8 +151,9 @@ def test_errors_of_a_service_are_one_line_that_says_what_to_do(
     for name in ("AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_ACCOUNT_KEY"):
         monkeypatch.delenv(name, raising=False)
     fail("account", "az://container/prefix", read)
-    assert messages["bucket"] == "s3://never-made/prefix: NoSuchBucket"
-    assert messages["bucket of list"] == "s3://never-made/prefix: NoSuchBucket"
+    create = "NoSuchBucket; create it, or correct the URL"
+    assert messages["bucket"] == f"s3://never-made/prefix/name: {create}"
+    assert messages["bucket of list"] == f"s3://never-made/prefix: {create}"
     assert "s3://bucket/prefix/name: the server cannot be reached" in messages["server"]
     assert messages["account"].startswith("az://container/prefix: Account must be specified")
     assert all("\n" not in text and SECRET not in text for text in messages.values())
