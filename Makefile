@@ -16,7 +16,7 @@ SITE = $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --doctree-dir bu
 QUICK := -XX:TieredStopAtLevel=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check docs audit requirements bench image clean
+.PHONY: help setup demo up test check docs dist audit requirements bench image clean
 
 help: ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -60,6 +60,12 @@ docs: setup ## Write the documentation that is generated from the code, and buil
 	$(SITE) build/docs
 	@echo open build/docs/index.html
 
+dist: | $(UV) ## Build the wheel and the source distribution in dist, and their SBOM (CycloneDX) in build/sbom
+	$(UV) build --quiet --out-dir dist
+	@mkdir -p build/sbom
+	$(UV) export --quiet --locked --no-default-groups --all-extras --format cyclonedx1.5 \
+		> build/sbom/fitness-assets.cdx.json
+
 audit: setup ## Search the lock file for known vulnerabilities and the sources for secrets
 	@scripts/audit $(UV)
 
@@ -75,4 +81,4 @@ image: ## Build the container image fitness-assets; TARGET=dashboard builds fitn
 		--tag fitness-$(or $(TARGET),assets) .
 
 clean: ## Remove the environment and the files of tools; keeps .fitness
-	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build
+	rm -rf .venv .uv .mypy_cache .ruff_cache .pytest_cache .hypothesis artifacts build dist

@@ -127,3 +127,60 @@ def test_without_the_digest_of_each_image_nothing_is_changed(tmp_path: Path, doc
     assert pin(tmp_path, docker).returncode != 0
     after = (tmp_path / "deploy" / "compose.yaml").read_text()
     assert after == (ROOT / "deploy" / "compose.yaml").read_text()
+
+
+#: Docker that records its arguments. A build writes a digest; an inspection prints one.
+DOCKER = """
+echo "$*" >> "$LOG"
+while [ $# -gt 1 ]; do
+	[ "$1" = --metadata-file ] && echo '  "containerimage.digest": "'$DIGEST'",' > "$2"
+	[ "$1" = --format ] && echo "$DIGEST"
+	shift
+done
+exit 0
+"""
+
+
+def test_images_of_several_processors_are_tagged_as_one(tmp_path: Path) -> None:
+    script = copy("scripts/publish-images", tmp_path)
+    copy("deploy/compose.yaml", tmp_path)
+    write_program(tmp_path / "bin" / "docker", DOCKER)
+    log = tmp_path / "log"
+
+    def run(step: str, processor: str, digest: str) -> "subprocess.CompletedProcess[str]":
+        write_program(tmp_path / "bin" / "uname", f"echo {processor}")
+        return subprocess.run(
+            [script, step, "digests"],
+            env={
+                "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+                "LOG": str(log),
+                "DIGEST": digest,
+                "GITHUB_REF_NAME": "v1.2.3",
+                "GITHUB_REPOSITORY_OWNER": "Someone",
+            },
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    of_one, of_other, of_both = (f"sha256:{digit * 64}" for digit in "123")
+    assert run("push", "x86_64", of_one).returncode == 0
+    assert run("push", "aarch64", of_other).returncode == 0
+    builds = [line for line in log.read_text().splitlines() if " build " in line]
+    assert len(builds) == 4
+    assert all(
+        PINNED.search(build) and "push-by-digest=true" in build and "--sbom true" in build
+        for build in builds
+    )
+    outputs = run("tag", "x86_64", of_both).stdout.splitlines()
+    assert outputs == [
+        "platform_name=ghcr.io/someone/fitness-assets",
+        f"platform_digest={of_both}",
+        "dashboard_name=ghcr.io/someone/fitness-dashboard",
+        f"dashboard_digest={of_both}",
+    ]
+    name = "ghcr.io/someone/fitness-assets"
+    tagged = [line for line in log.read_text().splitlines() if "imagetools create" in line]
+    assert tagged[0].endswith(f"--tag {name}:1.2.3 {name}@{of_other} {name}@{of_one}")
+    # A build without a digest is not published.
+    assert run("push", "x86_64", "").returncode != 0

@@ -20,6 +20,7 @@ else:
     sync_playwright = playwright.sync_playwright
 
 __all__ = [
+    "IS_STILL",
     "choose_option",
     "chromium",
     "expect",
@@ -60,7 +61,7 @@ _NEXT_FRAME = """
     () => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))
 """
 #: Resolves when an element has been at one place for some frames.
-_IS_STILL = """
+IS_STILL = """
     element => new Promise(done => {
         let last = null, frames = 0;
         const look = () => {
@@ -132,13 +133,13 @@ def open_list(box: "Locator") -> "Locator":
         expect_finished(page)
         # An open list hides the other boxes from locators by role, so their numbers change.
         element = box.element_handle()
-        element.evaluate(_IS_STILL)
+        element.evaluate(IS_STILL)
         element.click()
         try:
             expect(options.first).to_be_visible(timeout=_OPENING_TIMEOUT)
         except AssertionError:
             continue
-        element.evaluate(_IS_STILL)
+        element.evaluate(IS_STILL)
         if element.get_attribute("aria-expanded") == "true":
             return options
         page.keyboard.press("Escape")
