@@ -146,6 +146,12 @@ def minutes(value: float | None) -> str:
     return sign + " ".join(parts)
 
 
+def time_of_day(value: float) -> str:
+    """A time of day such as "23:05", from minutes after midnight; negative ones are before it."""
+    hour, minute = divmod(round(value) % (24 * int(_MINUTE)), int(_MINUTE))
+    return f"{hour:02d}:{minute:02d}"
+
+
 def times(value: float) -> str:
     """A factor such as "61 times" or "1.4 times"."""
     return f"{_three_digits(value) if value < _TEN else number(value)} times"

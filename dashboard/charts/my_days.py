@@ -24,8 +24,9 @@ from dashboard.charts.theme import (
     text_color,
     tip,
 )
+from fitness_assets.formatting import time_of_day
 from fitness_assets.history.training_load import WINDOWS
-from fitness_assets.record.raw import NUMBERS
+from fitness_assets.record.raw import NUMBERS, SLEEP_SPAN
 from fitness_assets.record.units import Units
 from fitness_assets.storage.notes import Note
 
@@ -142,6 +143,46 @@ def expected_energy(days: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.Layer
             ],
         ),
     ).properties(height=HEIGHT, title="Energy, recorded and expected")
+    return with_notes(chart, within(notes, days))
+
+
+def sleep_times(days: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.LayerChart:
+    """When a user slept, a bar a night, on a clock that runs down.
+
+    Parameters
+    ----------
+    days : DataFrame
+        ``date``, and ``sleep_start`` and ``sleep_end`` in minutes after its beginning.
+    notes : sequence of Note
+    """
+    nights = days[["date", *SLEEP_SPAN]].dropna()
+    shown = nights.assign(
+        start=nights["sleep_start"] / 60,
+        end=nights["sleep_end"] / 60,
+        hours=(nights["sleep_end"] - nights["sleep_start"]) / 60,
+        asleep=nights["sleep_start"].map(time_of_day),
+        awake=nights["sleep_end"].map(time_of_day),
+    )
+    clock = "format((datum.value + 48) % 24, '02d') + ':00'"
+    base = alt.Chart(shown).encode(
+        x=alt.X("date:T", title=None, axis=date_axis()),
+        y=alt.Y(
+            "start:Q",
+            title="Local time",
+            scale=alt.Scale(reverse=True, zero=False),
+            axis=alt.Axis(labelExpr=clock, tickMinStep=1),
+        ),
+        y2="end:Q",
+    )
+    bars = base.mark_bar(size=7, cornerRadius=2, color=BLUE).encode(
+        tooltip=[
+            date_tip(),
+            alt.Tooltip("asleep:N", title="Asleep"),
+            alt.Tooltip("awake:N", title="Awake"),
+            tip("hours:Q", "From falling asleep to waking (h)", ",.1f"),
+        ]
+    )
+    chart = layered(bars).properties(height=HEIGHT, title="Times of sleep")
     return with_notes(chart, within(notes, days))
 
 

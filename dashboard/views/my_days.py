@@ -10,7 +10,16 @@ from dashboard.charts import my_days
 from dashboard.choices import Scale
 from dashboard.text import label
 from fitness_assets import months
-from fitness_assets.formatting import NO_DATA, days_text, minutes, number, percent, plural
+from fitness_assets.formatting import (
+    NO_DATA,
+    days_text,
+    minutes,
+    number,
+    percent,
+    plural,
+    time_of_day,
+)
+from fitness_assets.history.sleep_times import sleep_times, weekend_sentence
 from fitness_assets.history.training import LOAD_MONTHS, load_sentence, training
 from fitness_assets.models.contributions import explain_calories_of_day
 from fitness_assets.models.datasets import held_out
@@ -71,6 +80,7 @@ def show(release: Release) -> None:
         st.caption("Deeper blue means more. Grey days have no value.")
     with right:
         _progress(days, steps_goal, sleep_goal, own_notes)
+    _sleep_times(days, own_notes)
     # One person has no segment, and nobody to be compared with.
     if len(users) > 1 or people.user_map() is not None:
         _segment(release, people, user)
@@ -138,6 +148,29 @@ def _progress(
     usual = days.assign(usual=days["steps_mean_28d"])
     page.chart(my_days.goal_progress, usual, "steps", units, steps_goal, own_notes)
     st.caption("Bars: days. Solid line: mean of the 28 days before. Dashed line: goal.")
+
+
+def _sleep_times(days: pd.DataFrame, own_notes: list[Note]) -> None:
+    """When the user slept in the month, and how regularly; nothing if too few nights are known."""
+    found = sleep_times(days)
+    if found is None:
+        return
+    st.header("Times of sleep")
+    text = (
+        f"In {number(found.nights)} nights you fell asleep at {time_of_day(found.start)} and woke "
+        f"at {time_of_day(found.end)}, by median."
+    )
+    if found.weekend_later is not None:
+        text += f" {weekend_sentence(found.weekend_later)}"
+    st.write(text)
+    page.chart(my_days.sleep_times, days, own_notes)
+    if found.regularity is not None:
+        st.write(f"Regularity: {number(found.regularity)} of 100.")
+        st.caption(
+            "The Sleep Regularity Index (Phillips et al. 2017): 100 is to sleep at the same times "
+            "every day, 0 is to sleep at random times. It is calculated from the times of falling "
+            "asleep and waking of consecutive nights, without naps. It is no medical advice."
+        )
 
 
 def _segment(release: Release, people: "People", user: str) -> None:

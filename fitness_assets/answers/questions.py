@@ -90,6 +90,8 @@ def day(home: Home, asked: DayArguments) -> bytes:
             rows.append([name, row[name], NUMBERS[name].unit, _number(name, mean)])
     texts = ("activity_type", "calories_kind", "source")
     notes = [f"{name}: {clip(row[name])}" for name in texts if row[name] is not None]
+    if row.get("sleep_start") is not None and row.get("sleep_end") is not None:
+        notes.append(f"asleep from {row['sleep_start']:%H:%M} to {row['sleep_end']:%H:%M}, local")
     if not row["worn"]:
         notes.append("the device was not worn: the values say nothing about the user")
     if row["quality_flags"]:

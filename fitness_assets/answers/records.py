@@ -355,9 +355,9 @@ class Records:
     def _read(self, month: str, columns: Sequence[str]) -> tuple[pa.Table, str, date | None]:
         """Columns of a month, its data version, and its last day so far if it is partial.
 
-        The optional numbers that the month has are read too.
+        The optional columns that the month has are read too.
         """
-        return read_month(self.daily, month, columns, raw.OPTIONAL_MEASUREMENTS)
+        return read_month(self.daily, month, columns, raw.OPTIONAL)
 
 
 def bounded(lake: Lake[TableInfo], months: list[str]) -> list[str]:

@@ -8,7 +8,14 @@ from fitness_assets.answers import statistics
 from fitness_assets.answers.pages.document import Paragraph, Part
 from fitness_assets.answers.records import Days, Sources
 from fitness_assets.answers.statistics import LEAST_DAYS
-from fitness_assets.formatting import number, percent
+from fitness_assets.formatting import number, percent, time_of_day
+from fitness_assets.history.sleep_times import (
+    SleepTimes,
+    clock_minutes,
+    sleep_times,
+    weekend_sentence,
+)
+from fitness_assets.record.raw import SLEEP_SPAN
 
 # Hours of sleep that adults need at least (Watson et al., Sleep 38:843, 2015).
 _SLEEP_HOURS = 7
@@ -38,4 +45,24 @@ def sleep_parts(days: Days, letter: Callable[[Sources], str]) -> Iterator[Part]:
             f"{number(float(np.median(hours[weekend])), 1)} h, of others "
             f"{number(float(np.median(hours[~weekend])), 1)} h."
         )
+    if (times := _times(days)) is not None:
+        text += (
+            f" In {number(times.nights)} nights with known times asleep from "
+            f"{time_of_day(times.start)} to {time_of_day(times.end)}, by median."
+        )
+        if times.weekend_later is not None:
+            text += f" {weekend_sentence(times.weekend_later)}"
+        if times.regularity is not None:
+            text += (
+                f" Sleep Regularity Index {number(times.regularity)} of 100 (Phillips et al., Sci "
+                "Rep 7:3216, 2017), without naps."
+            )
     yield Paragraph(f"{text} [{letter(days.sources)}]")
+
+
+def _times(days: Days) -> SleepTimes | None:
+    if not set(SLEEP_SPAN) <= set(days.table.column_names):
+        return None
+    table = days.table.select(["date", *SLEEP_SPAN]).to_pandas()
+    spans = {name: clock_minutes(table["date"], table[name]) for name in SLEEP_SPAN}
+    return sleep_times(table.assign(**spans))

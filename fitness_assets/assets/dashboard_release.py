@@ -23,7 +23,7 @@ from fitness_assets.orchestration.lineage import TRAILING_WINDOW
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.check_result import CheckResult
-from fitness_assets.record.raw import OPTIONAL_MEASUREMENTS
+from fitness_assets.record.raw import OPTIONAL
 from fitness_assets.release import build as release_build
 from fitness_assets.release import model_loader, people, tables
 from fitness_assets.release.acceptance import check_people, check_release
@@ -109,7 +109,7 @@ def _inputs(
     min_completeness: float,
 ) -> release_build.Inputs:
     daily, raw = workspace.daily.info(month), workspace.raw.info(month)
-    optional = [name for name in OPTIONAL_MEASUREMENTS if name in daily.columns]
+    optional = [name for name in OPTIONAL if name in daily.columns]
     columns = [*tables.COLUMNS, *optional]
     scan = workspace.daily.scan([month], columns)
     manifest = workspace.daily.published(month)

@@ -15,7 +15,7 @@ from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.forest_metrics import RegressorMetrics
 from fitness_assets.models.registry import BY_NAME, MODELS
 from fitness_assets.models.segment_metrics import SegmentMetrics
-from fitness_assets.record.raw import TRAITS
+from fitness_assets.record.raw import OPTIONAL_MEASUREMENTS, SLEEP_SPAN, TRAITS
 from fitness_assets.release import personal
 from fitness_assets.release.bundle import METRICS, ReleaseReport, read_report
 from fitness_assets.release.model_loader import predict_one
@@ -102,6 +102,10 @@ _OPTIONAL_TABLES: dict[str, dict[str, str]] = {
     "summaries": _columns(SUMMARIES),
     "findings": _columns(FINDINGS),
     "workouts": _columns(WORKOUTS),
+}
+#: Columns that a table may lack.
+_OPTIONAL_COLUMNS = {
+    "user_days": dict.fromkeys((*OPTIONAL_MEASUREMENTS, *SLEEP_SPAN), _NUMBER),
 }
 #: Tables with rows by user, of which views read one user or draw a sample.
 _BY_USER = {"user_days", "segments", "user_map", "summaries", "workouts"}
@@ -193,6 +197,9 @@ def _check_tables(files: Mapping[str, bytes], month: str) -> None:
             # The columns of a table without rows are of any type.
             if column not in kinds or (rows and kinds[column] not in (kind, None)):
                 raise ReleaseError(f"{month} {file} has no column {column} of the kind {kind}")
+        for column, kind in _OPTIONAL_COLUMNS.get(name, {}).items():
+            if rows and kinds.get(column) not in (kind, None):
+                raise ReleaseError(f"{month} {file} has a column {column} not of the kind {kind}")
 
 
 def _check_models(

@@ -11,9 +11,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fitness_assets.history.sleep_times import clock_minutes
 from fitness_assets.models.one_thread import one_thread
 from fitness_assets.record import workouts as record
-from fitness_assets.record.raw import MEASUREMENTS, OPTIONAL_MEASUREMENTS, TRAITS
+from fitness_assets.record.raw import MEASUREMENTS, OPTIONAL_MEASUREMENTS, SLEEP_SPAN, TRAITS
 from fitness_assets.release.bundle import MonthSummary, Projection
 
 if TYPE_CHECKING:
@@ -319,13 +320,17 @@ def movement(users: pd.DataFrame) -> pd.DataFrame:
 def user_days(days: pd.DataFrame) -> pd.DataFrame:
     """One row a user and day, ordered by user and date: numbers, the person, and their history.
 
-    The optional numbers that `days` have come last.
+    The optional numbers that `days` have come last, then start and end of sleep in minutes after
+    the beginning of the day, since a reader of releases takes no timestamps.
     Means of the history are in single precision, which is finer than the values they average.
     """
-    optional = [name for name in OPTIONAL_MEASUREMENTS if name in days]
+    optional = [name for name in (*OPTIONAL_MEASUREMENTS, *SLEEP_SPAN) if name in days]
     table = days[
         ["user_id", "date", "worn", "activity_type", *NUMBERS, *TRAITS, *HISTORY, *optional]
     ].sort_values(["user_id", "date"], kind="stable", ignore_index=True)
+    for name in SLEEP_SPAN:
+        if name in days:
+            table[name] = clock_minutes(table["date"], table[name]).astype("float32")
     return table.astype(dict.fromkeys(HISTORY, "float32"))
 
 

@@ -6,16 +6,19 @@ from datetime import date
 from html.parser import HTMLParser
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from fitness_assets.answers.findings import Finding
 from fitness_assets.answers.home import Home
 from fitness_assets.answers.material import read_material
 from fitness_assets.answers.pages import html, markdown, pdf
-from fitness_assets.answers.pages.document import Charts, Document, Points, Table
+from fitness_assets.answers.pages.document import Charts, Document, Paragraph, Points, Table
 from fitness_assets.answers.pages.plots import draw
 from fitness_assets.answers.periods import parse_period
 from fitness_assets.answers.report import Report
+from fitness_assets.answers.sleep_parts import sleep_parts
 from fitness_assets.errors import QuestionError
 from fitness_assets.formatting import minutes, number
 from fitness_assets.history.training_load import trimp
@@ -279,3 +282,21 @@ def test_a_pdf_that_would_be_unreadable_on_one_page_has_more(asked: Home) -> Non
 
 def _pages(content: bytes) -> int:
     return len(re.findall(rb"/Type /Page\b", content))
+
+
+def test_a_report_says_when_the_person_slept(asked: Home) -> None:
+    days = asked.records.read(USER, parse_period(MONTH))
+    dates = days.table["date"].cast(pa.timestamp("us"))
+    minutes_after = {"sleep_start": -40, "sleep_end": 400}
+    table = days.table
+    for name, minute in minutes_after.items():
+        times = pc.add(dates, pa.scalar(minute * 60_000_000, pa.duration("us")))
+        table = table.append_column(name, times)
+    (part,) = sleep_parts(dataclasses.replace(days, table=table), lambda _: "A")
+    assert isinstance(part, Paragraph)
+    assert "In 28 nights with known times asleep from 23:20 to 06:40, by median." in part.text
+    assert "about as late on weekends" in part.text
+    assert "Sleep Regularity Index 100 of 100 (Phillips" in part.text
+    (without,) = sleep_parts(days, lambda _: "A")
+    assert isinstance(without, Paragraph)
+    assert "asleep from" not in without.text
