@@ -32,8 +32,7 @@ _INTERVAL_SECONDS = 30
 _BUDGET_SECONDS = 30.0
 #: Timeout of one request.
 _REQUEST_SECONDS = 5.0
-#: Runs whose records changed this long ago are looked at again: another process may have written
-#: its change late.
+#: How far to look back for runs that changed: another process may have written its change late.
 _OVERLAP_SECONDS = 60.0
 _RUNS, _RECORDS = 100, 200
 _CREDENTIALS = re.compile(r"//[^/@\s]*@")
@@ -97,20 +96,20 @@ def lineage_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         client = _client()
         sent, problem = 0, None
         deadline = time.monotonic() + _BUDGET_SECONDS
-        try:
-            for event in _events(context.instance, settings, namespace, cursor):
+        for event in _events(context.instance, settings, namespace, cursor):
+            try:
                 client.emit(event)
-                sent += 1
-                if time.monotonic() > deadline:
-                    problem = "the rest is sent later"
-                    break
-        except Exception as error:  # noqa: BLE001 - the client has no base class for its errors
-            problem = f"cannot be sent, and is sent again later: {type(error).__name__}"
-            # The address may have a password.
-            text = _CREDENTIALS.sub("//", str(error))
-            context.log.warning(f"an event of OpenLineage {problem}: {text}")
-        finally:
-            client.close(_REQUEST_SECONDS)
+            except Exception as error:  # noqa: BLE001 - the client has no base class for its errors
+                problem = f"cannot be sent, and is sent again later: {type(error).__name__}"
+                # The address may have a password.
+                text = _CREDENTIALS.sub("//", str(error))
+                context.log.warning(f"an event of OpenLineage {problem}: {text}")
+                break
+            sent += 1
+            if time.monotonic() > deadline:
+                problem = "the rest is sent later"
+                break
+        client.close(_REQUEST_SECONDS)
         skipped = f"sent {sent} events" + (f"; {problem}" if problem else "")
         return dg.SensorResult(skip_reason=skipped, cursor=msgspec.json.encode(cursor).decode())
 
@@ -143,7 +142,7 @@ def _events(
     from fitness_assets.orchestration.lineage_events import AssetEvents
 
     changed = instance.get_run_records(
-        dg.RunsFilter(updated_after=datetime.fromtimestamp(cursor.since - _OVERLAP_SECONDS, UTC)),
+        dg.RunsFilter(updated_after=datetime.fromtimestamp(cursor.since, UTC)),
         limit=_RUNS,
         order_by="update_timestamp",
         ascending=True,
@@ -159,11 +158,14 @@ def _events(
             events = AssetEvents(settings, namespace, record.dagster_run, record.create_timestamp)
             yield from _events_of_run(instance, record, state, events)
     if changed:
-        cursor.since = max(cursor.since, changed[-1].update_timestamp.timestamp())
+        last = changed[-1].update_timestamp.timestamp()
+        # After a full page there are others, and looking back could find the same page again.
+        cursor.since = max(cursor.since, last - (len(changed) < _RUNS) * _OVERLAP_SECONDS)
     cursor.runs = {
         key: run
         for key, run in cursor.runs.items()
-        if run.ended is None or run.ended > cursor.since - 2 * _OVERLAP_SECONDS
+        # A run that is not found was deleted.
+        if (key in found if run.ended is None else run.ended > cursor.since - _OVERLAP_SECONDS)
     }
 
 

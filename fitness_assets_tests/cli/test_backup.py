@@ -161,6 +161,7 @@ def test_all_includes_what_can_be_computed_again(home: Path, tmp_path: Path) -> 
     (home / "models" / "any").mkdir(parents=True)
     (home / "models" / "any" / "model").write_text("model")
     (home / "models" / "any" / "_lock").write_text("")
+    assert "there are imports, and no backup" in doctor_lines("backups")
     names: dict[str, set[str]] = {}
     for option in ("--verify", "--all"):
         run("backup", str(tmp_path / "backup"), option)

@@ -203,14 +203,24 @@ def test_materializations_are_reported_with_columns_and_where_they_come_from(
 
 
 def test_what_a_collector_did_not_take_is_sent_once_it_does(
-    settings: Settings, collector: Collector, sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+    settings: Settings,
+    collector: Collector,
+    sensor: Sensor,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     collector.status = 503
     assert materialize(settings, "2023-05", sensor.instance, ["raw_telemetry"]).success
     assert "sent 0 events; cannot be sent, and is sent again later" in sensor.evaluate()
-    configure(monkeypatch, f"http://127.0.0.1:{free_port()}")
+    configure(monkeypatch, f"http://name:pass-word@127.0.0.1:{free_port()}")
     assert materialize(settings, "2023-04", sensor.instance, ["raw_telemetry"]).success
     assert "cannot be sent, and is sent again later" in sensor.evaluate()
+    collector.status = 503
+    configure(monkeypatch, collector.url.replace("//", "//name:pass-word@"))
+    assert "cannot be sent, and is sent again later" in sensor.evaluate()
+    logged = capfd.readouterr().err
+    assert "an event of OpenLineage cannot be sent" in logged
+    assert "pass-word" not in logged
     configure(monkeypatch, collector.url)
     collector.status = 201
     with monkeypatch.context() as hurried:
@@ -267,6 +277,27 @@ def test_a_run_of_several_months_reports_each_and_why_one_failed(
     assert error == "daily_activity: 2023-04 is not published"
     runs = {event["run"]["runId"] for event in events}
     assert len(runs) == len(events) / 2
+
+
+def test_many_runs_are_read_in_pages_and_deleted_ones_left(
+    settings: Settings, collector: Collector, sensor: Sensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lineage_sensor, "_RUNS", 2)
+    months = ["2023-04", "2023-05", "2023-04", "2023-05", "2023-04"]
+    for month in months:
+        assert materialize(settings, month, sensor.instance, ["raw_telemetry"]).success
+    for _ in range(3):
+        sensor.evaluate()
+    found = [month for _, month, state in states(collector.take()) if state == "COMPLETE"]
+    assert found == months
+    job = build_defs(settings).resolve_job_def(MONTHLY_JOB)
+    begun = sensor.instance.create_run_for_job(job, tags={"dagster/partition": "2023-04"})
+    sensor.instance.report_run_canceling(begun)
+    sensor.evaluate()
+    assert begun.run_id in str(sensor.cursor)
+    sensor.instance.delete_run(begun.run_id)
+    sensor.evaluate()
+    assert begun.run_id not in str(sensor.cursor)
 
 
 def test_a_run_whose_process_was_killed_fails(
