@@ -157,7 +157,7 @@ def test_backfill_then_status(
         assert [cell["materialized"] for cell in months.values()] == [True, False, False]
         for cell in months.values():
             assert set(cell) == {
-                *("materialized", "stale", "missing", "reason"),
+                *("materialized", "stale", "missing", "reason", "not_scored"),
                 *("rows", "data_version", "run_id", "metrics"),
             }
     runs = {months["2023-04"]["run_id"] for months in assets.values()}
