@@ -38,6 +38,7 @@ from fitness_assets.sources.configured import (
     configured_notes,
     configured_pseudonyms,
 )
+from fitness_assets.storage.backup_records import BackupRecords
 from fitness_assets.storage.publication import write_atomically
 from fitness_assets.storage.trace_search import search, search_file
 from fitness_assets.storage.traces import Traces, is_searchable
@@ -141,7 +142,10 @@ def _traces(settings: Settings, user: Subject, *, files: bool = False) -> Traces
     own = {each.name for each in imports if user.ids.issuperset(each.users)}
     own -= {each.name for each in imports if not user.ids.issuperset(each.users)}
     own = {each for each in own if is_searchable(Path(each).stem)}
-    folders = [*_folders(settings), Path.home(), Path.cwd()]
+    # Of a URL, what follows its scheme.
+    places = [each.rpartition(":/")[2] for each in BackupRecords(settings.home).all()]
+    backups = [Path(each) for each in places]
+    folders = [*_folders(settings), *backups, Path.home(), Path.cwd()]
     paths = {variant for folder in folders for variant in (folder, folder.resolve())}
     names = [folder.name for folder in user.folders]
     return Traces(user.ids, names, own, [each for each in paths if len(each.parts) > 1])

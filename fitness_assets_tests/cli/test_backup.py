@@ -98,8 +98,8 @@ def files_with(folder: Path, text: bytes) -> list[Path]:
 def test_forgetting_a_person_covers_the_backups_that_can_be_reached(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
 ) -> None:
-    folder, unmounted, old = (str(tmp_path / name) for name in ("backup", "disk", "old"))
-    url = object_store.use(monkeypatch)
+    folder, unmounted, old = (str(tmp_path / name) for name in ("backup", "disk of anna", "old"))
+    url = f"{object_store.use(monkeypatch)}/anna"
     run("backup", folder, "--all")
     assert files_with(tmp_path / "backup", b"anna")
     run("backup", unmounted)
