@@ -182,7 +182,7 @@ def sleep_times(days: pd.DataFrame, notes: Sequence[Note] = ()) -> alt.LayerChar
             tip("hours:Q", "From falling asleep to waking (h)", ",.1f"),
         ]
     )
-    chart = layered(bars).properties(height=HEIGHT, title="Times of sleep")
+    chart = layered(bars).properties(height=HEIGHT, title="Asleep, night by night")
     return with_notes(chart, within(notes, days))
 
 

@@ -22,6 +22,7 @@ from fitness_assets.record.raw import SCHEMA, TRAITS
 from fitness_assets.sources import merge
 from fitness_assets.sources.derived import STORED_SCHEMA, stored_schema_of
 from fitness_assets.sources.import_manifest import ImportInfo, import_info
+from fitness_assets.sources.main_activity import LONGEST, MainActivities
 from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
 from fitness_assets.storage.publication import (
     Manifest,
@@ -154,6 +155,8 @@ def version(imports: Sequence[StoredImport], month: str, order: SourceOrder = NO
     files = [each.file(records_file(month)) for each in present]
     files += [each.file(TRAITS_FILE) for _, each in _with_earlier_traits(imports, month, users)]
     # Sorted: the order of the imports makes no difference to the merged records.
+    if _decides_activity(imports, month, order):
+        files += [each.file(workouts_file(month)) for each in imports]
     hashes = sorted(file.sha256 for file in files if file is not None)
     rule = [f"merge {_MERGE_VERSION}", *order.entries]
     return hashlib.sha256("\n".join([*rule, *hashes]).encode()).hexdigest()
@@ -168,6 +171,12 @@ def workouts_version(
     # A single import, or none, has nothing to be preferred to.
     rule = order.of_all() if len(hashes) > 1 else []
     return hashlib.sha256("\n".join(["workouts", *rule, *hashes]).encode()).hexdigest()
+
+
+def _decides_activity(imports: Sequence[StoredImport], month: str, order: SourceOrder) -> bool:
+    """Whether the workouts of several imports decide the main activity of days of `month`."""
+    is_ordered = order.of_all() or order.of_measure("activity_type")
+    return not is_ordered and sum(month in each.info.workouts for each in imports) > 1
 
 
 def read_merged(
@@ -202,12 +211,22 @@ def read_merged(
     schema = stored_schema_of({name for each in present for name in each.columns(month)})
     records = sum(each.info.months[month] for each in present)
     size = max(1, len(in_order) // (1 + records // _MAX_RECORDS))
+    activities = None
+    if _decides_activity(imports, month, order):
+        activities = MainActivities(
+            {
+                number: pa.Table.from_batches(each.read_workouts(month), workouts.SCHEMA)
+                for number, each in enumerate(imports)
+                if month in each.info.workouts
+            }
+        )
     for start in range(0, len(in_order), size):
         some = in_order[start : start + size]
         table = _numbered(
             ((number, each.read(month, schema)) for number, each in enumerate(imports)),
             some,
             schema,
+            activities,
         )
         if table.num_rows:
             # Stored traits do not name their source.
@@ -237,17 +256,29 @@ def _with_earlier_traits(
 
 
 def _numbered(
-    numbered: Iterable[tuple[int, Iterator[pa.RecordBatch]]], users: list[str], schema: pa.Schema
+    numbered: Iterable[tuple[int, Iterator[pa.RecordBatch]]],
+    users: list[str],
+    schema: pa.Schema,
+    activities: MainActivities | None = None,
 ) -> pa.Table:
-    """One table of the batches of several imports, with the import's number as `merge.ORIGIN`."""
+    """One table of the batches of several imports, with the import's number as `merge.ORIGIN`.
+
+    With `activities`, it has the column `LONGEST` too.
+    """
+    schema = schema.append(_ORIGIN_FIELD)
+    if activities is not None:
+        schema = schema.append(LONGEST)
     wanted = pa.array(users, pa.string())
     batches = []
-    for number, found in numbered:
-        for batch in found:
+    for number, delivered in numbered:
+        for batch in delivered:
             some = batch.filter(pc.is_in(batch.column("user_id"), wanted))
             origin = pa.array([number] * some.num_rows, pa.int32())
-            batches.append(some.append_column(_ORIGIN_FIELD, origin))
-    return pa.Table.from_batches(batches, schema.append(_ORIGIN_FIELD))
+            found = some.append_column(_ORIGIN_FIELD, origin)
+            if activities is not None:
+                found = found.append_column(LONGEST, activities.of(some, number))
+            batches.append(found)
+    return pa.Table.from_batches(batches, schema)
 
 
 def _read(folder: Path, file: StoredFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:

@@ -7,6 +7,7 @@ derived from readings, and another record of the same source states it for the d
 is taken instead: hours of steps that are imported after the daily totals do not replace these. A
 measure that a record lacks stays as another record has it, and a value that is not plausible is
 taken only if no record has a plausible one.
+The activity of a day is that of its longest workout in any import, unless an export states it.
 Energy and its kind are taken from one record: from one of total energy, if there is any, since
 active energy is a part of it. The stages of a night are from one record too, and so are its start
 and end: from the record that the hours of sleep are from, if it has them.
@@ -24,6 +25,7 @@ import pyarrow.compute as pc
 from fitness_assets.record import wear
 from fitness_assets.record.raw import FULL_SCHEMA, RANGES, SLEEP_SPAN, SLEEP_STAGES, TRAITS
 from fitness_assets.sources.derived import DERIVED, is_derived
+from fitness_assets.sources.main_activity import LONGEST
 from fitness_assets.sources.preferred import NO_ORDER, OF_DEVICE, SourceOrder
 
 #: An optional column of the input: the number of the import that a record is from.
@@ -56,7 +58,7 @@ def merge_days(records: pa.Table, order: SourceOrder = NO_ORDER) -> pa.Table:
     ----------
     records : Table
         In any order: ``user_id``, ``date``, ``ingested_at``, any other columns of the canonical
-        record, and optionally `DERIVED` and `ORIGIN`.
+        record, and optionally `DERIVED`, `LONGEST` and `ORIGIN`.
     order : SourceOrder, optional
         The preferred sources.
 
@@ -81,6 +83,8 @@ def merge_days(records: pa.Table, order: SourceOrder = NO_ORDER) -> pa.Table:
             rows_of_total = _preferred_rows(records, name, plausible & total, starts, preferred)
             rows = np.where(rows_of_total < 0, rows, rows_of_total)
         chosen[name] = np.where(rows < 0, _first_rows(known[name], starts), rows)
+        if name == "activity_type" and LONGEST.name in records.column_names:
+            chosen[name] = _of_longest_workout(records, chosen[name], starts)
     for group in (SLEEP_STAGES, SLEEP_SPAN):
         chosen |= _of_one_night(group, chosen, known, starts)
     contributing = np.stack(list(chosen.values()))
@@ -90,7 +94,7 @@ def merge_days(records: pa.Table, order: SourceOrder = NO_ORDER) -> pa.Table:
     days = {
         name: _take(records[name], chosen.get(_BELONGS_TO.get(name, name), best))
         for name in records.column_names
-        if name not in {ORIGIN, DERIVED.name}
+        if name not in {ORIGIN, DERIVED.name, LONGEST.name}
     }
     if "source" in days:
         days["source"] = _sources(records["source"], contributing, days["source"])
@@ -183,10 +187,23 @@ def _of_one_night(
     return {name: np.where((rows >= 0) & known[name][rows], rows, -1) for name in names}
 
 
+def _of_longest_workout(records: pa.Table, chosen: _Rows, starts: _Rows) -> _Rows:
+    """The `chosen` rows of activities, or the first of the day whose activity is `LONGEST`.
+
+    Rows without `LONGEST`, such as those of stated activities, stay.
+    """
+    wanted = _take(records[LONGEST.name], chosen)
+    day = np.cumsum(np.isin(np.arange(len(records)), starts)) - 1
+    of_day = wanted.take(pa.array(day))
+    mask = pc.equal(records["activity_type"], of_day).fill_null(False).to_numpy()
+    rows = _first_rows(mask, starts)
+    return np.where(rows < 0, chosen, rows)
+
+
 def _best_first(records: pa.Table, names: list[str], order: SourceOrder) -> pa.Table:
     """Sort by user and day, and the records of a day by preference."""
     fullness = sum((_known(records[name]).astype(np.int8) for name in names), np.int8(0))
-    unordered = {*_KEY, "ingested_at", DERIVED.name}
+    unordered = {*_KEY, "ingested_at", DERIVED.name, LONGEST.name}
     others = [name for name in records.column_names if name not in unordered]
     keyed = records.append_column("_fullness", pa.array(fullness))
     descending = ["ingested_at", "_fullness", *others]

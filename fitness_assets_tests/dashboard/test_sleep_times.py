@@ -65,7 +65,9 @@ def test_my_days_shows_when_and_how_regularly_a_user_sleeps(
     assert "The middle of sleep is 2 h later on weekends." in shown
     # Nine changes of two hours in 27 pairs of nights, each at both ends.
     assert f"Regularity: {100 * (1 - 2 * 9 * 240 / 1440 / 27):.0f} of 100." in shown
-    assert any("Times of sleep" in str(chart.proto) for chart in view.get("vega_lite_chart"))
+    assert any(
+        "Asleep, night by night" in str(chart.proto) for chart in view.get("vega_lite_chart")
+    )
 
 
 def test_without_times_nothing_is_said_of_them(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,9 @@ def test_without_times_nothing_is_said_of_them(home: Path, monkeypatch: pytest.M
 def test_the_chart_says_what_it_shows() -> None:
     days = tables.user_days(with_times(DAYS)).assign(date=lambda found: pd.to_datetime(found.date))
     spec = sleep_times(days).to_dict()
-    assert described(spec).startswith("Times of sleep. From falling asleep to waking (h): 7.3")
+    assert described(spec).startswith(
+        "Asleep, night by night. From falling asleep to waking (h): 7.3"
+    )
     (rows,) = (each for each in spec["datasets"].values() if "asleep" in each[0])
     assert len(rows) == 29
     assert (rows[0]["asleep"], rows[0]["awake"]) == ("01:20", "08:40")

@@ -11,6 +11,7 @@ from fitness_assets.errors import ForgottenUserError
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.import_store import replace_info, stored_imports
 from fitness_assets.sources.imports import Imports
+from fitness_assets.sources.preferred import SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.trace_search import search
 from fitness_assets.storage.traces import Traces
@@ -89,6 +90,92 @@ def test_the_longest_workout_is_the_activity_of_a_day_without_a_label(
         (9000, "walking"),
         (4000, "yoga"),
     ]
+
+
+def strava(path: Path, *rows: str) -> Path:
+    """Activities of Strava, each as ``date and time,type,seconds,metres``."""
+    path.mkdir(parents=True, exist_ok=True)
+    lines = []
+    for number, row in enumerate(rows):
+        when, kind, seconds, metres = row.rsplit(",", 3)
+        lines.append(
+            f'{number},"{when}",{kind},{seconds},{int(metres) / 1000},x,{seconds}.0,{seconds}.0,'
+            f"{metres}.0"
+        )
+    header = (
+        "Activity ID,Activity Date,Activity Type,Elapsed Time,Distance,Filename,Elapsed Time,"
+        "Moving Time,Distance"
+    )
+    file = path / "activities.csv"
+    file.write_text("\n".join([header, *lines]) + "\n")
+    return file
+
+
+def activities(imports: Imports) -> dict[int, str | None]:
+    found = [row for batch in imports.read("2023-05") for row in batch.to_pylist()]
+    return {row["date"].day: row["activity_type"] for row in found}
+
+
+#: A hike of three hours on 2 May, and the walk of WHOOP on the same day as Strava has it, longer.
+HIKE = "May 2, 2023, 2:00:00 PM,Hike,10800,14000"
+AGAIN = "May 2, 2023, 11:29:00 AM,Run,2400,3000"
+
+
+@pytest.mark.parametrize("whoop_first", [True, False])
+def test_the_activity_of_a_day_is_that_of_the_longest_workout_of_any_import(
+    tmp_path: Path, imports: Imports, whoop_first: bool
+) -> None:
+    whoop = write_workouts(tmp_path / "workouts.csv", WALK, OTHER)
+    both = [whoop, strava(tmp_path / "strava", HIKE)]
+    for month, path in enumerate(both if whoop_first else both[::-1], 1):
+        imports.add(path, ImportOptions(user="anna", delivered=DELIVERED.replace(month=month)))
+    assert activities(imports) == {2: "hiking", 3: None}
+    first, *_ = [row for batch in imports.read("2023-05") for row in batch.to_pylist()]
+    assert first["source"] == "strava", "no other value of the day is used"
+
+
+def test_a_workout_of_two_devices_gives_one_activity_and_a_later_stated_one_stays(
+    tmp_path: Path, imports: Imports
+) -> None:
+    def add(path: Path, month: int, user: str | None = "anna") -> None:
+        imports.add(path, ImportOptions(user=user, delivered=DELIVERED.replace(month=month)))
+
+    # Strava calls the walk a run and is longer, but WHOOP knows more of it: it is a walk.
+    known = WALK.replace(",,,", ",121,104,2400")
+    add(strava(tmp_path / "strava", AGAIN), 2)
+    add(write_workouts(tmp_path / "1.csv", known), 1)
+    assert activities(imports) == {2: "walking"}
+    # A corrected export, with a shorter hike in place of the walk.
+    add(write_workouts(tmp_path / "2.csv", known.replace("30,Walking", "28,Hiking")), 3)
+    assert activities(imports) == {2: "hiking"}
+    days = tmp_path / "days.csv"
+    days.write_text("user_id,date,activity_type\nanna,2023-05-02,Yoga\n")
+    add(days, 4, None)
+    assert activities(imports) == {2: "yoga"}
+
+
+def test_an_order_of_sources_decides_the_activity_too(
+    tmp_path: Path, imports: Imports, pseudonyms: Pseudonyms
+) -> None:
+    options = ImportOptions(user="anna", delivered=DELIVERED)
+    imports.add(write_workouts(tmp_path / "workouts.csv", WALK), options)
+    imports.add(strava(tmp_path / "strava", HIKE), options)
+    for entry in ("whoop", "activity_type:whoop"):
+        ordered = Imports(tmp_path / "imports", pseudonyms, order=SourceOrder((entry,)))
+        assert activities(ordered) == {2: "walking"}
+    other = Imports(tmp_path / "imports", pseudonyms, order=SourceOrder(("sleep_hours:whoop",)))
+    assert activities(other) == {2: "hiking"}
+
+
+def test_days_depend_on_workouts_only_where_several_imports_have_some(
+    tmp_path: Path, imports: Imports
+) -> None:
+    options = ImportOptions(user="anna", delivered=DELIVERED)
+    imports.add(write_workouts(tmp_path / "workouts.csv", RUN, WALK), options)
+    april = imports.version("2023-04")
+    _, changed = imports.add(strava(tmp_path / "strava", HIKE), options)
+    assert changed == {"2023-05"}
+    assert imports.version("2023-04") == april
 
 
 def test_only_months_whose_workouts_changed_have_another_version(
