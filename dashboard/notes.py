@@ -174,7 +174,7 @@ def _reason_of_none(user: str) -> str | None:
 def _home_is_here() -> bool:
     """Whether the dashboard reads the releases of its own home."""
     known = data.settings()
-    return known.release_source == str(known.home / "releases") and known.home.is_dir()
+    return known.release_source == str(known.storage / "releases") and known.home.is_dir()
 
 
 def _store() -> NoteStore:

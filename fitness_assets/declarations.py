@@ -14,13 +14,14 @@ from fitness_assets import months
 from fitness_assets.errors import ReleaseError, SettingsError
 from fitness_assets.formatting import number
 from fitness_assets.release.people import PeopleMode
+from fitness_assets.storage.locations import Location
 
 SourceName = Literal["cohort", "folder", "exports"]
 
 #: Values of FITNESS_LAST_MONTH for a range that continues with every month.
 WITHOUT_END = ("open", "now")
-#: Prefix of a default that is a path below the configured home.
-_BELOW_HOME = "HOME/"
+# The user and password of a URL.
+_CREDENTIALS = re.compile(r"://[^/]*@")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,8 @@ class Declaration:
         Name of the environment variable.
     default : str or None
         Value of a variable that is not set or is empty, parsed like any other; ``HOME/x`` means
-        ``x`` below the configured home. None means that the setting is None.
+        ``x`` below FITNESS_HOME, and ``STATE/x`` below FITNESS_STATE. ``HOME`` means FITNESS_HOME,
+        or ``.fitness`` if that is not a local folder. None means that the setting is None.
     meaning : str
         One sentence for users, as in docs/reference/settings.md.
     parse : callable
@@ -49,24 +51,42 @@ class Declaration:
     parse: Callable[[str], object]
     secret: bool
 
-    def read(self, environ: Mapping[str, str], home: Path | None) -> object:
+    def read(
+        self,
+        environ: Mapping[str, str],
+        home: Location | None = None,
+        state: Path | None = None,
+    ) -> object:
         """The value in `environ`, or the default.
+
+        Parameters
+        ----------
+        environ : mapping
+        home, state : Path or ObjectPath, optional
+            The values of FITNESS_HOME and FITNESS_STATE, where they are known.
 
         Raises
         ------
         SettingsError
             If the value cannot be used. The message names the variable.
         """
-        text = environ.get(self.variable, "").strip() or self.default
+        text = environ.get(self.variable, "").strip() or self._default(home, state)
         if text is None:
             return None
-        if home is not None and text == self.default and text.startswith(_BELOW_HOME):
-            text = str(home / text.removeprefix(_BELOW_HOME))
         try:
             return self.parse(text)
         except ValueError as error:
-            shown = self.variable if self.secret else f"{self.variable}={text!r}"
+            is_shown = not self.secret and not _CREDENTIALS.search(text)
+            shown = f"{self.variable}={text!r}" if is_shown else self.variable
             raise SettingsError(f"{shown} {error}") from None
+
+    def _default(self, home: Location | None, state: Path | None) -> str | None:
+        """The default as a user could have written it."""
+        if self.default == "HOME":
+            return str(home) if isinstance(home, Path) else ".fitness"
+        place, _, rest = (self.default or "").partition("/")
+        folder = {"HOME": home, "STATE": state}.get(place)
+        return self.default if folder is None else str(folder / rest)
 
 
 def setting(

@@ -36,6 +36,10 @@ class ObjectChangedError(StorageError):
     """An object is no longer what the writer read; it must be read again."""
 
 
+class UnavailableError(StorageError):
+    """An object store cannot be reached, or refuses access: nothing is known of its objects."""
+
+
 class ReleaseError(FitnessError):
     """A release differs from its pointer, its manifest or the digest that a consumer expects."""
 

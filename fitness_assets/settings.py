@@ -33,20 +33,38 @@ from fitness_assets.declarations import (
 )
 from fitness_assets.errors import SettingsError
 from fitness_assets.release.people import PeopleMode
+from fitness_assets.storage.locations import Location, location
 
 _UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardSettings:
-    """What the dashboard needs. It starts even if a setting of the platform is wrong."""
+    """What the dashboard needs. It starts even if a setting of the platform is wrong.
 
-    home: Path = setting("FITNESS_HOME", ".fitness", "Folder that holds all state.", parse_path)
+    What is published is in `storage`, and all other state in the local folder `home`. Both are the
+    same folder unless FITNESS_HOME is the URL of an object store.
+    """
+
+    storage: Location = setting(
+        "FITNESS_HOME",
+        ".fitness",
+        "Folder that holds all state, or the URL of a folder in an object store that holds what is "
+        "published, such as `s3://bucket/folder`.",
+        location,
+    )
+    home: Path = setting(
+        "FITNESS_STATE",
+        "HOME",
+        "Local folder for what no object store holds: Dagster's storage, imports, keys and "
+        "temporary files. If `FITNESS_HOME` is a URL, the default is `.fitness`.",
+        parse_path,
+    )
     release_source: str = setting(
         "FITNESS_RELEASE_SOURCE",
         "HOME/releases",
-        "Where the dashboard reads releases: a folder, or the public link of `latest.json` on "
-        "Google Drive.",
+        "Where the dashboard reads releases: a folder, its URL in an object store, or the public "
+        "link of `latest.json` on Google Drive.",
         parse_release_source,
     )
     release_digests: tuple[str, ...] = setting(
@@ -59,16 +77,16 @@ class DashboardSettings:
     )
     release_cache: Path = setting(
         "FITNESS_RELEASE_CACHE",
-        "HOME/cache",
+        "STATE/cache",
         "The dashboard's verified copy of releases.",
         parse_path,
     )
     release_people_source: str | None = setting(
         "FITNESS_RELEASE_PEOPLE_SOURCE",
         None,
-        "Where the dashboard reads private tables with rows of people: a folder, or the link of "
-        "their `latest.json` on Google Drive. A dashboard that reads the releases of its own home "
-        "reads those of `HOME/releases-people`, others read none.",
+        "Where the dashboard reads private tables with rows of people: a folder, its URL in an "
+        "object store, or the link of their `latest.json` on Google Drive. A dashboard that reads "
+        "the releases of its own home reads those of `HOME/releases-people`, others read none.",
         parse_release_source,
     )
     release_people_credentials: Path | None = setting(
@@ -104,8 +122,8 @@ class DashboardSettings:
         """Where to read private tables with rows of people, or None."""
         if self.release_people_source is not None:
             return self.release_people_source
-        own = self.release_source == str(self.home / "releases")
-        return str(self.home / "releases-people") if own else None
+        own = self.release_source == str(self.storage / "releases")
+        return str(self.storage / "releases-people") if own else None
 
     @property
     def people_cache(self) -> Path:
@@ -124,7 +142,7 @@ class DashboardSettings:
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
         for name, declaration in declarations(cls).items():
-            values[name] = declaration.read(environ, values.get("home"))
+            values[name] = declaration.read(environ, values.get("storage"), values.get("home"))
         settings = cls(**values)
         settings._check()
         return settings
@@ -138,7 +156,7 @@ class Settings(DashboardSettings):
     """All settings of the platform, the dashboard's included."""
 
     dagster_home: Path = setting(
-        "DAGSTER_HOME", "HOME/dagster", "Dagster's storage and its `dagster.yaml`.", parse_path
+        "DAGSTER_HOME", "STATE/dagster", "Dagster's storage and its `dagster.yaml`.", parse_path
     )
     first_month: str = setting(
         "FITNESS_FIRST_MONTH", "2023-04", "First month of the range.", parse_month
@@ -237,11 +255,13 @@ class Settings(DashboardSettings):
         "the `PATH`, or the Java that is installed with the platform.",
         parse_path,
     )
-    upload_folder: Path = setting(
+    upload_folder: Location = setting(
         "FITNESS_UPLOAD_FOLDER",
         "HOME/drive",
-        "Local folder that `drive_upload` publishes to if no Google Drive folder is set.",
-        parse_path,
+        "Folder, or its URL in an object store, that `drive_upload` publishes to if no Google "
+        "Drive folder is set. Private tables with rows of people are not uploaded to a URL; they "
+        "stay in `FITNESS_HOME`.",
+        location,
     )
     drive_folder: str | None = setting(
         "FITNESS_DRIVE_FOLDER",
@@ -324,7 +344,8 @@ class Settings(DashboardSettings):
     def environment(self) -> dict[str, str]:
         """The environment of a child process that uses the same folders."""
         return os.environ | {
-            "FITNESS_HOME": str(self.home),
+            "FITNESS_HOME": str(self.storage),
+            "FITNESS_STATE": str(self.home),
             "DAGSTER_HOME": str(self.dagster_home),
             "FITNESS_RELEASE_SOURCE": self.release_source,
             "FITNESS_RELEASE_CACHE": str(self.release_cache),
@@ -414,5 +435,5 @@ def use_environment(values: Mapping[str, str]) -> None:
 
 
 def declared_home() -> str:
-    """The folder in FITNESS_HOME, or its default, as a message names it."""
-    return str(declarations(DashboardSettings)["home"].read(os.environ, None))
+    """The folder or URL in FITNESS_HOME, or its default, as a message names it."""
+    return str(declarations(DashboardSettings)["storage"].read(os.environ))

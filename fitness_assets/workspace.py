@@ -1,9 +1,7 @@
 """The stores below the configured home, and the source."""
 
-import shutil
 from dataclasses import dataclass
 from datetime import date, tzinfo
-from pathlib import Path
 from typing import Protocol
 
 from fitness_assets import clock, months
@@ -25,8 +23,9 @@ from fitness_assets.sources.preferred import SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.check_results import CheckResultStore
 from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, TableInfo
+from fitness_assets.storage.locations import Location, folder_names, remove_folder
 from fitness_assets.storage.models import ModelStore
-from fitness_assets.storage.publication import Manifest
+from fitness_assets.storage.publication import MANIFEST, Manifest
 
 #: Assets that store a report, and no model.
 REPORTS = ("person_history", "model_backtest", "compression_report")
@@ -90,7 +89,7 @@ class Workspace:
     @classmethod
     def of(cls, settings: Settings) -> "Workspace":
         """The workspace of `settings`. Nothing is read or written yet."""
-        home = settings.home
+        home = settings.storage
         return cls(
             zone=settings.zone,
             source=configured_source(settings),
@@ -135,7 +134,7 @@ class Workspace:
         """The months that have a folder in any store, in order, also outside the range."""
         roots = [store.root for store in (*self.models.values(), *self.reports.values())]
         roots += [self.check_results.root, self.releases.root, self.people.root, self.receipts.root]
-        names = {path.name for root in roots for path in root.glob("*")}
+        names = {name for root in roots for name in folder_names(root)}
         names |= {*self.raw.months(), *self.daily.months(), *self.workouts.months()}
         return sorted(filter(months.is_key, names))
 
@@ -143,7 +142,7 @@ class Workspace:
         """Remove the uploaded copies of `month`, and then the receipt."""
         self.uploads.remove(month)
         self.people_uploads.remove(month)
-        shutil.rmtree(self.receipts.folder(month), ignore_errors=True)
+        remove_folder(self.receipts.folder(month), MANIFEST)
 
     def remove(self, asset: str, month: str) -> None:
         """Remove what is stored of `asset` for `month`, without uploaded copies."""
@@ -152,8 +151,8 @@ class Workspace:
             self.people.remove(month)
             return
         if asset == "daily_activity":
-            shutil.rmtree(self.check_results.folder(month), ignore_errors=True)
-        shutil.rmtree(self.folder(asset, month), ignore_errors=True)
+            remove_folder(self.check_results.folder(month), MANIFEST)
+        remove_folder(self.folder(asset, month), MANIFEST)
 
     def manifest(self, asset: str, month: str) -> Manifest | None:
         """The manifest of `asset` for `month`, or None if it is not stored."""
@@ -177,7 +176,7 @@ class Workspace:
         store = (self.models | self.reports).get(asset)
         return store is not None and store.is_outdated(month)
 
-    def folder(self, asset: str, month: str) -> Path:
+    def folder(self, asset: str, month: str) -> Location:
         """The folder of `asset` for `month`; `drive_upload` has none."""
         return self._store(asset).folder(month)
 
@@ -196,4 +195,4 @@ class Workspace:
 class _Store(Protocol):
     def manifest(self, month: str, /) -> Manifest | None: ...
 
-    def folder(self, month: str, /) -> Path: ...
+    def folder(self, month: str, /) -> Location: ...

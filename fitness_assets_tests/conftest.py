@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import dagster as dg
@@ -20,6 +21,7 @@ from fitness_assets.spark.session import spark_resource
 from fitness_assets.storage.publication import write_atomically
 from fitness_assets_tests.support.object_store import S3Server, running_s3
 from fitness_assets_tests.support.platform import MONTHS, USERS, MakeSettings, materialize
+from fitness_assets_tests.support.seaweedfs import running_seaweedfs
 
 # The same examples in every run, without a database of them in the source tree.
 hypothesis_settings.register_profile("deterministic", derandomize=True, database=None)
@@ -119,6 +121,16 @@ def spark(
 def object_store() -> Iterator[S3Server]:
     """An S3 server; `object_store.use(monkeypatch)` is the URL of an empty prefix on it."""
     with running_s3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """Another S3 server, with atomic conditional writes; it takes seconds to start."""
+    program = which("weed", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    if program is None:
+        pytest.skip("SeaweedFS is not installed")
+    with running_seaweedfs(program, tmp_path_factory.mktemp("seaweedfs")) as server:
         yield server
 
 

@@ -36,6 +36,7 @@ from fitness_assets_tests.support.composed import (
     find_postgres,
     stage,
 )
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import USERS, free_port, wait_for
 
 MONTHS = between("2023-04", "2023-08")
@@ -305,7 +306,7 @@ def assert_each_month_once(
         (month, manifest.data_version) for month, manifest in published.items()
     ]
     assert all(lake.info(month).rows > 0 for month in months)
-    assert not list(lake.root.rglob("_staging-*"))
+    assert not list(local(lake.root).rglob("_staging-*"))
 
 
 def crash(composed: Composed, dagster: Dagster, run: str) -> None:

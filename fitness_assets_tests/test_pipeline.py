@@ -356,7 +356,7 @@ def test_the_backtest_scores_models_on_the_next_month(released: Settings) -> Non
 
 def test_the_compression_report_measures_every_step(released: Settings, tmp_path: Path) -> None:
     shutil.copytree(released.home, tmp_path / "home")
-    settings = dataclasses.replace(released, home=tmp_path / "home")
+    settings = dataclasses.replace(released, home=tmp_path / "home", storage=tmp_path / "home")
     job = build_defs(settings).resolve_implicit_global_asset_job_def()
     with dg.DagsterInstance.ephemeral() as instance:
         run = job.execute_in_process(

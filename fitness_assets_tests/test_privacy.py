@@ -18,6 +18,7 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.exports import shared_data
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 from fitness_assets_tests.support.published import find_people
 from fitness_assets_tests.support.tidy import HEADER
@@ -158,7 +159,9 @@ def test_nobody_is_in_the_files_that_anyone_may_read(
     assert not known & set(public.table("user_days")["user_id"])
     assert not known & set(public.table("user_map")["user_id"])
     assert not any(
-        user.encode() in path.read_bytes() for user in known for path in public.folder.iterdir()
+        user.encode() in path.read_bytes()
+        for user in known
+        for path in local(public.folder).iterdir()
     )
 
 

@@ -27,6 +27,46 @@ def test_default_folders_are_below_the_configured_home(tmp_path: Path) -> None:
     assert settings.release_cache == Path("HOME/x").absolute(), "HOME/ is not syntax for users"
 
 
+def test_a_home_in_an_object_store_has_a_local_folder_for_the_rest(tmp_path: Path) -> None:
+    settings = Settings.from_env({"FITNESS_HOME": "s3://bucket/some/prefix/"})
+    assert str(settings.storage) == "s3://bucket/some/prefix"
+    assert settings.home == Path(".fitness").absolute()
+    assert settings.release_source == "s3://bucket/some/prefix/releases"
+    assert settings.people_source == "s3://bucket/some/prefix/releases-people"
+    assert str(settings.upload_folder) == "s3://bucket/some/prefix/drive"
+    assert settings.release_cache == settings.home / "cache"
+    assert settings.dagster_home == settings.home / "dagster"
+    state = {"FITNESS_HOME": "s3://bucket", "FITNESS_STATE": str(tmp_path)}
+    assert Settings.from_env(state).home == tmp_path
+    assert Settings.from_env(Settings.from_env(state).environment()) == Settings.from_env(state)
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("file:///state", "is a folder of this machine"),
+        ("s3://", "is not the URL of a bucket"),
+        ("s3://bucket/prefix?x=1", "is not the URL of a bucket"),
+    ],
+)
+@pytest.mark.parametrize(
+    "name", ["FITNESS_HOME", "FITNESS_UPLOAD_FOLDER", "FITNESS_RELEASE_SOURCE"]
+)
+def test_the_url_of_an_object_store_is_checked(name: str, url: str, problem: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}='{re.escape(url)}' {problem}"):
+        Settings.from_env({name: url})
+
+
+@pytest.mark.parametrize(
+    "name", ["FITNESS_HOME", "FITNESS_UPLOAD_FOLDER", "FITNESS_RELEASE_SOURCE"]
+)
+def test_credentials_in_a_url_are_refused_and_not_shown(name: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env({name: "s3://key:password@bucket/prefix"})
+    assert str(error.value).startswith(f"{name} is not the URL of a bucket")
+    assert "password" not in str(error.value)
+
+
 def test_an_open_range_ends_with_the_last_complete_month() -> None:
     settings = Settings.from_env({"FITNESS_LAST_MONTH": "open"})
     assert settings.months(date(2023, 7, 1))[-1] == "2023-06"

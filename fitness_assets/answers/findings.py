@@ -82,8 +82,7 @@ ReadFindings = Callable[[str, str | None], Findings]
 
 def read_findings(store: ModelStore[HistoryReport], user: str, month: str | None) -> Findings:
     """The findings about `user` of the newest month that is stored, and is not after `month`."""
-    stored = [folder.name for folder in store.root.glob("[0-9]*-[0-9]*") if folder.is_dir()]
-    for name in sorted(stored, reverse=True):
+    for name in reversed(store.months()):
         if (month is None or name <= month) and (manifest := store.manifest(name)) is not None:
             content = store.read(name, "findings.parquet")
             found = _rows(content, user) if content else []

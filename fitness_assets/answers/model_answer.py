@@ -58,8 +58,7 @@ def models(home: Home, asked: ModelsArguments) -> bytes:
 def _stored_month(store: ModelStore[ModelReport], wanted: str | None) -> str | None:
     if wanted is not None:
         return wanted if store.manifest(wanted) else None
-    names = sorted((each.name for each in store.root.glob("[0-9]*-[0-9]*")), reverse=True)
-    return next((name for name in names if store.manifest(name)), None)
+    return next((name for name in reversed(store.months()) if store.manifest(name)), None)
 
 
 def _score(value: bool | float) -> bool | float:

@@ -87,9 +87,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             metadata["verdict"] = _verdict(report)
             metadata["steps"] = metric_table([_row(step) for step in steps])
             metadata["bytes_on_disk"] = picture(_sizes(steps))
-        return result(
-            manifest, **metadata, path=dg.MetadataValue.path(workspace.compression.folder(month))
-        )
+        folder = workspace.compression.folder(month)
+        return result(manifest, **metadata, path=dg.MetadataValue.path(str(folder)))
 
     return compression_report
 

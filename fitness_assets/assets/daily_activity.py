@@ -117,7 +117,7 @@ def build(months: dg.PartitionsDefinition[str], min_completeness: float) -> dg.A
                 "dagster/column_lineage": column_lineage(
                     "raw_telemetry", {name: inputs_of(name) for name in info.columns}
                 ),
-                "path": dg.MetadataValue.path(lake.folder(month)),
+                "path": dg.MetadataValue.path(str(lake.folder(month))),
                 "users": users,
                 "duplicates_removed": removed,
                 "worn_share": pc.mean(days["worn"]).as_py(),

@@ -274,5 +274,5 @@ def _metadata(
         "files": dg.MetadataValue.table(files),
         "not_released": dg.MetadataValue.json(info.not_released),
         "fallbacks": dg.MetadataValue.json(info.fallbacks),
-        "path": dg.MetadataValue.path(release.folder),
+        "path": dg.MetadataValue.path(str(release.folder)),
     }

@@ -48,7 +48,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         return result(
             manifest,
             bytes_sent=uploaded.sent,
-            link=dg.MetadataValue.url(link) if is_link(link) else dg.MetadataValue.path(link),
+            link=dg.MetadataValue.url(link) if is_link(link) else dg.MetadataValue.path(str(link)),
         )
 
     return drive_upload

@@ -173,7 +173,7 @@ def _materialize(
         model_card=dg.MetadataValue.md(card(spec, month, report)),
         **_lineage(spec),
         bytes_read=bytes_read,
-        path=dg.MetadataValue.path(store.folder(month)),
+        path=dg.MetadataValue.path(str(store.folder(month))),
     )
 
 

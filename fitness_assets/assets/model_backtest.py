@@ -98,7 +98,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 if evaluations
                 else {}
             ),
-            path=dg.MetadataValue.path(workspace.backtest.folder(month)),
+            path=dg.MetadataValue.path(str(workspace.backtest.folder(month))),
         )
 
     return model_backtest

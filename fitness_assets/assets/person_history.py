@@ -87,7 +87,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 **{f"{kind}_rows": count for kind, count in report.findings.items()},
                 **({"no_findings": reason} if reason else {}),
                 **({"found": dg.MetadataValue.md(_text(found))} if len(found) else {}),
-                "path": dg.MetadataValue.path(workspace.history.folder(month)),
+                "path": dg.MetadataValue.path(str(workspace.history.folder(month))),
             },
         )
 

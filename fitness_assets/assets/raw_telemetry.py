@@ -78,7 +78,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
                 **partial_metadata(info.last_day_so_far),
                 "dagster/row_count": info.rows,
                 "dagster/column_schema": column_schema(info.columns),
-                "path": dg.MetadataValue.path(workspace.raw.folder(month)),
+                "path": dg.MetadataValue.path(str(workspace.raw.folder(month))),
             },
         )
 

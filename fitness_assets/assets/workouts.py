@@ -59,7 +59,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             **{
                 "dagster/row_count": info.rows,
                 "dagster/column_schema": column_schema(info.columns, SCHEMA),
-                "path": dg.MetadataValue.path(workspace.workouts.folder(month)),
+                "path": dg.MetadataValue.path(str(workspace.workouts.folder(month))),
                 "users": pc.count_distinct(rows["user_id"]).as_py(),
                 "duplicates_removed": len(found.rows) - info.rows,
                 "values_out_of_range": found.nulled,

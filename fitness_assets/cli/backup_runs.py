@@ -16,6 +16,7 @@ from fitness_assets.storage.backup import BackupStore
 from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets
 from fitness_assets.storage.backup_places import FolderPlace, open_place
 from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
+from fitness_assets.storage.locations import ObjectPath
 
 #: What cannot be computed again.
 _SOURCES = ("imports", "people", "dagster/dagster.yaml")
@@ -26,6 +27,7 @@ _ALL = ("lake", "models", "reports", "releases", "releases-people")
 #: Of the folders of one machine: a restored home has its own.
 _OF_MACHINE = {
     "FITNESS_HOME",
+    "FITNESS_STATE",
     "DAGSTER_HOME",
     "FITNESS_RELEASE_SOURCE",
     "FITNESS_RELEASE_CACHE",
@@ -79,6 +81,11 @@ def back_up(
     if isinstance(place, FolderPlace) and place.root.resolve().is_relative_to(home.resolve()):
         raise FitnessError(f"{to} is inside the home {home}; a backup belongs elsewhere")
     parts = (*_SOURCES, *(_ALL if options.everything else _RAW))
+    if isinstance(settings.storage, ObjectPath):
+        say(
+            f"{settings.storage} is not in the backup, which has what is in {home}: copy it with "
+            "the tools of the object store"
+        )
     if not any((home / part).exists() for part in parts):
         raise FitnessError(f"{home} holds nothing to back up")
     store = BackupStore(place)

@@ -30,6 +30,7 @@ from fitness_assets.orchestration.run_records import (
 )
 from fitness_assets.orchestration.staleness import Partition
 from fitness_assets.regular_files import is_regular
+from fitness_assets.release.bundle import MANIFESTS
 from fitness_assets.settings import Settings
 from fitness_assets.sources import originals
 from fitness_assets.sources.configured import (
@@ -39,6 +40,8 @@ from fitness_assets.sources.configured import (
     configured_pseudonyms,
 )
 from fitness_assets.storage.backup_records import BackupRecords
+from fitness_assets.storage.locations import ObjectPath
+from fitness_assets.storage.object_inventory import Inventory, search_objects
 from fitness_assets.storage.publication import write_atomically
 from fitness_assets.storage.trace_search import search, search_file
 from fitness_assets.storage.traces import Traces, is_searchable
@@ -93,6 +96,10 @@ def forget_user(settings: Settings, name: str) -> bool:
         for backup in update_backups(settings)
     ]
     problems += [where for folder in _folders(settings) for where in search(folder, traces)]
+    for root in _object_folders(settings):
+        # Those of earlier publications, which readers could still use for a while.
+        root.store.delete(path.key for path in Inventory.of(root, MANIFESTS).unnamed())
+        problems += search_objects(root, traces)
     _report(settings, traces, unreachable, problems)
     if not problems:
         pseudonyms.finish_forgetting(*user.ids)
@@ -158,7 +165,7 @@ def _folders(settings: Settings) -> list[Path]:
         settings.dagster_home.resolve(),
         *(path.resolve() for path in (settings.release_cache, settings.people_cache)),
     }
-    if settings.drive_folder is None:
+    if settings.drive_folder is None and isinstance(settings.upload_folder, Path):
         uploads = settings.upload_folder.resolve()
         folders |= {uploads, uploads.with_name(f"{uploads.name}-people")}
     return sorted(
@@ -166,6 +173,17 @@ def _folders(settings: Settings) -> list[Path]:
         for folder in folders
         if folder.is_dir() and not any(other in folder.parents for other in folders)
     )
+
+
+def _object_folders(settings: Settings) -> list[ObjectPath]:
+    """The folders of object stores that hold what is published, without those within another."""
+    places = {settings.storage}
+    if settings.drive_folder is None:
+        places.add(settings.upload_folder)
+    found = sorted(place for place in places if isinstance(place, ObjectPath))
+    return [
+        place for place in found if not any(str(place).startswith(f"{other}/") for other in found)
+    ]
 
 
 def _remove_deliveries(settings: Settings, user: Subject, traces: Traces) -> None:

@@ -47,12 +47,14 @@ def _quick_checks(settings: Settings) -> dict[str, Callable[[], Iterable[Finding
     """The checks except that of Spark."""
     # Their imports take about as long as the checks.
     from fitness_assets.diagnosis import home, records
+    from fitness_assets.diagnosis.objects import check_object_store
 
     found = home.Home.of(settings)
     return {
         "clock": lambda: machine.check_clock(settings),
         "disk": lambda: machine.check_disks(settings),
         "home": lambda: home.check_permissions(settings, found),
+        "object store": lambda: check_object_store(settings),
         "version": lambda: home.check_version(settings),
         "stored data": lambda: home.check_manifests(settings, found),
         "locks": lambda: home.check_locks(settings, found),

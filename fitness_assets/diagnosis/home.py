@@ -20,6 +20,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.sources.import_store import stored_import
 from fitness_assets.storage.backup import RESTORING
 from fitness_assets.storage.backup_records import BackupRecords
+from fitness_assets.storage.locations import folder_names
 from fitness_assets.storage.models import FORMAT
 from fitness_assets.storage.publication import LOCK, MANIFEST, STAGING, read_manifest
 from fitness_assets.workspace import Workspace
@@ -138,15 +139,15 @@ def check_version(settings: Settings) -> Iterator[Finding]:
     workspace = Workspace.of(settings)
     older, newer = set[str](), set[str]()
     for store in (*workspace.models.values(), *workspace.reports.values()):
-        for folder in store.root.glob("*"):
+        for name in folder_names(store.root):
             try:
-                manifest = read_manifest(folder)
+                manifest = read_manifest(store.root / name)
             except (OSError, StorageError):
                 # `check_manifests` reports it.
                 continue
             found = None if manifest is None else manifest.info.get("format", 1)
             if isinstance(found, int) and found != FORMAT:
-                (older if found < FORMAT else newer).add(folder.name)
+                (older if found < FORMAT else newer).add(name)
     if older:
         yield warning(
             f"models or reports of {spans(older)} were stored by an older version",

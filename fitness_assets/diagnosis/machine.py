@@ -120,7 +120,7 @@ def check_ports(settings: Settings) -> Iterator[Finding]:
 def check_disks(settings: Settings) -> Iterator[Finding]:
     """Free space where the platform writes, each file system once."""
     folders = {
-        "FITNESS_HOME": settings.home,
+        "FITNESS_HOME" if settings.home == settings.storage else "FITNESS_STATE": settings.home,
         "DAGSTER_HOME": settings.dagster_home,
         "FITNESS_RELEASE_CACHE": settings.release_cache,
         "TMPDIR": Path(gettempdir()),

@@ -6,7 +6,7 @@ from datetime import date
 import pyarrow as pa
 
 from fitness_assets import months
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import StorageError, UnavailableError
 from fitness_assets.history.schema import HistoryReport
 from fitness_assets.orchestration.lineage import (
     HISTORY,
@@ -20,6 +20,7 @@ from fitness_assets.orchestration.lineage import (
 from fitness_assets.orchestration.staleness import Partition, Stored, changed_settings, inputs_of
 from fitness_assets.record import daily, raw, workouts
 from fitness_assets.storage import documents
+from fitness_assets.storage.locations import file_names
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
 
@@ -93,6 +94,9 @@ def _stored(workspace: Workspace, partition: Partition) -> Stored | None:
         return None if version is None else Stored(version, {})
     try:
         manifest = _manifest(workspace, partition)
+    except UnavailableError:
+        # What is stored is not known. To rematerialize all of it would not help.
+        raise
     except StorageError as error:
         return Stored("", {}, problem=str(error))
     if manifest is None:
@@ -166,5 +170,5 @@ def _missing_files(workspace: Workspace, partition: Partition, manifest: Manifes
     asset, month = partition
     if asset == "drive_upload":
         return []
-    folder = workspace.folder(asset, month)
-    return [file.name for file in manifest.files if not (folder / file.path).is_file()]
+    stored = file_names(workspace.folder(asset, month))
+    return [file.name for file in manifest.files if file.path not in stored]

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +13,8 @@ from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release import personal
 from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.release.personal import PERSONAL, PersonalReport
-from fitness_assets.storage import documents
+from fitness_assets.storage import documents, publication
+from fitness_assets.storage.locations import Location
 from fitness_assets.storage.publication import Manifest, StoredFile, read_bytes
 
 # Settings import this module by way of the registry of targets: keep the import of it cheap.
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: File name of a release's manifest.
 MANIFEST = "manifest.json"
+#: Names of all manifests below a home.
+MANIFESTS = (MANIFEST, publication.MANIFEST)
 #: File name of a release's metrics.
 METRICS = "metrics.json"
 #: Version of the content of a release. Readers refuse other versions.
@@ -225,13 +227,13 @@ class Release:
     Attributes
     ----------
     month : str
-    folder : Path
+    folder : Path or ObjectPath
         The folder that holds the files.
     manifest : Manifest
     """
 
     month: str
-    folder: Path
+    folder: Location
     manifest: Manifest
 
     @property

@@ -97,6 +97,7 @@ class Mirror:
         self._origin = origin
         self._check = check
         self._digests = digests
+        self._root = root
         self.store = ReleaseStore(root, private=private)
 
     def refresh(self) -> State:
@@ -104,12 +105,13 @@ class Mirror:
 
         Never raises because of the origin: what is refused is reported in the result.
         """
-        root = self.store.root
         refused: dict[str, str] = {}
         try:
             self.store.create()
             # While another process downloads, show what is here. Wait only if nothing is.
-            with FileLock(root / _LOCK, timeout=0 if self._accepted() else _FIRST_COPY_TIMEOUT):
+            with FileLock(
+                self._root / _LOCK, timeout=0 if self._accepted() else _FIRST_COPY_TIMEOUT
+            ):
                 refused = self._update()
         except Timeout:
             pass
@@ -128,7 +130,7 @@ class Mirror:
         if known is not None and pointer != known and pointer.serial <= known.serial:
             raise ReleaseError(
                 f"{LATEST} has serial {pointer.serial}, which is not newer than the accepted "
-                f"serial {known.serial}. If this is intended, remove {self.store.root}"
+                f"serial {known.serial}. If this is intended, remove {self._root}"
             )
         refused = {}
         # The newest first, in case that not all have room.
@@ -148,15 +150,15 @@ class Mirror:
             if here and not refused:
                 raise ReleaseError(
                     f"{LATEST} lists no release, and the last ones stay. If this is intended, "
-                    f"remove {self.store.root}"
+                    f"remove {self._root}"
                 )
             return refused
         if pointer != before:
-            write_atomically(self.store.root / LATEST, pointer.encode())
+            write_atomically(self._root / LATEST, pointer.encode())
         # A release that was removed at the origin, perhaps on a user's request, is not kept here.
         for month in here.keys() - pointer.releases.keys():
             if here[month] not in self._digests:
-                shutil.rmtree(self.store.root / month)
+                shutil.rmtree(self._root / month)
         return refused
 
     def _is_whole(self, month: str) -> bool:
@@ -164,7 +166,7 @@ class Mirror:
         try:
             manifest = self.store.manifest(month)
             for file in manifest.files if manifest else ():
-                path = self.store.root / month / file.path
+                path = self._root / month / file.path
                 found = path.stat()
                 state = found.st_size, found.st_mtime_ns
                 if _checked.get(path) != state:
@@ -203,7 +205,7 @@ class Mirror:
         files = {}
         for file in manifest.files:
             try:
-                files[file.name] = read_bytes(self.store.root / month, file)
+                files[file.name] = read_bytes(self._root / month, file)
             except (OSError, StorageError):  # not copied yet
                 content = self._origin.read(f"{month}/{file.path}", pointer, file.bytes)
                 if not is_of(content, file):

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fitness_assets import memory
@@ -22,6 +21,7 @@ from fitness_assets.models.registry import MODELS
 from fitness_assets.models.segment_metrics import SegmentMetrics
 from fitness_assets.release.bundle import Release
 from fitness_assets.release.store import ReleaseStore
+from fitness_assets.storage.locations import Location, location
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -105,7 +105,7 @@ def _import_libraries() -> None:
 
 
 @contextmanager
-def measurement(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
+def measurement(budget: int) -> Iterator[Callable[[Location, str], list[Step]]]:
     """Start a process that loads one release and predicts once with each model.
 
     It imports its libraries while the caller prepares the release.
@@ -130,7 +130,7 @@ def measurement(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
         text=True,
     )
 
-    def measure(folder: Path, month: str) -> list[Step]:
+    def measure(folder: Location, month: str) -> list[Step]:
         output, errors = process.communicate(json.dumps([str(folder), month]))
         if process.returncode:
             lines = errors.strip().splitlines() or ["no output"]
@@ -146,7 +146,7 @@ def measurement(budget: int) -> Iterator[Callable[[Path, str], list[Step]]]:
             process.kill()
 
 
-def _load_and_predict(folder: Path, month: str, budget: int) -> list[Step]:
+def _load_and_predict(folder: Location, month: str, budget: int) -> list[Step]:
     release = ReleaseStore(folder).open(month)
     loaded = load_models(release, budget)
     for name, entry in release.report().models.items():
@@ -178,5 +178,5 @@ def predict_one(model: "Pipeline", metrics: object) -> None:
 if __name__ == "__main__":
     _import_libraries()
     releases, release_month = json.load(sys.stdin)
-    measured = _load_and_predict(Path(releases), release_month, int(sys.argv[1]))
+    measured = _load_and_predict(location(releases), release_month, int(sys.argv[1]))
     sys.stdout.write(json.dumps([asdict(step) for step in measured]))

@@ -1,12 +1,13 @@
 """Receipts of uploads: which release the target has, known without asking the target."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
 from fitness_assets.release.target import UploadResult
-from fitness_assets.storage.publication import MANIFEST, Manifest, Writer, read_manifest
+from fitness_assets.storage.locations import Location, folder_names
+from fitness_assets.storage.publication import MANIFEST, Manifest, read_manifest
+from fitness_assets.storage.writer import Writer
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,17 +21,17 @@ class ReceiptStore:
 
     Parameters
     ----------
-    root : Path
+    root : Path or ObjectPath
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
 
     def months(self) -> list[str]:
         """The months that were uploaded, in order."""
-        return sorted(path.name for path in self.root.glob("*") if (path / MANIFEST).is_file())
+        return [name for name in folder_names(self.root) if (self.root / name / MANIFEST).is_file()]
 
-    def folder(self, month: str) -> Path:
+    def folder(self, month: str) -> Location:
         """The folder of `month`."""
         return self.root / month
 

@@ -11,6 +11,7 @@ from fitness_assets.errors import ReleaseError
 from fitness_assets.release import targets
 from fitness_assets.release.target import Origin, Target, TargetModule
 from fitness_assets.release.targets import folder
+from fitness_assets.storage.object_store import is_object_url
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
@@ -28,7 +29,7 @@ def origin_of(source: str, credentials: Path | None = None) -> Origin:
     Parameters
     ----------
     source : str
-        The path of a folder, or a link that one of the targets knows.
+        The path of a folder, its URL in an object store, or a link that one of the targets knows.
     credentials : Path, optional
         Of a named reader, for bundles that are not public.
 
@@ -36,8 +37,10 @@ def origin_of(source: str, credentials: Path | None = None) -> Origin:
     ------
     ReleaseError
         If `source` is a link that no target knows.
+    ValueError
+        If it is the URL of an object store, but not of a folder in it.
     """
-    if not is_link(source):
+    if not is_link(source) or is_object_url(source):
         return folder.origin(source)
     for module in _other_modules():
         if origin := module.origin(source, credentials):

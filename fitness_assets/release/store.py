@@ -1,7 +1,6 @@
 """The releases in one folder: a platform's, an upload target's, or the dashboard's copy."""
 
 import hashlib
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,9 @@ from fitness_assets import months
 from fitness_assets.errors import ReleaseError, StorageError
 from fitness_assets.release.bundle import MANIFEST, Release, ReleaseInfo, read_info
 from fitness_assets.release.pointer import LATEST, Pointer, updated_pointer
-from fitness_assets.storage.publication import (
-    Manifest,
-    Writer,
-    locked,
-    read_manifest,
-    write_atomically,
-)
+from fitness_assets.storage.locations import Location, folder_names, read, remove_folder
+from fitness_assets.storage.publication import Manifest, read_manifest, update
+from fitness_assets.storage.writer import Writer
 
 
 class ReleaseStore:
@@ -26,26 +21,31 @@ class ReleaseStore:
 
     Parameters
     ----------
-    root : Path
+    root : Path or ObjectPath
         Holds one folder a month, and ``latest.json``.
     private : bool
         Whether only the owner of the files may read them.
     """
 
-    def __init__(self, root: Path, *, private: bool = False) -> None:
+    def __init__(self, root: Location, *, private: bool = False) -> None:
         self.root = root
         self._private = private
 
     def create(self) -> None:
-        """Create the folder if it is missing, for its owner only if the releases are private."""
+        """Create the folder if it is missing, for its owner only if the releases are private.
+
+        An object store has no folders, and its own rules decide who reads what is in it.
+        """
+        if not isinstance(self.root, Path):
+            return
         self.root.mkdir(parents=True, exist_ok=True)
         if self._private:
             self.root.chmod(0o700)
 
     def months(self) -> list[str]:
         """The months that have a release, in order."""
-        names = (path.parent.name for path in self.root.glob(f"*/{MANIFEST}"))
-        return sorted(name for name in names if months.is_month(name))
+        names = filter(months.is_month, folder_names(self.root))
+        return [name for name in names if (self.root / name / MANIFEST).is_file()]
 
     def open(self, month: str) -> Release:
         """The release of `month`.
@@ -61,7 +61,7 @@ class ReleaseStore:
         read_info(manifest, month)
         return Release(month, self.root / month, manifest)
 
-    def folder(self, month: str) -> Path:
+    def folder(self, month: str) -> Location:
         """The folder of `month`."""
         return self.root / month
 
@@ -71,8 +71,8 @@ class ReleaseStore:
 
     def digest(self, month: str) -> str | None:
         """SHA-256 of the manifest of `month`, or None if there is none."""
-        path = self.root / month / MANIFEST
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
+        content = read(self.root / month / MANIFEST)
+        return None if content is None else hashlib.sha256(content).hexdigest()
 
     def pointer(self) -> Pointer | None:
         """The content of ``latest.json``, or None if there is none.
@@ -82,8 +82,10 @@ class ReleaseStore:
         ReleaseError
             If it is not a valid pointer.
         """
-        path = self.root / LATEST
-        return Pointer.parse(path.read_bytes(), str(path)) if path.is_file() else None
+        return self._parsed(read(self.root / LATEST))
+
+    def _parsed(self, content: bytes | None) -> Pointer | None:
+        return None if content is None else Pointer.parse(content, str(self.root / LATEST))
 
     def write(
         self,
@@ -170,17 +172,18 @@ class ReleaseStore:
         """Remove the release of `month`, if there is one, from the pointer and then from disk."""
         if self.pointer() is not None:
             self._update_pointer(lambda before: before and before.without(month))
-        shutil.rmtree(self.root / month, ignore_errors=True)
+        remove_folder(self.root / month, MANIFEST)
 
     def _update_pointer(self, change: Callable[[Pointer | None], Pointer | None]) -> None:
-        with locked(self.root):
+        def changed(content: bytes | None) -> bytes | None:
             try:
-                stored = before = self.pointer()
+                before = self._parsed(content)
             except ReleaseError:
                 # Damaged, or of another format: rebuild it from the releases on disk.
-                stored = before = None
+                before = None
                 for month in self.months():
                     before = updated_pointer(before, month, self.digest(month) or "")
             after = change(before)
-            if after is not None and after != stored:
-                write_atomically(self.root / LATEST, after.encode())
+            return None if after is None else after.encode()
+
+        update(self.root / LATEST, changed)

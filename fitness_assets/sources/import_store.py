@@ -24,14 +24,9 @@ from fitness_assets.sources.derived import STORED_SCHEMA, stored_schema_of
 from fitness_assets.sources.import_manifest import ImportInfo, import_info
 from fitness_assets.sources.main_activity import LONGEST, MainActivities
 from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
-from fitness_assets.storage.publication import (
-    Manifest,
-    StoredFile,
-    Writer,
-    link_or_copy,
-    read_manifest,
-    verify,
-)
+from fitness_assets.storage.links import link_or_copy
+from fitness_assets.storage.publication import Manifest, StoredFile, read_manifest, verify
+from fitness_assets.storage.writer import Writer
 
 RECORDS = "records-"
 TRAITS_FILE = "traits.parquet"

@@ -42,8 +42,9 @@ from fitness_assets.sources.merge import VALUES, origin_of
 from fitness_assets.sources.preferred import NO_ORDER, SourceOrder
 from fitness_assets.sources.pseudonyms import Pseudonyms
 from fitness_assets.storage.imported_names import MAX_NAMES, ImportedNames
-from fitness_assets.storage.publication import Writer, read_manifest
+from fitness_assets.storage.publication import read_manifest
 from fitness_assets.storage.traces import Traces
+from fitness_assets.storage.writer import Writer
 from fitness_assets.text import printable
 
 if TYPE_CHECKING:

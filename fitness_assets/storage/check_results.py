@@ -5,13 +5,14 @@ a new version.
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from msgspec import Struct
 
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.storage import documents
-from fitness_assets.storage.publication import Writer, read_bytes, read_manifest
+from fitness_assets.storage.locations import Location
+from fitness_assets.storage.publication import read_bytes, read_manifest
+from fitness_assets.storage.writer import Writer
 
 _CHECKS = "checks.json"
 
@@ -28,14 +29,14 @@ class CheckResultStore:
 
     Parameters
     ----------
-    root : Path
+    root : Path or ObjectPath
         The folder that holds a folder per month.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self.root = root
 
-    def folder(self, month: str) -> Path:
+    def folder(self, month: str) -> Location:
         """Return the folder of `month`."""
         return self.root / month
 

@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -22,13 +23,10 @@ from fitness_assets.record import raw
 from fitness_assets.record.buckets import EVERYONE, Bucket, count_of
 from fitness_assets.record.distribution import Distribution
 from fitness_assets.storage import documents
-from fitness_assets.storage.publication import (
-    Manifest,
-    Writer,
-    link_or_copy,
-    read_manifest,
-    verify,
-)
+from fitness_assets.storage.links import link_or_copy
+from fitness_assets.storage.locations import Location, ObjectPath, folder_names, open_ranges
+from fitness_assets.storage.publication import Manifest, read_manifest, verify
+from fitness_assets.storage.writer import Writer
 
 # How often a reader starts again because the month was published again while it was read.
 _ATTEMPTS = 5
@@ -122,12 +120,12 @@ class Part:
 
     Attributes
     ----------
-    paths : tuple of Path
+    paths : tuple of Path or ObjectPath
     bucket : Bucket or None
         The bucket whose rows to keep; None if the files have no others.
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[Location, ...]
     bucket: Bucket | None
 
 
@@ -137,11 +135,11 @@ class Pinned:
 
     Attributes
     ----------
-    paths : tuple of Path
+    paths : tuple of Path or ObjectPath
     info : TableInfo
     """
 
-    paths: tuple[Path, ...]
+    paths: tuple[Location, ...]
     info: TableInfo
 
     def part(self, bucket: Bucket) -> Part:
@@ -154,25 +152,28 @@ class Lake(Generic[Info_co]):
 
     Parameters
     ----------
-    root : Path
+    root : Path or ObjectPath
         The table's folder.
     info_type : type
         Structure of the info of its manifests.
     """
 
-    def __init__(self, root: Path, info_type: type[Info_co]) -> None:
+    def __init__(self, root: Location, info_type: type[Info_co]) -> None:
         self.root = root
         self._info_type = info_type
 
-    def folder(self, month: str) -> Path:
+    def folder(self, month: str) -> Location:
         """The folder of `month`."""
         first = months.start(month)
         return self.root / f"year={first:%Y}" / f"month={first:%m}"
 
     def months(self) -> list[str]:
         """The months that have a folder, in order."""
-        folders = self.root.glob("year=[0-9]*/month=[0-9]*")
-        keys = (f"{path.parent.name[5:]}-{path.name[6:]}" for path in folders)
+        keys = (
+            f"{year.removeprefix('year=')}-{month.removeprefix('month=')}"
+            for year in folder_names(self.root)
+            for month in folder_names(self.root / year)
+        )
         return sorted(filter(months.is_key, keys))
 
     def manifest(self, month: str) -> Manifest | None:
@@ -194,7 +195,7 @@ class Lake(Generic[Info_co]):
         name = f"the manifest of {self.root.name} of {month}"
         return documents.convert(manifest.info, self._info_type, name)
 
-    def files(self, month: str) -> list[Path]:
+    def files(self, month: str) -> list[Location]:
         """The published files of `month`; StorageError if nothing is published."""
         return [self.folder(month) / file.path for file in self.published(month).files]
 
@@ -202,15 +203,20 @@ class Lake(Generic[Info_co]):
         """Link the files of `month` into `folder`, verify them, and return the links.
 
         The links, or copies where the file system has no hard links, keep their content when the
-        month is published again. They are for readers that open files late, such as Spark.
+        month is published again. They are for readers that open files late, such as Spark. What is
+        in an object store needs no link: it stays for a while after the month is published again.
         """
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
+            source = self.folder(month)
+            if isinstance(source, ObjectPath):
+                stored = tuple(source / file.path for file in manifest.files)
+                return Pinned(stored, self._info(month, manifest))
             target = folder / month / manifest.data_version
             target.mkdir(parents=True, exist_ok=True)
             try:
                 for file in manifest.files:
-                    link_or_copy(self.folder(month) / file.path, target / file.name)
+                    link_or_copy(source / file.path, target / file.name)
             except FileNotFoundError:
                 shutil.rmtree(target)
                 continue
@@ -311,14 +317,27 @@ def _of_bucket(
 
 def read_part(part: Part, schema: pa.Schema) -> pa.Table:
     """The rows of `part` with the columns of `schema`; those that a file lacks are null."""
-    tables = [
-        _filtered(file, None, part.bucket)
-        for path in part.paths
-        for file in [pq.ParquetFile(path, page_checksum_verification=True)]
-    ]
+    tables = []
+    for path in part.paths:
+        with _opened(path) as file:
+            tables.append(_filtered(file, None, part.bucket))
     return pa.concat_tables(
         [schema.empty_table(), *(_with_schema(table, schema) for table in tables)]
     )
+
+
+@contextmanager
+def _opened(path: Location) -> Iterator[pq.ParquetFile]:
+    """The Parquet file at `path`, which Arrow reads itself if it is a local one."""
+    if isinstance(path, ObjectPath):
+        with (
+            path.open_ranges() as content,
+            pq.ParquetFile(content, page_checksum_verification=True) as file,
+        ):
+            yield file
+    else:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
 
 
 def _with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -360,17 +379,34 @@ class _Counter:
     bytes = 0
 
 
-class _CountedFile(io.FileIO):
+class _CountedFile(io.RawIOBase):
     """A file that adds the bytes read from it to a counter."""
 
-    def __init__(self, path: Path, counter: _Counter) -> None:
-        super().__init__(path)
+    def __init__(self, path: Location, counter: _Counter) -> None:
+        super().__init__()
+        self._file = open_ranges(path)
         self._counter = counter
 
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
     def read(self, size: int | None = -1, /) -> bytes:
-        content = super().read(-1 if size is None else size) or b""
+        content = self._file.read(-1 if size is None else size) or b""
         self._counter.bytes += len(content)
         return content
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def read_staged(staging: Path, columns: Sequence[str]) -> pa.Table:
@@ -384,7 +420,7 @@ def read_staged(staging: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def _read_file(
-    path: Path,
+    path: Location,
     size: int,
     columns: list[str] | None,
     counter: _Counter,
@@ -392,7 +428,7 @@ def _read_file(
 ) -> pa.Table:
     try:
         with _CountedFile(path, counter) as content:
-            found = os.fstat(content.fileno()).st_size
+            found = content.seek(0, os.SEEK_END)
             if found != size:
                 raise StorageError(f"{path} has {found:,} bytes where {size:,} were published")
             with pq.ParquetFile(content, page_checksum_verification=True) as file:

@@ -17,9 +17,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from fitness_assets import months
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import documents, model_file
-from fitness_assets.storage.publication import Manifest, Writer, read_bytes, read_manifest
+from fitness_assets.storage.locations import Location, folder_names
+from fitness_assets.storage.publication import Manifest, read_bytes, read_manifest
+from fitness_assets.storage.writer import Writer
 
 # skops and scikit-learn take seconds to import, and most processes do not need them.
 if TYPE_CHECKING:
@@ -176,19 +179,23 @@ class ModelStore(Generic[R]):
 
     Parameters
     ----------
-    root : Path
+    root : Path or ObjectPath
         The model's folder.
     report_type : type
         Structure of its reports.
     """
 
-    def __init__(self, root: Path, report_type: type[R]) -> None:
+    def __init__(self, root: Location, report_type: type[R]) -> None:
         self.root = root
         self._report_type = report_type
 
-    def folder(self, month: str) -> Path:
+    def folder(self, month: str) -> Location:
         """The folder of `month`."""
         return self.root / month
+
+    def months(self) -> list[str]:
+        """The months that have a folder, in order."""
+        return list(filter(months.is_key, folder_names(self.root)))
 
     def manifest(self, month: str) -> Manifest | None:
         """The manifest of `month`, or None if it is missing or of another format."""

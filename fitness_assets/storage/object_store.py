@@ -5,17 +5,23 @@ AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL, or from the role of the machine. They ar
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fitness_assets.errors import ObjectChangedError, SettingsError, StorageError
+from fitness_assets.errors import (
+    ObjectChangedError,
+    SettingsError,
+    StorageError,
+    UnavailableError,
+)
 
 if TYPE_CHECKING:
+    from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
 
 #: Schemes of the URLs, with the variables of the credentials.
@@ -64,11 +70,14 @@ class ObjectInfo:
     bytes : int
     tag : str or None
         Its e-tag, which changes with the content.
+    modified : datetime
+        When it was written, by the clock of the server.
     """
 
     name: str
     bytes: int
     tag: str | None
+    modified: datetime
 
 
 @dataclass(frozen=True)
@@ -148,6 +157,36 @@ class ObjectStore:
                 raise StorageError(f"{self.url}/{name} has {size:,} bytes, more than {max_bytes:,}")
             return StoredObject(bytes(found.bytes()), found.meta["e_tag"])
 
+    def size(self, name: str) -> int | None:
+        """The size of an object in bytes, or None if there is none.
+
+        Raises
+        ------
+        StorageError
+            If the store cannot be read.
+        """
+        with self._explaining(name):
+            try:
+                return self._store.head(name)["size"]
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+                return None
+
+    def read_range(self, name: str, start: int, length: int) -> bytes | None:
+        """`length` bytes of an object from `start`, or None if there is no such object.
+
+        Raises
+        ------
+        StorageError
+            If the store cannot be read.
+        """
+        with self._explaining(name):
+            try:
+                return bytes(self._store.get_range(name, start=start, length=length))
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+                return None
+
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of an object in pieces, so that large ones are never whole in memory.
 
@@ -216,7 +255,24 @@ class ObjectStore:
         with self._explaining():
             for page in self._store.list(folder or None):
                 for each in page:
-                    yield ObjectInfo(each["path"], each["size"], each["e_tag"])
+                    yield _info(each)
+
+    def children(self, folder: str) -> tuple[Sequence[ObjectInfo], Sequence[str]]:
+        """The objects in `folder` itself, and the names of the folders in it.
+
+        Raises
+        ------
+        StorageError
+            If the store cannot be read.
+        """
+        with self._explaining(folder):
+            try:
+                found = self._store.list_with_delimiter(folder or None)
+            except FileNotFoundError as error:
+                self._check_bucket(error)
+                return [], []
+        folders = [each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"]]
+        return [_info(each) for each in found["objects"]], folders
 
     def _check_bucket(self, error: Exception) -> None:
         """Raise `error` again if it is not the object that is missing, but all of the store."""
@@ -242,7 +298,11 @@ class ObjectStore:
                 advice = f"; check {_CREDENTIALS[self._scheme]}"
             elif cause in _NO_BUCKET:
                 advice = "; create it, or correct the URL"
-            raise StorageError(f"{where}: {cause}{advice}") from None
+            raise UnavailableError(f"{where}: {cause}{advice}") from None
+
+
+def _info(found: "ObjectMeta") -> ObjectInfo:
+    return ObjectInfo(found["path"], found["size"], found["e_tag"], found["last_modified"])
 
 
 def _cause(error: Exception) -> str:

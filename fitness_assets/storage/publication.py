@@ -6,28 +6,29 @@ and replaces the manifest atomically. Readers go through the manifest, so they s
 content or the new. After the manifest is replaced, the old files are deleted: between publications
 the folder contains exactly the files of the manifest, so that tools that do not read manifests,
 such as Spark, are right too.
+
+`writer` has the writer, and `object_folder` what it does where there are no locks and renames.
 """
 
-import errno
 import hashlib
 import json
 import os
+import random
 import re
-import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from types import TracebackType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import msgspec
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import ObjectChangedError, StorageError
 from fitness_assets.storage import documents
-from fitness_assets.system_errors import cause_of
+from fitness_assets.storage.locations import Location, ObjectPath, read
 
 #: Spark, Arrow and Hive treat names with a leading underscore as hidden.
 MANIFEST = "_manifest.json"
@@ -36,6 +37,8 @@ LOCK = "_lock"
 #: How names of files and folders begin that are not published yet.
 STAGING = "_staging-"
 _FORMAT = 1
+# How often a writer of an object store tries to change a file that others change as well.
+_UPDATES = 20
 # Limit on the size of a manifest. A reader of other machines' manifests limits them further.
 _MAX_MANIFEST_BYTES = 50_000_000
 # A file name without a folder.
@@ -116,7 +119,7 @@ class _Document(Manifest, frozen=True, kw_only=True):
     format: int
 
 
-def read_manifest(folder: Path, manifest_name: str = MANIFEST) -> Manifest | None:
+def read_manifest(folder: Location, manifest_name: str = MANIFEST) -> Manifest | None:
     """The manifest of `folder`, or None if nothing has been published there.
 
     Raises
@@ -149,7 +152,7 @@ def parse_manifest(content: bytes, name: str) -> Manifest:
         _NAME.fullmatch(file.path) and _NAME.fullmatch(file.name) for file in document.files
     ):
         raise StorageError(f"{name} names a file that is not inside its folder")
-    if document.data_version != _data_version(document.files, document.info):
+    if document.data_version != data_version_of(document.files, document.info):
         raise StorageError(f"{name} was changed after it was written")
     return Manifest(
         data_version=document.data_version,
@@ -169,7 +172,7 @@ def is_of(content: bytes, file: StoredFile) -> bool:
     return len(content) == file.bytes and hashlib.sha256(content).hexdigest() == file.sha256
 
 
-def read_bytes(folder: Path, file: StoredFile) -> bytes:
+def read_bytes(folder: Location, file: StoredFile) -> bytes:
     """The content of `file`, verified against its size and hash.
 
     Raises
@@ -187,109 +190,53 @@ def read_bytes(folder: Path, file: StoredFile) -> bytes:
 
 def verify(path: Path, file: StoredFile) -> None:
     """Raise StorageError unless `path` has the size and hash of `file`."""
-    if path.stat().st_size != file.bytes or _sha256(path) != file.sha256:
+    if path.stat().st_size != file.bytes or sha256_of(path) != file.sha256:
         raise StorageError(f"{path} differs from its manifest")
 
 
-class Writer:
-    """The only writer of a folder, as a context manager that holds its lock.
-
-    If the body does not call `publish`, the folder stays unchanged.
+def update(path: Location, change: Callable[[bytes | None], bytes | None]) -> None:
+    """Replace the content of a file by what `change` makes of it, as if there were one writer.
 
     Parameters
     ----------
-    folder : Path
-        The folder to publish to; created if missing.
-    manifest_name : str
-        Name of the manifest file.
-    wait : float
-        Seconds to wait for another writer of the same folder before giving up.
+    path : Path or ObjectPath
+    change : callable
+        Is given the content, or None if there is no file, and returns the new content, or None if
+        nothing is to be changed. In an object store it may be called several times.
+
+    Raises
+    ------
+    StorageError
+        If other writers of an object store were faster each time.
     """
+    if isinstance(path, ObjectPath):
+        _update_object(path, change)
+        return
+    with locked(path.parent):
+        before = read(path)
+        after = change(before)
+        if after is not None and after != before:
+            write_atomically(path, after)
 
-    def __init__(self, folder: Path, manifest_name: str = MANIFEST, wait: float = 600.0) -> None:
-        self._folder = folder
-        self._manifest_name = manifest_name
-        self._wait = wait
-        folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(folder / LOCK)
-        self.staging: Path
 
-    def __enter__(self) -> Self:
+def _update_object(path: ObjectPath, change: Callable[[bytes | None], bytes | None]) -> None:
+    for attempt in range(_UPDATES):
+        found = path.store.read(path.key)
+        after = change(found.content if found else None)
+        if after is None or (found and after == found.content):
+            return
         try:
-            self._lock.acquire(timeout=self._wait)
-        except Timeout:
-            raise StorageError(
-                f"{self._folder} is still being written by another run after {self._wait:.0f} s"
-            ) from None
-        # An earlier writer was killed; its staged files were never published.
-        for stale in self._folder.glob(f"{STAGING}*"):
-            shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
-        self.staging = Path(tempfile.mkdtemp(prefix=STAGING, dir=self._folder))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        shutil.rmtree(self.staging, ignore_errors=True)
-        self._lock.release()
-        if isinstance(error, OSError):
-            raise StorageError(
-                f"{self._folder} cannot be written: {cause_of(error)}; its published content is "
-                "unchanged"
-            ) from error
-
-    def publish(
-        self, info: msgspec.Struct | Mapping[str, object], inputs: Mapping[str, str] | None = None
-    ) -> Manifest:
-        """Replace the content of the folder by the files in `staging`.
-
-        Nothing on disk changes if the folder already has this content, made from these inputs.
-
-        Parameters
-        ----------
-        info : Struct or mapping
-            Stored in the manifest and part of the data version; JSON values only.
-        inputs : mapping, optional
-            Data versions of what the content was made from. Stored in the manifest only.
-        """
-        plain = documents.plain(info)
-        staged = sorted(path for path in self.staging.iterdir() if path.is_file())
-        files = tuple(_stored(path) for path in staged)
-        manifest = Manifest(
-            data_version=_data_version(files, plain), files=files, info=plain, inputs=inputs
-        )
-        current = None
-        # A manifest that cannot be read is replaced, like any other.
-        with suppress(StorageError):
-            current = read_manifest(self._folder, self._manifest_name)
-        same = current is not None and (
-            (current.data_version, current.inputs) == (manifest.data_version, manifest.inputs)
-        )
-        unchanged = same and all(
-            (self._folder / file.path).is_file()
-            and _sha256(self._folder / file.path) == file.sha256
-            for file in files
-        )
-        if not unchanged:
-            encoded = encode_manifest(manifest)
-            reached("files staged")
-            for path, file in zip(staged, files, strict=True):
-                _sync(path)
-                path.replace(self._folder / file.path)
-                reached("file moved")
-            _sync(self._folder)
-            reached("files moved")
-            write_atomically(self._folder / self._manifest_name, encoded)
-            reached("manifest replaced")
-        keep = {file.path for file in files} | {self._manifest_name, LOCK, self.staging.name}
-        for path in self._folder.iterdir():
-            if path.is_file() and path.name not in keep:
-                path.unlink()
-                reached("old file deleted")
-        return manifest
+            if found is None:
+                path.store.create(path.key, after)
+            else:
+                path.store.replace(path.key, after, found.tag or "")
+        except ObjectChangedError:
+            # By another writer, or by this one in a request that was repeated: the next reading
+            # shows it. Writers that wait for random times do not meet again and again.
+            time.sleep(random.uniform(0, 0.05 * 2 ** min(attempt, 5)))  # noqa: S311
+        else:
+            return
+    raise StorageError(f"{path} was changed by other writers {_UPDATES} times; run it again")
 
 
 @contextmanager
@@ -322,56 +269,23 @@ def write_atomically(path: Path, content: bytes, mode: int = 0o644) -> None:
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
-    _sync(path.parent)
+    sync(path.parent)
 
 
-#: Errors of a file system that has no hard links, or has no room for another one.
-_NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
-
-
-def link_or_copy(source: Path, target: Path) -> None:
-    """Make `target` a hard link to `source`, or a copy where the file system has no hard links.
-
-    Raises
-    ------
-    FileExistsError
-        If there is a `target`.
-    FileNotFoundError
-        If there is no `source`.
-    """
-    try:
-        target.hardlink_to(source)
-    except OSError as error:
-        if error.errno not in _NO_LINK:
-            raise
-    else:
-        return
-    with source.open("rb") as content, target.open("xb") as copied:
-        shutil.copyfileobj(content, copied)
-
-
-def _stored(path: Path) -> StoredFile:
-    """`path` under its published name, which contains the first twelve digits of its hash."""
-    sha256 = _sha256(path)
-    return StoredFile(
-        name=path.name,
-        path=f"{path.stem}-{sha256[:12]}{path.suffix}",
-        sha256=sha256,
-        bytes=path.stat().st_size,
-    )
-
-
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of the content of a file."""
     with path.open("rb") as content:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _data_version(files: tuple[StoredFile, ...], info: Mapping[str, object]) -> str:
+def data_version_of(files: tuple[StoredFile, ...], info: Mapping[str, object]) -> str:
+    """The data version of these files and this info."""
     hashed = [documents.plain(files), dict(info)]
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Return when a file, or the list of the files of a folder, outlasts a failure of power."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -14,6 +14,7 @@ from fitness_assets.orchestration.state import read_state
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.lives import as_days, life, publish_days
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import materialize
 
 FIRST, LAST = date(2023, 1, 1), date(2023, 8, 20)
@@ -106,7 +107,7 @@ def test_a_large_home_has_summaries_only_and_reads_two_months(tmp_path: Path) ->
 @pytest.mark.parametrize("without", ["2023-02", "2023-07"])
 def test_a_month_that_the_lake_lacks_is_a_gap(tmp_path: Path, without: str) -> None:
     settings, workspace = make_home(tmp_path, 1)
-    for path in workspace.daily.folder(without).iterdir():
+    for path in local(workspace.daily.folder(without)).iterdir():
         path.unlink()
     assert run(settings).metadata["months_read"].value == len(MONTHS) - 1
     found = workspace.history.arrow_table(AUGUST.month, "findings")

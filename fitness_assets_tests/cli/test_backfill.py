@@ -18,6 +18,7 @@ from fitness_assets.errors import QualityError, StorageError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 
 LAKE = ["raw_telemetry", "daily_activity"]
@@ -212,7 +213,7 @@ def test_a_damaged_raw_file_fails_only_the_months_that_use_it(
         pq.write_table(delivered(f"2023-0{number}"), source / f"{number}.parquet")
     outcomes(settings, LAKE)
     before = versions(settings)
-    (raw,) = Workspace.of(settings).raw.files("2023-05")
+    raw = local(Workspace.of(settings).raw.files("2023-05")[0])
     content = bytearray(raw.read_bytes())
     content[len(content) // 2] ^= 1
     raw.write_bytes(content)
@@ -252,4 +253,4 @@ def test_a_full_disk_leaves_the_published_month_unchanged(
     assert str(raw.folder("2023-04")) in str(error.value)
     assert raw.published("2023-04") == before
     assert raw.scan(["2023-04"]).table.num_rows == raw.info("2023-04").rows
-    assert not list(raw.folder("2023-04").glob("_staging-*"))
+    assert not list(local(raw.folder("2023-04")).glob("_staging-*"))

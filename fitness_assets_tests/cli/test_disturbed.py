@@ -13,6 +13,7 @@ import dagster as dg
 
 from fitness_assets.storage.lake import Lake, RawInfo
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import (
     MONTHS,
     USERS,
@@ -115,8 +116,8 @@ def test_killed_and_concurrent_backfills_leave_whole_months(
     undisturbed = Workspace.of(make_settings(tmp_path / "2")).raw
     for month in MONTHS:
         assert lake.published(month) == undisturbed.published(month)
-        names = {path.name for path in lake.folder(month).iterdir()}
-        assert names == {path.name for path in undisturbed.folder(month).iterdir()}
+        names = {path.name for path in local(lake.folder(month)).iterdir()}
+        assert names == {path.name for path in local(undisturbed.folder(month)).iterdir()}
 
 
 def published(home: Path) -> dict[str, bytes]:

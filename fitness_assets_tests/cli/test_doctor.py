@@ -24,7 +24,7 @@ from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import FORMAT
-from fitness_assets.storage.publication import Writer
+from fitness_assets.storage.writer import Writer
 from fitness_assets_tests.support.platform import free_port
 
 MODEL = Path("models", "calorie_regressor", "2023-04")
@@ -184,7 +184,7 @@ def test_a_problem_of_the_home_has_its_line(
 def writing(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that writes to `folder` until the end."""
     code = (
-        "import sys; from pathlib import Path; from fitness_assets.storage.publication import "
+        "import sys; from pathlib import Path; from fitness_assets.storage.writer import "
         "Writer\nwith Writer(Path(sys.argv[1])): print('writing', flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(

@@ -19,7 +19,7 @@ from fitness_assets.orchestration.liveness import holder_of
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.storage.publication import Writer
+from fitness_assets.storage.writer import Writer
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import MakeSettings, materialize, wait_for
 from fitness_assets_tests.support.tidy import write_tidy
@@ -58,7 +58,7 @@ def stored(settings: Settings) -> dict[str, str]:
 def test_two_processes_store_what_one_stores(make_settings: MakeSettings, tmp_path: Path) -> None:
     settings = home(make_settings, tmp_path / "two")
     shutil.copytree(settings.home, tmp_path / "one")
-    alone = dataclasses.replace(settings, home=tmp_path / "one")
+    alone = dataclasses.replace(settings, home=tmp_path / "one", storage=tmp_path / "one")
     keys = [dg.AssetKey(name) for name in ASSETS]
     progress: list[tuple[str, str]] = []
     ran = run_months(

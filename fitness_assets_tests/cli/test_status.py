@@ -19,8 +19,9 @@ from fitness_assets.orchestration.freshness import due_month
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.settings import Settings
-from fitness_assets.storage.publication import Writer
+from fitness_assets.storage.writer import Writer
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import MONTHS, USERS
 
 
@@ -96,11 +97,11 @@ def test_what_is_materialized_but_not_stored_or_lacks_a_file_is_reported(
     first, second = MONTHS
     assert " stale " not in status()
     workspace = Workspace.of(copied)
-    workspace.daily.files(first)[0].unlink()
+    local(workspace.daily.files(first)[0]).unlink()
     manifest = workspace.manifest("dashboard_release", second)
     assert manifest is not None
     (path,) = [file.path for file in manifest.files if file.name == "days.parquet"]
-    (workspace.releases.folder(second) / path).unlink()
+    (local(workspace.releases.folder(second)) / path).unlink()
     lines = [line for line in status().splitlines() if " stale " in line]
     assert len(lines) == 2
     assert lines[0].startswith(f"{first}  stale   daily_activity (")
@@ -111,7 +112,7 @@ def test_what_is_materialized_but_not_stored_or_lacks_a_file_is_reported(
             event = dg.AssetMaterialization(asset_key=asset, partition=first)
             instance.report_runless_asset_event(event)
     assert "missing" not in [line.split()[1] for line in status().splitlines() if line]
-    shutil.rmtree(workspace.releases.folder(first))
+    shutil.rmtree(local(workspace.releases.folder(first)))
     assert (
         f"{first}  missing dashboard_release (materialized before, and not stored now); "
         f"run `fitness backfill {first}`"

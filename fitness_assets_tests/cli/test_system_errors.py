@@ -20,6 +20,7 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.system_errors import explain
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support import disks
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 from fitness_assets_tests.support.tidy import two_users, write_tidy
 
@@ -161,7 +162,7 @@ def test_a_full_disk_is_one_line_and_published_months_stay(
             assert status == 1
             assert "there is no space left" in lines[0]
         assert materialize(settings, "2023-05", instance, ["raw_telemetry"]).success
-        assert not list(lake.root.rglob("_staging-*"))
+        assert not list(local(lake.root).rglob("_staging-*"))
         undisturbed = make_settings(tmp_path / "undisturbed")
         assert materialize(undisturbed, "2023-05", instance, ["raw_telemetry"]).success
         other = Workspace.of(undisturbed).raw

@@ -26,6 +26,7 @@ from fitness_assets_tests.support.browser import (
     screenshot,
 )
 from fitness_assets_tests.support.dashboard_server import serving
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.opening import (
     COMPRESSION_REPORT,
     VIEWS,
@@ -47,7 +48,9 @@ def source(released: Settings, tmp_path: Path) -> Path:
     store = FolderTarget(tmp_path / "source")
     store.upload(ReleaseStore(releases(released)).open("2023-04"))
     return changed(
-        released, store.root, lambda metrics, _: metrics.update(compression=COMPRESSION_REPORT)
+        released,
+        local(store.root),
+        lambda metrics, _: metrics.update(compression=COMPRESSION_REPORT),
     )
 
 

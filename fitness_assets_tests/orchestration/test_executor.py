@@ -106,7 +106,7 @@ def test_months_of_one_run_are_those_of_one_run_each_and_one_that_fails_fails_al
     monkeypatch.setattr(checks, "refuse_failed", refuse_some)
     one = home(make_settings, tmp_path / "one")
     shutil.copytree(one.home, tmp_path / "each")
-    each = dataclasses.replace(one, home=tmp_path / "each")
+    each = dataclasses.replace(one, home=tmp_path / "each", storage=tmp_path / "each")
     with open_instance(one) as instance:
         tags = {f"{_RANGE}start": MONTHS[0], f"{_RANGE}end": MONTHS[-1]}
         ended = run(one, instance, tags)

@@ -24,6 +24,7 @@ from fitness_assets.release.target import UploadResult
 from fitness_assets.release.targets.drive import DriveTarget
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.drive_protocol import Fault
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.releases import release_info
 
 #: Three chunks, all parts of which differ.
@@ -148,7 +149,7 @@ def test_a_damaged_or_replaced_release_is_not_sent(platform: Platform) -> None:
     with pytest.raises(StorageError, match="was republished"):
         platform.send(release)
     release = platform.release()
-    (release.folder / release.manifest.file("days.parquet").path).write_bytes(DAYS[::-1])
+    (local(release.folder) / release.manifest.file("days.parquet").path).write_bytes(DAYS[::-1])
     with pytest.raises(StorageError, match="differs from its manifest"):
         platform.send(release)
     assert LATEST not in platform.drive.paths()

@@ -23,6 +23,7 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderOrigin
 from fitness_assets.storage import publication
 from fitness_assets.storage.models import load, verify
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.people_bundles import MONTH, publish_bundles
 from fitness_assets_tests.support.releases import any_content, release_info
 
@@ -60,8 +61,8 @@ def mirror(tmp_path: Path, origin: ReleaseStore) -> Mirror:
 
 def content(store: ReleaseStore) -> dict[str, bytes]:
     return {
-        path.relative_to(store.root).as_posix(): path.read_bytes()
-        for path in sorted(store.root.rglob("*"))
+        path.relative_to(local(store.root)).as_posix(): path.read_bytes()
+        for path in sorted(local(store.root).rglob("*"))
         if path.is_file() and not path.name.startswith("_")
     }
 
@@ -70,7 +71,7 @@ def test_a_copy_is_identical_and_made_once(origin: ReleaseStore, mirror: Mirror)
     state = mirror.refresh()
     assert (state.months, state.current, state.refused) == (MONTHS, "2023-05", {})
     assert content(mirror.store) == content(origin)
-    for path in origin.root.rglob("days-*"):
+    for path in local(origin.root).rglob("days-*"):
         path.unlink()
     assert mirror.refresh() == state, "files that are here are not read again"
 
@@ -82,18 +83,20 @@ def test_without_releases_there_is_nothing_to_show(tmp_path: Path) -> None:
 
 def test_a_new_release_replaces_only_its_month(origin: ReleaseStore, mirror: Mirror) -> None:
     mirror.refresh()
-    april = {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()}
+    april = {p: p.stat().st_mtime_ns for p in (local(mirror.store.root) / "2023-04").iterdir()}
     origin.publish({"metrics.json": b"new"}, release_info("2023-05"))
     assert mirror.refresh().refused == {}
     assert content(mirror.store) == content(origin)
-    assert {p: p.stat().st_mtime_ns for p in (mirror.store.root / "2023-04").iterdir()} == april
+    assert {
+        p: p.stat().st_mtime_ns for p in (local(mirror.store.root) / "2023-04").iterdir()
+    } == april
 
 
 def test_a_second_process_waits_only_for_the_first_copy(
     origin: ReleaseStore, mirror: Mirror
 ) -> None:
-    mirror.store.root.mkdir()
-    taken = FileLock(mirror.store.root / "_mirror")
+    local(mirror.store.root).mkdir()
+    taken = FileLock(local(mirror.store.root) / "_mirror")
     with ThreadPoolExecutor(1) as second:
         with taken:
             state = second.submit(mirror.refresh)
@@ -119,7 +122,7 @@ def test_an_older_pointer_is_refused(origin: ReleaseStore, mirror: Mirror) -> No
     mirror.refresh()
     kept = content(mirror.store)
     for name, data in old.items():
-        (origin.root / name).write_bytes(data)
+        (local(origin.root) / name).write_bytes(data)
     state = mirror.refresh()
     assert "is not newer than the accepted serial" in state.refused[LATEST]
     assert (state.months, content(mirror.store)) == (MONTHS, kept)
@@ -143,14 +146,14 @@ def test_a_removed_month_is_not_kept(origin: ReleaseStore, mirror: Mirror) -> No
 def republish_may(origin: ReleaseStore) -> Path:
     """Publish new content for May; the path of its days."""
     origin.publish({"metrics.json": b"new", "days.parquet": b"54321"}, release_info("2023-05"))
-    (days,) = (origin.root / "2023-05").glob("days-*.parquet")
+    (days,) = (local(origin.root) / "2023-05").glob("days-*.parquet")
     return days
 
 
 def swap_manifest(origin: ReleaseStore) -> None:
     republish_may(origin)
-    (origin.root / "2023-05" / MANIFEST).write_bytes(
-        (origin.root / "2023-04" / MANIFEST).read_bytes()
+    (local(origin.root) / "2023-05" / MANIFEST).write_bytes(
+        (local(origin.root) / "2023-04" / MANIFEST).read_bytes()
     )
 
 
@@ -159,15 +162,15 @@ def change(manifest: Callable[[dict[str, Any]], None]) -> Callable[[ReleaseStore
 
     def apply(origin: ReleaseStore) -> None:
         republish_may(origin)
-        path = origin.root / "2023-05" / MANIFEST
+        path = local(origin.root) / "2023-05" / MANIFEST
         document = json.loads(path.read_text())
         manifest(document)
         files = tuple(publication.StoredFile(**file) for file in document["files"])
-        document["data_version"] = publication._data_version(files, document["info"])
+        document["data_version"] = publication.data_version_of(files, document["info"])
         path.write_text(json.dumps(document))
-        pointer = json.loads((origin.root / LATEST).read_text())
+        pointer = json.loads((local(origin.root) / LATEST).read_text())
         pointer["releases"]["2023-05"] = hashlib.sha256(path.read_bytes()).hexdigest()
-        (origin.root / LATEST).write_text(json.dumps(pointer))
+        (local(origin.root) / LATEST).write_text(json.dumps(pointer))
 
     return apply
 
@@ -247,7 +250,7 @@ def test_an_unreadable_pointer_changes_nothing(
     origin: ReleaseStore, mirror: Mirror, damage: bytes
 ) -> None:
     before = mirror.refresh()
-    (origin.root / LATEST).write_bytes(damage)
+    (local(origin.root) / LATEST).write_bytes(damage)
     state = mirror.refresh()
     assert list(state.refused) == [LATEST]
     assert (state.months, state.current) == (before.months, before.current)
@@ -267,8 +270,8 @@ def test_only_pinned_releases_are_accepted(tmp_path: Path, origin: ReleaseStore)
 
 def pointer_of(origin: ReleaseStore, **changes: object) -> None:
     """Change the pointer of the origin."""
-    document = json.loads((origin.root / LATEST).read_text())
-    (origin.root / LATEST).write_text(json.dumps(document | changes))
+    document = json.loads((local(origin.root) / LATEST).read_text())
+    (local(origin.root) / LATEST).write_text(json.dumps(document | changes))
 
 
 @pytest.mark.parametrize("serial", [99, 10**6, 10**7, 10**3_999, -1, 1.5, "9", None])
@@ -283,7 +286,7 @@ def test_a_pointer_without_a_release_deletes_nothing(
     mirror = Mirror(FolderOrigin(origin.root), tmp_path / "copy", pins, check=any_content)
     before = mirror.refresh()
     kept = content(mirror.store)
-    good = (origin.root / LATEST).read_bytes()
+    good = (local(origin.root) / LATEST).read_bytes()
     pointer_of(origin, serial=serial, releases=listed, month=max(listed, default=None))
     state = mirror.refresh()
     assert state.refused
@@ -295,7 +298,7 @@ def test_a_pointer_without_a_release_deletes_nothing(
         n: d for n, d in kept.items() if n != LATEST
     }
     # The owner's pointer is accepted again.
-    (origin.root / LATEST).write_bytes(good)
+    (local(origin.root) / LATEST).write_bytes(good)
     assert mirror.refresh() == before
     origin.publish({"metrics.json": b"new"}, release_info("2023-06"))
     assert LATEST not in mirror.refresh().refused
@@ -344,13 +347,13 @@ def test_a_damaged_file_of_the_copy_is_fetched_again(mirror: Mirror) -> None:
     before = mirror.refresh()
     kept = content(mirror.store)
     for damage in (b"damaged", b"54321", b""):
-        for path in mirror.store.root.rglob("days-*"):
+        for path in local(mirror.store.root).rglob("days-*"):
             path.write_bytes(damage)
         assert mirror.refresh() == before
         assert content(mirror.store) == kept
-    for path in mirror.store.root.rglob("days-*"):
+    for path in local(mirror.store.root).rglob("days-*"):
         path.unlink()
-    (mirror.store.root / "2023-05" / MANIFEST).write_bytes(b"{")
+    (local(mirror.store.root) / "2023-05" / MANIFEST).write_bytes(b"{")
     assert mirror.refresh() == before
     assert content(mirror.store) == kept
 
@@ -446,7 +449,7 @@ def test_a_hostile_model_executes_nothing(
     def model(document: dict[str, Any]) -> None:
         digest = hashlib.sha256(hostile).hexdigest()
         path = f"calorie_regressor-{digest[:12]}.skops"
-        (origin.root / "2023-05" / path).write_bytes(hostile)
+        (local(origin.root) / "2023-05" / path).write_bytes(hostile)
         document["files"][0] = {
             "name": "calorie_regressor.skops",
             "path": path,

@@ -45,7 +45,7 @@ def test_links_of_google_drive_are_accepted(link: str) -> None:
     ],
 )
 def test_other_links_are_refused(link: str) -> None:
-    with pytest.raises(ReleaseError, match="is not the path of a folder or the public link"):
+    with pytest.raises(ReleaseError, match=r"a folder or its URL .* or the public link"):
         origin_of(link)
 
 

@@ -8,6 +8,7 @@ from fitness_assets.errors import ReleaseError, StorageError
 from fitness_assets.release.pointer import LATEST, Pointer
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.targets.folder import FolderTarget
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.releases import release_info
 
 
@@ -99,7 +100,7 @@ def test_an_upload_is_verified_and_sends_only_new_files(tmp_path: Path) -> None:
     assert there.upload(release).sent == 0
     release = here.publish({**files, "days.parquet": b"123456"}, release_info("2023-04"))
     assert there.upload(release).sent == 6
-    (release.folder / release.manifest.file("days.parquet").path).write_bytes(b"654321")
+    (local(release.folder) / release.manifest.file("days.parquet").path).write_bytes(b"654321")
     with pytest.raises(StorageError, match="differs from its manifest"):
         there.upload(release)
     assert there.open("2023-04").manifest == release.manifest

@@ -17,7 +17,8 @@ from fitness_assets.sources import import_manifest, imports
 from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.imports import Imports
 from fitness_assets.sources.pseudonyms import Pseudonyms
-from fitness_assets.storage.publication import Writer, read_manifest
+from fitness_assets.storage.publication import read_manifest
+from fitness_assets.storage.writer import Writer
 from fitness_assets_tests.support.tidy import write_tidy
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)

@@ -21,7 +21,8 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.sources.import_manifest import QuarantineEntry
 from fitness_assets.sources.imports import Imports
 from fitness_assets.sources.pseudonyms import Pseudonyms
-from fitness_assets.storage.publication import Writer, read_manifest
+from fitness_assets.storage.publication import read_manifest
+from fitness_assets.storage.writer import Writer
 from fitness_assets_tests.support.tidy import two_users, write_tidy
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)

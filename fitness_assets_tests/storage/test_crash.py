@@ -13,6 +13,7 @@ from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.publication import CrashPoint
 from fitness_assets_tests.support import crash
 from fitness_assets_tests.support.crash import exit_status, start
+from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import wait_for
 
 MONTH = "2023-04"
@@ -58,7 +59,7 @@ def changed(lake: Lake[TableInfo], before: set[int]) -> bool:
 
 
 def at_rest(lake: Lake[TableInfo]) -> set[str]:
-    return {path.name for path in lake.folder(MONTH).iterdir() if path.name != "_lock"}
+    return {path.name for path in local(lake.folder(MONTH)).iterdir() if path.name != "_lock"}
 
 
 @pytest.mark.parametrize("point", get_args(CrashPoint))

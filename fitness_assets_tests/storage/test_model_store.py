@@ -7,7 +7,9 @@ import pytest
 from fitness_assets.errors import StorageError
 from fitness_assets.models.reports import CompressionReport
 from fitness_assets.storage.models import FORMAT, METRICS, MODEL, ModelStore
-from fitness_assets.storage.publication import MANIFEST, Writer
+from fitness_assets.storage.publication import MANIFEST
+from fitness_assets.storage.writer import Writer
+from fitness_assets_tests.support.local_paths import local
 
 REPORT = CompressionReport(steps=[], reason="too few users")
 
@@ -46,7 +48,7 @@ def test_a_missing_month_names_the_command_to_run(tmp_path: Path) -> None:
 
 def test_a_month_of_an_older_version_names_the_command_to_run(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "calorie_regressor", CompressionReport)
-    store_as_version_0_1(store.root, "2023-05")
+    store_as_version_0_1(local(store.root), "2023-05")
     assert store.manifest("2023-05") is None
     for read in (
         lambda: store.report("2023-05"),
@@ -73,8 +75,8 @@ def test_a_month_of_a_newer_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_month_of_an_older_version_is_replaced(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "calorie_regressor", CompressionReport)
-    store_as_version_0_1(store.root, "2023-05")
+    store_as_version_0_1(local(store.root), "2023-05")
     store.save("2023-05", b"model", REPORT)
     assert store.report("2023-05") == REPORT
-    kept = {path.name.partition("-")[0] for path in store.folder("2023-05").iterdir()}
+    kept = {path.name.partition("-")[0] for path in local(store.folder("2023-05")).iterdir()}
     assert kept == {"model", "metrics", MANIFEST, "_lock"}

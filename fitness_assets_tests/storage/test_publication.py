@@ -5,14 +5,9 @@ from pathlib import Path
 import pytest
 
 from fitness_assets.errors import StorageError
-from fitness_assets.storage.publication import (
-    MANIFEST,
-    Manifest,
-    Writer,
-    link_or_copy,
-    read_bytes,
-    read_manifest,
-)
+from fitness_assets.storage.links import link_or_copy
+from fitness_assets.storage.publication import MANIFEST, Manifest, read_bytes, read_manifest
+from fitness_assets.storage.writer import Writer
 
 
 def publish(folder: Path, info: dict[str, int] | None = None, **files: str) -> Manifest:

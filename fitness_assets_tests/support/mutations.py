@@ -169,7 +169,7 @@ def write_changed(root: Path, release: Content, serial: int, seed: int) -> str:
         info = _json_value(info, choice)
     document: Any = {
         "format": 1,
-        "data_version": publication._data_version(tuple(stored), info),
+        "data_version": publication.data_version_of(tuple(stored), info),
         "files": documents.plain(stored),
         "info": info,
         "inputs": None,

@@ -3,13 +3,16 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from urllib.request import Request, urlopen
 
 import pytest
 
 SECRET = "secret-of-the-object-store"  # noqa: S105 # pragma: allowlist secret
+
+#: Stores are opened once for each bucket, so no two servers have buckets of one name.
+_buckets = count()
 
 
 @dataclass
@@ -20,7 +23,6 @@ class S3Server:
     """
 
     endpoint: str
-    _buckets: Iterator[int] = field(default_factory=count)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -36,10 +38,14 @@ class S3Server:
         """Make a bucket, set the variables, and return the URL of a prefix in the bucket."""
         for name, value in self.environ.items():
             monkeypatch.setenv(name, value)
-        bucket = f"bucket-{next(self._buckets)}"
-        with urlopen(Request(f"{self.endpoint}/{bucket}", method="PUT")) as answer:
-            assert answer.status == 200
+        bucket = f"bucket-{next(_buckets)}"
+        self.make_bucket(bucket)
         return f"s3://{bucket}/some/prefix"
+
+    def make_bucket(self, name: str) -> None:
+        """Make the bucket called `name`."""
+        with urlopen(Request(f"{self.endpoint}/{name}", method="PUT")) as answer:
+            assert answer.status == 200
 
 
 @contextmanager

@@ -42,7 +42,7 @@ class DriveSettings(Protocol):
         """E-mail addresses of those who may read rows of people."""
 
     @property
-    def upload_folder(self) -> Path:
+    def home(self) -> Path:
         """A local folder, for the lock."""
 
 
@@ -333,7 +333,7 @@ def upload_target(settings: DriveSettings) -> DriveTarget | None:
     """The target in the configured folder on Google Drive, if there is one."""
     if settings.drive_folder is None or settings.drive_credentials is None:
         return None
-    return DriveTarget(settings.drive_folder, settings.drive_credentials, settings.upload_folder)
+    return DriveTarget(settings.drive_folder, settings.drive_credentials, settings.home / "drive")
 
 
 def people_target(settings: DriveSettings) -> DriveTarget | None:
@@ -343,6 +343,6 @@ def people_target(settings: DriveSettings) -> DriveTarget | None:
     return DriveTarget(
         settings.drive_folder,
         settings.drive_credentials,
-        settings.upload_folder,
+        settings.home / "drive",
         readers=settings.drive_readers,
     )

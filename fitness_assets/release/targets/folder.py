@@ -1,4 +1,4 @@
-"""A local folder as a release target."""
+"""A folder, of this machine or of an object store, as a release target."""
 
 import os
 from collections.abc import Callable
@@ -12,21 +12,26 @@ from fitness_assets.release.bundle import Release
 from fitness_assets.release.pointer import LATEST, Pointer
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.release.target import MAX_POINTER_BYTES, UploadResult
+from fitness_assets.storage.locations import Location, ObjectPath, location
 from fitness_assets.storage.publication import read_bytes
 
-SOURCE = "the path of a folder"
+SOURCE = "the path of a folder or its URL (s3://bucket/folder)"
 
 
 class FolderSettings(Protocol):
     """The settings that configure this target."""
 
     @property
-    def upload_folder(self) -> Path:
+    def upload_folder(self) -> Location:
         """The folder to upload to."""
+
+    @property
+    def storage(self) -> Location:
+        """The private place of all that is published."""
 
 
 class FolderTarget(ReleaseStore):
-    """A local folder as an upload target."""
+    """A folder as an upload target."""
 
     def upload(
         self,
@@ -52,21 +57,23 @@ class FolderTarget(ReleaseStore):
 
 
 class FolderOrigin:
-    """Releases in a local folder, such as the platform's own.
+    """Releases in a folder, such as the platform's own.
 
     Parameters
     ----------
-    root : Path
+    root : Path or ObjectPath
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Location) -> None:
         self._root = root
 
     def pointer(self) -> bytes | None:
         """The content of ``latest.json``, or None if nothing has been released."""
-        if not os.path.lexists(self._root / LATEST):
-            return None
-        return self._content(self._root / LATEST, MAX_POINTER_BYTES)
+        file = self._root / LATEST
+        if isinstance(file, ObjectPath):
+            found = file.store.read(file.key, MAX_POINTER_BYTES)
+            return None if found is None else found.content
+        return self._content(file, MAX_POINTER_BYTES) if os.path.lexists(file) else None
 
     def read(
         self,
@@ -76,6 +83,11 @@ class FolderOrigin:
     ) -> bytes:
         """The content of the file at `path`, of at most `max_bytes` bytes."""
         file = self._root / path
+        if isinstance(file, ObjectPath):
+            found = file.store.read(file.key, max_bytes)
+            if found is None:
+                raise ReleaseError(f"{file} is missing")
+            return found.content
         if not is_folder(file.parent):
             raise ReleaseError(f"{file.parent} is not a folder")
         return self._content(file, max_bytes)
@@ -96,8 +108,8 @@ def origin(
     credentials: Path | None = None,  # noqa: ARG001 - the file system decides who may read
     /,
 ) -> FolderOrigin:
-    """The origin in the folder `source`."""
-    return FolderOrigin(Path(source))
+    """The origin in the folder `source`; ValueError if it is a URL that cannot be used."""
+    return FolderOrigin(location(source))
 
 
 def upload_target(settings: FolderSettings) -> FolderTarget:
@@ -106,6 +118,12 @@ def upload_target(settings: FolderSettings) -> FolderTarget:
 
 
 def people_target(settings: FolderSettings) -> FolderTarget:
-    """The target of rows of people: a folder next to the other, for its owner only."""
+    """The target of rows of people: a folder next to the other, for its owner only.
+
+    Who may read the objects of a bucket is decided by its rules, and the upload folder may be open
+    to all. Rows of people then stay with all else that is published, and are never uploaded there.
+    """
     folder = settings.upload_folder
+    if isinstance(folder, ObjectPath):
+        return FolderTarget(settings.storage / "drive-people", private=True)
     return FolderTarget(folder.with_name(f"{folder.name}-people"), private=True)

@@ -1,0 +1,150 @@
+"""Publication in an object store, which has neither renames nor locks.
+
+A writer reads the manifest when it begins, uploads its files under names that contain their hash,
+and then writes the manifest on the condition that it is still the one that was read: of several
+writers at the same time one wins, and the others learn of it. Files that no manifest names are
+removed only after a while, so that readers of the manifest before can read on.
+"""
+
+import tempfile
+import time
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from datetime import timedelta
+from pathlib import Path, PurePosixPath
+
+from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
+from fitness_assets.storage.locations import ObjectPath
+from fitness_assets.storage.object_store import StoredObject
+
+#: How long a file stays that no manifest names: longer than a reader takes for the files of one
+#: manifest, and than a writer from its first file to the manifest.
+GRACE = timedelta(hours=1)
+# A writer that takes longer gives up. So no other writer has removed its files before.
+_LONGEST_UPLOAD = GRACE / 2
+# How often the manifest is written. The client repeats no conditional request that had no answer,
+# as it does not look whether the request was done.
+_ATTEMPTS = 3
+
+
+class ObjectFolder:
+    """What a writer does in a folder of an object store.
+
+    Parameters
+    ----------
+    folder : ObjectPath
+    manifest_name : str
+        Name of the manifest object.
+    """
+
+    def __init__(self, folder: ObjectPath, manifest_name: str) -> None:
+        self._folder = folder
+        self._store = folder.store
+        self._manifest = folder / manifest_name
+        self._content: bytes | None = None
+        self._tag: str | None = None
+        self._began_to_add: float | None = None
+
+    def begin(self) -> Path:
+        """Read the manifest, and return a temporary folder of this machine."""
+        found = self._store.read(self._manifest.key)
+        self._content, self._tag = (found.content, found.tag) if found else (None, None)
+        return Path(tempfile.mkdtemp(prefix="fitness-"))
+
+    def end(self) -> None:
+        """Do nothing: there is no lock."""
+
+    def manifest(self) -> bytes | None:
+        """The manifest that was published when the writer began."""
+        return self._content
+
+    def has(self, name: str, size: int, sha256: str) -> bool:  # noqa: ARG002 - the store verifies it
+        """Whether there is a file of this size. Its content is in its name, and never replaced."""
+        return self._store.size((self._folder / name).key) == size
+
+    def add(self, staged: Path, name: str) -> None:
+        """Upload a file, also if it is there: it may be about to be removed.
+
+        Raises
+        ------
+        UnavailableError
+            If it cannot be written.
+        """
+        if self._began_to_add is None:
+            self._began_to_add = time.monotonic()
+        try:
+            self._store.write((self._folder / name).key, staged)
+        except UnavailableError as error:
+            raise UnavailableError(f"{error}; the published content is unchanged") from None
+
+    def sync(self) -> None:
+        """Do nothing: what was answered is stored."""
+
+    def replace_manifest(self, content: bytes, is_same: Callable[[bytes], bool]) -> None:
+        """Write the manifest if it is still the one that was read.
+
+        Raises
+        ------
+        StorageError
+            If another writer was faster, or if the store does not answer. The content that is
+            published then stands, and no file is removed.
+        """
+        began = self._began_to_add
+        if began is not None and time.monotonic() - began > _LONGEST_UPLOAD.total_seconds():
+            raise StorageError(
+                f"{self._folder}: the upload took more than {_LONGEST_UPLOAD}, after which its "
+                "files may be removed; the published content is unchanged"
+            )
+        error: StorageError | None = None
+        for _ in range(_ATTEMPTS):
+            try:
+                self._put_manifest(content)
+            except (ObjectChangedError, UnavailableError) as raised:
+                error = raised
+            else:
+                return
+            # An answer that was lost may have been a success, also of a request that was repeated.
+            found = self._look_again(error)
+            if found is not None and (found.content == content or is_same(found.content)):
+                return
+            if isinstance(error, ObjectChangedError) or (found and found.tag) != self._tag:
+                raise StorageError(
+                    f"{self._folder} was published by another run while this one worked. What the "
+                    "other run published stands, and the content of this one is discarded"
+                )
+        raise UnavailableError(f"{error}; the published content is unchanged")
+
+    def _put_manifest(self, content: bytes) -> None:
+        if self._tag is None:
+            self._store.create(self._manifest.key, content)
+        else:
+            self._store.replace(self._manifest.key, content, self._tag)
+
+    def _look_again(self, error: StorageError) -> StoredObject | None:
+        try:
+            return self._store.read(self._manifest.key)
+        except UnavailableError:
+            raise UnavailableError(
+                f"{error}; whether this content is published cannot be known before the store "
+                "answers. No file was removed; run it again then"
+            ) from None
+
+    def unneeded(self, published: AbstractSet[str]) -> list[str]:
+        """The names of the files that are not `published`, and older than `GRACE`.
+
+        Their age is that by the clock of the store: at least what has passed from a file to the
+        newest one in the folder, which is the manifest if it was just written.
+        """
+        files, _ = self._folder.children()
+        now = max((each.modified for each in files), default=None)
+        keep = {*published, self._manifest.name}
+        named = {PurePosixPath(each.name).name: each for each in files}
+        return [
+            name
+            for name, each in named.items()
+            if name not in keep and now is not None and now - each.modified > GRACE
+        ]
+
+    def remove(self, name: str) -> None:
+        """Remove a file."""
+        self._store.delete([(self._folder / name).key])

@@ -1,0 +1,88 @@
+"""An object store that answers with errors, or not in time, in the middle of a publication."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from fitness_assets.errors import UnavailableError
+from fitness_assets.storage import object_store as module
+from fitness_assets.storage.lake import Lake, TableInfo
+from fitness_assets.storage.locations import location
+from fitness_assets.storage.publication import MANIFEST
+from fitness_assets_tests.support import crash
+from fitness_assets_tests.support.faulty_server import Choose, Fault, FaultyServer, faulty
+from fitness_assets_tests.support.object_store import S3Server
+
+MONTH = "2023-04"
+RETRIES = 2
+
+
+@pytest.fixture
+def server(object_store: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyServer]:
+    monkeypatch.setattr(module, "_RETRY", {"max_retries": RETRIES})
+    timeouts = {"allow_http": True, "read_timeout": timedelta(seconds=0.5)}
+    monkeypatch.setattr(module, "_CLIENT", timeouts)
+    with faulty(object_store) as server:
+        yield server
+
+
+@pytest.fixture
+def lake(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> Lake[TableInfo]:
+    lake = Lake(location(server.use(monkeypatch)), TableInfo)
+    crash.publish(lake, MONTH, 1)
+    return lake
+
+
+def content(lake: Lake[TableInfo]) -> set[int]:
+    table = lake.scan([MONTH]).table
+    assert table.num_rows == crash.FILES * crash.ROWS
+    return set(table["content"].to_pylist())
+
+
+def some(name: str, fault: Fault, times: int) -> Choose:
+    """The first `times` writes of an object whose name contains `name` have this fault."""
+    left = iter(range(times))
+
+    def choose(method: str, path: str) -> Fault | None:
+        is_chosen = method == "PUT" and name in path and next(left, None) is not None
+        return fault if is_chosen else None
+
+    return choose
+
+
+@pytest.mark.parametrize("name", ["part-00001", MANIFEST])
+@pytest.mark.parametrize("fault", ["500", "503", "slow", "lost"])
+def test_an_error_that_passes_is_not_noticed(
+    server: FaultyServer, lake: Lake[TableInfo], name: str, fault: Fault
+) -> None:
+    server.choose = some(name, fault, 1)
+    crash.publish(lake, MONTH, 2)
+    assert server.requests == 1
+    assert content(lake) == {2}
+
+
+@pytest.mark.parametrize("name", ["part-00001", MANIFEST])
+@pytest.mark.parametrize("fault", ["500", "503", "slow"])
+def test_an_error_that_stays_is_one_line_and_the_published_month_stands(
+    server: FaultyServer, lake: Lake[TableInfo], name: str, fault: Fault
+) -> None:
+    server.choose = some(name, fault, 1000)
+    with pytest.raises(UnavailableError, match="the published content is unchanged") as error:
+        crash.publish(lake, MONTH, 2)
+    assert "\n" not in str(error.value)
+    assert name in str(error.value)
+    assert server.requests <= 3 * (1 + RETRIES)
+    server.choose = lambda *_: None
+    assert content(lake) == {1}
+    crash.publish(lake, MONTH, 2)
+    assert content(lake) == {2}
+
+
+def test_a_store_that_cannot_be_read_is_not_an_empty_one(
+    server: FaultyServer, lake: Lake[TableInfo]
+) -> None:
+    server.choose = lambda *_: "503"
+    for read in (lambda: lake.manifest(MONTH), lake.months):
+        with pytest.raises(UnavailableError, match="503"):
+            read()

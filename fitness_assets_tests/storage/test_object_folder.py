@@ -1,0 +1,258 @@
+"""Publication in an object store: one winner, nothing mixed, nothing removed too early."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
+from fitness_assets.storage import object_folder, publication
+from fitness_assets.storage.lake import Lake, TableInfo
+from fitness_assets.storage.locations import ObjectPath, file_names, location
+from fitness_assets.storage.object_store import ObjectStore
+from fitness_assets.storage.publication import (
+    MANIFEST,
+    CrashPoint,
+    Manifest,
+    read_bytes,
+    read_manifest,
+)
+from fitness_assets.storage.writer import Writer
+from fitness_assets_tests.support import crash
+from fitness_assets_tests.support.object_store import S3Server
+
+MONTH = "2023-04"
+#: Rounds of eight writers at the same time; FITNESS_TEST_ROUNDS sets more.
+ROUNDS = int(os.environ.get("FITNESS_TEST_ROUNDS", "10"))
+WRITERS = 8
+
+
+@pytest.fixture
+def folder(object_store: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectPath:
+    return folder_on(object_store, monkeypatch)
+
+
+def folder_on(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectPath:
+    folder = location(server.use(monkeypatch))
+    assert isinstance(folder, ObjectPath)
+    return folder
+
+
+def publish(folder: ObjectPath, info: dict[str, int] | None = None, **files: str) -> Manifest:
+    with Writer(folder) as writer:
+        for name, content in files.items():
+            (writer.staging / f"{name}.txt").write_text(content)
+        return writer.publish(info or {})
+
+
+def content(folder: ObjectPath, manifest: Manifest | None = None) -> dict[str, str]:
+    manifest = manifest or read_manifest(folder)
+    assert manifest is not None
+    return {file.name: read_bytes(folder, file).decode() for file in manifest.files}
+
+
+def stored(folder: ObjectPath) -> set[str]:
+    return file_names(folder) - {MANIFEST}
+
+
+def after_the_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files of this second be old enough to be removed."""
+    monkeypatch.setattr(object_folder, "GRACE", timedelta(seconds=-1))
+
+
+def test_a_folder_has_the_manifest_of_a_local_folder(folder: ObjectPath, tmp_path: Path) -> None:
+    assert read_manifest(folder) is None
+    assert stored(folder) == set()
+    manifest = publish(folder, {"rows": 2}, a="one", b="two")
+    assert read_manifest(folder) == manifest
+    assert content(folder) == {"a.txt": "one", "b.txt": "two"}
+    with Writer(tmp_path) as writer:
+        (writer.staging / "a.txt").write_text("one")
+        (writer.staging / "b.txt").write_text("two")
+        writer.publish({"rows": 2})
+    assert (folder / MANIFEST).read_bytes() == (tmp_path / MANIFEST).read_bytes()
+    assert stored(folder) == {path.name for path in tmp_path.glob("[ab]*")}
+
+
+def test_equal_content_is_not_written_again(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = publish(folder, a="one")
+
+    def refuse(*_: object) -> None:
+        pytest.fail("written")
+
+    with monkeypatch.context() as patch:
+        for name in ("write", "create", "replace"):
+            patch.setattr(ObjectStore, name, refuse)
+        assert publish(folder, a="one") == first
+    folder.store.delete([(folder / first.files[0].path).key])
+    assert publish(folder, a="one") == first
+    assert content(folder) == {"a.txt": "one"}
+
+
+def test_readers_of_the_manifest_before_have_their_files_for_a_while(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = publish(folder, a="one", b="same")
+    publish(folder, a="two", b="same")
+    assert content(folder) == {"a.txt": "two", "b.txt": "same"}
+    assert content(folder, before) == {"a.txt": "one", "b.txt": "same"}
+    after_the_grace_period(monkeypatch)
+    now = publish(folder, a="three", b="same")
+    assert stored(folder) == {file.path for file in now.files}
+    with pytest.raises(FileNotFoundError):
+        content(folder, before)
+
+
+def test_the_writer_that_publishes_second_loses(folder: ObjectPath) -> None:
+    for fast in ("the first", "a later one"):
+        with Writer(folder) as slow:
+            (slow.staging / "a.txt").write_text("slow")
+            publish(folder, a=fast)
+            with pytest.raises(StorageError) as error:
+                slow.publish({})
+        assert str(error.value) == (
+            f"{folder} was published by another run while this one worked. What the other run "
+            "published stands, and the content of this one is discarded"
+        )
+        assert content(folder) == {"a.txt": fast}
+
+
+def test_two_writers_of_the_same_content_both_succeed(folder: ObjectPath) -> None:
+    with Writer(folder) as slow:
+        (slow.staging / "a.txt").write_text("same")
+        with Writer(folder) as fast:
+            (fast.staging / "a.txt").write_text("same")
+            fast.publish({}, {"input": "one"})
+        manifest = slow.publish({}, {"input": "two"})
+    assert manifest.data_version == read_manifest(folder).data_version  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("error", [ObjectChangedError, UnavailableError])
+def test_a_success_whose_answer_was_lost_is_found(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch, error: type[StorageError]
+) -> None:
+    publish(folder, a="one")
+    replace = ObjectStore.replace
+
+    def lost(store: ObjectStore, name: str, content: bytes, tag: str) -> str | None:
+        replace(store, name, content, tag)
+        raise error("the answer was lost")
+
+    monkeypatch.setattr(ObjectStore, "replace", lost)
+    publish(folder, a="two")
+    assert content(folder) == {"a.txt": "two"}
+
+
+def test_nothing_is_removed_while_the_outcome_is_not_known(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = publish(folder, a="one")
+    after_the_grace_period(monkeypatch)
+
+    def unavailable(*_: object) -> None:
+        raise UnavailableError("the store: the server cannot be reached")
+
+    with monkeypatch.context() as patch, Writer(folder) as writer:
+        (writer.staging / "a.txt").write_text("two")
+        patch.setattr(ObjectStore, "replace", unavailable)
+        patch.setattr(publication, "reached", lambda _: None)
+        read = ObjectStore.read
+        patch.setattr(ObjectStore, "read", unavailable)
+        with pytest.raises(UnavailableError, match="cannot be known before the store answers"):
+            writer.publish({})
+        patch.setattr(ObjectStore, "read", read)
+        with pytest.raises(UnavailableError, match="the published content is unchanged"):
+            writer.publish({})
+    assert len(stored(folder)) == 2
+    assert content(folder, before) == {"a.txt": "one"}
+    publish(folder, a="two")
+    assert len(stored(folder)) == 1
+
+
+def test_an_upload_that_takes_as_long_as_files_are_kept_is_given_up(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, a="one")
+    monkeypatch.setattr(object_folder, "_LONGEST_UPLOAD", timedelta(seconds=-1))
+    with pytest.raises(StorageError, match="the upload took more than"):
+        publish(folder, a="two")
+    assert content(folder) == {"a.txt": "one"}
+
+
+@pytest.mark.parametrize("point", sorted({*get_args(CrashPoint)} - {"content written"}))
+def test_a_killed_writer_leaves_a_month_whole(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch, point: CrashPoint
+) -> None:
+    lake = Lake(folder, TableInfo)
+    crash.publish(lake, MONTH, 1)
+    process = crash.start(lake, MONTH, [2], point, timedelta(seconds=-1))
+    assert crash.exit_status(process) == -9
+    replaced = point in {"manifest replaced", "old file deleted"}
+    assert whole(lake) == (2 if replaced else 1)
+    after_the_grace_period(monkeypatch)
+    crash.publish(lake, MONTH, 3)
+    assert whole(lake) == 3
+    names = {file.path for file in lake.published(MONTH).files}
+    assert file_names(lake.folder(MONTH)) == {MANIFEST, *names}
+
+
+def whole(lake: Lake[TableInfo]) -> int:
+    """The content of every row of the month."""
+    table = lake.scan([MONTH]).table
+    assert table.num_rows == crash.FILES * crash.ROWS
+    (found,) = set(table["content"].to_pylist())
+    return int(found)
+
+
+def test_of_racing_writers_one_wins(seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(folder_on(seaweedfs, monkeypatch), TableInfo)
+    crash.publish(lake, MONTH, -1)
+    seen: set[int] = set()
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def poll() -> None:
+        try:
+            while not done.is_set():
+                seen.add(whole(lake))
+        except Exception as error:  # noqa: BLE001 - raised in the test's thread
+            errors.append(error)
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    won = []
+    try:
+        with ThreadPoolExecutor(WRITERS) as pool:
+            for number in range(ROUNDS):
+                won.append(race(pool, lake, number * WRITERS))
+                assert whole(lake) == won[-1]
+    finally:
+        done.set()
+        reader.join()
+    assert not errors, errors
+    assert seen <= {-1, *won}
+
+
+def race(pool: ThreadPoolExecutor, lake: Lake[TableInfo], first: int) -> int:
+    """Let writers publish at the same time; return the content of the one that succeeded."""
+    together = threading.Barrier(WRITERS)
+
+    def write(number: int) -> str:
+        try:
+            crash.publish(lake, MONTH, number, together.wait)
+        except StorageError as error:
+            return str(error)
+        return ""
+
+    numbers = range(first, first + WRITERS)
+    outcomes = dict(zip(numbers, pool.map(write, numbers), strict=True))
+    (winner,) = (number for number, error in outcomes.items() if not error)
+    lost = "was published by another run"
+    assert all(lost in error for number, error in outcomes.items() if number != winner)
+    return winner

@@ -1,0 +1,70 @@
+"""SeaweedFS, an S3 server that is a program of its own."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from fitness_assets.storage.object_store import ObjectStore
+from fitness_assets_tests.support.object_store import SECRET, S3Server
+from fitness_assets_tests.support.platform import free_port, wait_for
+
+_IDENTITY = {
+    "identities": [
+        {
+            "name": "tests",
+            "credentials": [{"accessKey": "tests", "secretKey": SECRET}],
+            "actions": ["Admin", "Read", "Write", "List"],
+        }
+    ]
+}
+
+
+@dataclass
+class SeaweedFS(S3Server):
+    """A SeaweedFS, which makes a bucket when an object is written to it."""
+
+    def make_bucket(self, name: str) -> None:
+        """Write an object to the bucket called `name`."""
+        ObjectStore(f"s3://{name}").write("made", b"")
+
+
+@contextmanager
+def running_seaweedfs(program: str, folder: Path) -> Iterator[SeaweedFS]:
+    """Start `program`, whose name is ``weed``, with its data in `folder`, on free ports."""
+    config = folder / "s3.json"
+    config.write_text(json.dumps(_IDENTITY))
+    ports = {
+        f"-{part}.port{kind}": str(free_port())
+        for part in ("master", "volume", "filer", "s3")
+        for kind in ("", ".grpc")
+    }
+    command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.config={config}"]
+    command += [f"{name}={port}" for name, port in ports.items()]
+    # The first volumes would each take 30 GB of the limit that is declared for the disk.
+    command += ["-volume.max=0", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+    endpoint = f"http://127.0.0.1:{ports['-s3.port']}"
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for("SeaweedFS", lambda: _answers(endpoint), seconds=120, pause=0.2)
+        yield SeaweedFS(endpoint)
+    finally:
+        # It takes its time to end gracefully, and nothing of it is needed again.
+        process.kill()
+        process.wait(10)
+
+
+def _answers(endpoint: str) -> bool:
+    try:
+        with urlopen(endpoint):
+            return True
+    except HTTPError:
+        # Such as 403: requests without a signature are refused.
+        return True
+    except (URLError, ConnectionError):
+        return False
