@@ -23,8 +23,10 @@ from fitness_assets_tests.support.object_store import S3Server, running_s3
 from fitness_assets_tests.support.platform import MONTHS, USERS, MakeSettings, materialize
 from fitness_assets_tests.support.seaweedfs import running_seaweedfs
 
-# The same examples in every run, without a database of them in the source tree.
-hypothesis_settings.register_profile("deterministic", derandomize=True, database=None)
+# The same examples in every run, without a database of them in the source tree, and however slow.
+hypothesis_settings.register_profile(
+    "deterministic", derandomize=True, database=None, deadline=None
+)
 hypothesis_settings.load_profile("deterministic")
 
 # The JVM of a test ends before its optimizing compiler would save time.

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import dagster as dg
 import msgspec
@@ -33,8 +34,9 @@ from fitness_assets.record.daily import inputs_of, schema_of
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.check_results import Judged
 from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, describe, read_part, read_staged
-from fitness_assets.storage.publication import Manifest
-from fitness_assets.storage.rows import ROWS_PER_BUCKET, part, write_rows
+from fitness_assets.storage.locations import ObjectPath, remove_folder
+from fitness_assets.storage.publication import STAGING, Manifest
+from fitness_assets.storage.rows import ROWS_PER_BUCKET, part, upload_rows, write_rows
 from fitness_assets.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -163,13 +165,22 @@ def stage(raw: Lake[RawInfo], spark: SparkResource, month: str, staging: Path) -
     for bucket in (Bucket(index, count) for index in range(count)):
         of_month, *earlier = (each.part(bucket) for each in pinned)
         inputs.append(distributed.BucketInputs(of_month, earlier[0] if earlier else None))
+    columns = distributed.OptionalColumns(optional, read)
+    stored = raw.folder(month)
+    if isinstance(stored, ObjectPath) and not spark.is_local:
+        # The executors may share nothing with this process but the object store.
+        remote = stored / f"{STAGING}{uuid4().hex}"
+        uploaded = distributed.write_files(
+            spark.spark_session, inputs, columns, distributed.Access(remote, read_part, upload_rows)
+        )
+        for index, source in enumerate(uploaded):
+            source.download(staging / part(index))
+        remove_folder(remote)
+        return
     scratch = staging / "spark"
     scratch.mkdir()
     written = distributed.write_files(
-        spark.spark_session,
-        inputs,
-        distributed.OptionalColumns(optional, read),
-        distributed.Access(scratch, read_part, write_rows),
+        spark.spark_session, inputs, columns, distributed.Access(scratch, read_part, write_rows)
     )
     for index, path in enumerate(written):
         path.rename(staging / part(index))

@@ -7,8 +7,7 @@ reading them, and no task needs the rows of another: there is no shuffle.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import pyarrow as pa
 from pyspark import TaskContext
@@ -26,6 +25,17 @@ from fitness_assets.record.daily import schema_of
 _TASKS_PER_CORE = 2
 
 PartT = TypeVar("PartT")
+
+
+class Folder(Protocol):
+    """A folder of files, of a file system or of an object store."""
+
+    def __truediv__(self, name: str, /) -> Self:
+        """The file called `name`."""
+        ...
+
+
+FolderT = TypeVar("FolderT", bound=Folder)
 
 
 @dataclass(frozen=True)
@@ -62,30 +72,30 @@ class OptionalColumns:
 
 
 @dataclass(frozen=True)
-class Access(Generic[PartT]):
+class Access(Generic[PartT, FolderT]):
     """How the executors read and write.
 
     Attributes
     ----------
-    folder : Path
-        An existing folder for the files, with the same path on every executor.
+    folder : path
+        An existing folder for the files that every executor can write to.
     read : callable
         Reads the rows of a part of the lake, with the columns of a schema.
     write : callable
         Writes record batches in order to a path, with their schema.
     """
 
-    folder: Path
+    folder: FolderT
     read: Callable[[PartT, pa.Schema], pa.Table]
-    write: Callable[[Path, Iterable[pa.RecordBatch], pa.Schema], None]
+    write: Callable[[FolderT, Iterable[pa.RecordBatch], pa.Schema], None]
 
 
 def write_files(
     spark: SparkSession,
     inputs: Sequence[BucketInputs[PartT]],
     optional: OptionalColumns,
-    access: Access[PartT],
-) -> list[Path]:
+    access: Access[PartT, FolderT],
+) -> list[FolderT]:
     """Clean the records of a month, and write a file for each bucket of its users.
 
     Parameters
@@ -97,7 +107,7 @@ def write_files(
 
     Returns
     -------
-    list of Path
+    list of path
         The files, in the order of `inputs`.
 
     Raises
@@ -110,20 +120,20 @@ def write_files(
     numbers = spark.range(0, len(inputs), 1, tasks)
     clean_buckets = _CleanBuckets(tuple(inputs), optional, access)
     try:
-        written = numbers.mapInArrow(clean_buckets, "number long, path string").collect()
+        written = numbers.mapInArrow(clean_buckets, "number long, name string").collect()
     except PySparkException as error:
         raise EtlError(f"Spark: {_root_cause(str(error))}") from error
-    return [Path(row.path) for row in sorted(written, key=lambda row: row.number)]
+    return [access.folder / row.name for row in sorted(written, key=lambda row: row.number)]
 
 
 @dataclass(frozen=True)
-class _CleanBuckets(Generic[PartT]):
-    """Clean the buckets of a task, and write each to a file. The rows returned are the paths."""
+class _CleanBuckets(Generic[PartT, FolderT]):
+    """Clean the buckets of a task, and write each to a file. The rows returned are the names."""
 
     # A class at the top level is sent to the executors by its name, a nested function as bytecode.
     inputs: tuple[BucketInputs[PartT], ...]
     optional: OptionalColumns
-    access: Access[PartT]
+    access: Access[PartT, FolderT]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         task = TaskContext.get()
@@ -133,12 +143,12 @@ class _CleanBuckets(Generic[PartT]):
         attempt = task.taskAttemptId()
         for batch in batches:
             for number in batch["id"].to_pylist():
-                path = self.access.folder / f"{number:05d}-{attempt}.parquet"
-                self._clean(self.inputs[number], path)
+                name = f"{number:05d}-{attempt}.parquet"
+                self._clean(self.inputs[number], self.access.folder / name)
                 collect_and_trim()
-                yield pa.RecordBatch.from_pydict({"number": [number], "path": [str(path)]})
+                yield pa.RecordBatch.from_pydict({"number": [number], "name": [name]})
 
-    def _clean(self, inputs: BucketInputs[PartT], path: Path) -> None:
+    def _clean(self, inputs: BucketInputs[PartT], path: FolderT) -> None:
         schema = plain_schema(self.optional.read)
         read = self.access.read
         month = read(inputs.month, schema)

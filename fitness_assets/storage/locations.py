@@ -208,21 +208,22 @@ def folder_names(folder: Location) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
-def remove_folder(folder: Location, first: str) -> None:
-    """Remove `folder` and all that is in it, and the file called `first` before the others.
+def remove_folder(folder: Location, first: str | None = None) -> None:
+    """Remove `folder` and all that is in it.
 
     Parameters
     ----------
-    folder : Location
+    folder : Path or ObjectPath
         It may be missing.
-    first : str
-        The manifest or pointer: readers that find it find the other files.
+    first : str, optional
+        The manifest, which is removed from an object store before the others: readers that find it
+        find its files.
     """
     if isinstance(folder, ObjectPath):
         if not folder.key:
             raise StorageError(f"{folder} is a whole bucket, which is not removed")
         names = [each.name for each in folder.store.list(folder.key)]
-        folder.store.delete([(folder / first).key, *names])
+        folder.store.delete(sorted(names, key=lambda name: name != (folder / str(first)).key))
     else:
         shutil.rmtree(folder, ignore_errors=True)
 

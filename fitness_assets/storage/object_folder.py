@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
 from fitness_assets.storage.locations import ObjectPath
@@ -35,10 +35,13 @@ class ObjectFolder:
     folder : ObjectPath
     manifest_name : str
         Name of the manifest object.
+    staging : str
+        How the names of folders in it begin that hold staged files.
     """
 
-    def __init__(self, folder: ObjectPath, manifest_name: str) -> None:
+    def __init__(self, folder: ObjectPath, manifest_name: str, staging: str) -> None:
         self._folder = folder
+        self._staging = staging
         self._store = folder.store
         self._manifest = folder / manifest_name
         self._content: bytes | None = None
@@ -107,6 +110,11 @@ class ObjectFolder:
             found = self._look_again(error)
             if found is not None and (found.content == content or is_same(found.content)):
                 return
+            if found is None and self._tag is not None:
+                raise StorageError(
+                    f"{self._folder} was removed while this run worked, and its content is "
+                    "discarded; run it again if it is to be there"
+                )
             if isinstance(error, ObjectChangedError) or (found and found.tag) != self._tag:
                 raise StorageError(
                     f"{self._folder} was published by another run while this one worked. What the "
@@ -135,14 +143,21 @@ class ObjectFolder:
         Their age is that by the clock of the store: at least what has passed from a file to the
         newest one in the folder, which is the manifest if it was just written.
         """
-        files, _ = self._folder.children()
-        now = max((each.modified for each in files), default=None)
+        prefix = f"{self._folder.key}/"
+        found = {
+            each.name.removeprefix(prefix): each.modified
+            for each in self._store.list(self._folder.key)
+        }
+        now = max(found.values(), default=None)
         keep = {*published, self._manifest.name}
-        named = {PurePosixPath(each.name).name: each for each in files}
         return [
             name
-            for name, each in named.items()
-            if name not in keep and now is not None and now - each.modified > GRACE
+            for name, modified in found.items()
+            if name not in keep
+            # Of a folder in this one only what was staged there, such as by executors of Spark.
+            and ("/" not in name or name.startswith(self._staging))
+            and now is not None
+            and now - modified > GRACE
         ]
 
     def remove(self, name: str) -> None:

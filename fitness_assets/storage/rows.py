@@ -1,6 +1,7 @@
 """Write rows of the lake to Parquet files: equal rows give equal bytes."""
 
 import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import chain
@@ -12,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from fitness_assets.record import buckets, raw
+from fitness_assets.storage.locations import ObjectPath
 
 #: Rows of the mean bucket of a month: what one task of the ETL holds in memory.
 ROWS_PER_BUCKET = 250_000
@@ -53,6 +55,14 @@ def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema)
                 file.write_table(rows.slice(0, complete), row_group_size=_ROW_GROUP)
                 pending = rows.slice(complete).to_batches()
         file.write_table(_combined(pending, schema), row_group_size=_ROW_GROUP)
+
+
+def upload_rows(path: ObjectPath, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
+    """As `write_rows`, to an object store."""
+    with tempfile.TemporaryDirectory(prefix="fitness-") as folder:
+        staged = Path(folder, path.name)
+        write_rows(staged, batches, schema)
+        path.store.write(path.key, staged)
 
 
 def write_delivered(folder: Path, batches: Iterable[pa.RecordBatch]) -> None:

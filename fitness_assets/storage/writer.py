@@ -61,7 +61,7 @@ class Writer:
     ) -> None:
         self._name = str(folder)
         self._folder: _Folder = (
-            ObjectFolder(folder, manifest_name)
+            ObjectFolder(folder, manifest_name, STAGING)
             if isinstance(folder, ObjectPath)
             else _LocalFolder(folder, manifest_name, wait)
         )

@@ -12,7 +12,7 @@ import pytest
 from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
 from fitness_assets.storage import object_folder, publication
 from fitness_assets.storage.lake import Lake, TableInfo
-from fitness_assets.storage.locations import ObjectPath, file_names, location
+from fitness_assets.storage.locations import ObjectPath, file_names, location, remove_folder
 from fitness_assets.storage.object_store import ObjectStore
 from fitness_assets.storage.publication import (
     MANIFEST,
@@ -121,6 +121,16 @@ def test_the_writer_that_publishes_second_loses(folder: ObjectPath) -> None:
             "published stands, and the content of this one is discarded"
         )
         assert content(folder) == {"a.txt": fast}
+
+
+def test_a_folder_that_is_removed_meanwhile_stays_removed(folder: ObjectPath) -> None:
+    publish(folder, a="one")
+    with Writer(folder) as writer:
+        (writer.staging / "a.txt").write_text("two")
+        remove_folder(folder, MANIFEST)
+        with pytest.raises(StorageError, match="was removed while this run worked"):
+            writer.publish({})
+    assert read_manifest(folder) is None
 
 
 def test_two_writers_of_the_same_content_both_succeed(folder: ObjectPath) -> None:
