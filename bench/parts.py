@@ -26,6 +26,7 @@ from bench.exports import exports
 from bench.first_page import first_page
 from bench.forest_formats import forest_formats
 from bench.hostile import hostile
+from bench.object_store import object_store
 from bench.optional_columns import optional_columns
 from bench.person import person
 from bench.personal import personal
@@ -352,6 +353,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "dashboard": dashboard,
     "first-page": first_page,
     "scale": scale,
+    "object-store": object_store,
     "hostile": hostile,
     "events": event_log,
 }

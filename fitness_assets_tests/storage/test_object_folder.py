@@ -1,8 +1,5 @@
 """Publication in an object store: one winner, nothing mixed, nothing removed too early."""
 
-import os
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -24,11 +21,10 @@ from fitness_assets.storage.publication import (
 from fitness_assets.storage.writer import Writer
 from fitness_assets_tests.support import crash
 from fitness_assets_tests.support.object_store import S3Server
+from fitness_assets_tests.support.racing import MONTH, run_rounds, whole
 
-MONTH = "2023-04"
-#: Rounds of eight writers at the same time; FITNESS_TEST_ROUNDS sets more.
-ROUNDS = int(os.environ.get("FITNESS_TEST_ROUNDS", "10"))
-WRITERS = 8
+#: Rounds of writers at the same time. `make bench PART=object-store` has a hundred.
+ROUNDS = 10
 
 
 @pytest.fixture
@@ -212,57 +208,13 @@ def test_a_killed_writer_leaves_a_month_whole(
     assert file_names(lake.folder(MONTH)) == {MANIFEST, *names}
 
 
-def whole(lake: Lake[TableInfo]) -> int:
-    """The content of every row of the month."""
-    table = lake.scan([MONTH]).table
-    assert table.num_rows == crash.FILES * crash.ROWS
-    (found,) = set(table["content"].to_pylist())
-    return int(found)
-
-
 def test_of_racing_writers_one_wins(seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    lake = Lake(folder_on(seaweedfs, monkeypatch), TableInfo)
-    crash.publish(lake, MONTH, -1)
-    seen: set[int] = set()
-    errors: list[Exception] = []
-    done = threading.Event()
+    won = [-1]
 
-    def poll() -> None:
-        try:
-            while not done.is_set():
-                seen.add(whole(lake))
-        except Exception as error:  # noqa: BLE001 - raised in the test's thread
-            errors.append(error)
+    def ended(winners: list[int], published: int) -> None:
+        assert winners == [published]
+        won.append(published)
 
-    reader = threading.Thread(target=poll)
-    reader.start()
-    won = []
-    try:
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for number in range(ROUNDS):
-                won.append(race(pool, lake, number * WRITERS))
-                assert whole(lake) == won[-1]
-    finally:
-        done.set()
-        reader.join()
-    assert not errors, errors
-    assert seen <= {-1, *won}
-
-
-def race(pool: ThreadPoolExecutor, lake: Lake[TableInfo], first: int) -> int:
-    """Let writers publish at the same time; return the content of the one that succeeded."""
-    together = threading.Barrier(WRITERS)
-
-    def write(number: int) -> str:
-        try:
-            crash.publish(lake, MONTH, number, together.wait)
-        except StorageError as error:
-            return str(error)
-        return ""
-
-    numbers = range(first, first + WRITERS)
-    outcomes = dict(zip(numbers, pool.map(write, numbers), strict=True))
-    (winner,) = (number for number, error in outcomes.items() if not error)
-    lost = "was published by another run"
-    assert all(lost in error for number, error in outcomes.items() if number != winner)
-    return winner
+    seen = run_rounds(Lake(folder_on(seaweedfs, monkeypatch), TableInfo), ROUNDS, ended)
+    assert len(won) == 1 + ROUNDS
+    assert seen <= set(won)

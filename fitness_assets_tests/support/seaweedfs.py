@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from fitness_assets.errors import StorageError
 from fitness_assets.storage.object_store import ObjectStore
 from fitness_assets_tests.support.object_store import SECRET, S3Server
 from fitness_assets_tests.support.platform import free_port, wait_for
@@ -29,8 +30,17 @@ class SeaweedFS(S3Server):
     """A SeaweedFS, which makes a bucket when an object is written to it."""
 
     def make_bucket(self, name: str) -> None:
-        """Write an object to the bucket called `name`."""
-        ObjectStore(f"s3://{name}").write("made", b"")
+        """Write an object to the bucket called `name`, once there is a volume for it."""
+        store = ObjectStore(f"s3://{name}")
+
+        def is_written() -> bool:
+            try:
+                store.write("made", b"")
+            except StorageError:
+                return False
+            return True
+
+        wait_for("a volume", is_written, seconds=120, pause=0.2)
 
 
 @contextmanager
@@ -45,6 +55,8 @@ def running_seaweedfs(program: str, folder: Path) -> Iterator[SeaweedFS]:
     }
     command = [program, "server", f"-dir={folder}", "-ip=127.0.0.1", "-s3", f"-s3.config={config}"]
     command += [f"{name}={port}" for name, port in ports.items()]
+    # Servers of other protocols, whose ports are not free on every machine.
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0"]
     # The first volumes would each take 30 GB of the limit that is declared for the disk.
     command += ["-volume.max=0", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
     endpoint = f"http://127.0.0.1:{ports['-s3.port']}"

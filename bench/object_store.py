@@ -1,0 +1,131 @@
+"""A home in an object store: racing writers, and its times compared with those of a local disk."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from shutil import which
+
+import dagster as dg
+import pytest
+from rich.table import Table
+
+from fitness_assets.orchestration.state import read_state
+from fitness_assets.settings import Settings
+from fitness_assets.storage.lake import Lake, TableInfo
+from fitness_assets.storage.locations import Location, location
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.object_store import running_s3
+from fitness_assets_tests.support.platform import materialize
+from fitness_assets_tests.support.racing import WRITERS, run_rounds
+from fitness_assets_tests.support.seaweedfs import running_seaweedfs
+
+_ROUNDS = 100
+_MONTHS = ("2023-04", "2023-05")
+_REPEATS = 20
+_SERVERS = ("SeaweedFS", "moto")
+
+
+def object_store() -> Iterator[Table]:
+    """A home in an object store: racing writers, and times compared with a local disk."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield _races(Path(folder))
+        yield _times(Path(folder))
+
+
+def _races(folder: Path) -> Table:
+    table = Table(
+        "server",
+        "rounds",
+        "one winner",
+        "its content published",
+        "other contents read",
+        "ms a round",
+        title=f"rounds of {WRITERS} writers of one month",
+    )
+    for name in _SERVERS:
+        rounds: list[tuple[list[int], int]] = []
+        with _prefix(name, folder) as root:
+            began = time.perf_counter()
+            seen = run_rounds(Lake(root, TableInfo), _ROUNDS, partial(_append, rounds))
+            took = (time.perf_counter() - began) / _ROUNDS
+        published = {content for _, content in rounds}
+        table.add_row(
+            name,
+            str(len(rounds)),
+            str(sum(len(winners) == 1 for winners, _ in rounds)),
+            str(sum(winners[-1:] == [content] for winners, content in rounds)),
+            str(len(seen - published - {-1})),
+            f"{1000 * took:.0f}",
+        )
+    return table
+
+
+def _append(rounds: list[tuple[list[int], int]], winners: list[int], content: int) -> None:
+    rounds.append((winners, content))
+
+
+def _times(folder: Path) -> Table:
+    table = Table(
+        "home",
+        "first month, s",
+        "second month, s",
+        "manifest, ms",
+        "scan of 60,000 rows, ms",
+        "state of 2 months, ms",
+        title="two months of 1,959 users, all stages",
+    )
+    # What is imported on the way is imported before anything is measured.
+    _run(Table(*["" for _ in table.columns]), "", folder / "first", folder / "first")
+    _run(table, "local disk", folder / "home", folder / "home")
+    for name in _SERVERS:
+        with _prefix(name, folder) as root:
+            _run(table, name, root, folder / name)
+    return table
+
+
+def _run(table: Table, name: str, home: Location, state: Path) -> None:
+    """Add a row to `table`: two months, and single requests of them."""
+    settings = Settings.from_env(
+        os.environ | {"FITNESS_HOME": str(home), "FITNESS_STATE": str(state)}
+    )
+    workspace = Workspace.of(settings)
+    months = []
+    with dg.DagsterInstance.ephemeral() as instance:
+        for month in _MONTHS:
+            began = time.perf_counter()
+            materialize(settings, month, instance)
+            months.append(f"{time.perf_counter() - began:.1f}")
+    table.add_row(
+        name,
+        *months,
+        _milliseconds(lambda: workspace.daily.manifest(_MONTHS[0])),
+        _milliseconds(lambda: workspace.daily.scan([_MONTHS[0]], ["user_id", "date", "steps"])),
+        _milliseconds(lambda: read_state(workspace, _MONTHS)),
+    )
+
+
+def _milliseconds(call: Callable[[], object]) -> str:
+    """The median of some calls."""
+    times = []
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - began)
+    return f"{1000 * sorted(times)[_REPEATS // 2]:.1f}"
+
+
+@contextmanager
+def _prefix(name: str, folder: Path) -> Iterator[Location]:
+    """A prefix on the server called `name`, and the variables by which clients find it."""
+    with ExitStack() as stack:
+        if name == "moto":
+            server = stack.enter_context(running_s3())
+        else:
+            data = Path(tempfile.mkdtemp(dir=folder))
+            server = stack.enter_context(running_seaweedfs(which("weed") or "weed", data))
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        yield location(server.use(patch))
