@@ -51,6 +51,7 @@ check: setup ## Lint, import contracts, types, Dagster definitions, and the file
 	$(BIN)/dg check defs
 	scripts/requirements $(UV) | diff dashboard/requirements.txt -
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/kubernetes-validate --strict --quiet deploy/kubernetes/*.yaml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yaml
 	$(BIN)/zizmor --offline --quiet .github/workflows
 	$(SITE) build/docs

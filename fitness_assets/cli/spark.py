@@ -9,7 +9,7 @@ _HOST_HELP = "The name or address that others connect to.  [default: the machine
 
 @click.group()
 def spark() -> None:
-    """Run a Spark cluster: a master and workers. FITNESS_SPARK_MASTER is its URL."""
+    """Run parts of a Spark cluster. FITNESS_SPARK_MASTER is its URL."""
 
 
 @spark.command()
@@ -39,6 +39,15 @@ def worker(url: str, host: str | None, cores: int | None, memory: str | None) ->
         *_option("--memory", memory),
     ]
     exec_daemon(settings, "Worker", [*options, url])
+
+
+@spark.command()
+def executor() -> None:
+    """Run an executor of Spark on Kubernetes. Spark starts it in the pods that it creates."""
+    settings = Settings.from_env()
+    from fitness_assets.spark.cluster import exec_executor
+
+    exec_executor(settings)
 
 
 def _option(name: str, value: object) -> list[str]:
