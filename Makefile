@@ -10,8 +10,8 @@ BIN := .venv/bin
 BASE_IMAGE = $(shell sed -n 's/^ *BASE_IMAGE: //p' deploy/compose.yaml)
 FIRST ?= 2023-04
 LAST ?= 2023-09
-# The site of the documentation. A link that leads nowhere is an error.
-SITE = $(BIN)/sphinx-build --quiet --nitpicky --fail-on-warning --doctree-dir build/doctrees --conf-dir docs .
+# The site of the documentation. A link that leads nowhere is an error, also if no page has changed since.
+SITE = $(BIN)/sphinx-build --quiet --fresh-env --write-all --nitpicky --fail-on-warning --doctree-dir build/doctrees --conf-dir docs .
 # Six small months are too short for the JVM's optimizing compiler to save time.
 QUICK := -XX:TieredStopAtLevel=1
 

@@ -57,7 +57,7 @@ project = PROJECT["name"]
 author = PROJECT["authors"][0]["name"]
 version = release = PROJECT["version"]
 root_doc = LANDING_PAGE
-include_patterns = ["docs/**.md", *(f"{page}.md" for page in NAVIGATION["Project"])]
+include_patterns = ["docs/**.md", "README.md", *(f"{page}.md" for page in NAVIGATION["Project"])]
 exclude_patterns = [each.name for each in ROOT.iterdir() if each.is_dir() and each.name != "docs"]
 
 extensions = ["myst_parser"]
@@ -99,6 +99,9 @@ def add_navigation(app: Sphinx, page: str, content: list[str]) -> None:
         )
     elif page == DECISIONS:
         content[0] += _contents(":glob:", "/docs/decisions/0*")
+    elif page == "README":
+        # The landing page says the same. The links of the README are checked too.
+        content[0] = f"---\norphan: true\n---\n{content[0]}"
 
 
 def _contents(option: str, *pages: str) -> str:
