@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 import msgspec
 
-from fitness_assets.assets.model import days_of
+from fitness_assets.assets.model import days_of, sample_of
 from fitness_assets.assets.presentation import (
     BLUE,
     OWNERS,
@@ -64,7 +64,8 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         if isinstance(metrics, RegressorMetrics) and metrics.personal:
             reason = "a personal model is linear and has no forest"
         elif content is not None and isinstance(metrics, RegressorMetrics):
-            days, _ = days_of(workspace, model_report.window, calories.COLUMNS)
+            users = sample_of(workspace, model_report.window)
+            days, _ = days_of(workspace, model_report.window, calories.COLUMNS, users)
             split = calories.split(days)
             del days
             # The process that measures needs as much memory as a step before has freed.

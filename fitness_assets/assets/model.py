@@ -1,6 +1,7 @@
 """Stage 3: the models of a month, trained on its trailing window; an asset a `ModelSpec`."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import dagster as dg
 import pandas as pd
@@ -12,6 +13,7 @@ from fitness_assets.errors import NotLearnedError
 from fitness_assets.memory import collect_and_trim
 from fitness_assets.models import gates
 from fitness_assets.models.cards import card
+from fitness_assets.models.datasets import MAX_ROWS
 from fitness_assets.models.explanations import verdict
 from fitness_assets.models.registry import ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport, Scope
@@ -20,6 +22,7 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import TRAILING_WINDOW
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
+from fitness_assets.record.buckets import EVERYONE, Bucket
 from fitness_assets.storage.models import array_bytes, dump
 from fitness_assets.workspace import Workspace
 
@@ -67,19 +70,29 @@ def whole_months(workspace: Workspace, months: Sequence[str]) -> list[str]:
     return [m for m in months if workspace.daily.info(m).last_day_so_far is None]
 
 
+def sample_of(workspace: Workspace, months: Sequence[str]) -> Bucket:
+    """The users whose days in `months` models are trained and evaluated on."""
+    return workspace.daily.sample(months, MAX_ROWS)
+
+
 def days_of(
-    workspace: Workspace, months: Sequence[str], columns: Sequence[str]
+    workspace: Workspace, months: Sequence[str], columns: Sequence[str], users: Bucket
 ) -> tuple[pd.DataFrame, int]:
-    """Columns of the days of `months`, as training takes them, and the bytes read for them."""
-    scan = workspace.daily.scan(months, columns)
-    table, bytes_read = scan.table, scan.bytes_read
-    del scan
+    """Columns of the days of `users` in `months`, and the bytes read for them."""
+    scan = workspace.daily.scan(months, columns, users)
+    return _for_training(scan.table), scan.bytes_read
+
+
+def _for_training(table: pa.Table) -> pd.DataFrame:
+    """`table` as training takes it. It cannot be read any more."""
     # Each column of the table is freed once it is converted: a window of months is large.
-    days = table.to_pandas(date_as_object=False, self_destruct=True, split_blocks=True)
+    days: pd.DataFrame = table.to_pandas(
+        date_as_object=False, self_destruct=True, split_blocks=True
+    )
     del table
     days["date"] = days["date"].astype("datetime64[ns]")
     pa.default_memory_pool().release_unused()
-    return days, bytes_read
+    return days
 
 
 def segment_names(workspace: Workspace, month: str) -> dict[str, str]:
@@ -109,13 +122,13 @@ def _materialize(
     inputs = input_versions(workspace, spec.name, month)
     store = workspace.models[spec.name]
     window = whole_months(workspace, window_of(workspace, month))
-    bytes_read = 0
+    bytes_read, users = 0, sample_of(workspace, window)
     learned_from = {m: workspace.daily.published(m).data_version for m in window}
     content: bytes | None = None
     tables: dict[str, pd.DataFrame] = {}
     scope: Scope = "cohort"
     try:
-        days, bytes_read = _read(workspace, spec, month, window)
+        days, bytes_read = _read(workspace, spec, month, window, users)
         personal = spec.personal_implementation()
         if personal and personal.applies(days):
             scope = "personal"
@@ -125,7 +138,8 @@ def _materialize(
             people = workspace.privacy.smallest_cell
             # What earlier steps have freed would add to what training needs.
             collect_and_trim()
-            trained = spec.implementation().train_month(days, last, disk, people)
+            everyone = partial(_everyone, workspace, spec, window) if users != EVERYONE else None
+            trained = spec.implementation().train_month(days, last, disk, people, everyone)
     except NotLearnedError as error:
         context.log.warning(f"not trained: {error}")
         report = ModelReport(
@@ -136,6 +150,7 @@ def _materialize(
             gates=gates.not_learned(spec, str(error)),
             real_people=workspace.privacy.real,
             scope=scope,
+            one_user_in=users.count,
         )
     else:
         content = dump(trained.model) if trained.model is not None else None
@@ -161,6 +176,7 @@ def _materialize(
             metrics=trained.metrics,
             real_people=workspace.privacy.real,
             scope=scope,
+            one_user_in=users.count,
         )
         if failed:
             content = None
@@ -177,14 +193,22 @@ def _materialize(
     )
 
 
+def _everyone(
+    workspace: Workspace, spec: ModelSpec, window: Sequence[str]
+) -> Iterator[pd.DataFrame]:
+    """The days of all users of `window`, one bucket of users after the other."""
+    for table in workspace.daily.scan_buckets(window, spec.implementation().COLUMNS):
+        yield _for_training(table)
+
+
 def _read(
-    workspace: Workspace, spec: ModelSpec, month: str, window: Sequence[str]
+    workspace: Workspace, spec: ModelSpec, month: str, window: Sequence[str], users: Bucket
 ) -> tuple[pd.DataFrame, int]:
-    """The days of the whole months `window` to train on, and the bytes read for them."""
+    """The days of `users` in the whole months `window`, and the bytes read for them."""
     if not window:
         raise NotLearnedError(f"there is no whole month until {month}")
     implementation = spec.implementation()
-    days, bytes_read = days_of(workspace, window, implementation.COLUMNS)
+    days, bytes_read = days_of(workspace, window, implementation.COLUMNS, users)
     if _SEGMENTS in spec.dependencies:
         # Forests are also evaluated by segment.
         days["segment"] = days["user_id"].map(segment_names(workspace, month))
@@ -217,4 +241,5 @@ def _metadata(report: ModelReport) -> dict[str, object]:
         **headline.scores,
         **(model_figures.metadata(report.metrics) if report.metrics else {}),
         "window": ", ".join(report.window),
+        **({"one_user_in": report.one_user_in} if report.one_user_in > 1 else {}),
     }

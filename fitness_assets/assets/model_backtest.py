@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from fitness_assets.assets.model import days_of, window_of
+from fitness_assets.assets.model import days_of, sample_of, window_of
 from fitness_assets.assets.presentation import (
     BLUE,
     GREEN,
@@ -60,7 +60,9 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         not_scored: dict[str, str] = {}
         partial_until = workspace.daily.info(month).last_day_so_far
         if partial_until is None:
-            days, _ = days_of(workspace, window_of(workspace, month), backtest.columns())
+            window = window_of(workspace, month)
+            users = sample_of(workspace, window)
+            days, _ = days_of(workspace, window, backtest.columns(), users)
         for spec in FORESTS:
             if partial_until is not None:
                 not_scored[spec.name] = f"{month} has not ended"

@@ -45,10 +45,13 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         lake = workspace.daily
         window = [m for m in HISTORY.of(month) if lake.manifest(m)]
         summarized = [m for m in window if m >= shift(month, -1)]
-        records = lake.scan(summarized, grid.COLUMNS).table
         partial_until = lake.info(month).last_day_so_far
         last = partial_until or days(month)[-1]
-        users = records["user_id"].unique().to_pylist()
+        users, parts = [], []
+        for records in lake.scan_buckets(summarized, grid.COLUMNS):
+            users += records["user_id"].unique().to_pylist()
+            parts.append(summaries.summarize(records, month, last))
+        table = pa.concat_tables(parts)
         reason = None
         found = FINDINGS.empty_table()
         if len(users) > MAX_USERS:
@@ -67,7 +70,6 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
             # Products of small matrices: a second thread takes longer to start than they do.
             with one_thread():
                 found = findings.find(history, last, users)
-        table = summaries.summarize(records, month, last)
         report = HistoryReport(
             users=len(users),
             months=len(window),

@@ -88,6 +88,8 @@ def _data(report: ModelReport) -> str:
         ("Source", "records of real people" if report.real_people else "the synthetic cohort"),
         ("Window", f"{window[0]} to {window[-1]}" if window else "no month"),
     ]
+    if report.one_user_in > 1:
+        rows.append(("Users", f"a sample: one in {number(report.one_user_in)}"))
     if isinstance(metrics, SegmentMetrics):
         rows += [
             ("Users", number(metrics.users)),

@@ -3,7 +3,7 @@
 No scikit-learn here: the module that implements a model is imported when it is needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from inspect import cleandoc
@@ -30,6 +30,10 @@ class Trained:
     tables: "dict[str, pd.DataFrame]" = field(default_factory=dict)
 
 
+#: Reads the days of a window, some users at a time.
+Everyone = Callable[[], "Iterator[pd.DataFrame]"]
+
+
 class Implementation(Protocol):
     """What the module of a model provides."""
 
@@ -37,21 +41,29 @@ class Implementation(Protocol):
     COLUMNS: Sequence[str]
 
     def train_month(
-        self, days: "pd.DataFrame", month: "pd.Timestamp", budget: int, people: int, /
+        self,
+        days: "pd.DataFrame",
+        month: "pd.Timestamp",
+        budget: int,
+        people: int,
+        everyone: "Everyone | None",
+        /,
     ) -> Trained:
         """Train and evaluate the model of a month.
 
         Parameters
         ----------
         days : DataFrame
-            `COLUMNS` of the trailing window, which ends with `month`; for a forest also the
-            ``segment`` of each day's user.
+            `COLUMNS` of the trailing window, which ends with `month`, of all users or of a sample
+            of them; for a forest also the ``segment`` of each day's user.
         month : Timestamp
             Its first day.
         budget : int
             Bytes that the model may take on disk.
         people : int
             Smallest number of users that a part of the model, such as a leaf, rests on.
+        everyone : callable or None
+            If `days` are a sample, the same of all users, some users at a time.
 
         Raises
         ------

@@ -72,6 +72,8 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     real_people : bool
         Whether it was trained on records of real people, and not of the synthetic cohort.
     scope : Scope
+    one_user_in : int
+        One in so many users of the window was read, the same in each month. One: all of them.
     """
 
     window: list[str]
@@ -84,6 +86,7 @@ class ModelReport(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics | None = None
     real_people: bool = True
     scope: Scope = "cohort"
+    one_user_in: int = 1
 
     @property
     def learned(self) -> bool:

@@ -39,7 +39,7 @@ from fitness_assets.models.forests.model_selection import (
 )
 from fitness_assets.models.forests.pipelines import Encoded
 from fitness_assets.models.one_thread import one_thread
-from fitness_assets.models.registry import Trained
+from fitness_assets.models.registry import Everyone, Trained
 
 TARGET = "activity_type"
 #: Feature groups, from what a form asks for to what only a user's history provides.
@@ -112,7 +112,9 @@ def frame(days: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
+def train_month(
+    days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int, _everyone: Everyone | None
+) -> Trained:
     """Train and evaluate the model of a month. See `registry.Implementation`."""
     return Trained(*train(days, forest_budget(budget), people))
 

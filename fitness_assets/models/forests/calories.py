@@ -31,7 +31,7 @@ from fitness_assets.models.forests.pipelines import Encoded
 from fitness_assets.models.forests.regressor_scores import Scored, score_regressor
 from fitness_assets.models.forests.residual_regressor import LinearForest, ResidualRegressor
 from fitness_assets.models.one_thread import one_thread
-from fitness_assets.models.registry import Trained
+from fitness_assets.models.registry import Everyone, Trained
 
 TARGET = "calories_burned"
 #: The user's mean of the 28 days before. Where it is known, the difference from it is predicted.
@@ -92,7 +92,9 @@ def split(days: pd.DataFrame, people: int = 1) -> Split:
     return split_by_user(frame(days), [TARGET], people)
 
 
-def train_month(days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int) -> Trained:
+def train_month(
+    days: pd.DataFrame, _month: pd.Timestamp, budget: int, people: int, _everyone: Everyone | None
+) -> Trained:
     """Train and evaluate the model of a month. See `registry.Implementation`."""
     return Trained(*train(days, forest_budget(budget), people))
 

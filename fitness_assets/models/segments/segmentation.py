@@ -1,7 +1,9 @@
 """User segments: K-Means on user profiles of the window, with their stability and advice."""
 
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize_scalar
@@ -13,8 +15,8 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from fitness_assets.errors import NotLearnedError
 from fitness_assets.models.datasets import FEW_USERS, held_out
 from fitness_assets.models.disclosure import SMALLEST_CELL, strip_counts
-from fitness_assets.models.registry import Trained
-from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.models.registry import Everyone, Trained
+from fitness_assets.models.segment_metrics import SegmentMetrics, SegmentProfile
 from fitness_assets.models.segments import advice, stability
 from fitness_assets.models.segments.criteria import SMALLEST_SEGMENT
 from fitness_assets.models.small_fits import small_fits
@@ -118,9 +120,20 @@ def pipeline(segments: int) -> Pipeline:
     )
 
 
-def train_month(days: pd.DataFrame, month: pd.Timestamp, _budget: int, people: int) -> Trained:
+def train_month(
+    days: pd.DataFrame, month: pd.Timestamp, _budget: int, people: int, everyone: Everyone | None
+) -> Trained:
     """Train and evaluate the model of a month. See `registry.Implementation`."""
     model, table, metrics = learn(days, month, people)
+    if everyone is not None:
+        parts = [_assigned(model, metrics, profiles_in(batch, month)) for batch in everyone()]
+        table = pd.concat(parts).sort_values("user_id", ignore_index=True)
+        users = table["segment"].value_counts()
+        described = [
+            msgspec.structs.replace(each, users=int(users[each.segment]))
+            for each in metrics.profiles
+        ]
+        metrics = msgspec.structs.replace(metrics, users=len(table), profiles=described)
     return Trained(model, metrics, {"segments": table})
 
 
@@ -209,12 +222,9 @@ def _learn(
 
     model = _numbered(pipeline(selected.k).fit(train[features]))
     strip_counts(model, people)
-    members = everyone[in_month].sort_index()
-    table = members.reset_index()
-    table.insert(1, "segment", model.predict(members[features]).astype("int32"))
+    table = _with_segments(model, features, everyone[in_month])
     described = advice.describe(table, train, model, features) if stable else []
-    names = {profile.segment: profile.name for profile in described}
-    table.insert(2, "segment_name", table["segment"].map(names).astype("string"))
+    table = _with_names(table, described)
     metrics = SegmentMetrics(
         users=len(table),
         train_users=len(train),
@@ -231,6 +241,30 @@ def _learn(
         profiles=described,
     )
     return model, table, metrics
+
+
+def profiles_in(days: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
+    """The `profiles` of those users of `days` who have a worn day in `month`, the last of them."""
+    found = profiles(days)
+    return found[found.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])]
+
+
+def _assigned(model: Pipeline, metrics: SegmentMetrics, members: pd.DataFrame) -> pd.DataFrame:
+    """The users with these profiles and their segments, as `learn` returns them."""
+    return _with_names(_with_segments(model, metrics.features, members), metrics.profiles)
+
+
+def _with_segments(model: Pipeline, features: list[str], members: pd.DataFrame) -> pd.DataFrame:
+    table = members.sort_index().reset_index()
+    segments = model.predict(table[features]) if len(table) else np.zeros(0)
+    table.insert(1, "segment", segments.astype("int32"))
+    return table
+
+
+def _with_names(table: pd.DataFrame, described: Sequence[SegmentProfile]) -> pd.DataFrame:
+    names = {profile.segment: profile.name for profile in described}
+    table.insert(2, "segment_name", table["segment"].map(names).astype("string"))
+    return table
 
 
 def _held_out(users: "pd.Index[Any]", few: bool) -> np.ndarray:
