@@ -178,7 +178,7 @@ def _watch(process: "psutil.Popen") -> tuple[float, int, str]:
                     held += each.memory_info().rss
             # Counting memory shared by forks once is slow, so it is done only at a new maximum.
             if held > 1.02 * max_held:
-                max_held, peak = held, max(peak, sum(map(_proportional_memory, family)))
+                max_held, peak = held, max(peak, sum(map(proportional_memory, family)))
             if time.perf_counter() - began > MAX_SECONDS:
                 failure = f"over {MAX_SECONDS / 60:.0f} minutes"
             elif psutil.virtual_memory().available < MIN_FREE:
@@ -191,7 +191,7 @@ def _watch(process: "psutil.Popen") -> tuple[float, int, str]:
     return sum(cpu.values()), peak, failure
 
 
-def _proportional_memory(process: "psutil.Process") -> int:
+def proportional_memory(process: "psutil.Process") -> int:
     """Bytes of `process`; shared pages count by their share where the system reports it."""
     import psutil
 

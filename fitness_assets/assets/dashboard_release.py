@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import asdict
+from functools import partial
 
 import dagster as dg
 import pyarrow as pa
@@ -13,6 +14,7 @@ from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.errors import StorageError
 from fitness_assets.history.schema import HISTORY_TABLES
 from fitness_assets.models import gates
+from fitness_assets.models.datasets import MAX_ROWS
 from fitness_assets.models.gates import NO_WORSE
 from fitness_assets.models.registry import FORESTS, MODEL_NAMES, MODELS, ModelSpec
 from fitness_assets.models.reports import ModelHeadline, ModelReport
@@ -22,6 +24,7 @@ from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.lineage import TRAILING_WINDOW
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
+from fitness_assets.record.buckets import EVERYONE
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.record.raw import OPTIONAL
 from fitness_assets.release import build as release_build
@@ -111,13 +114,20 @@ def _inputs(
     daily, raw = workspace.daily.info(month), workspace.raw.info(month)
     optional = [name for name in OPTIONAL if name in daily.columns]
     columns = [*tables.COLUMNS, *optional]
-    scan = workspace.daily.scan([month], columns)
+    users = workspace.daily.sample([month], MAX_ROWS)
+    scan = workspace.daily.scan([month], columns, users)
     manifest = workspace.daily.published(month)
     has_backtest = workspace.backtest.manifest(month) is not None
     has_compression = workspace.compression.manifest(month) is not None
     return release_build.Inputs(
         month=month,
         days=scan.table.to_pandas(),
+        everyone=(
+            None
+            if users == EVERYONE
+            else lambda: map(pa.Table.to_pandas, workspace.daily.scan_buckets([month], columns))
+        ),
+        rows=daily.rows,
         data=DataReport(
             delivered=raw.rows,
             unread=raw.unread,
@@ -127,6 +137,7 @@ def _inputs(
             bytes_read=scan.bytes_read,
             columns=len(daily.columns),
             columns_read=len(columns),
+            one_user_in=users.count,
         ),
         upstream={
             name: found.data_version
@@ -143,21 +154,20 @@ def _inputs(
     )
 
 
-def _history(workspace: Workspace, month: str) -> dict[str, pa.Table]:
+def _history(workspace: Workspace, month: str) -> dict[str, release_build.Parts]:
     """The tables of `person_history`; none if the month has not been materialized."""
     store = workspace.history
     if store.manifest(month) is None:
         return {}
-    tables = {name: store.arrow_table(month, name) for name in HISTORY_TABLES}
-    return {name: table for name, table in tables.items() if table is not None}
+    return {name: partial(store.parts, month, name) for name in HISTORY_TABLES}
 
 
-def _workouts(workspace: Workspace, month: str) -> dict[str, pa.Table]:
+def _workouts(workspace: Workspace, month: str) -> dict[str, release_build.Parts]:
     """The table of workouts; none if there are none, or the month has not been materialized."""
     if workspace.workouts.manifest(month) is None:
         return {}
     rows = workspace.workouts.scan([month]).table
-    return {"workouts": tables.workouts(rows)} if len(rows) else {}
+    return {"workouts": lambda: [tables.workouts(rows)]} if len(rows) else {}
 
 
 def _check_results(

@@ -1,5 +1,6 @@
 """Stage 3: the years of each user, as summaries of weeks and months and as findings."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import dagster as dg
@@ -9,7 +10,13 @@ import pyarrow.compute as pc
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.formatting import days_text, number
 from fitness_assets.history import findings, grid, summaries
-from fitness_assets.history.schema import FINDINGS, MAX_MONTHS, MAX_USERS, HistoryReport
+from fitness_assets.history.schema import (
+    FINDINGS,
+    MAX_MONTHS,
+    MAX_USERS,
+    SUMMARIES,
+    HistoryReport,
+)
 from fitness_assets.models.one_thread import one_thread
 from fitness_assets.months import days, shift
 from fitness_assets.orchestration.lineage import HISTORY
@@ -18,6 +25,7 @@ from fitness_assets.orchestration.staleness import Partition, inputs_of
 from fitness_assets.orchestration.state import input_versions
 from fitness_assets.record.raw import NUMBERS
 from fitness_assets.storage.lake import DailyInfo, Lake
+from fitness_assets.storage.models import encode_parts
 from fitness_assets.workspace import Workspace
 
 
@@ -47,11 +55,18 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         summarized = [m for m in window if m >= shift(month, -1)]
         partial_until = lake.info(month).last_day_so_far
         last = partial_until or days(month)[-1]
-        users, parts = [], []
-        for records in lake.scan_buckets(summarized, grid.COLUMNS):
-            users += records["user_id"].unique().to_pylist()
-            parts.append(summaries.summarize(records, month, last))
-        table = pa.concat_tables(parts)
+        users: list[str] = []
+        rows = 0
+
+        def by_bucket() -> Iterator[pa.Table]:
+            nonlocal rows
+            for records in lake.scan_buckets(summarized, grid.COLUMNS):
+                users.extend(records["user_id"].unique().to_pylist())
+                part = summaries.summarize(records, month, last)
+                rows += len(part)
+                yield part
+
+        summarized_months = encode_parts(by_bucket(), SUMMARIES)
         reason = None
         found = FINDINGS.empty_table()
         if len(users) > MAX_USERS:
@@ -73,17 +88,17 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         report = HistoryReport(
             users=len(users),
             months=len(window),
-            summaries=len(table),
+            summaries=rows,
             findings=_counts(found),
             reason=reason,
         )
-        tables = {"summaries": table, "findings": found}
+        tables = {"summaries": summarized_months, "findings": found}
         manifest = workspace.history.save(month, None, report, tables, inputs)
         return result(
             manifest,
             **partial_metadata(partial_until),
             **{
-                "dagster/row_count": len(table),
+                "dagster/row_count": rows,
                 "users": report.users,
                 "months_read": report.months,
                 **{f"{kind}_rows": count for kind, count in report.findings.items()},

@@ -19,7 +19,8 @@ from fitness_assets.record.raw import OPTIONAL_MEASUREMENTS, SLEEP_SPAN, TRAITS
 from fitness_assets.release import personal
 from fitness_assets.release.bundle import METRICS, ReleaseReport, read_report
 from fitness_assets.release.model_loader import predict_one
-from fitness_assets.release.people import PEOPLE_TABLES
+from fitness_assets.release.parts import files_of, table_of
+from fitness_assets.release.people import PEOPLE_TABLES, TABLES_IN_PARTS
 from fitness_assets.release.personal import PERSONAL
 from fitness_assets.release.tables import HISTORY, NUMBERS, WORKOUTS
 from fitness_assets.storage import models, parquet_file
@@ -149,7 +150,7 @@ def check_people(files: Mapping[str, bytes], month: str, *, load_models: bool = 
 
     Parameters and errors are those of `check_release`.
     """
-    unknown = files.keys() - {f"{name}.parquet" for name in PEOPLE_TABLES}
+    unknown = {file for file in files if table_of(file) not in PEOPLE_TABLES}
     if unknown := {name for name in unknown if not personal.is_personal(name)}:
         raise ReleaseError(f"the bundle of people of {month} has {min(unknown)}")
     _check_tables(files, month)
@@ -182,9 +183,12 @@ def _check_personal(files: Mapping[str, bytes], month: str, *, load: bool) -> No
 
 def _check_tables(files: Mapping[str, bytes], month: str) -> None:
     known = _TABLES | _OPTIONAL_TABLES
+    for name in {table_of(file) for file in files} - {None}:
+        if len(files_of(str(name), files)) > 1 and name not in TABLES_IN_PARTS:
+            raise ReleaseError(f"the release of {month} has the table {name} in parts")
     for file, content in files.items():
-        name, _, suffix = file.rpartition(".")
-        if suffix != "parquet":
+        name = table_of(file)
+        if name is None:
             continue
         schema, rows, text_bytes = parquet_file.check(content, f"{month} {file}")
         if name not in _BY_USER and (rows > _MAX_ROWS or text_bytes > _MAX_TEXT_BYTES):

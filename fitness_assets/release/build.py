@@ -3,10 +3,12 @@
 import io
 import json
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial, reduce
 from importlib.metadata import version
+from operator import add
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,6 +20,7 @@ import pyarrow.parquet as pq
 from fitness_assets.models.day_kind_metrics import DayKindMetrics
 from fitness_assets.models.reports import BacktestReport, CompressionReport
 from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.record.buckets import count_of, indices
 from fitness_assets.record.raw import RANGES
 from fitness_assets.release import personal, protected_reports, protected_tables, tables
 from fitness_assets.release.bundle import (
@@ -28,7 +31,8 @@ from fitness_assets.release.bundle import (
     ReleaseInfo,
     ReleaseReport,
 )
-from fitness_assets.release.people import Privacy
+from fitness_assets.release.parts import part_file
+from fitness_assets.release.people import TABLES_IN_PARTS, Privacy
 from fitness_assets.release.personal import PERSONAL, PersonalReport
 from fitness_assets.storage import documents
 
@@ -39,6 +43,9 @@ _LIBRARIES = ("numpy", "pandas", "pyarrow", "scikit-learn", "skops")
 # Rows per row group of `user_days` and of the tables of `person_history`. Reading one user decodes
 # at least one row group.
 _ROW_GROUP = 4_096
+# Rows of `user_days` in a file. A reader refuses files of too many values (`parquet_file`), and a
+# view of one user verifies and decodes one file.
+_ROWS_PER_FILE = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +90,10 @@ class Segments:
     previous_names: dict[str, str]
 
 
+#: Reads the parts of a table, which together have all users.
+Parts = Callable[[], Iterable[pa.Table]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
     """What a release is assembled from.
@@ -91,7 +102,12 @@ class Inputs:
     ----------
     month : str
     days : DataFrame
-        `tables.COLUMNS` of the month's `daily_activity`.
+        `tables.COLUMNS` of the month's `daily_activity`, of all users or of a sample of them, for
+        tables of distributions.
+    everyone : callable or None
+        If `days` are a sample, reads the same of all users, one bucket of users after the other.
+    rows : int
+        Of all users; they decide the number of parts of tables with rows by user.
     data : DataReport
     upstream : dict
         Data version of each upstream asset, by asset name.
@@ -102,8 +118,11 @@ class Inputs:
     backtest : BacktestReport or None
     compression : CompressionReport or None
     privacy : Privacy
-    tables_by_user : dict of str to Table
-        By name, the tables of the month's `person_history`, and its workouts if there are any.
+    tables_by_user : dict of str to callable
+        By name, what reads the tables of the month's `person_history`, and its workouts if there
+        are any.
+    ordered : bool
+        Whether each part that is read has users of later buckets than those before it.
     partial_until : date or None
         The last day so far if the month had not ended.
     """
@@ -117,7 +136,10 @@ class Inputs:
     backtest: BacktestReport | None
     compression: CompressionReport | None
     privacy: Privacy
-    tables_by_user: dict[str, pa.Table] = field(default_factory=dict)
+    everyone: Callable[[], Iterable[pd.DataFrame]] | None = None
+    rows: int = 0
+    tables_by_user: dict[str, Parts] = field(default_factory=dict)
+    ordered: bool = True
     partial_until: date | None = None
 
 
@@ -130,9 +152,12 @@ def with_release_ids(inputs: Inputs, release_id: Callable[[str], str]) -> Inputs
     release_id : callable
         The id of a user in this release.
     """
-    days = inputs.days
-    ids = {user: release_id(user) for user in days["user_id"].unique()}
-    segments = inputs.segments
+
+    def renamed(days: pd.DataFrame) -> pd.DataFrame:
+        ids = {user: release_id(user) for user in days["user_id"].unique()}
+        return days.assign(user_id=days["user_id"].map(ids))
+
+    everyone, segments = inputs.everyone, inputs.segments
     if segments is not None:
         table = segments.table.assign(user_id=segments.table["user_id"].map(release_id))
         table = table.sort_values("user_id", ignore_index=True)
@@ -146,12 +171,19 @@ def with_release_ids(inputs: Inputs, release_id: Callable[[str], str]) -> Inputs
     return replace(
         inputs,
         models={name: _with_ids(model, release_id) for name, model in inputs.models.items()},
-        days=days.assign(user_id=days["user_id"].map(ids)),
+        days=renamed(inputs.days),
+        everyone=everyone and (lambda: map(renamed, everyone())),
         segments=segments,
         tables_by_user={
-            name: _renamed(table, release_id) for name, table in inputs.tables_by_user.items()
+            name: partial(_renamed_parts, parts, release_id)
+            for name, parts in inputs.tables_by_user.items()
         },
+        ordered=False,
     )
+
+
+def _renamed_parts(parts: Parts, release_id: Callable[[str], str]) -> Iterator[pa.Table]:
+    return (_renamed(table, release_id) for table in parts())
 
 
 def _with_ids(model: Model, release_id: Callable[[str], str]) -> Model:
@@ -196,11 +228,13 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
     files |= _personal_files(inputs.models)
     entries = {name: _public_entry(model.entry) for name, model in inputs.models.items()}
     data, backtest, compression = inputs.data, inputs.backtest, inputs.compression
+    totals, user_days = _of_everyone(inputs)
+    files |= user_days
+    files["sample.parquet"] = _parquet(tables.sample(inputs.days))
     if privacy.protects:
-        protected = protected_tables.data_tables(inputs.days, RANGES, people)
+        protected = protected_tables.data_tables(inputs.days, totals, RANGES, people)
         files |= {f"{name}.parquet": _parquet(table) for name, table in protected.items()}
-        files |= _people_tables(inputs.days)
-        summary = protected_tables.summary(inputs.days, protected, people)
+        summary = protected_tables.summary(totals.users, protected, people)
         entries = {
             name: protected_reports.released_model(entry, people) for name, entry in entries.items()
         }
@@ -208,12 +242,10 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
         backtest = backtest and protected_reports.backtest_report(backtest, people)
         compression = compression and protected_reports.compression_report(compression, people)
     else:
-        files |= _data_tables(inputs.days)
-        summary = tables.summary(inputs.days)
-    files |= {
-        f"{name}.parquet": _parquet(table, _ROW_GROUP)
-        for name, table in inputs.tables_by_user.items()
-    }
+        files |= _data_tables(inputs.days, totals)
+        summary = tables.summary(totals)
+    for name, parts in inputs.tables_by_user.items():
+        files |= _files_by_user(name, parts(), inputs)
     projection: Projection | None = None
     renamed: dict[str, str] = {}
     if inputs.segments:
@@ -276,28 +308,63 @@ def _public_entry(entry: ReleasedModel) -> ReleasedModel:
     return ReleasedModel(report=personal.withheld(entry.report), fallback=entry.fallback)
 
 
-def _data_tables(days: pd.DataFrame) -> dict[str, bytes]:
+def _of_everyone(inputs: Inputs) -> tuple[tables.Totals, dict[str, bytes]]:
+    """The totals of all users, and the files of `user_days`."""
+    totals: list[tables.Totals] = []
+
+    def user_days() -> Iterator[pa.Table]:
+        for days in inputs.everyone() if inputs.everyone else [inputs.days]:
+            totals.append(tables.Totals.of(days))
+            yield pa.Table.from_pandas(tables.user_days(days), preserve_index=False)
+
+    files = _files_by_user("user_days", user_days(), inputs)
+    return reduce(add, totals), files
+
+
+def _data_tables(days: pd.DataFrame, totals: tables.Totals) -> dict[str, bytes]:
     """The tables of the month's days."""
     of_everyone = {
-        "days": tables.by_day(days),
-        "weekdays": tables.by_weekday(days),
-        "activities": tables.by_activity(days),
+        "days": tables.by_day(totals),
+        "weekdays": tables.by_weekday(totals),
+        "activities": tables.by_activity(totals),
         "spreads": tables.spreads(days),
         "histograms": tables.histograms(days),
         "correlations": tables.correlations(days),
         "trends": tables.trends(days),
         "quality": tables.quality(days, RANGES),
     }
-    files = {f"{name}.parquet": _parquet(table) for name, table in of_everyone.items()}
-    return files | _people_tables(days)
+    return {f"{name}.parquet": _parquet(table) for name, table in of_everyone.items()}
 
 
-def _people_tables(days: pd.DataFrame) -> dict[str, bytes]:
-    """The tables with rows of people of the month's days."""
-    return {
-        "sample.parquet": _parquet(tables.sample(days)),
-        "user_days.parquet": _parquet(tables.user_days(days), _ROW_GROUP),
-    }
+def _files_by_user(name: str, parts: Iterable[pa.Table], inputs: Inputs) -> dict[str, bytes]:
+    """The files of a table with rows by user, which may be one for each bucket of users.
+
+    If the users of `parts` are in the order of the buckets, only some of them are in memory.
+    """
+    count = count_of(inputs.rows, _ROWS_PER_FILE) if name in TABLES_IN_PARTS else 1
+    files: dict[str, bytes] = {}
+    pending: dict[int, list[pa.Table]] = {index: [] for index in range(count)}
+    empty = None
+
+    def write(index: int) -> None:
+        table = pa.concat_tables(pending.pop(index) or [empty], promote_options="permissive")
+        if count > 1:
+            users = table["user_id"].to_numpy()
+            table = table.take(pa.array(np.argsort(users.astype(str), kind="stable")))
+        files[part_file(name, index, count)] = _parquet(table, _ROW_GROUP)
+
+    for table in parts:
+        empty = table.schema.empty_table()
+        index = indices(table["user_id"], count)
+        found = np.unique(index)
+        if inputs.ordered and len(found):
+            for before in [each for each in pending if each < found[0]]:
+                write(before)
+        for each in found:
+            pending[int(each)].append(table.filter(pa.array(index == each)))
+    for each in list(pending):
+        write(each)
+    return files
 
 
 def _segment_tables(

@@ -11,6 +11,7 @@ from fitness_assets.errors import StorageError
 from fitness_assets.models.reports import BacktestReport, CompressionReport, ModelReport
 from fitness_assets.record.check_result import CheckResult
 from fitness_assets.release import personal
+from fitness_assets.release.parts import files_of
 from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.release.personal import PERSONAL, PersonalReport
 from fitness_assets.storage import documents, publication
@@ -109,7 +110,10 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     rows, bytes, columns : int
         Size of the month in the lake.
     bytes_read, columns_read : int
-        The part of it that was read to build the release.
+        The part of it that was read for the tables of distributions.
+    one_user_in : int
+        These tables are of one in so many users. One: of all of them. Counts and means by date and
+        by activity are of all users.
     """
 
     delivered: int
@@ -120,6 +124,7 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_read: int
     columns: int
     columns_read: int
+    one_user_in: int = 1
 
 
 class ReleaseReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,7 +279,7 @@ class Release:
 
     def has_table(self, name: str) -> bool:
         """Whether the release has the table `name`."""
-        return self._has(f"{name}.parquet")
+        return bool(self._parts(name))
 
     @property
     def has_people(self) -> bool:
@@ -306,17 +311,36 @@ class Release:
         columns : sequence of str, optional
             Columns to read; all by default.
         user : str, optional
-            Read only the rows of this user. Row groups without them are not decoded.
+            Read only the rows of this user. Other parts of the table are not read, and row groups
+            without them are not decoded.
         """
+        import pandas as pd
+        import pyarrow as pa
+
+        from fitness_assets.record.buckets import indices
         from fitness_assets.storage import parquet_file
 
-        filters = None if user is None else [("user_id", "==", user)]
-        content = self._read(f"{name}.parquet")
-        return parquet_file.read(content, f"{self.month} {name}.parquet", columns, filters)
+        files, filters = self._parts(name), None
+        if not files:
+            raise StorageError(f"the release of {self.month} has no table {name}")
+        if user is not None:
+            filters = [("user_id", "==", user)]
+            (index,) = indices(pa.chunked_array([[user]]), len(files))
+            files = files[index : index + 1]
+        parts = [
+            parquet_file.read(self._read(file), f"{self.month} {file}", columns, filters)
+            for file in files
+        ]
+        return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
     def table_bytes(self, names: Sequence[str]) -> int:
         """Size of the files of the tables `names`: the bytes read from disk for them."""
-        return sum(self.manifest.file(f"{name}.parquet").bytes for name in names)
+        files = [file for name in names for file in self._parts(name)]
+        return sum(self.manifest.file(file).bytes for file in files)
+
+    def _parts(self, name: str) -> list[str]:
+        """The files of the table `name`, one for each bucket of users."""
+        return files_of(name, (file.name for file in self.manifest.files))
 
     def _read(self, name: str) -> bytes:
         try:

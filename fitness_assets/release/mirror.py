@@ -9,7 +9,8 @@ all of it was read once, within limits; otherwise the previous one stays in plac
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,12 +32,16 @@ from fitness_assets.storage.publication import (
     verify,
     write_atomically,
 )
+from fitness_assets.system_errors import cause_of
 
 # Limits on the size of a manifest, of the files of one release and of all releases, in bytes. A
-# release of 1,959 users has 1.8 MB in 20 files, and 8 kB of manifest.
-_MAX_MANIFEST_BYTES, _MAX_RELEASE_BYTES, _MAX_COPY_BYTES = 200_000, 32_000_000, 1_000_000_000
-_MAX_FILES = 100
+# release of 1,959 users has 1.8 MB in 20 files, and 8 kB of manifest; one of a hundred times the
+# users has 200 files.
+_MAX_MANIFEST_BYTES, _MAX_RELEASE_BYTES, _MAX_COPY_BYTES = 200_000, 500_000_000, 1_000_000_000
+_MAX_FILES = 500
 _LOCK = "_mirror"
+# How the name of a folder begins that holds a release until it is accepted.
+_COPYING = "_copying-"
 # Seconds to wait for another process that makes the first copy.
 _FIRST_COPY_TIMEOUT = 60
 
@@ -67,6 +72,25 @@ class State:
     months: tuple[str, ...]
     current: str | None
     refused: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Files(Mapping[str, bytes]):
+    """The content of the files in a folder by name. Only one of them need be in memory."""
+
+    folder: Path
+    names: Sequence[str]
+
+    def __getitem__(self, name: str) -> bytes:
+        if name not in self.names:
+            raise KeyError(name)
+        return (self.folder / name).read_bytes()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
 
 
 class Mirror:
@@ -125,6 +149,9 @@ class Mirror:
             return {}
         pointer = Pointer.parse(content, LATEST)
         before = self._accepted()
+        # Of a process that was killed.
+        for unfinished in self._root.glob(f"{_COPYING}*"):
+            shutil.rmtree(unfinished)
         # A pin has more weight than the order of pointers, which anyone could write.
         known = None if self._digests else before
         if known is not None and pointer != known and pointer.serial <= known.serial:
@@ -202,26 +229,36 @@ class Mirror:
                 f"there is no room for the release of {month}: all releases together may have "
                 f"{number(_MAX_COPY_BYTES)} bytes"
             )
-        files = {}
-        for file in manifest.files:
+        names = {file.name for file in manifest.files}
+        with tempfile.TemporaryDirectory(dir=self._root, prefix=_COPYING) as folder:
+            for file in manifest.files:
+                try:
+                    content = read_bytes(self._root / month, file)
+                except (OSError, StorageError):  # not copied yet
+                    content = self._origin.read(f"{month}/{file.path}", pointer, file.bytes)
+                    if not is_of(content, file):
+                        raise ReleaseError(f"{month}/{file.path} does not match {name}") from None
+                self._keep(Path(folder, file.name), content)
+            files = _Files(Path(folder), sorted(names))
             try:
-                files[file.name] = read_bytes(self._root / month, file)
-            except (OSError, StorageError):  # not copied yet
-                content = self._origin.read(f"{month}/{file.path}", pointer, file.bytes)
-                if not is_of(content, file):
-                    raise ReleaseError(f"{month}/{file.path} does not match {name}") from None
-                files[file.name] = content
+                self._check(files, month, load_models=load_models)
+            except FitnessError:
+                raise
+            except Exception as error:
+                _log.warning("the release of %s cannot be read", month, exc_info=True)
+                raise ReleaseError(f"the release of {month} cannot be read: {error!r}") from error
+            # The copy is identified by the digest of its manifest, which is written again.
+            if encode_manifest(manifest) != written or len(names) != len(manifest.files):
+                raise ReleaseError(
+                    f"{name} is not written as releases are, so no copy would match it"
+                )
+            self.store.write(month, files, manifest.info, manifest.inputs)
+
+    def _keep(self, path: Path, content: bytes) -> None:
         try:
-            self._check(files, month, load_models=load_models)
-        except FitnessError:
-            raise
-        except Exception as error:
-            _log.warning("the release of %s cannot be read", month, exc_info=True)
-            raise ReleaseError(f"the release of {month} cannot be read: {error!r}") from error
-        # The copy is identified by the digest of its manifest, which is written again.
-        if encode_manifest(manifest) != written or len(files) != len(manifest.files):
-            raise ReleaseError(f"{name} is not written as releases are, so no copy would match it")
-        self.store.write(month, files, manifest.info, manifest.inputs)
+            path.write_bytes(content)
+        except OSError as error:
+            raise ReleaseError(f"{self._root} cannot be written: {cause_of(error)}") from error
 
     def _bytes(self, month: str) -> int:
         with suppress(StorageError):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fitness_assets.errors import ReleaseError
+from fitness_assets.release.parts import table_of
 from fitness_assets.release.personal import is_personal
 
 #: Where releases have tables with rows of people: nowhere, in a bundle of their own that only named
@@ -17,7 +18,8 @@ PEOPLE_TABLES = (
     *("summaries", "findings", "workouts"),
 )
 
-_FILES = {f"{name}.parquet" for name in PEOPLE_TABLES}
+#: Those with rows by user that have a file for each bucket of users.
+TABLES_IN_PARTS = ("user_days", "summaries", "workouts")
 
 
 @dataclass(frozen=True)
@@ -98,4 +100,4 @@ def split(
 
 
 def _is_of_people(file: str) -> bool:
-    return file in _FILES or is_personal(file)
+    return table_of(file) in PEOPLE_TABLES or is_personal(file)

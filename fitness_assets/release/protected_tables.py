@@ -27,14 +27,19 @@ _TREND_BINS = 20
 
 
 def data_tables(
-    days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]], people: int
+    days: pd.DataFrame,
+    totals: tables.Totals,
+    ranges: Mapping[str, tuple[float, float]],
+    people: int,
 ) -> dict[str, pd.DataFrame]:
     """The tables of a month's days by name.
 
     Parameters
     ----------
     days : DataFrame
-        `tables.COLUMNS`.
+        `tables.COLUMNS`, of all users or of a sample of them.
+    totals : Totals
+        Of all users.
     ranges : mapping
         Smallest and largest allowed value, by number.
     people : int
@@ -43,20 +48,20 @@ def data_tables(
     numbers = {name: days[name].astype(float) for name in MEASUREMENTS}
     # Whole numbers instead of ids, which are faster to group by.
     known = days.assign(user_id=pd.factorize(days["user_id"])[0], **numbers)
-    by_date = by_day(known, people)
+    by_date = by_day(totals, people)
     is_few = known["user_id"].nunique() < people
     return {
         "days": by_date,
         "weekdays": by_weekday(by_date),
-        **(_of_no_days() if is_few else _by_cell(known, people)),
+        **(_of_no_days() if is_few else _by_cell(known, totals, people)),
         "quality": quality(known, ranges, people),
     }
 
 
-def _by_cell(known: pd.DataFrame, people: int) -> dict[str, pd.DataFrame]:
+def _by_cell(known: pd.DataFrame, totals: tables.Totals, people: int) -> dict[str, pd.DataFrame]:
     """The tables that show cells of enough people, and nothing of other days."""
     return {
-        "activities": by_activity(known, people),
+        "activities": by_activity(known, totals, people),
         "spreads": spreads(known, people),
         "histograms": histograms(known, people),
         "correlations": correlations(known, people),
@@ -70,24 +75,25 @@ def _of_no_days() -> dict[str, pd.DataFrame]:
     """The same tables of a month without days, and so of every month of too few people."""
     types = {"user_id": int, "activity_type": object, "worn": bool}
     columns = types | dict.fromkeys(MEASUREMENTS, float)
-    return _by_cell(pd.DataFrame({n: pd.Series(dtype=kind) for n, kind in columns.items()}), 1)
+    days = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
+    return _by_cell(days, tables.Totals.of(days.assign(date=days["user_id"])), 1)
 
 
-def by_day(days: pd.DataFrame, people: int) -> pd.DataFrame:
+def by_day(totals: tables.Totals, people: int) -> pd.DataFrame:
     """One row a date with enough people: see `tables.by_day`.
 
     `worn` is missing where few people wore the device or few did not, and a mean is missing where
     few have the number.
     """
-    groups = days.groupby("date", sort=True)
-    users = groups["user_id"].nunique()
+    sums, means = totals.by_date, tables.means(totals.by_date)
+    # A user has one record a day.
+    users, worn = sums["users"], sums["worn"]
     table = pd.DataFrame({"records": _rounded(users, people)})
-    worn = days[days["worn"]].groupby("date")["user_id"].nunique().reindex(users.index).fillna(0)
     split = _large(worn, people) & _large(users - worn, people)
     table["worn"] = _rounded(worn, people).where(split)
     for name in MEASUREMENTS:
-        enough = groups[name].count() >= people
-        table[name] = disclosure.significant(groups[name].mean().where(enough))
+        enough = sums[f"{name}_known"] >= people
+        table[name] = disclosure.significant(means[name].where(enough))
     return table[users >= people].reset_index()
 
 
@@ -103,20 +109,19 @@ def by_weekday(by_date: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def by_activity(days: pd.DataFrame, people: int) -> pd.DataFrame:
+def by_activity(days: pd.DataFrame, totals: tables.Totals, people: int) -> pd.DataFrame:
     """One row an ``activity_type`` of enough people: days, users, and medians of the numbers."""
-    labelled = days[days["activity_type"].notna()]
-    groups = labelled.groupby("activity_type", sort=True)
-    users = groups["user_id"].nunique()
+    users, records = totals.by_activity["users"], totals.by_activity["records"]
+    groups = {name: days[days["activity_type"] == name] for name in users.index}
     hidden = disclosure.suppressed(users.to_numpy(), people)
     rows = [
         {
             "activity_type": name,
-            "days": disclosure.rounded(len(rows), people),
+            "days": disclosure.rounded(records[name], people),
             "users": disclosure.rounded(users[name], people),
             **dict(zip(MEASUREMENTS, _quantiles(rows, [0.5], people)[0], strict=True)),
         }
-        for (name, rows), hides in zip(groups, hidden, strict=True)
+        for (name, rows), hides in zip(groups.items(), hidden, strict=True)
         if not hides
     ]
     table = pd.DataFrame(rows, columns=["activity_type", "days", "users", *MEASUREMENTS])
@@ -292,12 +297,12 @@ def quality(
     return pd.DataFrame(rows, columns=table.columns)
 
 
-def summary(days: pd.DataFrame, published: Mapping[str, pd.DataFrame], people: int) -> MonthSummary:
+def summary(users: int, published: Mapping[str, pd.DataFrame], people: int) -> MonthSummary:
     """Totals and means of the month: see `tables.summary`.
 
     Parameters
     ----------
-    days : DataFrame
+    users : int
     published : mapping
         As returned by `data_tables`: totals and means are calculated from it only.
     people : int
@@ -308,7 +313,7 @@ def summary(days: pd.DataFrame, published: Mapping[str, pd.DataFrame], people: i
     records = int(by_date["records"].sum())
     return MonthSummary(
         records=records,
-        users=disclosure.rounded(days["user_id"].nunique(), people),
+        users=disclosure.rounded(users, people),
         days=len(by_date),
         # Where it is missing, all or none are counted as worn, whichever is nearer.
         worn_records=int(by_date["worn"].fillna(by_date["records"]).sum()),

@@ -4,6 +4,7 @@ Only `user_days` and `user_map` hold user ids; they are the pseudonymous ids of 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,33 +79,75 @@ def workouts(rows: pa.Table) -> pa.Table:
     return pa.table(columns).cast(WORKOUTS)
 
 
-def by_day(days: pd.DataFrame) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Totals:
+    """Sums over days, from which counts and means follow. Those of different users add up.
+
+    Attributes
+    ----------
+    users : int
+    by_date, by_activity : DataFrame
+        By ``date`` and by ``activity_type``: ``records``, ``worn``, ``users``; and of each number
+        the ``sum`` and the count of the ``known`` values, as ``steps_sum`` and ``steps_known``.
+    """
+
+    users: int
+    by_date: pd.DataFrame
+    by_activity: pd.DataFrame
+
+    @classmethod
+    def of(cls, days: pd.DataFrame) -> "Totals":
+        """The totals of `days`, which have `COLUMNS`."""
+        users = days["user_id"].nunique()
+        return cls(users, _sums(days, "date"), _sums(days, "activity_type"))
+
+    def __add__(self, other: "Totals") -> "Totals":
+        """The totals of both, which have no user in common."""
+        return Totals(
+            self.users + other.users,
+            _added(self.by_date, other.by_date),
+            _added(self.by_activity, other.by_activity),
+        )
+
+
+def _sums(days: pd.DataFrame, key: str) -> pd.DataFrame:
+    groups = days.groupby(key, sort=True)
+    numbers = groups[list(NUMBERS)]
+    counts = groups.agg(
+        records=("user_id", "size"), worn=("worn", "sum"), users=("user_id", "nunique")
+    )
+    return counts.join([numbers.sum().add_suffix("_sum"), numbers.count().add_suffix("_known")])
+
+
+def _added(one: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    added = one.add(other, fill_value=0)
+    whole = [name for name in added if not str(name).endswith("_sum")]
+    return added.astype(dict.fromkeys(whole, "int64"))
+
+
+def means(sums: pd.DataFrame) -> pd.DataFrame:
+    """The mean of each number over its known values, from sums as in `Totals`."""
+    return pd.DataFrame(
+        {name: sums[f"{name}_sum"] / sums[f"{name}_known"].replace(0, np.nan) for name in NUMBERS}
+    )
+
+
+def by_day(totals: Totals) -> pd.DataFrame:
     """One row a date: records, worn records, and the mean of each number over its known values."""
-    table = days.groupby("date", sort=True).agg(
-        records=("user_id", "size"),
-        worn=("worn", "sum"),
-        **{name: (name, "mean") for name in NUMBERS},
-    )
-    return table.reset_index()
+    return totals.by_date[["records", "worn"]].join(means(totals.by_date)).reset_index()
 
 
-def by_weekday(days: pd.DataFrame) -> pd.DataFrame:
+def by_weekday(totals: Totals) -> pd.DataFrame:
     """As `by_day`, one row a ``day_of_week``, from 1 for Monday to 7 for Sunday."""
-    table = days.groupby("day_of_week", sort=True).agg(
-        records=("user_id", "size"),
-        worn=("worn", "sum"),
-        **{name: (name, "mean") for name in NUMBERS},
-    )
-    return table.reset_index()
+    weekday = pd.DatetimeIndex(totals.by_date.index).dayofweek + 1
+    sums = totals.by_date.groupby(weekday.rename("day_of_week")).sum()
+    return sums[["records", "worn"]].join(means(sums)).reset_index()
 
 
-def by_activity(days: pd.DataFrame) -> pd.DataFrame:
+def by_activity(totals: Totals) -> pd.DataFrame:
     """One row an ``activity_type``, most frequent first: days, users, and means of numbers."""
-    table = days.groupby("activity_type", sort=True).agg(
-        days=("user_id", "size"),
-        users=("user_id", "nunique"),
-        **{name: (name, "mean") for name in NUMBERS},
-    )
+    counts = totals.by_activity[["records", "users"]].rename(columns={"records": "days"})
+    table = counts.join(means(totals.by_activity))
     return table.sort_values("days", ascending=False, kind="stable").reset_index()
 
 
@@ -386,26 +429,24 @@ def quality(days: pd.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pd
     return pd.DataFrame(rows)
 
 
-def summary(days: pd.DataFrame) -> MonthSummary:
+def summary(totals: Totals) -> MonthSummary:
     """Totals and means of the month."""
+    sums = totals.by_date.sum()
 
-    def mean(column: str) -> float | None:
-        value = days[column].mean()
-        return None if pd.isna(value) else float(value)
+    def mean(number: str) -> float | None:
+        known = int(sums[f"{number}_known"])
+        return float(sums[f"{number}_sum"]) / known if known else None
 
     return MonthSummary(
-        records=len(days),
-        users=int(days["user_id"].nunique()),
-        days=int(days["date"].nunique()),
-        worn_records=int(days["worn"].sum()),
-        total_steps=int(days["steps"].sum()),
-        total_kcal=float(days["calories_burned"].sum()),
+        records=int(sums["records"]),
+        users=totals.users,
+        days=len(totals.by_date),
+        worn_records=int(sums["worn"]),
+        total_steps=int(sums["steps_sum"]),
+        total_kcal=float(sums["calories_burned_sum"]),
         mean_steps=mean("steps"),
         mean_kcal=mean("calories_burned"),
         mean_heart_rate=mean("heart_rate_avg"),
         mean_sleep_hours=mean("sleep_hours"),
-        activities={
-            str(name): int(count)
-            for name, count in days["activity_type"].value_counts().sort_index().items()
-        },
+        activities={str(name): int(count) for name, count in totals.by_activity["records"].items()},
     )

@@ -7,7 +7,7 @@ that loading a file cannot run code that the file brings.
 import io
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -212,10 +212,12 @@ class ModelStore(Generic[R]):
         month: str,
         model: bytes | None,
         report: R,
-        tables: Mapping[str, pd.DataFrame | pa.Table] | None = None,
+        tables: Mapping[str, pd.DataFrame | pa.Table | bytes] | None = None,
         inputs: Mapping[str, str] | None = None,
     ) -> Manifest:
         """Publish `month`: the result of `dump`, or None without a model, the report, the tables.
+
+        A table may also be a Parquet file, as `encode_parts` returns.
 
         The manifest's info is the headline of the report, and the `FORMAT`; its inputs are the data
         versions of what the model was made from.
@@ -225,7 +227,11 @@ class ModelStore(Generic[R]):
                 (writer.staging / MODEL).write_bytes(model)
             (writer.staging / METRICS).write_bytes(documents.encode(report))
             for name, table in (tables or {}).items():
-                write_table(writer.staging / f"{name}.parquet", table)
+                path = writer.staging / f"{name}.parquet"
+                if isinstance(table, bytes):
+                    path.write_bytes(table)
+                else:
+                    write_table(path, table)
             headline = documents.plain(report.headline())
             return writer.publish({"format": FORMAT, **headline}, inputs)
 
@@ -265,6 +271,17 @@ class ModelStore(Generic[R]):
         content = self.read(month, f"{name}.parquet")
         return None if content is None else pq.read_table(io.BytesIO(content))
 
+    def parts(self, month: str, name: str) -> Iterator[pa.Table]:
+        """The parts of table `name` of `month`, verified; none if the month has no such table.
+
+        The parts of a table that was stored as a whole are its row groups.
+        """
+        content = self.read(month, f"{name}.parquet")
+        if content is not None:
+            with pq.ParquetFile(io.BytesIO(content)) as file:
+                for number in range(file.num_row_groups):
+                    yield file.read_row_group(number)
+
     def headline(self, month: str, kind: type[H]) -> H | None:
         """The headline of the report of `month`, of this type; None if the month is missing."""
         manifest = self.manifest(month)
@@ -286,6 +303,17 @@ class ModelStore(Generic[R]):
 def _format_of(manifest: Manifest) -> int:
     found = manifest.info.get("format", 1)
     return found if isinstance(found, int) else 1
+
+
+def encode_parts(parts: Iterable[pa.Table], schema: pa.Schema) -> bytes:
+    """A Parquet file in which each of `parts` is a row group."""
+    content = io.BytesIO()
+    schema = schema.remove_metadata()
+    with pq.ParquetWriter(content, schema, compression="zstd") as file:
+        for table in parts:
+            plain = table.replace_schema_metadata(None).cast(schema)
+            file.write_table(plain, row_group_size=max(len(plain), 1))
+    return content.getvalue()
 
 
 def write_table(path: Path, table: pd.DataFrame | pa.Table) -> None:

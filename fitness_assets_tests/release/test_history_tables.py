@@ -2,6 +2,7 @@
 
 import io
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -63,6 +64,10 @@ def test_the_rows_of_one_user_are_read(
         assert len(own) == history[name]["user_id"].to_pylist().count(USERS[3])
 
 
+def _one_part(table: pa.Table) -> list[pa.Table]:
+    return [table]
+
+
 def test_release_ids_replace_users_and_rows_are_sorted_by_them(
     history: dict[str, pa.Table],
 ) -> None:
@@ -79,11 +84,11 @@ def test_release_ids_replace_users_and_rows_are_sorted_by_them(
         backtest=None,
         compression=None,
         privacy=Privacy(people="public", by_hand=True, real=True, smallest_cell=5),
-        tables_by_user=history,
+        tables_by_user={name: partial(_one_part, table) for name, table in history.items()},
     )
     renamed = build.with_release_ids(inputs, lambda user: f"r{user[::-1]}")
     for name, schema in (("summaries", SUMMARIES), ("findings", FINDINGS)):
-        table = renamed.tables_by_user[name]
+        (table,) = renamed.tables_by_user[name]()
         assert table.schema == schema
         users = table["user_id"].to_pylist()
         assert users == sorted(users)

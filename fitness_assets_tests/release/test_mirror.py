@@ -208,7 +208,7 @@ FAULTS: dict[str, tuple[Callable[[ReleaseStore], object], str]] = {
     ),
     "enormous": (
         change(lambda document: document["files"][0].update(bytes=10**12)),
-        "more than 32,000,000",
+        "more than 500,000,000",
     ),
     "another month": (
         change(lambda document: document["info"].update(month="2023-04")),

@@ -10,6 +10,7 @@ import pytest
 from fitness_assets.assets import daily_activity, model_backtest
 from fitness_assets.months import shift
 from fitness_assets.release import build
+from fitness_assets.release.tables import Totals
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.lake import Lake, RawInfo
 
@@ -32,10 +33,10 @@ def memoize(patch: pytest.MonkeyPatch, folder: Path) -> None:
             kept.with_suffix(".part").rename(kept)
         shutil.copytree(kept, staging, dirs_exist_ok=True)
 
-    def data_tables_once(days: pd.DataFrame) -> dict[str, bytes]:
+    def data_tables_once(days: pd.DataFrame, totals: Totals) -> dict[str, bytes]:
         key = days.to_json().encode()
         if key not in tables:
-            tables[key] = data_tables(days)
+            tables[key] = data_tables(days, totals)
         return tables[key]
 
     patch.setattr(daily_activity, "stage", stage_once)

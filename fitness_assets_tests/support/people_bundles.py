@@ -85,11 +85,15 @@ def publish_month(
             compression=None,
             privacy=Privacy(people="private", by_hand=False, real=True, smallest_cell=5),
             partial_until=partial_until,
-            tables_by_user=history or {},
+            tables_by_user={name: _parts_of(table) for name, table in (history or {}).items()},
         )
     )
     publish_files(home, files, info)
     return files, info
+
+
+def _parts_of(table: pa.Table) -> build.Parts:
+    return lambda: [table]
 
 
 def publish_files(home: Path, files: dict[str, bytes], info: ReleaseInfo) -> None:
