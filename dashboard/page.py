@@ -180,6 +180,16 @@ def known_days(known: int, days: int) -> None:
         st.caption(f"Known on {number(known)} of {days_text(days)}.")
 
 
+def caption_of_sample(release: Release) -> None:
+    """Say so where the distributions of `release` are of a sample of the users."""
+    one_in = data.report(release).data.one_user_in
+    if one_in > 1:
+        st.caption(
+            f"Distributions, and counts of values, are of one user in {number(one_in)}. Counts of "
+            "days and means, by date and by activity, are of all users."
+        )
+
+
 def metric_row(values: Mapping[str, str], helps: Mapping[str, str] | None = None) -> None:
     """Metrics with their labels, side by side if there is room."""
     with st.container(horizontal=True):

@@ -41,6 +41,7 @@ def show(release: Release) -> None:
             "the record is kept.",
         },
     )
+    page.caption_of_sample(release)
     st.header("Data checks")
     st.caption("They run before a month is published. A failed blocking check prevents it.")
     page.checks_table(report.checks)

@@ -44,6 +44,7 @@ def show(release: Release) -> None:
         _time(release)
     else:
         _distributions(release)
+    page.caption_of_sample(release)
     names = [name for name in _TOPICS[topic] if release.has_table(name)]
     st.caption(
         f"To show this, {size(release.table_bytes(names))} were read and checked: {len(names)} of "

@@ -1,0 +1,103 @@
+"""Months in buckets through every stage: the same rows, models of a sample, tables of everyone."""
+
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from fitness_assets.assets import daily_activity, dashboard_release, model
+from fitness_assets.models.cards import card
+from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
+from fitness_assets.models.registry import MODELS
+from fitness_assets.models.segment_metrics import SegmentMetrics
+from fitness_assets.record.buckets import Bucket
+from fitness_assets.release import build
+from fitness_assets.settings import Settings
+from fitness_assets.storage import rows
+from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.platform import MONTHS, MakeSettings, materialize
+
+USERS = 240
+LAKE = ["raw_telemetry", "daily_activity"]
+KEY = [("user_id", "ascending"), ("date", "ascending")]
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def homes(
+    make_settings: MakeSettings,
+    tmp_path_factory: pytest.TempPathFactory,
+    spark: object,  # noqa: ARG001 - it is started before a run needs it
+) -> tuple[Settings, Settings]:
+    """The lake of two months in one file a month, and two months in buckets with every stage."""
+    plain, bucketed = (
+        make_settings(tmp_path_factory.mktemp(name), FITNESS_COHORT_USERS=str(USERS))
+        for name in ("plain", "bucketed")
+    )
+    with dg.DagsterInstance.ephemeral() as instance:
+        for month in MONTHS:
+            assert materialize(plain, month, instance, LAKE).success
+    with dg.DagsterInstance.ephemeral() as instance, pytest.MonkeyPatch.context() as patch:
+        for module in (rows, daily_activity):
+            patch.setattr(module, "ROWS_PER_BUCKET", 2_500)
+        patch.setattr(daily_activity, "ROWS_WITHOUT_SPARK", 0)
+        patch.setattr(model, "MAX_ROWS", 8_000)
+        patch.setattr(dashboard_release, "MAX_ROWS", 4_000)
+        patch.setattr(build, "_ROWS_PER_FILE", 2_000)
+        assert materialize(bucketed, MONTHS[0], instance, LAKE).success
+        assert materialize(bucketed, MONTHS[1], instance).success
+    return plain, bucketed
+
+
+def test_buckets_change_no_row(homes: tuple[Settings, Settings]) -> None:
+    plain, bucketed = (Workspace.of(settings) for settings in homes)
+    for month in MONTHS:
+        assert bucketed.raw.info(month).bucket_count == bucketed.daily.info(month).bucket_count == 4
+        assert plain.daily.info(month).bucket_count == 1
+        found, expected = (
+            each.daily.scan([month]).table.sort_by(KEY).combine_chunks()
+            for each in (bucketed, plain)
+        )
+        assert found.equals(expected)
+
+
+def test_models_read_a_sample_and_segments_have_everyone(homes: tuple[Settings, Settings]) -> None:
+    workspace = Workspace.of(homes[1])
+    users = pc.unique(workspace.daily.scan(MONTHS, ["user_id"]).table["user_id"])
+    sampled = int(Bucket(0, 2).contains(pa.chunked_array([users])).sum())
+    assert 0 < sampled < USERS
+    for spec in MODELS:
+        report = workspace.models[spec.name].report(MONTHS[1])
+        assert report.learned, report.reason
+        assert report.one_user_in == 2
+        assert "a sample: one in 2" in card(spec, MONTHS[1], report)
+        if isinstance(report.metrics, ClassifierMetrics | RegressorMetrics):
+            evaluated = report.metrics.evaluation.users
+            assert report.metrics.train_users + evaluated <= sampled
+    segments = workspace.models["segment_model"]
+    metrics = segments.report(MONTHS[1]).metrics
+    assert isinstance(metrics, SegmentMetrics)
+    table = segments.table(MONTHS[1], "segments")
+    assert table is not None
+    assert len(table) == metrics.users > 0.9 * USERS
+    assert table["user_id"].is_monotonic_increasing
+    assert sum(profile.users for profile in metrics.profiles) in (0, metrics.users)
+
+
+def test_a_release_has_the_days_of_everyone_in_parts(homes: tuple[Settings, Settings]) -> None:
+    workspace = Workspace.of(homes[1])
+    release = workspace.releases.open(MONTHS[1])
+    assert release.info.summary.users == USERS
+    assert release.info.summary.records == workspace.daily.info(MONTHS[1]).rows
+    assert release.report().data.one_user_in == 2
+    days = workspace.daily.scan([MONTHS[1]]).table
+    assert sum(file.name.startswith("user_days-") for file in release.manifest.files) == 4
+    user = days["user_id"][0].as_py()
+    own = days.filter(pc.equal(days["user_id"], user))
+    assert release.table("user_days", user=user)["steps"].tolist() == pytest.approx(
+        own["steps"].to_pandas().tolist(), nan_ok=True
+    )
+    weeks = release.table("summaries", user=user)
+    assert set(weeks["user_id"]) == {user}
