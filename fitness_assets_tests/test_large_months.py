@@ -1,6 +1,5 @@
 """Months in buckets through every stage: the same rows, models of a sample, tables of everyone."""
 
-
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc

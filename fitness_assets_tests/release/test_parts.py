@@ -118,7 +118,7 @@ def test_the_days_of_a_user_are_read_from_one_part(tmp_path: Path) -> None:
     part = part_file("user_days", int(indices(pa.chunked_array([[user]]), COUNT)[0]), COUNT)
     for file in release.manifest.files:
         if file.name != part:
-            (release.folder / file.path).unlink()
+            (tmp_path / "2023-04" / file.path).unlink()
     own = release.table("user_days", user=user)
     assert len(own) == (DAYS["user_id"] == user).sum()
     with pytest.raises(StorageError, match="which its manifest lists"):
