@@ -10,6 +10,7 @@ only: neither on the number of users nor on the months generated before.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
@@ -39,6 +40,8 @@ _DELIVERY_HOUR, _DUPLICATE_DELAY_HOURS = 3, 6
 _PARTIAL_FROM, _PARTIAL_HOURS = 12.0, 10.0
 _AWAKE_FROM, _AWAKE_HOURS, _CHRONOTYPE_HOURS = 8.0, 15.0, 1.0
 _ROWS_PER_BATCH = 131_072
+# Users that are simulated at once, which takes 0.4 GB.
+_USERS_PER_BLOCK = 20_000
 _HOUR = 3_600_000_000  # in microseconds
 
 
@@ -68,10 +71,8 @@ class Cohort:
 
     def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
         """Read the workouts of `month` as each device recorded them, of the users who have any."""
-        days = behaviour.simulate_month(self._users, month, self._streams)
-        true = self._true_workouts(days, self._sensed(days, month), month)
-        worn, delivered = self._worn(month), self._delivery_times(month)
-        yield from workouts.recorded(true, worn, delivered, self._streams)
+        for block in self._blocks():
+            yield from block.read_workouts(month)
 
     def read(
         self,
@@ -79,18 +80,85 @@ class Cohort:
         report_unreadable: ReportUnreadable | None = None,  # noqa: ARG002 - there are no files
         /,
     ) -> Iterator[pa.RecordBatch]:
-        """Read the records of `month` by user and day, then partial days, then duplicates.
+        """Read the records of `month`, some users after the other.
 
-        They have all optional columns, which most devices do not measure.
+        Of these users by user and day, then partial days, then duplicates. They have all optional
+        columns, which most devices do not measure.
 
         The records are all that was ever delivered for the month, some of it after its end.
         """
-        users = self._users
-        days = behaviour.simulate_month(users, month, self._streams)
+        for block in self._blocks():
+            yield from block.read(month)
+
+    def truth(self, month: str) -> GroundTruth:
+        """What really happened in `month`; the records that `read` gives do not contain it."""
+        return self._block(0, self._user_count).truth(month)
+
+    def _blocks(self) -> "Iterator[_Block]":
+        """Blocks of users. One is in memory at a time, so that it does not grow with the cohort."""
+        for first in range(0, self._user_count, _USERS_PER_BLOCK):
+            yield self._block(first, min(first + _USERS_PER_BLOCK, self._user_count))
+
+    def _block(self, first: int, last: int) -> "_Block":
+        here = slice(first, last)
+        users = CohortUsers(
+            **{each.name: getattr(self._users, each.name)[here] for each in fields(CohortUsers)}
+        )
+        before = self._sensors[:first]
+        return _Block(
+            users,
+            self._sensors[here],
+            self._streams.after(first),
+            sensors_before=int(np.count_nonzero(before)),
+            recorders_before=len(workouts.recorders(before)),
+        )
+
+    @cached_property
+    def _users(self) -> CohortUsers:
+        return behaviour.sample_users(self._user_count, self._streams)
+
+    @cached_property
+    def _sensors(self) -> np.ndarray:
+        return sensors.sample_sensors(self._users, self._streams)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some of the users of a cohort.
+
+    Attributes
+    ----------
+    users : CohortUsers
+    sensors : ndarray
+        Index into SENSORS of each user.
+    streams : RandomStreams
+        Of these users.
+    sensors_before, recorders_before : int
+        The number of users of the cohort before them who have additional sensors, and who record
+        workouts. Their values are drawn for them alone.
+    """
+
+    users: CohortUsers
+    sensors: np.ndarray
+    streams: RandomStreams
+    sensors_before: int
+    recorders_before: int
+
+    def read_workouts(self, month: str) -> Iterator[pa.RecordBatch]:
+        """See `Cohort.read_workouts`."""
+        days = behaviour.simulate_month(self.users, month, self.streams)
+        true = self._true_workouts(days, self._sensed(days, month), month)
+        worn, delivered = self._worn(month), self._delivery_times(month)
+        yield from workouts.recorded(true, worn, delivered, self._of_recorders)
+
+    def read(self, month: str) -> Iterator[pa.RecordBatch]:
+        """See `Cohort.read`."""
+        users = self.users
+        days = behaviour.simulate_month(users, month, self.streams)
         shape = days.steps.shape
 
         def happens(name: str, probability: np.ndarray | float) -> np.ndarray:
-            return self._streams.uniform(f"{name} {month}", shape) < probability
+            return self.streams.uniform(f"{name} {month}", shape) < probability
 
         def device_attribute(name: str) -> np.ndarray:
             return users.device_attribute(name)[:, None]
@@ -113,7 +181,7 @@ class Cohort:
             "sleep_hours": has_sleep,
         }
         sensed = self._sensed(days, month)
-        kinds, here = self._sensors[sensed.users], np.s_[sensed.users]
+        kinds, here = self.sensors[sensed.users], np.s_[sensed.users]
         sensor_measured = {
             name: sensors.measured_columns(kinds, name)[:, None]
             & (has_sleep if name in sensors.NIGHT else worn)[here]
@@ -128,8 +196,8 @@ class Cohort:
             wider = sensors.with_sensors(batch, positions, sensed, sensor_measured)
             yield from wider.to_batches()
 
-        draw = self._streams.uniform(f"in part {month}", shape)
-        hours = _PARTIAL_FROM + _PARTIAL_HOURS * self._streams.uniform(f"in part at {month}", shape)
+        draw = self.streams.uniform(f"in part {month}", shape)
+        hours = _PARTIAL_FROM + _PARTIAL_HOURS * self.streams.uniform(f"in part at {month}", shape)
         rows = np.nonzero(worn & (draw < _PARTIAL))
         shift = _CHRONOTYPE_HOURS * users.chronotype[rows[0]]
         same_day = _midnights(month)[rows[1]] + (hours[rows] * _HOUR).astype(np.int64)
@@ -149,9 +217,9 @@ class Cohort:
         yield from _with_columns(twice, {"ingested_at": later}).to_batches()
 
     def truth(self, month: str) -> GroundTruth:
-        """What really happened in `month`; the records that `read` gives do not contain it."""
-        users = self._users
-        days = behaviour.simulate_month(users, month, self._streams)
+        """See `Cohort.truth`."""
+        users = self.users
+        days = behaviour.simulate_month(users, month, self.streams)
         readings = _readings(users, days, days.steps)
         measured = dict.fromkeys(readings, np.ones(days.steps.shape, bool))
         sensed = self._sensed(days, month)
@@ -159,34 +227,28 @@ class Cohort:
         exercise = self._true_workouts(days, sensed, month)
         return ground_truth(users, days, records, sensed, exercise)
 
-    @cached_property
-    def _users(self) -> CohortUsers:
-        return behaviour.sample_users(self._user_count, self._streams)
-
-    @cached_property
-    def _sensors(self) -> np.ndarray:
-        return sensors.sample_sensors(self._users, self._streams)
-
     def _sensed(self, days: UserDays, month: str) -> SensedDays:
-        return sensors.simulate(self._users, self._sensors, days, month, self._streams)
+        return sensors.simulate(
+            self.users, self.sensors, days, month, self.streams.after(self.sensors_before)
+        )
 
     def _true_workouts(self, days: UserDays, sensed: SensedDays, month: str) -> TrueWorkouts:
-        return workouts.simulate(self._users, days, sensed, month, self._streams)
+        return workouts.simulate(self.users, days, sensed, month, self._of_recorders)
 
     def _worn(self, month: str) -> np.ndarray:
         """Whether the device of each user was worn on each day."""
-        shape = (self._user_count, len(months.days(month)))
-        worn: np.ndarray = self._streams.uniform(f"not worn {month}", shape) >= _NOT_WORN
+        shape = (len(self.users.user_id), len(months.days(month)))
+        worn: np.ndarray = self.streams.uniform(f"not worn {month}", shape) >= _NOT_WORN
         return worn
 
     def _delivery_times(self, month: str) -> np.ndarray:
         """When each day is delivered, in microseconds: in the night after the next sync."""
-        probability = self._users.device_attribute("sync_probability")
+        probability = self.users.device_attribute("sync_probability")
         day = np.arange(len(months.days(month)))
-        shape = (self._user_count, len(day))
-        synced = self._streams.uniform(f"synced {month}", shape) < probability[:, None]
+        shape = (len(self.users.user_id), len(day))
+        synced = self.streams.uniform(f"synced {month}", shape) < probability[:, None]
         # After the month only the first day with a sync matters.
-        draws = np.log(self._streams.uniform(f"synced after {month}", (self._user_count,)))
+        draws = np.log(self.streams.uniform(f"synced after {month}", (len(self.users.user_id),)))
         first_after = len(day) + np.floor(draws / np.log1p(-probability))
         next_sync = np.where(synced, day, first_after[:, None])
         next_sync = np.minimum.accumulate(next_sync[:, ::-1], axis=1)[:, ::-1]
@@ -194,6 +256,10 @@ class Cohort:
         hours = (delay + 1) * 24 + _DELIVERY_HOUR
         delivered: np.ndarray = _midnights(month) + hours * _HOUR
         return delivered
+
+    @property
+    def _of_recorders(self) -> RandomStreams:
+        return self.streams.after(self.recorders_before)
 
 
 def _readings(users: CohortUsers, days: UserDays, steps: np.ndarray) -> dict[str, np.ndarray]:

@@ -100,6 +100,11 @@ class TrueWorkouts:
         return _rows(self, self.values, KNOWN)
 
 
+def recorders(sensors: np.ndarray) -> np.ndarray:
+    """The positions of the users who record workouts, by the index into SENSORS of each user."""
+    return np.flatnonzero(np.array([bool(each.workouts) for each in SENSORS])[sensors])
+
+
 def simulate(
     users: CohortUsers, days: UserDays, sensed: SensedDays, month: str, streams: RandomStreams
 ) -> TrueWorkouts:
@@ -114,7 +119,7 @@ def simulate(
     month : str
     streams : RandomStreams
     """
-    index = np.flatnonzero(np.array([bool(each.workouts) for each in SENSORS])[sensed.sensors])
+    index = recorders(sensed.sensors)
     shape = (len(index), days.steps.shape[1])
 
     def normal(name: str) -> np.ndarray:

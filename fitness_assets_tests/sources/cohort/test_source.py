@@ -12,6 +12,7 @@ import pytest
 from fitness_assets import months
 from fitness_assets.record.raw import FULL_SCHEMA, SCHEMA
 from fitness_assets.settings import Settings
+from fitness_assets.sources.cohort import source
 from fitness_assets.sources.cohort.population import (
     ACTIVITIES,
     DEVICES,
@@ -61,6 +62,22 @@ def test_the_default_cohort_has_the_documented_size() -> None:
 def test_records_of_a_user_do_not_depend_on_the_number_of_users() -> None:
     small, large = (read(Cohort(users, seed=1), "2023-05") for users in (7, 50))
     assert first_users(large, 7).equals(small.combine_chunks())
+
+
+def test_blocks_of_users_change_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Cohort(users=150, seed=1)
+    records, workouts = (
+        read(whole, "2023-04"),
+        pa.Table.from_batches(whole.read_workouts("2023-04")),
+    )
+    assert len(workouts) > 10
+    monkeypatch.setattr(source, "_USERS_PER_BLOCK", 37)
+    blocks = Cohort(users=150, seed=1)
+    by_record = [(name, "ascending") for name in ("user_id", "date", "ingested_at", "steps")]
+    assert read(blocks, "2023-04").sort_by(by_record).equals(records.sort_by(by_record))
+    by_workout = [(name, "ascending") for name in ("user_id", "start", "source")]
+    found = pa.Table.from_batches(blocks.read_workouts("2023-04")).sort_by(by_workout)
+    assert found.equals(workouts.sort_by(by_workout))
 
 
 def test_months_are_independent_and_seeds_differ() -> None:
