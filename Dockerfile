@@ -30,7 +30,9 @@ ENV UV_LINK_MODE=copy UV_NO_CACHE=1 UV_PYTHON_DOWNLOADS=never UV_SYSTEM_CERTS=1 
     UV_LOCKED=1 UV_NO_DEFAULT_GROUPS=1
 
 FROM build AS build-dashboard
-RUN /uv/bin/uv sync --no-install-project && scripts/slim .venv
+# Such as `--extra object-store`, for releases in an object store.
+ARG EXTRAS=""
+RUN /uv/bin/uv sync $EXTRAS --no-install-project && scripts/slim .venv
 
 FROM build AS build-platform
 RUN /uv/bin/uv sync --all-extras --group test --no-install-project && scripts/slim .venv

@@ -153,6 +153,29 @@ def test_a_login_is_added_by_a_file_of_its_own() -> None:
     assert all(each["file"].startswith("login/") for each in login["configs"].values())
 
 
+def test_an_object_store_is_added_by_a_file_of_its_own() -> None:
+    text = (DEPLOY / "object-store.yaml").read_text()
+    added = yaml.safe_load(text)["services"]
+    builds = {name for name, each in SERVICES.items() if each.get("image") == "fitness-dashboard"}
+    assert builds == {name for name, each in added.items() if "build" in each}
+    added = {name: each for name, each in added.items() if "environment" in each}
+    with_home = {n for n, each in SERVICES.items() if "FITNESS_HOME" in each.get("environment", {})}
+    # The master of Spark reads and writes nothing.
+    assert added.keys() == with_home - {"spark-master"}
+    example = (DEPLOY / "env.example").read_text()
+    for name, service in added.items():
+        environment = SERVICES[name]["environment"] | service["environment"]
+        assert environment["FITNESS_HOME"].startswith("${OBJECT_STORE:?")
+        assert name == "dashboard" or environment["FITNESS_STATE"] == "/state"
+        assert environment["AWS_SECRET_ACCESS_KEY"].startswith("${")
+    assert REQUIRED.sub("", text).count("$") == 0, "no secret has a default"
+    for variable in {found[1] for found in REQUIRED.finditer(text)}:
+        assert f"# {variable}=" in example
+    # Who reads the dashboard's memory learns no key that opens the lake.
+    keys = {service["environment"]["AWS_ACCESS_KEY_ID"] for service in added.values()}
+    assert len(keys) == 2
+
+
 def test_the_proxy_refuses_what_the_gate_refuses() -> None:
     (patterns,) = re.findall(
         r"not path (/dagster.*)$", (DEPLOY / "Caddyfile").read_text(), re.MULTILINE

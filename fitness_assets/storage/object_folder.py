@@ -6,16 +6,21 @@ writers at the same time one wins, and the others learn of it. Files that no man
 removed only after a while, so that readers of the manifest before can read on.
 """
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
 from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.storage.object_store import StoredObject
+from fitness_assets.storage.publication import LOCK, STAGING
 
 #: How long a file stays that no manifest names: longer than a reader takes for the files of one
 #: manifest, and than a writer from its first file to the manifest.
@@ -25,6 +30,15 @@ _LONGEST_UPLOAD = GRACE / 2
 # How often the manifest is written. The client repeats no conditional request that had no answer,
 # as it does not look whether the request was done.
 _ATTEMPTS = 3
+# How the names of temporary folders of writers begin.
+_STAGED = "fitness-staged-"
+
+
+def _remove_abandoned() -> None:
+    """Remove the temporary folders of writers that were killed: they hold rows of people."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_STAGED}*"):
+        with suppress(OSError, Timeout), FileLock(folder / LOCK, timeout=0):
+            shutil.rmtree(folder)
 
 
 class ObjectFolder:
@@ -35,27 +49,36 @@ class ObjectFolder:
     folder : ObjectPath
     manifest_name : str
         Name of the manifest object.
-    staging : str
-        How the names of folders in it begin that hold staged files.
     """
 
-    def __init__(self, folder: ObjectPath, manifest_name: str, staging: str) -> None:
+    def __init__(self, folder: ObjectPath, manifest_name: str) -> None:
         self._folder = folder
-        self._staging = staging
         self._store = folder.store
         self._manifest = folder / manifest_name
         self._content: bytes | None = None
         self._tag: str | None = None
         self._began_to_add: float | None = None
+        self._staged: Path
+        self._lock: FileLock
 
     def begin(self) -> Path:
         """Read the manifest, and return a temporary folder of this machine."""
         found = self._store.read(self._manifest.key)
         self._content, self._tag = (found.content, found.tag) if found else (None, None)
-        return Path(tempfile.mkdtemp(prefix="fitness-"))
+        _remove_abandoned()
+        # Under its own name only once it is locked, so that nobody takes it for abandoned.
+        folder = Path(tempfile.mkdtemp(prefix="fitness-"))
+        self._lock = FileLock(folder / LOCK)
+        self._lock.acquire()
+        self._staged = folder.rename(folder.with_name(folder.name.replace("fitness-", _STAGED)))
+        files = self._staged / "files"
+        files.mkdir()
+        return files
 
     def end(self) -> None:
-        """Do nothing: there is no lock."""
+        """Remove the temporary folder."""
+        shutil.rmtree(self._staged, ignore_errors=True)
+        self._lock.release()
 
     def manifest(self) -> bytes | None:
         """The manifest that was published when the writer began."""
@@ -155,7 +178,7 @@ class ObjectFolder:
             for name, modified in found.items()
             if name not in keep
             # Of a folder in this one only what was staged there, such as by executors of Spark.
-            and ("/" not in name or name.startswith(self._staging))
+            and ("/" not in name or name.startswith(STAGING))
             and now is not None
             and now - modified > GRACE
         ]

@@ -61,7 +61,7 @@ class Writer:
     ) -> None:
         self._name = str(folder)
         self._folder: _Folder = (
-            ObjectFolder(folder, manifest_name, STAGING)
+            ObjectFolder(folder, manifest_name)
             if isinstance(folder, ObjectPath)
             else _LocalFolder(folder, manifest_name, wait)
         )

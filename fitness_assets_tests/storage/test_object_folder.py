@@ -1,5 +1,6 @@
 """Publication in an object store: one winner, nothing mixed, nothing removed too early."""
 
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -193,16 +194,25 @@ def test_an_upload_that_takes_as_long_as_files_are_kept_is_given_up(
 
 @pytest.mark.parametrize("point", sorted({*get_args(CrashPoint)} - {"content written"}))
 def test_a_killed_writer_leaves_a_month_whole(
-    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch, point: CrashPoint
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, point: CrashPoint
 ) -> None:
+    # Of this process, and by its variable of the others.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     lake = Lake(folder, TableInfo)
     crash.publish(lake, MONTH, 1)
+    assert list(tmp_path.glob("fitness-*")) == []
     process = crash.start(lake, MONTH, [2], point, timedelta(seconds=-1))
     assert crash.exit_status(process) == -9
+    (left,) = tmp_path.glob("fitness-*")
+    assert left.stat().st_mode & 0o777 == 0o700
     replaced = point in {"manifest replaced", "old file deleted"}
     assert whole(lake) == (2 if replaced else 1)
     after_the_grace_period(monkeypatch)
-    crash.publish(lake, MONTH, 3)
+    with Writer(folder / "other"):
+        assert not left.exists(), "the next writer removes what the killed one staged"
+        crash.publish(lake, MONTH, 3)
+        assert len(list(tmp_path.glob("fitness-*"))) == 1, "and not what another one stages"
     assert whole(lake) == 3
     names = {file.path for file in lake.published(MONTH).files}
     assert file_names(lake.folder(MONTH)) == {MANIFEST, *names}
