@@ -31,6 +31,7 @@ _EXCEPTIONS = {
     "fitness_assets/answers/model_answer.py": "rounds a number of a JSON document",
     "fitness_assets/answers/questions.py": "rounds a number of a JSON document",
     "fitness_assets/etl/distributed.py": "name of a file",
+    "fitness_assets/release/parts.py": "name of a file",
 }
 _NUMBER_FORMAT = re.compile(r"(.?[<>=^])?[-+ ]?z?#?0?\d*[,_]?(\.\d+)?[deEfFgGn%]?")
 
