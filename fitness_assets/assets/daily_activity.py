@@ -24,6 +24,7 @@ from fitness_assets.assets.presentation import (
 )
 from fitness_assets.etl import clean, quality
 from fitness_assets.formatting import number
+from fitness_assets.memory import collect_and_trim
 from fitness_assets.months import shift
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.partitions import dependencies
@@ -166,6 +167,8 @@ def stage(raw: Lake[RawInfo], spark: SparkResource, month: str, staging: Path) -
         of_month, *earlier = (each.part(bucket) for each in pinned)
         inputs.append(distributed.BucketInputs(of_month, earlier[0] if earlier else None))
     columns = distributed.OptionalColumns(optional, read)
+    # What earlier steps have freed would add to what the executors need on this machine.
+    collect_and_trim()
     stored = raw.folder(month)
     if isinstance(stored, ObjectPath) and not spark.is_local:
         # The executors may share nothing with this process but the object store.
