@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from fitness_assets.cli.backup_runs import BackupOptions, back_up
 from fitness_assets.cli.erasure import forget_user
 from fitness_assets.cli.runs import run_stale
 from fitness_assets.diagnosis.objects import check_object_store
@@ -14,6 +15,8 @@ from fitness_assets.orchestration.state import read_state
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports, configured_pseudonyms
 from fitness_assets.sources.exports.options import ImportOptions
+from fitness_assets.storage.backup import BackupStore
+from fitness_assets.storage.backup_places import FolderPlace
 from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.storage.object_inventory import search_objects
 from fitness_assets.storage.object_store import ObjectStore
@@ -97,6 +100,17 @@ def test_a_forgotten_user_leaves_the_object_store_at_once(imported: Settings) ->
     assert forget_user(imported, "corbin")
     assert list(search_objects(root, traces)) == []
     assert not stale_partitions(read_state(Workspace.of(imported), MONTHS), MONTHS)
+
+
+def test_a_backup_has_the_imports_and_says_that_it_lacks_the_object_store(
+    imported: Settings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    back_up(imported, str(tmp_path / "backup"), BackupOptions(verify=True))
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"{imported.storage} is not in the backup" in said
+    paths = {file.path for file in BackupStore(FolderPlace(tmp_path / "backup")).read().files}
+    assert "people/pseudonyms.key" in paths
+    assert any(path.startswith("imports/") for path in paths)
 
 
 def test_the_doctor_names_what_is_damaged_in_the_object_store(

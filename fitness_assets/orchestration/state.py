@@ -1,7 +1,9 @@
 """What the stores hold of each asset and month, and what an asset is about to be made from."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 
 import pyarrow as pa
 
@@ -20,10 +22,12 @@ from fitness_assets.orchestration.lineage import (
 from fitness_assets.orchestration.staleness import Partition, Stored, changed_settings, inputs_of
 from fitness_assets.record import daily, raw, workouts
 from fitness_assets.storage import documents
-from fitness_assets.storage.locations import file_names
+from fitness_assets.storage.locations import ObjectPath, file_names
 from fitness_assets.storage.publication import Manifest
 from fitness_assets.workspace import Workspace
 
+# Partitions of an object store that are asked for at the same time.
+_REQUESTS = 16
 #: The problem of a model or report that is stored in the format of an older version.
 OLDER_VERSION = "it was stored by an older version"
 
@@ -60,10 +64,18 @@ def with_month(
 
 
 def _read(workspace: Workspace, partitions: Iterable[Partition]) -> dict[Partition, Stored]:
+    found: Iterable[Stored | None]
+    asked = list(partitions)
+    if isinstance(workspace.raw.root, ObjectPath):
+        # Each takes the time of two answers.
+        with ThreadPoolExecutor(_REQUESTS) as pool:
+            found = list(pool.map(partial(_stored, workspace), asked))
+    else:
+        found = (_stored(workspace, partition) for partition in asked)
     return {
         partition: stored
-        for partition in partitions
-        if (stored := _stored(workspace, partition)) is not None
+        for partition, stored in zip(asked, found, strict=True)
+        if stored is not None
     }
 
 
