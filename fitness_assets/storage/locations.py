@@ -223,7 +223,9 @@ def remove_folder(folder: Location, first: str | None = None) -> None:
         if not folder.key:
             raise StorageError(f"{folder} is a whole bucket, which is not removed")
         names = [each.name for each in folder.store.list(folder.key)]
-        folder.store.delete(sorted(names, key=lambda name: name != (folder / str(first)).key))
+        if first is not None:
+            names.sort(key=lambda name: name != (folder / first).key)
+        folder.store.delete(names)
     else:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -231,9 +233,3 @@ def remove_folder(folder: Location, first: str | None = None) -> None:
 def open_ranges(path: Location) -> io.RawIOBase:
     """Open a file to read parts of it; FileNotFoundError if there is no such file."""
     return path.open_ranges() if isinstance(path, ObjectPath) else io.FileIO(path)
-
-
-def size_of(path: Location) -> int:
-    """The size of a file in bytes; FileNotFoundError if there is no such file."""
-    with open_ranges(path) as file:
-        return file.seek(0, os.SEEK_END)

@@ -164,13 +164,17 @@ class ObjectFolder:
         """The names of the files that are not `published`, and older than `GRACE`.
 
         Their age is that by the clock of the store: at least what has passed from a file to the
-        newest one in the folder, which is the manifest if it was just written.
+        newest one in the folder, which is the manifest if it was just written. None if the store
+        does not answer: what was published is published, and a later publication removes them.
         """
         prefix = f"{self._folder.key}/"
-        found = {
-            each.name.removeprefix(prefix): each.modified
-            for each in self._store.list(self._folder.key)
-        }
+        try:
+            found = {
+                each.name.removeprefix(prefix): each.modified
+                for each in self._store.list(self._folder.key)
+            }
+        except UnavailableError:
+            return []
         now = max(found.values(), default=None)
         keep = {*published, self._manifest.name}
         return [
@@ -184,5 +188,6 @@ class ObjectFolder:
         ]
 
     def remove(self, name: str) -> None:
-        """Remove a file."""
-        self._store.delete([(self._folder / name).key])
+        """Remove a file, or leave it to a later publication if the store does not answer."""
+        with suppress(UnavailableError):
+            self._store.delete([(self._folder / name).key])

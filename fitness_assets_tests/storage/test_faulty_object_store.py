@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from fitness_assets.errors import UnavailableError
+from fitness_assets.storage import object_folder
 from fitness_assets.storage import object_store as module
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.locations import location
@@ -77,6 +78,20 @@ def test_an_error_that_stays_is_one_line_and_the_published_month_stands(
     assert content(lake) == {1}
     crash.publish(lake, MONTH, 2)
     assert content(lake) == {2}
+
+
+def test_a_month_is_published_although_nothing_can_be_removed_after_it(
+    server: FaultyServer, lake: Lake[TableInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_folder, "GRACE", timedelta(seconds=-1))
+
+    def choose(method: str, path: str) -> Fault | None:
+        return "503" if method == "DELETE" or "list-type" in path else None
+
+    server.choose = choose
+    crash.publish(lake, MONTH, 2)
+    assert content(lake) == {2}
+    assert server.requests > 0
 
 
 def test_a_store_that_cannot_be_read_is_not_an_empty_one(
