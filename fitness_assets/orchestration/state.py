@@ -67,7 +67,7 @@ def _read(workspace: Workspace, partitions: Iterable[Partition]) -> dict[Partiti
     found: Iterable[Stored | None]
     asked = list(partitions)
     if isinstance(workspace.raw.root, ObjectPath):
-        # Each takes the time of two answers.
+        # Each takes the time of some answers, one after the other.
         with ThreadPoolExecutor(_REQUESTS) as pool:
             found = list(pool.map(partial(_stored, workspace), asked))
     else:

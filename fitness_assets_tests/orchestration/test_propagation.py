@@ -144,12 +144,14 @@ def test_a_failing_month_is_requested_a_few_times_and_again_after_a_change(
 ) -> None:
     home.seeds["2023-05"] = 2
     home.materialize("2023-05", ["raw_telemetry"])
+    refuse = checks.refuse_failed
     monkeypatch.setattr(checks, "refuse_failed", refuse_all)
     for _ in range(MAX_ATTEMPTS):
         requests = [each for each in automation(home).tick() if each.partition_key == "2023-05"]
         assert requests, "a failure changes nothing about what is stale"
         assert not automation(home).run(requests[0])
     assert not [each for each in automation(home).tick() if each.partition_key == "2023-05"]
+    monkeypatch.setattr(checks, "refuse_failed", refuse)
     home.seeds["2023-05"] = 3
     home.materialize("2023-05", ["raw_telemetry"])
     assert [each for each in automation(home).tick() if each.partition_key == "2023-05"]

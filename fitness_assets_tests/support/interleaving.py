@@ -58,7 +58,12 @@ class Home:
         self.seeds.setdefault(EXTENDED, SEEDS[0])
 
     def materialize(self, month: str, assets: list[str] | None = None) -> None:
-        """Run the monthly job, or some of its assets, with the records of the seed of `month`."""
+        """Run the monthly job, or some of its assets, with the records of the seed of `month`.
+
+        What the source delivers is landed together: the versions of a cohort are not known.
+        """
+        if assets is not None and "raw_telemetry" in assets:
+            assets = [*assets, "workouts"]
         assert materialize(self.settings(month), month, self.instance, assets).success
 
     def versions(self) -> Versions:
