@@ -33,7 +33,7 @@ from bench.personal import personal
 from bench.privacy import privacy
 from bench.real_users import real_users
 from bench.scale import scale
-from bench.scale_pipeline import scale_pipeline
+from bench.scale_pipeline import petabyte, scale_pipeline
 from fitness_assets.assets.daily_activity import stage
 from fitness_assets.models import evaluation, memory_probe
 from fitness_assets.models.compression import measure_steps
@@ -355,6 +355,7 @@ PARTS: dict[str, Callable[[], Iterator[Table]]] = {
     "first-page": first_page,
     "scale": scale,
     "scale-pipeline": scale_pipeline,
+    "petabyte": petabyte,
     "object-store": object_store,
     "hostile": hostile,
     "events": event_log,

@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 _SECONDS_BETWEEN_SAMPLES = 0.25
+_PETABYTE, _MONTHS = 1e15, 120
+# Of a user of the cohort in a month: a day each, and those delivered twice.
+_RECORDS_PER_USER = 31.4
+# Smaller numbers have three digits.
+_WHOLE_FROM = 100
+# Objects that a store returns for one request.
+_LISTED = 1_000
 
 
 class Sample(NamedTuple):
@@ -43,11 +50,19 @@ def scale_pipeline() -> "Iterator[Table]":
     """Every stage of six months at three sizes."""
     for users in USERS:
         with tempfile.TemporaryDirectory() as home:
-            yield measure(users, Path(home), MONTHS)
+            table, _ = measure(users, Path(home), MONTHS)
+            yield table
 
 
-def measure(users: int, home: Path, months: Sequence[str]) -> "Table":
-    """Run `months` of a cohort of `users` in `home`; a row a stage."""
+def petabyte() -> "Iterator[Table]":
+    """What a lake of a petabyte would need, by the costs of two months."""
+    with tempfile.TemporaryDirectory() as home:
+        _, steps = measure(USERS[1], Path(home), MONTHS[:2])
+        yield _extrapolated(Path(home), steps)
+
+
+def measure(users: int, home: Path, months: Sequence[str]) -> "tuple[Table, list[Step]]":
+    """Run `months` of a cohort of `users` in `home`; a row a stage, and the stages."""
     from rich.table import Table
 
     from fitness_assets.storage.lake import Lake, RawInfo
@@ -88,7 +103,66 @@ def measure(users: int, home: Path, months: Sequence[str]) -> "Table":
         "",
         f"{max(sample.bytes for sample in samples) / 1e9:.2f}",
     )
+    return table, steps
+
+
+def _extrapolated(home: Path, steps: Sequence[Step]) -> "Table":
+    """What ten years of a lake of a petabyte would need, by the costs of the last month of `home`.
+
+    Costs are proportional to records. Those of models are not: they read a sample.
+    """
+    from rich.table import Table
+
+    from fitness_assets.record.buckets import count_of
+    from fitness_assets.storage import documents
+    from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo
+    from fitness_assets.storage.publication import MANIFEST
+    from fitness_assets.storage.rows import ROWS_PER_BUCKET
+
+    month = steps[-1].month
+    lakes = [
+        Lake(home / "lake" / "raw_telemetry", RawInfo),
+        Lake(home / "lake" / "daily_activity", DailyInfo),
+    ]
+    rows, buckets = lakes[0].info(month).rows, lakes[0].info(month).bucket_count
+    stored = sum(lake.published(month).bytes for lake in lakes)
+    manifests = sum((lake.folder(month) / MANIFEST).stat().st_size for lake in lakes)
+    # The rest of a manifest does not grow with the files that it names.
+    of_files = sum(len(documents.encode(lake.published(month).files)) for lake in lakes) / buckets
+    release = sum(path.stat().st_size for path in (home / "releases" / month).iterdir())
+    times = {step.stage: step.end - step.start for step in steps if step.month == month}
+    more = _PETABYTE / _MONTHS / stored
+    their_buckets = count_of(int(rows * more), ROWS_PER_BUCKET)
+    table = Table(
+        "one month of raw_telemetry and daily_activity",
+        "measured",
+        "of a petabyte in ten years",
+        title="petabyte",
+    )
+    for name, measured, larger in (
+        ("records, million", rows / 1e6, rows * more / 1e6),
+        ("users, million", rows / _RECORDS_PER_USER / 1e6, rows * more / _RECORDS_PER_USER / 1e6),
+        ("GB", stored / 1e9, stored * more / 1e9),
+        ("buckets, and files of each asset", buckets, their_buckets),
+        (
+            "MB of manifests",
+            manifests / 1e6,
+            (manifests + of_files * (their_buckets - buckets)) / 1e6,
+        ),
+        ("requests to list its files", 2, 2 * -(-their_buckets // _LISTED)),
+        *(
+            (f"hours of {stage}, on two cores", times[stage] / 3600, times[stage] * more / 3600)
+            for stage in ("raw_telemetry", "daily_activity", "segment_model", "person_history")
+        ),
+        ("hours of dashboard_release", *(times["dashboard_release"] * x / 3600 for x in (1, more))),
+        ("GB of the release", release / 1e9, release * more / 1e9),
+    ):
+        table.add_row(name, _short(measured), _short(larger))
     return table
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
 
 
 def _run(months: Sequence[str], environ: dict[str, str], output: Path) -> tuple[list[Sample], str]:
