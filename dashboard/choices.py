@@ -11,9 +11,15 @@ from typing import TypeVar
 
 import streamlit as st
 
-from fitness_assets.text import verbatim
+from fitness_assets import formatting
+from fitness_assets.text import printable, verbatim
 
 T = TypeVar("T")
+
+# The key of the choice of a user.
+_USER = "user"
+# Users in a list: more would take megabytes each time it is drawn.
+_MOST_LISTED = 2_000
 
 
 @dataclass(frozen=True)
@@ -153,6 +159,26 @@ def number(
         bind="query-params",
     )
     return entered
+
+
+def user(users: Sequence[str]) -> str:
+    """One of `users`, from a list that does not become too long for a browser.
+
+    Parameters
+    ----------
+    users : sequence of str
+        Ids in order. Of many the first are listed, and the one that the address asks for.
+    """
+    listed = list(users[:_MOST_LISTED])
+    if len(users) > len(listed):
+        asked = {str(st.session_state.get(_USER)), str(st.query_params.get(_USER))}
+        listed += sorted(asked.intersection(users).difference(listed))
+        shown = formatting.number(len(listed))
+        st.caption(
+            f"{shown} of {formatting.number(len(users))} users are listed. Open another one by "
+            f"its id in the address: `?{_USER}=` and the id."
+        )
+    return one_of("User", listed, _USER, printable)
 
 
 def _prepare(

@@ -31,7 +31,7 @@ from fitness_assets.models.segments.advice import SLEEP, STEPS
 from fitness_assets.record.raw import MEASUREMENTS, NUMBERS, OPTIONAL_MEASUREMENTS
 from fitness_assets.release.bundle import Release
 from fitness_assets.storage.notes import Note
-from fitness_assets.text import printable, verbatim
+from fitness_assets.text import verbatim
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -61,7 +61,7 @@ def show(release: Release) -> None:
             user = users[0]
             st.write("Your own days")
         else:
-            user = choices.one_of("User", users, "user", printable)
+            user = choices.user(users)
             st.caption("Ids as stored in the lake. Users of imported exports have pseudonyms.")
     days = people.days(user)
     measured = [name for name in (*MEASUREMENTS, *OPTIONAL_MEASUREMENTS) if name in days]

@@ -29,7 +29,7 @@ def show(release: Release) -> None:
         return
     user = users[0]
     if len(users) > 1:
-        user = choices.one_of("User", users, "user", printable)
+        user = choices.user(users)
     summaries = person.summaries(user, release)
     findings = people.findings(user)
     if summaries.empty or findings is None:

@@ -13,7 +13,7 @@ import streamlit as st
 from msgspec.structs import replace
 from streamlit.testing.v1 import AppTest
 
-from dashboard import data
+from dashboard import choices, data
 from dashboard.text import label, without_paths
 from fitness_assets.etl.quality import DAILY_CHECKS
 from fitness_assets.formatting import change, size
@@ -575,3 +575,28 @@ def test_the_card_of_each_model_is_shown_and_can_be_downloaded(
         assert "### Sex" in card
         (download,) = view.get("download_button")
         assert "Download the model card" in str(download.proto)
+
+
+def test_of_many_users_some_are_listed_and_any_can_be_opened(
+    released: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "_MOST_LISTED", 10)
+    users = sorted(lake(released)["user_id"].unique())
+    asked = users[-1]
+    view = open_view("my_days", releases(released), monkeypatch, user=asked)
+    assert not view.exception
+    (listed,) = [box for box in view.selectbox if box.label == "User"]
+    assert (len(listed.options), listed.value) == (11, asked)
+    assert f"11 of {len(users)} users are listed" in text(view)
+
+
+def test_views_of_distributions_say_that_they_are_of_a_sample(
+    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sampled(metrics: dict[str, Any], _: dict[str, bytes]) -> None:
+        metrics["data"]["one_user_in"] = 16
+
+    source = changed(released, tmp_path, sampled)
+    for name in ("explore", "data_quality"):
+        assert "of one user in 16" in text(open_view(name, source, monkeypatch))
+        assert "of one user in" not in text(open_view(name, releases(released), monkeypatch))
