@@ -113,7 +113,7 @@ def _milliseconds(call: Callable[[], object]) -> str:
         began = time.perf_counter()
         call()
         times.append(time.perf_counter() - began)
-    return f"{1000 * sorted(times)[_REPEATS // 2]:.2g}"
+    return f"{1000 * sorted(times)[_REPEATS // 2]:.3g}"
 
 
 @contextmanager
