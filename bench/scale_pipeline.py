@@ -186,7 +186,8 @@ def _run(months: Sequence[str], environ: dict[str, str], output: Path) -> tuple[
                     each.kill()
             time.sleep(_SECONDS_BETWEEN_SAMPLES)
     if process.returncode and not failure:
-        failure = f", failed: {output.read_text().strip().splitlines()[-1]}"
+        lines = output.read_text().strip().splitlines()
+        failure = f", failed: {next((line for line in lines if 'FAILED' in line), lines[-1])}"
     return samples, failure
 
 
