@@ -5,6 +5,7 @@ would: each month has its own checks, data versions and materializations, and on
 not stop the others. The run fails if a month failed.
 """
 
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,9 +19,13 @@ from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
 from fitness_assets.orchestration import liveness
 from fitness_assets.orchestration.connections import kept_connections
+from fitness_assets.orchestration.failures import first_failure
 from fitness_assets.orchestration.instance import prepare_home
-from fitness_assets.orchestration.run_tags import months_of_run, tags_of_month
+from fitness_assets.orchestration.run_tags import FAILURE_TAG, months_of_run, tags_of_month
 from fitness_assets.settings import Settings
+
+# Characters of a reason in a list of runs.
+_LONGEST_REASON = 200
 
 
 class _Executor(InProcessExecutor):
@@ -44,8 +49,21 @@ class _Executor(InProcessExecutor):
                 f"`fitness serve` look for it. Set DAGSTER_HOME={home}"
             )
         with kept_connections(plan_context.instance):
+            reason = None
+            if FAILURE_TAG in plan_context.dagster_run.tags:
+                # Of the run that this one retries, whose tags it has.
+                _set_reason(plan_context, "")
             for context in _by_month(plan_context):
-                yield from super().execute(context, execution_plan)
+                for event in super().execute(context, execution_plan):
+                    if event.is_step_failure and reason is None:
+                        reason = first_failure([event], plan_context.run_id)
+                        _set_reason(plan_context, reason)
+                    yield event
+
+
+def _set_reason(context: PlanOrchestrationContext, reason: str) -> None:
+    tags = {FAILURE_TAG: textwrap.shorten(reason, _LONGEST_REASON, placeholder="…")}
+    context.instance.add_run_tags(context.run_id, tags)
 
 
 def _by_month(context: PlanOrchestrationContext) -> Iterator[PlanOrchestrationContext]:

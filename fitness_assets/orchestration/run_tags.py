@@ -1,4 +1,4 @@
-"""Tags of a run: its months, and whether its process ended."""
+"""Tags of a run: its months, why it failed, and whether its process ended."""
 
 import dagster as dg
 
@@ -6,6 +6,8 @@ from fitness_assets import months
 
 #: Tag of a run that failed because its process ended.
 PROCESS_ENDED_TAG = "fitness/process_ended"
+#: Tag of a run with one line that says which step failed first, and why.
+FAILURE_TAG = "fitness/failure"
 
 _PARTITION, _RANGE_START, _RANGE_END = (
     "dagster/partition",

@@ -17,6 +17,7 @@ from fitness_assets.months import between
 from fitness_assets.orchestration import checks
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.lineage import INPUTS, ON_DEMAND
+from fitness_assets.orchestration.run_tags import FAILURE_TAG
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.exports.options import ImportOptions
@@ -112,12 +113,14 @@ def test_months_of_one_run_are_those_of_one_run_each_and_one_that_fails_fails_al
         ended = run(one, instance, tags)
         assert ended.status == dg.DagsterRunStatus.FAILURE
         assert ended.tags["dagster/retry_strategy"] == "ALL_STEPS"
+        assert ended.tags[FAILURE_TAG].endswith(f": {FAILING} is not published")
         versions = materialized(instance, ended.run_id)
         by_month = evaluated(instance, ended.run_id)
     with open_instance(each) as instance:
         for month in MONTHS:
             alone = run(each, instance, {"dagster/partition": month})
             assert (alone.status == dg.DagsterRunStatus.SUCCESS) == (month != FAILING)
+            assert (FAILURE_TAG in alone.tags) == (month == FAILING)
             assert evaluated(instance, alone.run_id)[month] == by_month[month]
 
     assert {key: found.data_version for key, found in stored(one).items()} == {
