@@ -34,8 +34,9 @@ from fitness_assets.record.buckets import EVERYONE, Bucket, count_of
 from fitness_assets.record.daily import inputs_of, schema_of
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.check_results import Judged
-from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, describe, read_part, read_staged
+from fitness_assets.storage.lake import DailyInfo, Lake, RawInfo, describe, read_staged
 from fitness_assets.storage.locations import ObjectPath, remove_folder
+from fitness_assets.storage.parts import read_part
 from fitness_assets.storage.publication import STAGING, Manifest
 from fitness_assets.storage.rows import ROWS_PER_BUCKET, part, upload_rows, write_rows
 from fitness_assets.workspace import Workspace

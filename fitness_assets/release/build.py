@@ -34,6 +34,7 @@ from fitness_assets.release.bundle import (
 from fitness_assets.release.parts import part_file
 from fitness_assets.release.people import TABLES_IN_PARTS, Privacy
 from fitness_assets.release.personal import PERSONAL, PersonalReport
+from fitness_assets.release.totals import Totals
 from fitness_assets.storage import documents
 
 if TYPE_CHECKING:
@@ -308,20 +309,20 @@ def _public_entry(entry: ReleasedModel) -> ReleasedModel:
     return ReleasedModel(report=personal.withheld(entry.report), fallback=entry.fallback)
 
 
-def _of_everyone(inputs: Inputs) -> tuple[tables.Totals, dict[str, bytes]]:
+def _of_everyone(inputs: Inputs) -> tuple[Totals, dict[str, bytes]]:
     """The totals of all users, and the files of `user_days`."""
-    totals: list[tables.Totals] = []
+    totals: list[Totals] = []
 
     def user_days() -> Iterator[pa.Table]:
         for days in inputs.everyone() if inputs.everyone else [inputs.days]:
-            totals.append(tables.Totals.of(days))
+            totals.append(Totals.of(days))
             yield pa.Table.from_pandas(tables.user_days(days), preserve_index=False)
 
     files = _files_by_user("user_days", user_days(), inputs)
     return reduce(add, totals), files
 
 
-def _data_tables(days: pd.DataFrame, totals: tables.Totals) -> dict[str, bytes]:
+def _data_tables(days: pd.DataFrame, totals: Totals) -> dict[str, bytes]:
     """The tables of the month's days."""
     of_everyone = {
         "days": tables.by_day(totals),

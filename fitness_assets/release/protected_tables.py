@@ -18,6 +18,7 @@ from fitness_assets.models import disclosure
 from fitness_assets.record.raw import MEASUREMENTS
 from fitness_assets.release import tables
 from fitness_assets.release.bundle import MonthSummary
+from fitness_assets.release.totals import Totals, means
 
 # Bins of `pairs` on each axis, and of a histogram.
 _PAIR_BINS, _BINS = 12, 30
@@ -28,7 +29,7 @@ _TREND_BINS = 20
 
 def data_tables(
     days: pd.DataFrame,
-    totals: tables.Totals,
+    totals: Totals,
     ranges: Mapping[str, tuple[float, float]],
     people: int,
 ) -> dict[str, pd.DataFrame]:
@@ -58,7 +59,7 @@ def data_tables(
     }
 
 
-def _by_cell(known: pd.DataFrame, totals: tables.Totals, people: int) -> dict[str, pd.DataFrame]:
+def _by_cell(known: pd.DataFrame, totals: Totals, people: int) -> dict[str, pd.DataFrame]:
     """The tables that show cells of enough people, and nothing of other days."""
     return {
         "activities": by_activity(known, totals, people),
@@ -76,16 +77,16 @@ def _of_no_days() -> dict[str, pd.DataFrame]:
     types = {"user_id": int, "activity_type": object, "worn": bool}
     columns = types | dict.fromkeys(MEASUREMENTS, float)
     days = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
-    return _by_cell(days, tables.Totals.of(days.assign(date=days["user_id"])), 1)
+    return _by_cell(days, Totals.of(days.assign(date=days["user_id"])), 1)
 
 
-def by_day(totals: tables.Totals, people: int) -> pd.DataFrame:
+def by_day(totals: Totals, people: int) -> pd.DataFrame:
     """One row a date with enough people: see `tables.by_day`.
 
     `worn` is missing where few people wore the device or few did not, and a mean is missing where
     few have the number.
     """
-    sums, means = totals.by_date, tables.means(totals.by_date)
+    sums, mean = totals.by_date, means(totals.by_date)
     # A user has one record a day.
     users, worn = sums["users"], sums["worn"]
     table = pd.DataFrame({"records": _rounded(users, people)})
@@ -93,7 +94,7 @@ def by_day(totals: tables.Totals, people: int) -> pd.DataFrame:
     table["worn"] = _rounded(worn, people).where(split)
     for name in MEASUREMENTS:
         enough = sums[f"{name}_known"] >= people
-        table[name] = disclosure.significant(means[name].where(enough))
+        table[name] = disclosure.significant(mean[name].where(enough))
     return table[users >= people].reset_index()
 
 
@@ -109,7 +110,7 @@ def by_weekday(by_date: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def by_activity(days: pd.DataFrame, totals: tables.Totals, people: int) -> pd.DataFrame:
+def by_activity(days: pd.DataFrame, totals: Totals, people: int) -> pd.DataFrame:
     """One row an ``activity_type`` of enough people: days, users, and medians of the numbers."""
     users, records = totals.by_activity["users"], totals.by_activity["records"]
     groups = {name: days[days["activity_type"] == name] for name in users.index}

@@ -8,7 +8,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.spark import class_archive
 from fitness_assets.spark.session import spark_resource
-from fitness_assets.storage.lake import Part, read_part
+from fitness_assets.storage.parts import Part, read_part
 from fitness_assets.storage.rows import part, write_delivered, write_rows
 
 _TIMEOUT_SECONDS = 600

@@ -3,11 +3,8 @@
 A large month is written in buckets of users, a file each (`record.buckets`).
 """
 
-import io
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -24,7 +21,8 @@ from fitness_assets.record.buckets import EVERYONE, Bucket, count_of
 from fitness_assets.record.distribution import Distribution
 from fitness_assets.storage import documents
 from fitness_assets.storage.links import link_or_copy
-from fitness_assets.storage.locations import Location, ObjectPath, folder_names, open_ranges
+from fitness_assets.storage.locations import Location, ObjectPath, folder_names
+from fitness_assets.storage.parts import Counter, Part, files_of_bucket, read_file
 from fitness_assets.storage.publication import Manifest, read_manifest, verify
 from fitness_assets.storage.writer import Writer
 
@@ -115,21 +113,6 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Part:
-    """Files that have the rows of a bucket.
-
-    Attributes
-    ----------
-    paths : tuple of Path or ObjectPath
-    bucket : Bucket or None
-        The bucket whose rows to keep; None if the files have no others.
-    """
-
-    paths: tuple[Location, ...]
-    bucket: Bucket | None
-
-
-@dataclass(frozen=True)
 class Pinned:
     """Files of a month that keep their content. See `Lake.pin`.
 
@@ -144,7 +127,7 @@ class Pinned:
 
     def part(self, bucket: Bucket) -> Part:
         """The files with the rows of `bucket`."""
-        return Part(*_of_bucket(self.paths, self.info.bucket_count, bucket))
+        return Part(*files_of_bucket(self.paths, self.info.bucket_count, bucket))
 
 
 class Lake(Generic[Info_co]):
@@ -270,17 +253,17 @@ class Lake(Generic[Info_co]):
     def _read(self, month: str, columns: Sequence[str] | None, bucket: Bucket) -> Scan:
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
-            counter = _Counter()
+            counter = Counter()
             info = self._info(month, manifest)
             missing = raw.optional_in(set(columns or ()) - info.columns.keys())
             requested = None if columns is None else [n for n in columns if n not in missing]
             if requested == []:
                 # Without any column, Arrow does not count the rows.
                 requested = list(info.columns)[:1]
-            files, kept = _of_bucket(manifest.files, info.bucket_count, bucket)
+            files, kept = files_of_bucket(manifest.files, info.bucket_count, bucket)
             try:
                 tables = [
-                    _read_file(self.folder(month) / file.path, file.bytes, requested, counter, kept)
+                    read_file(self.folder(month) / file.path, file.bytes, requested, counter, kept)
                     for file in files
                 ]
             except FileNotFoundError:
@@ -301,67 +284,6 @@ class Lake(Generic[Info_co]):
         raise StorageError(f"{self.folder(month)} lacks a file of its manifest")
 
 
-_File = TypeVar("_File")
-
-
-def _of_bucket(
-    files: tuple[_File, ...], count: int, bucket: Bucket
-) -> tuple[tuple[_File, ...], Bucket | None]:
-    """Those of the files of `count` buckets with rows of `bucket`; and it, if they have others."""
-    if count == 1:
-        # One file, or those of a month that an older version wrote in any order.
-        return files, None if bucket == EVERYONE else bucket
-    found = tuple(files[index] for index in bucket.overlapping(count))
-    return found, bucket if count < bucket.count else None
-
-
-def read_part(part: Part, schema: pa.Schema) -> pa.Table:
-    """The rows of `part` with the columns of `schema`; those that a file lacks are null."""
-    tables = []
-    for path in part.paths:
-        with _opened(path) as file:
-            tables.append(_filtered(file, None, part.bucket))
-    return pa.concat_tables(
-        [schema.empty_table(), *(_with_schema(table, schema) for table in tables)]
-    )
-
-
-@contextmanager
-def _opened(path: Location) -> Iterator[pq.ParquetFile]:
-    """The Parquet file at `path`, which Arrow reads itself if it is a local one."""
-    if isinstance(path, ObjectPath):
-        with (
-            path.open_ranges() as content,
-            pq.ParquetFile(content, page_checksum_verification=True) as file,
-        ):
-            yield file
-    else:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            yield file
-
-
-def _with_schema(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    columns = [
-        table[field.name] if field.name in table.column_names else pa.nulls(len(table), field.type)
-        for field in schema
-    ]
-    return pa.table(columns, names=schema.names).cast(schema)
-
-
-def _filtered(file: pq.ParquetFile, columns: list[str] | None, bucket: Bucket | None) -> pa.Table:
-    """Columns of `file`, of the users of `bucket` or of all."""
-    if bucket is None:
-        return file.read(columns=columns)
-    tables = [file.schema_arrow.empty_table()]
-    # One group after the other: together they may not fit into memory.
-    for number in range(file.num_row_groups):
-        kept = bucket.contains(file.read_row_group(number, columns=["user_id"])["user_id"])
-        if kept.any():
-            tables.append(file.read_row_group(number, columns=columns).filter(pa.array(kept)))
-    names = file.schema_arrow.names if columns is None else columns
-    return pa.concat_tables([table.select(names) for table in tables])
-
-
 def describe(staging: Path) -> TableInfo:
     """The rows and columns of the staged Parquet files, of which each has one bucket."""
     paths = sorted(staging.glob("*.parquet"))
@@ -373,67 +295,11 @@ def describe(staging: Path) -> TableInfo:
     )
 
 
-class _Counter:
-    """Bytes that were read from files."""
-
-    bytes = 0
-
-
-class _CountedFile(io.RawIOBase):
-    """A file that adds the bytes read from it to a counter."""
-
-    def __init__(self, path: Location, counter: _Counter) -> None:
-        super().__init__()
-        self._file = open_ranges(path)
-        self._counter = counter
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        content = self._file.read(-1 if size is None else size) or b""
-        self._counter.bytes += len(content)
-        return content
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 def read_staged(staging: Path, columns: Sequence[str]) -> pa.Table:
     """Columns of the staged files."""
     return pa.concat_tables(
         [
-            _read_file(path, path.stat().st_size, list(columns), _Counter(), None)
+            read_file(path, path.stat().st_size, list(columns), Counter(), None)
             for path in sorted(staging.glob("*.parquet"))
         ]
     )
-
-
-def _read_file(
-    path: Location,
-    size: int,
-    columns: list[str] | None,
-    counter: _Counter,
-    bucket: Bucket | None,
-) -> pa.Table:
-    try:
-        with _CountedFile(path, counter) as content:
-            found = content.seek(0, os.SEEK_END)
-            if found != size:
-                raise StorageError(f"{path} has {found:,} bytes where {size:,} were published")
-            with pq.ParquetFile(content, page_checksum_verification=True) as file:
-                return _filtered(file, columns, bucket)
-    except FileNotFoundError:
-        raise
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise StorageError(f"{path} cannot be read: {error}") from error

@@ -18,7 +18,8 @@ from fitness_assets.record import daily
 from fitness_assets.record.buckets import EVERYONE, Bucket
 from fitness_assets.record.raw import SCHEMA, schema_of
 from fitness_assets.sources.cohort.source import Cohort
-from fitness_assets.storage.lake import Pinned, TableInfo, read_part
+from fitness_assets.storage.lake import Pinned, TableInfo
+from fitness_assets.storage.parts import read_part
 from fitness_assets.storage.rows import write_rows
 
 pytestmark = pytest.mark.spark

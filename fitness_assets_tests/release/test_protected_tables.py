@@ -10,7 +10,7 @@ from fitness_assets.models.forest_metrics import ReliabilityBin
 from fitness_assets.models.reports import CompressionReport
 from fitness_assets.record.raw import MEASUREMENTS, RANGES
 from fitness_assets.release import build, protected_reports, protected_tables, tables
-from fitness_assets.release.tables import Totals
+from fitness_assets.release.totals import Totals
 from fitness_assets_tests.support.days import random_days
 from fitness_assets_tests.support.published import find_people
 

@@ -15,7 +15,8 @@ from fitness_assets.record import raw
 from fitness_assets.record.buckets import EVERYONE, Bucket, count_of, indices
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.storage import rows as rows_module
-from fitness_assets.storage.lake import Lake, TableInfo, describe, read_part
+from fitness_assets.storage.lake import Lake, TableInfo, describe
+from fitness_assets.storage.parts import read_part
 from fitness_assets.storage.rows import part, write_delivered
 from fitness_assets_tests.support.local_paths import local
 

@@ -12,9 +12,10 @@ from fitness_assets.record import raw
 from fitness_assets.record.buckets import EVERYONE, Bucket
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.storage import object_folder, rows
-from fitness_assets.storage.lake import Lake, TableInfo, describe, read_part
+from fitness_assets.storage.lake import Lake, TableInfo, describe
 from fitness_assets.storage.locations import Location, ObjectPath, location
 from fitness_assets.storage.object_store import ObjectStore
+from fitness_assets.storage.parts import read_part
 from fitness_assets.storage.rows import write_delivered
 from fitness_assets_tests.support.object_store import S3Server
 

@@ -10,7 +10,7 @@ import pytest
 from fitness_assets.assets import daily_activity, model_backtest
 from fitness_assets.months import shift
 from fitness_assets.release import build
-from fitness_assets.release.tables import Totals
+from fitness_assets.release.totals import Totals
 from fitness_assets.spark.session import SparkResource
 from fitness_assets.storage.lake import Lake, RawInfo
 
