@@ -33,37 +33,38 @@ hypothesis_settings.load_profile("deterministic")
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
-#: In the process that distributes the tests: where the test processes name the Spark modules.
-_SPARK_MODULES = Path(tempfile.gettempdir()) / f"fitness-spark-modules-{os.getpid()}"
+#: In the process that distributes the tests: where the test processes name the modules that run
+#: whole in one process.
+_WHOLE_MODULES = Path(tempfile.gettempdir()) / f"fitness-whole-modules-{os.getpid()}"
 
 
-class _FewSessions(LoadScopeScheduling):  # type: ignore[misc]
-    """Run the modules with Spark tests whole in one process, so that few start a session.
+class _FewFixtures(LoadScopeScheduling):  # type: ignore[misc]
+    """Run some modules whole in one process, so that few start a session or make their fixtures.
 
     The scheduler sees ids of tests and no markers: test processes name the modules in a file.
     Groups of xdist 3.8 (`--dist loadgroup`) do not work with pytest 9.2.
     """
 
     @cached_property
-    def _spark_modules(self) -> list[str]:
-        return _SPARK_MODULES.read_text().splitlines()
+    def _whole_modules(self) -> list[str]:
+        return _WHOLE_MODULES.read_text().splitlines()
 
     def _split_scope(self, nodeid: str) -> str:
         module = nodeid.partition("::")[0]
-        return module if module in self._spark_modules else nodeid
+        return module if module in self._whole_modules else nodeid
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    return _FewSessions(config, log)
+    return _FewFixtures(config, log)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    node.workerinput["spark_modules"] = str(_SPARK_MODULES)
+    node.workerinput["whole_modules"] = str(_WHOLE_MODULES)
 
 
 def pytest_unconfigure() -> None:
-    _SPARK_MODULES.unlink(missing_ok=True)
+    _WHOLE_MODULES.unlink(missing_ok=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -76,12 +77,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=order)
     modules = set()
     for item in items:
-        if item.get_closest_marker("spark"):
+        if item.get_closest_marker("spark") or item.get_closest_marker("one_process"):
             modules.add(item.nodeid.partition("::")[0])
-        elif "spark" in getattr(item, "fixturenames", ()):
+        if not item.get_closest_marker("spark") and "spark" in getattr(item, "fixturenames", ()):
             raise pytest.UsageError(f"{item.nodeid} uses the fixture spark without its marker")
     if hasattr(config, "workerinput"):
-        path = Path(config.workerinput["spark_modules"])
+        path = Path(config.workerinput["whole_modules"])
         write_atomically(path, "\n".join(sorted(modules)).encode())
 
 

@@ -34,6 +34,9 @@ from fitness_assets_tests.support.platform import MakeSettings
 _FIRST_SEED, _, _END = os.environ.get("FITNESS_INTERLEAVINGS", "2").rpartition(":")
 SEEDS = range(int(_FIRST_SEED or 0), int(_END))
 
+# What one test makes of a month is copied for the others.
+pytestmark = pytest.mark.one_process
+
 
 @pytest.fixture(scope="module", autouse=True)
 def memoized(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
