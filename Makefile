@@ -25,7 +25,8 @@ setup: .venv/.complete ## Create the environment in .venv, with Java
 
 .venv/.complete: uv.lock pyproject.toml | $(UV)
 	$(UV) sync --locked --all-extras --compile-bytecode --python $(PYTHON)
-	$(BIN)/python -m fitness_assets.spark.build_archive
+	@# The JVM prints its whole class path.
+	@$(BIN)/python -m fitness_assets.spark.build_archive >.venv/archive.log 2>&1 || { cat .venv/archive.log; exit 1; }
 	@touch $@
 
 .uv/bin/uv:

@@ -7,7 +7,7 @@ import click
 from fitness_assets.cli.backfill import backfill
 from fitness_assets.cli.serve import serve
 from fitness_assets.cli.terminal import say
-from fitness_assets.settings import use_environment
+from fitness_assets.settings import Settings, use_environment
 
 _FIRST, _LAST = "2023-04", "2023-05"
 # A month of so many has more records than are cleaned without Spark.
@@ -36,6 +36,10 @@ def demo(context: click.Context, home: Path) -> None:
             "FITNESS_COHORT_USERS": str(_USERS),
         }
     )
+    from fitness_assets.cli.services import require_free_ports
+
+    # Months take minutes: a port that is in use is reported before them.
+    require_free_ports(Settings.from_env())
     say(f"{_FIRST} and {_LAST} of a synthetic cohort of {_USERS} users, in {home.absolute()}")
     context.invoke(backfill)
     context.invoke(serve)

@@ -174,7 +174,10 @@ def _rebuild(settings: Settings, changed: set[str]) -> None:
     if not changed:
         return
     if settings.source != "exports":
-        say("Kept. Set FITNESS_SOURCE=exports to materialize the months of it.")
+        say(
+            "Kept, and not materialized: set FITNESS_SOURCE=exports and the range of months "
+            "(FITNESS_FIRST_MONTH, FITNESS_LAST_MONTH), then run `fitness backfill --stale`"
+        )
         return
     from fitness_assets.orchestration.outside import outside_note
 

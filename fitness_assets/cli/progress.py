@@ -29,9 +29,18 @@ def bytes_bar(name: str) -> Iterator[Callable[[int, int], None]]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
-    with bar:
-        task = bar.add_task(printable(name), total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    task = bar.add_task(printable(name), total=None)
+
+    def show(done: int, total: int) -> None:
+        # A file that is not found or not recognized has no bar.
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if bar.live.is_started:
+            bar.stop()
 
 
 def steps_bar() -> Progress:

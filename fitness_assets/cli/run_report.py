@@ -21,7 +21,7 @@ from fitness_assets.cli.ownership import is_served
 from fitness_assets.cli.progress import steps_bar
 from fitness_assets.cli.runs import Plan, Ran, run_months, run_stale
 from fitness_assets.cli.terminal import cell, say
-from fitness_assets.formatting import joined, number, seconds, size
+from fitness_assets.formatting import joined, number, plural, seconds, size
 from fitness_assets.months import spans, text_until
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.orchestration.lineage import ON_DEMAND
@@ -37,6 +37,7 @@ _NAMES_WIDTH, _MONTH_WIDTH = 50, 13
 _OUTCOMES = 12
 #: The state of a month in which nothing is missing or stale.
 _COMPLETE = "complete"
+_NOTHING = "not materialized"
 
 
 def run_and_report(settings: Settings, plan: Plan) -> None:
@@ -195,16 +196,29 @@ def print_partial(settings: Settings, months: Sequence[str]) -> None:
 def print_inventory(inventory: Inventory) -> list[str]:
     """Print the headline metric of each asset for the newest months, and a summary of the others.
 
+    If nothing of the newest months is materialized, the table ends with the last month that is: a
+    range up to now may be of an export that ended years ago.
+
     Returns
     -------
     list of str
         The months of the table.
     """
     months = list(next(iter(inventory.values())))
-    shown = months[-_columns() :]
+    columns = _columns()
+    made = [
+        index
+        for index, month in enumerate(months, start=1)
+        if _state({name: each[month] for name, each in inventory.items()}) != _NOTHING
+    ]
+    newest = len(months) - columns
+    end = len(months) if not made or made[-1] > newest else max(made[-1], columns)
+    shown = months[:end][-columns:]
     _print_table(inventory, shown)
-    if earlier := months[: len(months) - len(shown)]:
-        say(_summary(inventory, earlier))
+    if earlier := months[: months.index(shown[0])]:
+        say(_summary(inventory, earlier, "earlier"))
+    if later := months[end:]:
+        say(_summary(inventory, later, "later"))
     return shown
 
 
@@ -263,8 +277,8 @@ def _without_model(status: MonthStatus) -> str:
     return "not released" if status.metrics.get("learned", True) else "not learned"
 
 
-def _summary(inventory: Inventory, months: Sequence[str]) -> str:
-    """One line about `months`: how many there are, and which have problems."""
+def _summary(inventory: Inventory, months: Sequence[str], which: str) -> str:
+    """One line about the earlier or later `months`: how many there are, and which have problems."""
     groups: dict[str, list[str]] = {}
     for month in months:
         found = {name: by_month[month] for name, by_month in inventory.items()}
@@ -274,7 +288,7 @@ def _summary(inventory: Inventory, months: Sequence[str]) -> str:
         for state, each in groups.items()
     ]
     return (
-        f"{len(months)} earlier months, {spans(months)}: {', '.join(states)}; "
+        f"{plural(len(months), f'{which} month')}, {spans(months)}: {', '.join(states)}; "
         "`fitness status --all` lists them"
     )
 
@@ -288,7 +302,7 @@ def _state(assets: Mapping[str, MonthStatus]) -> str:
     materialized = [status.materialized for name, status in assets.items() if name not in ON_DEMAND]
     if all(materialized):
         return _COMPLETE
-    return "incomplete" if any(materialized) else "not materialized"
+    return "incomplete" if any(materialized) else _NOTHING
 
 
 def _headlines(months: Mapping[str, MonthStatus], metric: str) -> Iterator[str]:

@@ -37,6 +37,33 @@ _STOPPED = "fitness serve was stopped during this run"
 Address = tuple[str, int] | Path
 
 
+def require_free_ports(settings: Settings) -> None:
+    """Check that nothing listens on the ports of the services.
+
+    Raises
+    ------
+    FitnessError
+        If something does. Names the setting of the port.
+    """
+    for (name, (host, port)), variable in zip(
+        _addresses(settings).items(),
+        ("FITNESS_DAGSTER_PORT", "FITNESS_DASHBOARD_PORT"),
+        strict=True,
+    ):
+        if _is_listening((host, port)):
+            raise FitnessError(
+                f"{name}: port {port} on {host} is in use; set {variable}, or end what uses it"
+            )
+
+
+def _addresses(settings: Settings) -> dict[str, tuple[str, int]]:
+    """Host and port of each service with a page."""
+    return {
+        "Dagster": (settings.host, settings.dagster_port),
+        "dashboard": (settings.host, settings.dashboard_port),
+    }
+
+
 def run_services(settings: Settings, log: Callable[[str], None]) -> int:
     """Run the services until a signal arrives. One that ends is started again.
 
@@ -52,14 +79,9 @@ def run_services(settings: Settings, log: Callable[[str], None]) -> int:
     int
         Exit status: 0 after a signal, 1 if a service did not start, or ended too often.
     """
-    addresses = {
-        "Dagster": (settings.host, settings.dagster_port),
-        "dashboard": (settings.host, settings.dashboard_port),
-    }
+    addresses = _addresses(settings)
     with _signal_flag() as stopped, served_home(settings) as serve, ExitStack() as stack:
-        for name, address in addresses.items():
-            if _is_listening(address):
-                raise FitnessError(f"{name}: port {address[1]} on {address[0]} is in use")
+        require_free_ports(settings)
         if hint := launcher_hint(prepare_home(settings) / "dagster.yaml"):
             log(hint)
         # Creates the storage of a new home: if two services created it at once, one would fail.

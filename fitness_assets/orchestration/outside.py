@@ -9,7 +9,8 @@ from fitness_assets.settings import Settings
 def outside_note(settings: Settings, changed: Collection[str]) -> str | None:
     """One line that names those of the months `changed` that are not materialized; None if all are.
 
-    It says which settings include them. A month that has not begun cannot be included.
+    It says which settings include them, and the command to run then. A month that has not begun
+    cannot be included.
     """
     outside = sorted(set(changed) - set(settings.months()))
     if not outside:
@@ -19,7 +20,10 @@ def outside_note(settings: Settings, changed: Collection[str]) -> str | None:
         f"FITNESS_LAST_MONTH={settings.last_month}, not materialized: {months.spans(outside)}"
     )
     hints = range_hints(settings, outside)
-    return f"{note}; to include {'it' if len(outside) == 1 else 'them'}, {hints}" if hints else note
+    if not hints:
+        return note
+    it = "it" if len(outside) == 1 else "them"
+    return f"{note}; to include {it}, {hints}, then run `fitness backfill --stale`"
 
 
 def range_hints(settings: Settings, outside: Collection[str]) -> str:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from contextlib import suppress
@@ -21,7 +22,7 @@ from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake, RawInfo
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.platform import USERS, wait_for
+from fitness_assets_tests.support.platform import USERS, free_port, wait_for
 from fitness_assets_tests.support.releases import release_info
 
 FITNESS = Path(sys.executable).with_name("fitness")
@@ -85,6 +86,42 @@ def test_an_error_is_one_line_and_nothing_is_written(
     assert line.startswith("fitness: ")
     assert message in line
     assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("command", ["demo", "serve"])
+def test_a_port_in_use_is_reported_before_anything_is_made(tmp_path: Path, command: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        run = fitness(
+            tmp_path / "home",
+            *([command, "--home", str(tmp_path / "demo")] if command == "demo" else [command]),
+            FITNESS_DAGSTER_PORT=str(free_port()),
+            FITNESS_DASHBOARD_PORT=port,
+        )
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert run.stderr == (
+        f"fitness: dashboard: port {port} on 127.0.0.1 is in use; "
+        "set FITNESS_DASHBOARD_PORT, or end what uses it\n"
+    )
+    assert not (tmp_path / "demo").exists()
+    assert not (tmp_path / "home" / "lake").exists()
+
+
+def test_a_file_that_cannot_be_imported_is_one_line(tmp_path: Path) -> None:
+    unknown = tmp_path / "unknown.csv"
+    unknown.write_text("foo,bar\n1,2\n")
+    for path, reason in (
+        (tmp_path / "none.csv", f"{tmp_path / 'none.csv'} does not exist"),
+        (unknown, f"{unknown} is not in a known format"),
+    ):
+        run = fitness(tmp_path / "home", "import", str(path), FITNESS_SOURCE="exports")
+        assert run.returncode == 1
+        assert run.stdout == ""
+        (line,) = run.stderr.splitlines()
+        assert line.startswith(f"fitness: {reason}"), line
 
 
 def test_an_error_names_an_empty_folder(tmp_path: Path) -> None:
@@ -290,7 +327,7 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     assert row.startswith("days.csv")
     assert "date: 'soon' is not a date" in row
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
-    assert second.endswith("2019-01")
+    assert second.endswith("set FITNESS_FIRST_MONTH=2019-01, then run `fitness backfill --stale`")
     assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
     lines = fitness(home, "quarantine").stdout.splitlines()
     # The same table, then the entries.

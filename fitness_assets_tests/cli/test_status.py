@@ -232,3 +232,29 @@ def test_of_many_months_the_newest_are_shown_in_full_and_the_others_in_one_line(
     stale = [line.split()[0] for line in lines if "  stale  " in line]
     assert stale == ["2021-03", "2026-05"]
     assert len(json.loads(status("--json"))["assets"]["daily_activity"]) == 82
+
+
+def test_the_table_ends_with_the_last_materialized_month_if_the_newest_are_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path))
+    monkeypatch.setenv("FITNESS_FIRST_MONTH", "2020-01")
+    monkeypatch.setenv("FITNESS_LAST_MONTH", "2026-10")
+    for month, shown, earlier, later in (
+        ("2020-04", ("2020-01", "2020-11"), None, "71 later months, 2020-12 to 2026-10: "),
+        (
+            "2025-11",
+            ("2025-01", "2025-11"),
+            "60 earlier months, 2020-01 to 2024-12: ",
+            "11 later months, 2025-12 to 2026-10: 11 not materialized (2025-12 to 2026-10); ",
+        ),
+    ):
+        folder = tmp_path / "lake" / "raw_telemetry" / f"year={month[:4]}" / f"month={month[5:]}"
+        with Writer(folder) as writer:
+            writer.publish({"rows": 0, "columns": {}}, inputs={})
+        lines = status().splitlines()
+        assert lines[0].split()[2:] == between(*shown)
+        summaries = [line for line in lines if "--all" in line]
+        expected = [each for each in (earlier, later) if each]
+        assert len(summaries) == len(expected)
+        assert all(map(str.startswith, summaries, expected))

@@ -125,6 +125,7 @@ def test_an_import_says_which_setting_includes_its_months(
     )
     assert hint.partition(", set ")[2].startswith(settings)
     assert bool(hint) == bool(settings)
+    assert hint.endswith(", then run `fitness backfill --stale`") == bool(settings)
 
 
 RAW = ["raw_telemetry"]
