@@ -98,5 +98,9 @@ def test_a_release_has_the_days_of_everyone_in_parts(homes: tuple[Settings, Sett
     assert release.table("user_days", user=user)["steps"].tolist() == pytest.approx(
         own["steps"].to_pandas().tolist(), nan_ok=True
     )
+    for name in ("segments", "user_map"):
+        assert sum(file.name.startswith(f"{name}-") for file in release.manifest.files) == 4
+        assert len(release.table(name, user=user)) <= 1
+        assert len(release.table(name)) > 0.9 * USERS
     weeks = release.table("summaries", user=user)
     assert set(weeks["user_id"]) == {user}

@@ -17,6 +17,7 @@ from fitness_assets.answers.periods import Period, parse_period
 from fitness_assets.errors import QuestionError, StorageError
 from fitness_assets.formatting import number
 from fitness_assets.record import raw
+from fitness_assets.record.buckets import EVERYONE
 from fitness_assets.record.daily import SCHEMA
 from fitness_assets.storage.lake import DailyInfo, Lake, TableInfo
 from fitness_assets.text import printable, shorten
@@ -326,8 +327,10 @@ class Records:
         wanted = self.months_of(period)
         columns = [name for name in SCHEMA.names if name not in _UNREAD]
         parts, versions, last = [], {}, None
-        for month in self._bounded(wanted):
-            table, versions[month], partial = self._read(month, columns)
+        for month in bounded(self.daily, wanted, user):
+            table, versions[month], partial = read_month(
+                self.daily, month, columns, raw.OPTIONAL, user
+            )
             parts.append(table.filter(pc.equal(table["user_id"], user)))
             last = partial or last
         table = pa.concat_tables(parts, promote_options="default").sort_by("date")
@@ -360,9 +363,13 @@ class Records:
         return read_month(self.daily, month, columns, raw.OPTIONAL)
 
 
-def bounded(lake: Lake[TableInfo], months: list[str]) -> list[str]:
-    """`months`; QuestionError if they have more than `MAX_ROWS` rows of all users."""
-    rows = sum(lake.info(month).rows for month in months)
+def bounded(lake: Lake[TableInfo], months: list[str], user: str | None = None) -> list[str]:
+    """`months`; QuestionError if they have more than `MAX_ROWS` rows to read.
+
+    They are those of all users, or of the buckets of `user`.
+    """
+    infos = [lake.info(month) for month in months]
+    rows = sum(info.rows // (1 if user is None else info.bucket_count) for info in infos)
     if rows > MAX_ROWS:
         raise QuestionError(
             f"{months[0]} to {months[-1]} have {number(rows)} rows, more than "
@@ -372,17 +379,23 @@ def bounded(lake: Lake[TableInfo], months: list[str]) -> list[str]:
 
 
 def read_month(
-    lake: Lake[TableInfo], month: str, columns: Sequence[str], optional: Sequence[str] = ()
+    lake: Lake[TableInfo],
+    month: str,
+    columns: Sequence[str],
+    optional: Sequence[str] = (),
+    user: str | None = None,
 ) -> tuple[pa.Table, str, date | None]:
     """Columns of a month, its data version, and its last day so far if it is partial.
 
-    Those of the `optional` columns that the month has are read too.
+    Those of the `optional` columns that the month has are read too; of the users in the bucket of
+    `user`, or of all.
     """
     for _ in range(_ATTEMPTS):
         version = lake.published(month).data_version
         info = lake.info(month)
         known = [name for name in optional if name in info.columns]
-        table = lake.scan([month], [*columns, *known]).table
+        bucket = EVERYONE if user is None else lake.bucket_of(user, month)
+        table = lake.scan([month], [*columns, *known], bucket).table
         if lake.published(month).data_version == version:
             return table, version, info.last_day_so_far
     raise StorageError(f"{lake.root.name} of {month} is being published; ask again")

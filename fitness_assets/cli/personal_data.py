@@ -61,8 +61,9 @@ def _rows(lake: Lake[TableInfo], users: Collection[str]) -> pd.DataFrame:
     def selected() -> Iterator[pa.Table]:
         for month in lake.months():
             if lake.manifest(month) is not None:
-                table = lake.scan([month]).table
-                yield table.filter(pc.is_in(table["user_id"], pa.array(sorted(users))))
+                for bucket in sorted({lake.bucket_of(user, month) for user in users}):
+                    table = lake.scan([month], None, bucket).table
+                    yield table.filter(pc.is_in(table["user_id"], pa.array(sorted(users))))
 
     tables = list(selected())
     return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame()

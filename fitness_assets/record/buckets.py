@@ -36,6 +36,11 @@ class Bucket:
         if self.count < 1 or self.count & (self.count - 1) or not 0 <= self.index < self.count:
             raise ValueError(f"there is no bucket {self.index} of {self.count}")
 
+    @classmethod
+    def of(cls, user_id: str, count: int) -> "Bucket":
+        """The one of `count` buckets that has this user."""
+        return cls(_index(user_id, count), count)
+
     def overlapping(self, count: int) -> range:
         """The indices of those of `count` buckets that have users of this one."""
         if count <= self.count:
@@ -71,16 +76,14 @@ def indices(user_ids: pa.ChunkedArray, count: int) -> np.ndarray:
     if count == 1:
         return np.zeros(len(user_ids), np.int64)
     encoded = pc.dictionary_encode(user_ids.combine_chunks())
-    shift = _BITS - (count.bit_length() - 1)
-    places = [position(user) >> shift for user in encoded.dictionary.to_pylist()]
+    places = [_index(user, count) for user in encoded.dictionary.to_pylist()]
     found: np.ndarray = np.array(places, np.int64)[encoded.indices.to_numpy()]
     return found
 
 
-def position(user_id: str) -> int:
-    """The fraction of a user, in units of 2^-64."""
+def _index(user_id: str, count: int) -> int:
     digest = hashlib.sha256(user_id.strip(" ").encode()).digest()
-    return int.from_bytes(digest[_FIRST:_LAST])
+    return int.from_bytes(digest[_FIRST:_LAST]) * count >> _BITS
 
 
 def count_of(rows: int, rows_per_bucket: int) -> int:

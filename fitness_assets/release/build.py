@@ -250,7 +250,7 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
     projection: Projection | None = None
     renamed: dict[str, str] = {}
     if inputs.segments:
-        segment_files, projection, renamed = _segment_tables(inputs.segments, privacy)
+        segment_files, projection, renamed = _segment_tables(inputs.segments, inputs)
         files |= segment_files
     report = ReleaseReport(
         models=entries,
@@ -337,12 +337,17 @@ def _data_tables(days: pd.DataFrame, totals: Totals) -> dict[str, bytes]:
     return {f"{name}.parquet": _parquet(table) for name, table in of_everyone.items()}
 
 
+def _parts(name: str, inputs: Inputs) -> int:
+    """The number of files of the table `name`."""
+    return count_of(inputs.rows, _ROWS_PER_FILE) if name in TABLES_IN_PARTS else 1
+
+
 def _files_by_user(name: str, parts: Iterable[pa.Table], inputs: Inputs) -> dict[str, bytes]:
     """The files of a table with rows by user, which may be one for each bucket of users.
 
     If the users of `parts` are in the order of the buckets, only some of them are in memory.
     """
-    count = count_of(inputs.rows, _ROWS_PER_FILE) if name in TABLES_IN_PARTS else 1
+    count = _parts(name, inputs)
     files: dict[str, bytes] = {}
     pending: dict[int, list[pa.Table]] = {index: [] for index in range(count)}
     empty = None
@@ -369,7 +374,7 @@ def _files_by_user(name: str, parts: Iterable[pa.Table], inputs: Inputs) -> dict
 
 
 def _segment_tables(
-    segments: Segments, privacy: Privacy
+    segments: Segments, inputs: Inputs
 ) -> tuple[dict[str, bytes], Projection, dict[str, str]]:
     """The tables of the month's segments, the axes of the map, and the renamed segments."""
     named = segments.table.dropna(subset="segment_name")
@@ -384,9 +389,18 @@ def _segment_tables(
         segments.metrics.features,
         {user: current[name] for user, name in segments.previous_names.items()},
     )
+    # As it is stored, if it is in one part.
+    rows = (
+        {"segments.parquet": segments.content}
+        if _parts("segments", inputs) == 1
+        else _files_by_user(
+            "segments", [pa.Table.from_pandas(segments.table, preserve_index=False)], inputs
+        )
+    )
+    privacy = inputs.privacy
     files = {
-        "segments.parquet": segments.content,
-        "user_map.parquet": _parquet(users),
+        **rows,
+        **_files_by_user("user_map", [pa.Table.from_pandas(users, preserve_index=False)], inputs),
         "movement.parquet": _parquet(
             protected_tables.movement(users, privacy.smallest_cell)
             if privacy.protects

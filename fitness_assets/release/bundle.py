@@ -315,9 +315,8 @@ class Release:
             without them are not decoded.
         """
         import pandas as pd
-        import pyarrow as pa
 
-        from fitness_assets.record.buckets import indices
+        from fitness_assets.record.buckets import Bucket
         from fitness_assets.storage import parquet_file
 
         files, filters = self._parts(name), None
@@ -325,8 +324,7 @@ class Release:
             raise StorageError(f"the release of {self.month} has no table {name}")
         if user is not None:
             filters = [("user_id", "==", user)]
-            (index,) = indices(pa.chunked_array([[user]]), len(files))
-            files = files[index : index + 1]
+            files = [files[Bucket.of(user, len(files)).index]]
         parts = [
             parquet_file.read(self._read(file), f"{self.month} {file}", columns, filters)
             for file in files

@@ -19,7 +19,7 @@ PEOPLE_TABLES = (
 )
 
 #: Those with rows by user that have a file for each bucket of users.
-TABLES_IN_PARTS = ("user_days", "summaries", "workouts")
+TABLES_IN_PARTS = ("user_days", "segments", "user_map", "summaries", "workouts")
 
 
 @dataclass(frozen=True)

@@ -250,6 +250,10 @@ class Lake(Generic[Info_co]):
         """
         return Bucket(0, count_of(sum(self.info(month).rows for month in months), rows))
 
+    def bucket_of(self, user: str, month: str) -> Bucket:
+        """The bucket of `month` that has the days of `user`."""
+        return Bucket.of(user, self.info(month).bucket_count)
+
     def _read(self, month: str, columns: Sequence[str] | None, bucket: Bucket) -> Scan:
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
