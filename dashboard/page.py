@@ -182,7 +182,7 @@ def known_days(known: int, days: int) -> None:
 
 def caption_of_sample(release: Release) -> None:
     """Say so where the distributions of `release` are of a sample of the users."""
-    one_in = data.report(release).data.one_user_in
+    one_in = release.info.one_user_in
     if one_in > 1:
         st.caption(
             f"Distributions, and counts of values, are of one user in {number(one_in)}. Counts of "

@@ -90,7 +90,7 @@ def test_a_release_has_the_days_of_everyone_in_parts(homes: tuple[Settings, Sett
     release = workspace.releases.open(MONTHS[1])
     assert release.info.summary.users == USERS
     assert release.info.summary.records == workspace.daily.info(MONTHS[1]).rows
-    assert release.report().data.one_user_in == 2
+    assert release.info.one_user_in == 2
     days = workspace.daily.scan([MONTHS[1]]).table
     assert sum(file.name.startswith("user_days-") for file in release.manifest.files) == 4
     user = days["user_id"][0].as_py()

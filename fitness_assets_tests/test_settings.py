@@ -27,7 +27,11 @@ def test_default_folders_are_below_the_configured_home(tmp_path: Path) -> None:
     assert settings.release_cache == Path("HOME/x").absolute(), "HOME/ is not syntax for users"
 
 
-def test_a_home_in_an_object_store_has_a_local_folder_for_the_rest(tmp_path: Path) -> None:
+def test_a_home_in_an_object_store_has_a_local_folder_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Spark sets it for the process.
+    monkeypatch.delenv("JAVA_HOME", raising=False)
     settings = Settings.from_env({"FITNESS_HOME": "s3://bucket/some/prefix/"})
     assert str(settings.storage) == "s3://bucket/some/prefix"
     assert settings.home == Path(".fitness").absolute()

@@ -127,6 +127,7 @@ def _inputs(
             if users == EVERYONE
             else lambda: map(pa.Table.to_pandas, workspace.daily.scan_buckets([month], columns))
         ),
+        one_user_in=users.count,
         rows=daily.rows,
         data=DataReport(
             delivered=raw.rows,
@@ -137,7 +138,6 @@ def _inputs(
             bytes_read=scan.bytes_read,
             columns=len(daily.columns),
             columns_read=len(columns),
-            one_user_in=users.count,
         ),
         upstream={
             name: found.data_version

@@ -107,6 +107,8 @@ class Inputs:
         tables of distributions.
     everyone : callable or None
         If `days` are a sample, reads the same of all users, one bucket of users after the other.
+    one_user_in : int
+        `days` are of one in so many users.
     rows : int
         Of all users; they decide the number of parts of tables with rows by user.
     data : DataReport
@@ -138,6 +140,7 @@ class Inputs:
     compression: CompressionReport | None
     privacy: Privacy
     everyone: Callable[[], Iterable[pd.DataFrame]] | None = None
+    one_user_in: int = 1
     rows: int = 0
     tables_by_user: dict[str, Parts] = field(default_factory=dict)
     ordered: bool = True
@@ -281,6 +284,7 @@ def assemble(inputs: Inputs) -> tuple[dict[str, bytes], ReleaseInfo]:
             **{name: version(name) for name in _LIBRARIES},
         },
         partial_until=inputs.partial_until,
+        one_user_in=inputs.one_user_in,
     )
     return files, info
 

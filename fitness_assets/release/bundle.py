@@ -111,9 +111,6 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
         Size of the month in the lake.
     bytes_read, columns_read : int
         The part of it that was read for the tables of distributions.
-    one_user_in : int
-        These tables are of one in so many users. One: of all of them. Counts and means by date and
-        by activity are of all users.
     """
 
     delivered: int
@@ -124,7 +121,6 @@ class DataReport(msgspec.Struct, frozen=True, kw_only=True):
     bytes_read: int
     columns: int
     columns_read: int
-    one_user_in: int = 1
 
 
 class ReleaseReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -178,6 +174,9 @@ class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
     partial_until : date or None
         The last day so far if the month had not ended; its models were trained on the months
         before. None if the month is whole.
+    one_user_in : int
+        Tables of distributions are of one in so many users. One: of all of them. Counts and means
+        by date and by activity are of all users.
     """
 
     month: str
@@ -191,6 +190,7 @@ class ReleaseInfo(msgspec.Struct, frozen=True, kw_only=True):
     fallbacks: dict[str, str]
     libraries: dict[str, str]
     partial_until: date | None = None
+    one_user_in: int = 1
 
 
 def read_info(manifest: Manifest, month: str) -> ReleaseInfo:
