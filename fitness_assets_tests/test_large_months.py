@@ -5,7 +5,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from fitness_assets.answers import records
 from fitness_assets.assets import daily_activity, dashboard_release, model
+from fitness_assets.errors import QuestionError
 from fitness_assets.models.cards import card
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODELS
@@ -104,3 +106,20 @@ def test_a_release_has_the_days_of_everyone_in_parts(homes: tuple[Settings, Sett
         assert len(release.table(name)) > 0.9 * USERS
     weeks = release.table("summaries", user=user)
     assert set(weeks["user_id"]) == {user}
+
+
+def test_a_question_about_one_user_reads_their_bucket(
+    homes: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, month = Workspace.of(homes[1]).daily, MONTHS[1]
+    days = lake.scan([month], ["user_id", "date"]).table
+    user = days["user_id"][-1].as_py()
+    read, version, _ = records.read_month(lake, month, ["user_id", "date"], user=user)
+    assert version == lake.published(month).data_version
+    assert len(read) < len(days) / 2
+    for table in (read, days):
+        assert len(table.filter(pc.equal(table["user_id"], user))) == 31
+    monkeypatch.setattr(records, "MAX_ROWS", len(days) // 2)
+    assert records.bounded(lake, [month], user) == [month]
+    with pytest.raises(QuestionError, match="ask for fewer months"):
+        records.bounded(lake, [month])
