@@ -72,7 +72,8 @@ class KubernetesApi:
         return pod
 
     def _start(self, pod: Resource, container: Resource) -> None:
-        environment = dict(os.environ)
+        # The name of a pod resolves in a cluster. That of this machine may not.
+        environment = {**os.environ, "SPARK_LOCAL_HOSTNAME": "localhost"}
         for each in container.get("envFrom", []):
             if "configMapRef" in each:
                 environment |= self.config_maps[each["configMapRef"]["name"]]
