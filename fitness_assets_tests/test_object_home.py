@@ -137,6 +137,6 @@ def test_the_doctor_names_what_is_damaged_in_the_object_store(
         monkeypatch.setattr(ObjectStore, name, unavailable)
     (found,) = check_object_store(imported)
     assert (found.level, found.text) == ("fault", "the server cannot be reached")
-    # Nothing is known of what is stored then, and nothing is made again.
+    # Nothing is known of what is stored then, and nothing is rematerialized.
     with pytest.raises(UnavailableError):
         read_state(Workspace.of(imported), MONTHS)

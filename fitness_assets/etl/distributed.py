@@ -149,7 +149,7 @@ class _CleanBuckets(Generic[PartT, FolderT]):
                 yield pa.RecordBatch.from_pydict({"number": [number], "name": [name]})
 
     def _clean(self, inputs: BucketInputs[PartT], path: FolderT) -> None:
-        schema = plain_schema(self.optional.read)
+        schema = _plain_schema(self.optional.read)
         read = self.access.read
         month = read(inputs.month, schema)
         earlier = None if inputs.earlier is None else read(inputs.earlier, schema)
@@ -157,7 +157,7 @@ class _CleanBuckets(Generic[PartT, FolderT]):
         self.access.write(path, days.to_batches(), schema_of(self.optional.month))
 
 
-def plain_schema(optional: Iterable[str]) -> pa.Schema:
+def _plain_schema(optional: Iterable[str]) -> pa.Schema:
     """The schema of raw records with `optional` columns, all nullable and without metadata."""
     fields = record.schema_of(list(optional))
     return pa.schema([pa.field(each.name, each.type) for each in fields])

@@ -371,7 +371,8 @@ def _files_by_user(name: str, parts: Iterable[pa.Table], inputs: Inputs) -> dict
             for before in [each for each in pending if each < found[0]]:
                 write(before)
         for each in found:
-            pending[int(each)].append(table.filter(pa.array(index == each)))
+            own = table if len(found) == 1 else table.filter(pa.array(index == each))
+            pending[int(each)].append(own)
     for each in list(pending):
         write(each)
     return files

@@ -29,6 +29,7 @@ from fitness_assets.storage.publication import (
     STAGING,
     locked,
     reached,
+    sha256_of,
     write_atomically,
 )
 
@@ -253,7 +254,7 @@ class BackupStore:
     def _add(self, home: Path, path: Path, before: Mapping[str, int]) -> BackupFile:
         """Store the content of a file unless it is stored."""
         state = path.stat()
-        digest = _sha256(path)
+        digest = sha256_of(path)
         size = state.st_size
         name = self._content(digest)
         # How much longer an encrypted content is differs each time.
@@ -296,7 +297,7 @@ class BackupStore:
                 self._receive(file, copied)
                 copied.flush()
                 os.fsync(copied.fileno())
-            if _sha256(staged) != file.sha256:
+            if sha256_of(staged) != file.sha256:
                 raise StorageError(f"{target} differs from the backup after it was copied")
             staged.replace(target)
 
@@ -360,11 +361,6 @@ def _files(home: Path, parts: Sequence[str]) -> Iterator[Path]:
                     f"{error.lock_file} is held by another process; run the command again once it "
                     "has ended"
                 ) from None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _is_digest(text: str) -> bool:

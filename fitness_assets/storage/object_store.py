@@ -5,12 +5,13 @@ AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL, or from the role of the machine. They ar
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from fitness_assets.errors import (
@@ -23,6 +24,8 @@ from fitness_assets.errors import (
 if TYPE_CHECKING:
     from obstore import ObjectMeta
     from obstore.store import ClientConfig, RetryConfig
+
+T = TypeVar("T")
 
 #: Schemes of the URLs, with the variables of the credentials.
 _CREDENTIALS = {
@@ -147,10 +150,8 @@ class ObjectStore:
             If it has more than `max_bytes` bytes, or the store cannot be read.
         """
         with self._explaining(name):
-            try:
-                found = self._store.get(name)
-            except FileNotFoundError as error:
-                self._check_bucket(error)
+            found = self._if_found(lambda: self._store.get(name))
+            if found is None:
                 return None
             size = found.meta["size"]
             if max_bytes is not None and size > max_bytes:
@@ -166,11 +167,7 @@ class ObjectStore:
             If the store cannot be read.
         """
         with self._explaining(name):
-            try:
-                return self._store.head(name)["size"]
-            except FileNotFoundError as error:
-                self._check_bucket(error)
-                return None
+            return self._if_found(lambda: self._store.head(name)["size"])
 
     def read_range(self, name: str, start: int, length: int) -> bytes | None:
         """`length` bytes of an object from `start`, or None if there is no such object.
@@ -181,11 +178,9 @@ class ObjectStore:
             If the store cannot be read.
         """
         with self._explaining(name):
-            try:
-                return bytes(self._store.get_range(name, start=start, length=length))
-            except FileNotFoundError as error:
-                self._check_bucket(error)
-                return None
+            return self._if_found(
+                lambda: bytes(self._store.get_range(name, start=start, length=length))
+            )
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of an object in pieces, so that large ones are never whole in memory.
@@ -196,11 +191,9 @@ class ObjectStore:
             If there is no such object, or the store cannot be read.
         """
         with self._explaining(name):
-            try:
-                found = self._store.get(name)
-            except FileNotFoundError as error:
-                self._check_bucket(error)
-                raise StorageError(f"{self.url}/{name} is missing") from None
+            found = self._if_found(lambda: self._store.get(name))
+            if found is None:
+                raise StorageError(f"{self.url}/{name} is missing")
             for chunk in found.stream(min_chunk_size=_CHUNK):
                 yield bytes(chunk)
 
@@ -245,10 +238,7 @@ class ObjectStore:
         """Delete objects. Those that do not exist are no error."""
         for name in names:
             with self._explaining(name):
-                try:
-                    self._store.delete(name)
-                except FileNotFoundError as error:
-                    self._check_bucket(error)
+                self._if_found(partial(self._store.delete, name))
 
     def list(self, folder: str = "") -> Iterator[ObjectInfo]:
         """The objects whose names begin with ``folder/``; all without `folder`."""
@@ -266,19 +256,25 @@ class ObjectStore:
             If the store cannot be read.
         """
         with self._explaining(folder):
-            try:
-                found = self._store.list_with_delimiter(folder or None)
-            except FileNotFoundError as error:
-                self._check_bucket(error)
+            found = self._if_found(lambda: self._store.list_with_delimiter(folder or None))
+            if found is None:
                 return [], []
         folders = [each.rstrip("/").rpartition("/")[2] for each in found["common_prefixes"]]
         return [_info(each) for each in found["objects"]], folders
 
-    def _check_bucket(self, error: Exception) -> None:
-        """Raise `error` again if it is not the object that is missing, but all of the store."""
-        code = _CODE.search(str(error))
-        if code and code[1] in _NO_BUCKET:
-            raise error
+    @staticmethod
+    def _if_found(request: Callable[[], T]) -> T | None:
+        """The answer to `request`, or None if there is no such object.
+
+        That all of the store is missing is an error.
+        """
+        try:
+            return request()
+        except FileNotFoundError as error:
+            code = _CODE.search(str(error))
+            if code and code[1] in _NO_BUCKET:
+                raise
+            return None
 
     @contextmanager
     def _explaining(self, name: str = "") -> Iterator[None]:

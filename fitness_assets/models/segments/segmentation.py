@@ -126,7 +126,7 @@ def train_month(
     """Train and evaluate the model of a month. See `registry.Implementation`."""
     model, table, metrics = learn(days, month, people)
     if everyone is not None:
-        parts = [_assigned(model, metrics, profiles_in(batch, month)) for batch in everyone()]
+        parts = [_assigned(model, metrics, batch, month) for batch in everyone()]
         table = pd.concat(parts).sort_values("user_id", ignore_index=True)
         users = table["segment"].value_counts()
         described = [
@@ -179,7 +179,7 @@ def _learn(
     few = len(everyone) < FEW_USERS
     if few:
         everyone = _in_order_of_content(everyone)
-    in_month = everyone.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])
+    in_month = _has_worn(everyone, days, month)
     if in_month.sum() < _MIN_USERS:
         raise NotLearnedError(
             f"needs {_MIN_USERS} users with a week of worn days; there are {in_month.sum()}"
@@ -243,14 +243,18 @@ def _learn(
     return model, table, metrics
 
 
-def profiles_in(days: pd.DataFrame, month: pd.Timestamp) -> pd.DataFrame:
-    """The `profiles` of those users of `days` who have a worn day in `month`, the last of them."""
-    found = profiles(days)
-    return found[found.index.isin(days.loc[days["worn"] & (days["date"] >= month), "user_id"])]
+def _has_worn(everyone: pd.DataFrame, days: pd.DataFrame, month: pd.Timestamp) -> np.ndarray:
+    """Whether each user with a profile has a worn day in `month`, the last of `days`."""
+    worn = days.loc[days["worn"] & (days["date"] >= month), "user_id"]
+    return np.asarray(everyone.index.isin(worn))
 
 
-def _assigned(model: Pipeline, metrics: SegmentMetrics, members: pd.DataFrame) -> pd.DataFrame:
-    """The users with these profiles and their segments, as `learn` returns them."""
+def _assigned(
+    model: Pipeline, metrics: SegmentMetrics, days: pd.DataFrame, month: pd.Timestamp
+) -> pd.DataFrame:
+    """The users of `days` and their segments, as `learn` returns them."""
+    everyone = profiles(days)
+    members = everyone[_has_worn(everyone, days, month)]
     return _with_names(_with_segments(model, metrics.features, members), metrics.profiles)
 
 

@@ -40,7 +40,7 @@ _DELIVERY_HOUR, _DUPLICATE_DELAY_HOURS = 3, 6
 _PARTIAL_FROM, _PARTIAL_HOURS = 12.0, 10.0
 _AWAKE_FROM, _AWAKE_HOURS, _CHRONOTYPE_HOURS = 8.0, 15.0, 1.0
 _ROWS_PER_BATCH = 131_072
-# Users that are simulated at once, which takes 0.4 GB.
+# Users that are simulated at once.
 _USERS_PER_BLOCK = 20_000
 _HOUR = 3_600_000_000  # in microseconds
 
