@@ -1,8 +1,5 @@
 import os
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -11,51 +8,24 @@ import pytest
 
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.publication import CrashPoint
-from fitness_assets_tests.support import crash
+from fitness_assets_tests.support import crash, polling
 from fitness_assets_tests.support.crash import exit_status, start
 from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import wait_for
+from fitness_assets_tests.support.polling import MONTH, contents
 
-MONTH = "2023-04"
 SIGKILLED = -9
 #: Kills of a process that publishes a month again and again; FITNESS_TEST_KILLS sets more.
 KILLS = int(os.environ.get("FITNESS_TEST_KILLS", "20"))
 
 
-def content(lake: Lake[TableInfo]) -> set[int]:
-    table = lake.scan([MONTH]).table
-    assert table.num_rows == crash.FILES * crash.ROWS
-    return set(table["content"].to_pylist())
-
-
-@contextmanager
-def polled(lake: Lake[TableInfo]) -> Iterator[list[set[int]]]:
-    """The content that a reader sees in a loop while the body runs; its errors are raised."""
-    seen: list[set[int]] = []
-    errors: list[Exception] = []
-    done = threading.Event()
-
-    def poll() -> None:
-        try:
-            while not done.wait(0.005):
-                seen.append(content(lake))
-        except Exception as error:  # noqa: BLE001 - raised in the test's thread
-            errors.append(error)
-
-    reader = threading.Thread(target=poll)
-    reader.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        reader.join()
-    assert not errors, errors
-    assert len(seen) > 10
+#: A reader that sees a publication of any length: it reads often, and at least eleven times.
+polled = partial(polling.polled, pause=0.005, least=11)
 
 
 def changed(lake: Lake[TableInfo], before: set[int]) -> bool:
     """Whether another content than `before` is published."""
-    return content(lake) != before
+    return contents(lake) != before
 
 
 def at_rest(lake: Lake[TableInfo]) -> set[str]:
@@ -70,7 +40,7 @@ def test_readers_never_see_a_killed_writer_and_the_next_writer_repairs(
     crash.publish(lake, MONTH, 1)
     with polled(lake) as seen:
         assert exit_status(start(lake, MONTH, [2], point)) == SIGKILLED
-        crashed = content(lake)
+        crashed = contents(lake)
         time.sleep(0.1)
         assert exit_status(start(lake, MONTH, [2])) == 0
         time.sleep(0.1)
@@ -89,8 +59,8 @@ def test_two_concurrent_writers_publish_one_complete_month(tmp_path: Path) -> No
         writers = [start(lake, MONTH, [number]) for number in (2, 3)]
         assert [exit_status(writer) for writer in writers] == [0, 0]
     assert {frozenset(each) for each in seen} <= {frozenset({n}) for n in (1, 2, 3)}
-    assert len(content(lake)) == 1
-    assert content(lake) <= {2, 3}
+    assert len(contents(lake)) == 1
+    assert contents(lake) <= {2, 3}
     manifest = lake.published(MONTH)
     assert at_rest(lake) == {"_manifest.json", *(file.path for file in manifest.files)}
 
@@ -100,14 +70,14 @@ def test_a_month_whose_content_changes_survives_kills_at_any_time(tmp_path: Path
     crash.publish(lake, MONTH, 0)
     with polled(lake) as seen:
         for number in range(KILLS):
-            before = content(lake)
+            before = contents(lake)
             first = 1_000 * (number + 1)
             writer = start(lake, MONTH, list(range(first, first + 1_000)))
             wait_for("a publication", partial(changed, lake, before), pause=0.005)
             time.sleep(0.03 * number / KILLS)
             writer.kill()
             assert exit_status(writer) == SIGKILLED
-            (found,) = content(lake)
+            (found,) = contents(lake)
             assert first <= found < first + 1_000
     assert all(len(each) == 1 for each in seen)
     last = 1_000 * (KILLS + 1)

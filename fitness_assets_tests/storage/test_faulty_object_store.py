@@ -14,8 +14,8 @@ from fitness_assets.storage.publication import MANIFEST
 from fitness_assets_tests.support import crash
 from fitness_assets_tests.support.faulty_server import Choose, Fault, FaultyServer, faulty
 from fitness_assets_tests.support.object_store import S3Server
+from fitness_assets_tests.support.polling import MONTH, contents
 
-MONTH = "2023-04"
 RETRIES = 2
 
 
@@ -33,12 +33,6 @@ def lake(server: FaultyServer, monkeypatch: pytest.MonkeyPatch) -> Lake[TableInf
     lake = Lake(location(server.use(monkeypatch)), TableInfo)
     crash.publish(lake, MONTH, 1)
     return lake
-
-
-def content(lake: Lake[TableInfo]) -> set[int]:
-    table = lake.scan([MONTH]).table
-    assert table.num_rows == crash.FILES * crash.ROWS
-    return set(table["content"].to_pylist())
 
 
 def some(name: str, fault: Fault, times: int) -> Choose:
@@ -60,7 +54,7 @@ def test_an_error_that_passes_is_not_noticed(
     server.choose = some(name, fault, 1)
     crash.publish(lake, MONTH, 2)
     assert server.requests == 1
-    assert content(lake) == {2}
+    assert contents(lake) == {2}
 
 
 @pytest.mark.parametrize("name", ["part-00001", MANIFEST])
@@ -75,9 +69,9 @@ def test_an_error_that_stays_is_one_line_and_the_published_month_stands(
     assert name in str(error.value)
     assert server.requests <= 3 * (1 + RETRIES)
     server.choose = lambda *_: None
-    assert content(lake) == {1}
+    assert contents(lake) == {1}
     crash.publish(lake, MONTH, 2)
-    assert content(lake) == {2}
+    assert contents(lake) == {2}
 
 
 def test_a_month_is_published_although_nothing_can_be_removed_after_it(
@@ -90,7 +84,7 @@ def test_a_month_is_published_although_nothing_can_be_removed_after_it(
 
     server.choose = choose
     crash.publish(lake, MONTH, 2)
-    assert content(lake) == {2}
+    assert contents(lake) == {2}
     assert server.requests > 0
 
 

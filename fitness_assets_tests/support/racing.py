@@ -1,48 +1,15 @@
 """Writers of an object store that publish a month at the same time, while a reader reads it."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets_tests.support import crash
+from fitness_assets_tests.support.polling import MONTH, contents, polled
 
-MONTH = "2023-04"
 WRITERS = 8
-
-
-def whole(lake: Lake[TableInfo]) -> int:
-    """The content of every row of the month."""
-    table = lake.scan([MONTH]).table
-    assert table.num_rows == crash.FILES * crash.ROWS
-    (found,) = set(table["content"].to_pylist())
-    return int(found)
-
-
-@contextmanager
-def polled(lake: Lake[TableInfo]) -> Iterator[set[int]]:
-    """What a reader sees in a loop while the body runs; its errors are raised at the end."""
-    seen: set[int] = set()
-    errors: list[Exception] = []
-    done = threading.Event()
-
-    def poll() -> None:
-        try:
-            while not done.is_set():
-                seen.add(whole(lake))
-        except Exception as error:  # noqa: BLE001 - raised in the other thread
-            errors.append(error)
-
-    reader = threading.Thread(target=poll)
-    reader.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        reader.join()
-    assert not errors, errors
 
 
 def race(pool: ThreadPoolExecutor, lake: Lake[TableInfo], first: int) -> list[int]:
@@ -78,5 +45,10 @@ def run_rounds(
     crash.publish(lake, MONTH, -1)
     with polled(lake) as seen, ThreadPoolExecutor(WRITERS) as pool:
         for number in range(rounds):
-            ended(race(pool, lake, number * WRITERS), whole(lake))
-    return seen
+            ended(race(pool, lake, number * WRITERS), _one(contents(lake)))
+    return {_one(each) for each in seen}
+
+
+def _one(found: set[int]) -> int:
+    (content,) = found
+    return content
