@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from fitness_assets.definitions import MONTHLY_JOB
+from fitness_assets.orchestration.liveness import holder_of
 from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets.settings import Settings
 from fitness_assets.workspace import Workspace
@@ -305,12 +306,27 @@ def another_site_reaches_nothing(browser: "Browser", served: Served) -> None:
             urllib.request.urlopen(request, timeout=120)
 
 
+def _status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str | None:
+    found = instance.get_run_by_id(run.run_id)
+    return None if found is None else found.status.value
+
+
 def stop_during_a_run(served: Served, home: Path) -> None:
     """An interrupt ends every process of the services, and cancels the run in progress."""
     launch(served)
     started = psutil.Process(served.process.pid).children(recursive=True)
     assert len(started) >= 3
-    served.process.send_signal(signal.SIGINT)
+    with dg.DagsterInstance.from_config(str(home / "dagster")) as instance:
+        (run,) = instance.get_runs(limit=1)
+        wait_for("the process of the run", lambda: holder_of(instance, run.run_id) is not None)
+        holder = holder_of(instance, run.run_id)
+        assert holder is not None
+        process = psutil.Process(holder.pid)
+        # On a fast machine the run would end before the services that are stopped first.
+        process.suspend()
+        served.process.send_signal(signal.SIGINT)
+        wait_for("the cancellation", lambda: _status(instance, run) == "CANCELING")
+        process.resume()
     assert served.process.wait(300) == 0
     _, alive = psutil.wait_procs(started, timeout=300)
     assert alive == []
