@@ -66,7 +66,9 @@ def _rows(lake: Lake[TableInfo], users: Collection[str]) -> pd.DataFrame:
                     yield table.filter(pc.is_in(table["user_id"], pa.array(sorted(users))))
 
     tables = list(selected())
-    return pa.concat_tables(tables).to_pandas() if tables else pd.DataFrame()
+    # Months have different optional columns.
+    found = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+    return found.to_pandas()
 
 
 def _notes(settings: Settings, users: Collection[str]) -> pd.DataFrame:
