@@ -35,6 +35,10 @@ _WRITER_OPTIONS: Mapping[str, Any] = {
 # Files into which the rows of a large month are distributed before their number is known.
 _SPILL_FILES = 64
 
+# Rows that are distributed at once. Each file gets a batch of them, and thousands of small batches
+# take longer to write and to read than their rows.
+_SPILL_ROWS = 65_536
+
 
 def part(number: int) -> str:
     """The name of a table's file with this number."""
@@ -46,15 +50,8 @@ def write_rows(path: Path, batches: Iterable[pa.RecordBatch], schema: pa.Schema)
     # Metadata of the schema belongs to the library that created the batches.
     schema = schema.remove_metadata()
     with pq.ParquetWriter(path, schema, **_WRITER_OPTIONS) as file:
-        pending: list[pa.RecordBatch] = []
-        for batch in batches:
-            pending.append(batch)
-            if sum(each.num_rows for each in pending) >= _ROW_GROUP:
-                rows = _combined(pending, schema)
-                complete = rows.num_rows // _ROW_GROUP * _ROW_GROUP
-                file.write_table(rows.slice(0, complete), row_group_size=_ROW_GROUP)
-                pending = rows.slice(complete).to_batches()
-        file.write_table(_combined(pending, schema), row_group_size=_ROW_GROUP)
+        for rows in _collected(batches, schema, _ROW_GROUP):
+            file.write_table(rows, row_group_size=_ROW_GROUP)
 
 
 def upload_rows(path: ObjectPath, batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> None:
@@ -94,7 +91,7 @@ def write_delivered(folder: Path, batches: Iterable[pa.RecordBatch]) -> None:
     shutil.rmtree(spill)
 
 
-def _delivered(schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> pa.Schema:
+def _delivered(schema: pa.Schema, batches: Iterable[pa.RecordBatch | pa.Table]) -> pa.Schema:
     """`raw.SCHEMA`, and those optional columns of `schema` that have a value in `batches`."""
     optional = raw.optional_in(schema.names)
     known: set[str] = set()
@@ -117,16 +114,16 @@ def _spill(
             )
             for index in range(_SPILL_FILES)
         ]
-        for batch in batches:
-            rows += batch.num_rows
-            known = raw.schema_of({*known.names, *_delivered(schema, [batch]).names})
-            plain = batch.select(schema.names).replace_schema_metadata(None)
-            index = buckets.indices(pa.chunked_array([plain["user_id"]]), _SPILL_FILES)
-            ordered = plain.take(pa.array(np.argsort(index, kind="stable")))
+        selected = (batch.select(schema.names) for batch in batches)
+        for table in _collected(selected, schema, _SPILL_ROWS):
+            rows += table.num_rows
+            known = raw.schema_of({*known.names, *_delivered(schema, [table]).names})
+            index = buckets.indices(table["user_id"], _SPILL_FILES)
+            ordered = table.take(pa.array(np.argsort(index, kind="stable")))
             ends = np.cumsum(np.bincount(index, minlength=_SPILL_FILES))
             for file, end, length in zip(files, ends, np.diff(ends, prepend=0), strict=True):
                 if length:
-                    file.write_batch(ordered.slice(end - length, length))
+                    file.write_table(ordered.slice(end - length, length))
     return rows, known
 
 
@@ -140,6 +137,24 @@ def _spilled(folder: Path, bucket: buckets.Bucket) -> Iterator[pa.RecordBatch]:
                     yield batch.filter(pa.array(bucket.contains(users)))
                 else:
                     yield batch
+
+
+def _collected(
+    batches: Iterable[pa.RecordBatch], schema: pa.Schema, size: int
+) -> Iterator[pa.Table]:
+    """`batches` as tables of multiples of `size` rows, and a last one of the remaining rows."""
+    pending: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        pending.append(batch)
+        count += batch.num_rows
+        if count >= size:
+            rows = _combined(pending, schema)
+            complete = count // size * size
+            yield rows.slice(0, complete)
+            pending = rows.slice(complete).to_batches()
+            count -= complete
+    yield _combined(pending, schema)
 
 
 def _combined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:

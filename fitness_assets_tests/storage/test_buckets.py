@@ -126,6 +126,21 @@ def test_more_buckets_than_spilled_files_and_any_batches_give_the_same_bytes(
     assert not list(local(found.folder(MONTHS[0])).glob("**/*.arrow"))
 
 
+def test_small_batches_are_distributed_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_module, "ROWS_PER_BUCKET", 300)
+    indices, sizes = rows_module.buckets.indices, []
+
+    def counted(user_ids: pa.ChunkedArray, count: int) -> np.ndarray:
+        sizes.append(len(user_ids))
+        return indices(user_ids, count)
+
+    monkeypatch.setattr(rows_module.buckets, "indices", counted)
+    delivered = land(Lake(tmp_path, TableInfo), MONTHS[0], batch=1)
+    assert sizes == [len(delivered)]
+
+
 @pytest.mark.parametrize("count", [1, 2, 4, 8, 16])
 def test_a_bucket_is_read_from_months_of_other_buckets(lake: Lake[TableInfo], count: int) -> None:
     whole = lake.scan(MONTHS, ["user_id", "date", "steps"]).table
