@@ -67,8 +67,9 @@ def _rows(lake: Lake[TableInfo], users: Collection[str]) -> pd.DataFrame:
 
     tables = list(selected())
     # Months have different optional columns.
-    found = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
-    return found.to_pandas()
+    rows = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
+    found: pd.DataFrame = rows.to_pandas()
+    return found
 
 
 def _notes(settings: Settings, users: Collection[str]) -> pd.DataFrame:

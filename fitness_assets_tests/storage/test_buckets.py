@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fitness_assets.models.datasets import held_out, sample_users
+from fitness_assets.record import buckets as buckets_module
 from fitness_assets.record import raw
 from fitness_assets.record.buckets import EVERYONE, Bucket, count_of, indices
 from fitness_assets.sources.cohort.source import Cohort
@@ -130,13 +131,13 @@ def test_small_batches_are_distributed_together(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rows_module, "ROWS_PER_BUCKET", 300)
-    indices, sizes = rows_module.buckets.indices, []
+    sizes = []
 
     def counted(user_ids: pa.ChunkedArray, count: int) -> np.ndarray:
         sizes.append(len(user_ids))
         return indices(user_ids, count)
 
-    monkeypatch.setattr(rows_module.buckets, "indices", counted)
+    monkeypatch.setattr(buckets_module, "indices", counted)
     delivered = land(Lake(tmp_path, TableInfo), MONTHS[0], batch=1)
     assert sizes == [len(delivered)]
 
