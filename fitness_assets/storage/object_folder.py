@@ -2,8 +2,8 @@
 
 A writer reads the manifest when it begins, uploads its files under names that contain their hash,
 and then writes the manifest on the condition that it is still the one that was read: of several
-writers at the same time one wins, and the others learn of it. Files that no manifest names are
-removed only after a while, so that readers of the manifest before can read on.
+writers at the same time one wins, and the others learn of it. A file stays for a while after the
+manifest that names it was replaced, so that its readers can read on.
 """
 
 import shutil
@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
 from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.storage.object_store import StoredObject
-from fitness_assets.storage.publication import LOCK, STAGING
+from fitness_assets.storage.publication import LOCK, STAGING, parse_manifest
 
-#: How long a file stays that no manifest names: longer than a reader takes for the files of one
-#: manifest, and than a writer from its first file to the manifest.
+#: How long a file stays that no manifest names any more, or yet: longer than a reader takes for the
+#: files of one manifest, and than a writer from its first file to the manifest.
 GRACE = timedelta(hours=1)
 # A writer that takes longer gives up. So no other writer has removed its files before.
 _LONGEST_UPLOAD = GRACE / 2
@@ -32,6 +32,11 @@ _LONGEST_UPLOAD = GRACE / 2
 _ATTEMPTS = 3
 # How the names of temporary folders of writers begin.
 _STAGED = "fitness-staged-"
+
+
+def _plain(tag: str | None) -> str | None:
+    """An e-tag as of any answer: in listings some services write it without quotation marks."""
+    return tag and tag.strip('"')
 
 
 def _remove_abandoned() -> None:
@@ -55,7 +60,7 @@ class ObjectFolder:
         self._folder = folder
         self._store = folder.store
         self._manifest = folder / manifest_name
-        self._content: bytes | None = None
+        self._before: StoredObject | None = None
         self._tag: str | None = None
         self._began_to_add: float | None = None
         self._staged: Path
@@ -63,8 +68,8 @@ class ObjectFolder:
 
     def begin(self) -> Path:
         """Read the manifest, and return a temporary folder of this machine."""
-        found = self._store.read(self._manifest.key)
-        self._content, self._tag = (found.content, found.tag) if found else (None, None)
+        self._before = self._store.read(self._manifest.key)
+        self._tag = self._before.tag if self._before else None
         _remove_abandoned()
         # Under its own name only once it is locked, so that nobody takes it for abandoned.
         folder = Path(tempfile.mkdtemp(prefix="fitness-"))
@@ -82,7 +87,12 @@ class ObjectFolder:
 
     def manifest(self) -> bytes | None:
         """The manifest that was published when the writer began."""
-        return self._content
+        return self._before.content if self._before else None
+
+    def is_unchanged(self) -> bool:
+        """Whether the manifest is still the one that was published when the writer began."""
+        found = self._store.read(self._manifest.key)
+        return found == self._before
 
     def has(self, name: str, size: int, sha256: str) -> bool:  # noqa: ARG002 - the store verifies it
         """Whether there is a file of this size. Its content is in its name, and never replaced."""
@@ -132,6 +142,7 @@ class ObjectFolder:
             # An answer that was lost may have been a success, also of a request that was repeated.
             found = self._look_again(error)
             if found is not None and (found.content == content or is_same(found.content)):
+                self._tag = found.tag
                 return
             if found is None and self._tag is not None:
                 raise StorageError(
@@ -147,9 +158,9 @@ class ObjectFolder:
 
     def _put_manifest(self, content: bytes) -> None:
         if self._tag is None:
-            self._store.create(self._manifest.key, content)
+            self._tag = self._store.create(self._manifest.key, content)
         else:
-            self._store.replace(self._manifest.key, content, self._tag)
+            self._tag = self._store.replace(self._manifest.key, content, self._tag)
 
     def _look_again(self, error: StorageError) -> StoredObject | None:
         try:
@@ -161,31 +172,47 @@ class ObjectFolder:
             ) from None
 
     def unneeded(self, published: AbstractSet[str]) -> list[str]:
-        """The names of the files that are not `published`, and older than `GRACE`.
+        """The names of the files that no manifest has named for longer than `GRACE`.
 
-        Their age is that by the clock of the store: at least what has passed from a file to the
-        newest one in the folder, which is the manifest if it was just written. None if the store
-        does not answer: what was published is published, and a later publication removes them.
+        The time is that of the store's clock: at least what has passed until the newest file in
+        the folder, which is the manifest if it was just written. None if another run has published
+        since, which names other files, or if the store does not answer: what was published is
+        published, and a later publication removes them.
         """
         prefix = f"{self._folder.key}/"
         try:
             found = {
-                each.name.removeprefix(prefix): each.modified
-                for each in self._store.list(self._folder.key)
+                each.name.removeprefix(prefix): each for each in self._store.list(self._folder.key)
             }
         except UnavailableError:
             return []
-        now = max(found.values(), default=None)
-        keep = {*published, self._manifest.name}
+        manifest = found.pop(self._manifest.name, None)
+        if manifest is None or _plain(manifest.tag) != _plain(self._tag):
+            return []
+        now = max([manifest.modified, *(each.modified for each in found.values())])
+        named = self._named_before()
+
+        def unnamed_since(name: str, modified: datetime) -> datetime:
+            # What the manifest before does not name was not named when that was written.
+            if self._before is None:
+                return modified
+            return now if named is None or name in named else max(modified, self._before.modified)
+
         return [
             name
-            for name, modified in found.items()
-            if name not in keep
+            for name, each in found.items()
+            if name not in published
             # Of a folder in this one only what was staged there, such as by executors of Spark.
             and ("/" not in name or name.startswith(STAGING))
-            and now is not None
-            and now - modified > GRACE
+            and now - unnamed_since(name, each.modified) > GRACE
         ]
+
+    def _named_before(self) -> set[str] | None:
+        """The files of the manifest that was published before; None if it cannot be read."""
+        with suppress(StorageError):
+            content = self.manifest() or b""
+            return {file.path for file in parse_manifest(content, str(self._manifest)).files}
+        return None
 
     def remove(self, name: str) -> None:
         """Remove a file, or leave it to a later publication if the store does not answer."""

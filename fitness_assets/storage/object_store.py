@@ -85,10 +85,20 @@ class ObjectInfo:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """The content of an object, and its e-tag."""
+    """An object that is read.
+
+    Attributes
+    ----------
+    content : bytes
+    tag : str or None
+        Its e-tag.
+    modified : datetime
+        When it was written, by the clock of the server.
+    """
 
     content: bytes
     tag: str | None
+    modified: datetime
 
 
 def is_object_url(text: str) -> bool:
@@ -156,7 +166,8 @@ class ObjectStore:
             size = found.meta["size"]
             if max_bytes is not None and size > max_bytes:
                 raise StorageError(f"{self.url}/{name} has {size:,} bytes, more than {max_bytes:,}")
-            return StoredObject(bytes(found.bytes()), found.meta["e_tag"])
+            meta = found.meta
+            return StoredObject(bytes(found.bytes()), meta["e_tag"], meta["last_modified"])
 
     def size(self, name: str) -> int | None:
         """The size of an object in bytes, or None if there is none.

@@ -115,7 +115,9 @@ class Writer:
             (current.data_version, current.inputs) == (manifest.data_version, manifest.inputs)
         )
         if not (
-            same and all(self._folder.has(file.path, file.bytes, file.sha256) for file in files)
+            same
+            and all(self._folder.has(file.path, file.bytes, file.sha256) for file in files)
+            and self._folder.is_unchanged()
         ):
             encoded = encode_manifest(manifest)
             publication.reached("files staged")
@@ -154,6 +156,10 @@ class _Folder(Protocol):
 
     def manifest(self) -> bytes | None:
         """The published manifest, or None."""
+
+    def is_unchanged(self) -> bool:
+        """Whether no other writer has published since `begin`."""
+        ...
 
     def has(self, name: str, size: int, sha256: str) -> bool:
         """Whether a published file is as it was published."""
@@ -209,6 +215,10 @@ class _LocalFolder:
             return (self._folder / self._manifest_name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def is_unchanged(self) -> bool:
+        # The lock excludes other writers.
+        return True
 
     def has(self, name: str, size: int, sha256: str) -> bool:
         path = self._folder / name

@@ -1,6 +1,8 @@
 """Publication in an object store: one winner, nothing mixed, nothing removed too early."""
 
 import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import get_args
@@ -11,7 +13,7 @@ from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableE
 from fitness_assets.storage import object_folder, publication
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.locations import ObjectPath, file_names, location, remove_folder
-from fitness_assets.storage.object_store import ObjectStore
+from fitness_assets.storage.object_store import ObjectInfo, ObjectStore, StoredObject
 from fitness_assets.storage.publication import (
     MANIFEST,
     CrashPoint,
@@ -55,6 +57,40 @@ def content(folder: ObjectPath, manifest: Manifest | None = None) -> dict[str, s
 
 def stored(folder: ObjectPath) -> set[str]:
     return file_names(folder) - {MANIFEST}
+
+
+class StoreClock:
+    """The clock of the store, as listings and reads show it, which a test can move on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._passed = timedelta()
+        self._written: dict[str, timedelta] = {}
+        for name in ("write", "create", "replace"):
+            monkeypatch.setattr(ObjectStore, name, self._recorded(getattr(ObjectStore, name)))
+        read, list_ = ObjectStore.read, ObjectStore.list
+
+        def moved_read(store: ObjectStore, name: str, *rest: int) -> StoredObject | None:
+            found = read(store, name, *rest)
+            return found and replace(found, modified=found.modified + self._written[name])
+
+        def moved_list(store: ObjectStore, folder: str = "") -> Iterator[ObjectInfo]:
+            for each in list_(store, folder):
+                yield replace(each, modified=each.modified + self._written[each.name])
+
+        monkeypatch.setattr(ObjectStore, "read", moved_read)
+        monkeypatch.setattr(ObjectStore, "list", moved_list)
+
+    def _recorded(self, method: Callable[..., str | None]) -> Callable[..., str | None]:
+        def recorded(store: ObjectStore, name: str, *rest: object) -> str | None:
+            answer = method(store, name, *rest)
+            self._written[name] = self._passed
+            return answer
+
+        return recorded
+
+    def move(self, hours: float) -> None:
+        """Let so many hours pass."""
+        self._passed += timedelta(hours=hours)
 
 
 def after_the_grace_period(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,6 +141,75 @@ def test_readers_of_the_manifest_before_have_their_files_for_a_while(
     assert stored(folder) == {file.path for file in now.files}
     with pytest.raises(FileNotFoundError):
         content(folder, before)
+
+
+def test_the_grace_period_begins_when_a_file_is_not_named_any_more(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StoreClock(monkeypatch)
+    publish(folder, a="one")
+    clock.move(hours=30)
+    before = publish(folder, a="two")
+    clock.move(hours=30)
+    # It was written long ago, but readers may have opened its manifest a moment ago.
+    now = publish(folder, a="three")
+    assert content(folder, before) == {"a.txt": "two"}
+    assert stored(folder) == {each.files[0].path for each in (before, now)}
+    clock.move(hours=0.5)
+    again = publish(folder, a="four")
+    assert content(folder, before) == {"a.txt": "two"}
+    assert content(folder, now) == {"a.txt": "three"}
+    clock.move(hours=2)
+    last = publish(folder, a="five")
+    assert stored(folder) == {each.files[0].path for each in (again, last)}
+
+
+def test_what_a_killed_writer_uploaded_is_removed(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StoreClock(monkeypatch)
+    left = folder / "a-0123456789ab.txt"
+    folder.store.write(left.key, b"left")
+    clock.move(hours=0.5)
+    publish(folder, a="one")
+    assert left.is_file()
+    clock.move(hours=2)
+    publish(folder, a="two")
+    assert not left.is_file()
+
+
+def test_a_writer_without_changes_removes_nothing_of_a_later_publication(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = StoreClock(monkeypatch)
+    publish(folder, a="one")
+    with Writer(folder) as slow:
+        (slow.staging / "a.txt").write_text("one")
+        later = publish(folder, a="two")
+        clock.move(hours=3)
+        # A third writer begins to upload.
+        folder.store.write((folder / "b-0123456789ab.txt").key, b"begun")
+        with pytest.raises(StorageError, match="was published by another run"):
+            slow.publish({})
+    assert read_manifest(folder) == later
+    assert content(folder) == {"a.txt": "two"}
+
+
+def test_a_writer_removes_nothing_once_another_one_has_published(
+    folder: ObjectPath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(folder, a="one")
+    after_the_grace_period(monkeypatch)
+    reached = publication.reached
+
+    def publish_next(point: CrashPoint) -> None:
+        if point == "manifest replaced":
+            monkeypatch.setattr(publication, "reached", reached)
+            publish(folder, a="three")
+
+    monkeypatch.setattr(publication, "reached", publish_next)
+    publish(folder, a="two")
+    assert content(folder) == {"a.txt": "three"}
 
 
 def test_the_writer_that_publishes_second_loses(folder: ObjectPath) -> None:
@@ -217,6 +322,16 @@ def test_a_killed_writer_leaves_a_month_whole(
     assert contents(lake) == {3}
     names = {file.path for file in lake.published(MONTH).files}
     assert file_names(lake.folder(MONTH)) == {MANIFEST, *names}
+
+
+def test_another_server_lists_the_tag_that_it_answered(
+    seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_on(seaweedfs, monkeypatch)
+    publish(folder, a="one")
+    after_the_grace_period(monkeypatch)
+    now = publish(folder, a="two")
+    assert stored(folder) == {file.path for file in now.files}
 
 
 def test_of_racing_writers_one_wins(seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
