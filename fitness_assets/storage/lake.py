@@ -237,10 +237,22 @@ class Lake(Generic[Info_co]):
         """Read `columns` of all users in `months`, one bucket after the other.
 
         The buckets are those of the month that has the most of them.
+
+        Raises
+        ------
+        StorageError
+            As `scan`, or if a month was published again meanwhile: some users would be as before.
         """
+        versions = {month: self.published(month).data_version for month in months}
         count = max(self.info(month).bucket_count for month in months)
         for index in range(count):
             yield self.scan(months, columns, Bucket(index, count)).table
+        for month, version in versions.items():
+            if self.published(month).data_version != version:
+                raise StorageError(
+                    f"{self.root.name} of {month} was published again while it was read; run this "
+                    "again"
+                )
 
     def sample(self, months: Sequence[str], rows: int) -> Bucket:
         """The largest bucket 0 whose users have at most about `rows` rows in `months` together.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fitness_assets.errors import StorageError
 from fitness_assets.models.datasets import held_out, sample_users
 from fitness_assets.record import buckets as buckets_module
 from fitness_assets.record import raw
@@ -165,6 +166,17 @@ def test_buckets_are_read_one_after_the_other(lake: Lake[TableInfo]) -> None:
     users = [set(pc.utf8_trim_whitespace(table["user_id"]).to_pylist()) for table in tables]
     assert sum(map(len, users)) == len(set.union(*users)) == 60
     assert sum(map(len, tables)) == lake.scan(MONTHS).table.num_rows
+
+
+def test_a_month_that_is_published_again_is_not_read_in_two_versions(
+    lake: Lake[TableInfo], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = lake.scan_buckets(MONTHS, ["user_id"])
+    next(tables)
+    monkeypatch.setattr(rows_module, "ROWS_PER_BUCKET", 600)
+    land(lake, MONTHS[0])
+    with pytest.raises(StorageError, match="lake of 2023-04 was published again while it was read"):
+        list(tables)
 
 
 def test_a_sample_is_of_the_same_users_in_each_month(lake: Lake[TableInfo]) -> None:
