@@ -1,6 +1,7 @@
 """Stage 2: the ETL, which makes one clean record per user and day; on Spark unless it is small."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from fitness_assets.assets.presentation import (
     plot,
     result,
 )
+from fitness_assets.errors import UnavailableError
 from fitness_assets.etl import clean, quality
 from fitness_assets.formatting import number
 from fitness_assets.memory import collect_and_trim
@@ -174,12 +176,16 @@ def stage(raw: Lake[RawInfo], spark: SparkResource, month: str, staging: Path) -
     if isinstance(stored, ObjectPath) and not spark.is_local:
         # The executors may share nothing with this process but the object store.
         remote = stored / f"{STAGING}{uuid4().hex}"
-        uploaded = distributed.write_files(
-            spark.spark_session, inputs, columns, distributed.Access(remote, read_part, upload_rows)
-        )
-        for index, source in enumerate(uploaded):
-            source.download(staging / part(index))
-        remove_folder(remote)
+        access = distributed.Access(remote, read_part, upload_rows)
+        try:
+            uploaded = distributed.write_files(spark.spark_session, inputs, columns, access)
+            for index, source in enumerate(uploaded):
+                source.download(staging / part(index))
+        finally:
+            # They have rows of people. If the store does not answer, a later publication of the
+            # raw records removes them.
+            with suppress(UnavailableError):
+                remove_folder(remote)
         return
     scratch = staging / "spark"
     scratch.mkdir()

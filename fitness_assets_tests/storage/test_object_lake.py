@@ -7,13 +7,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fitness_assets.errors import StorageError
+from fitness_assets.assets.daily_activity import stage
+from fitness_assets.errors import EtlError, StorageError
+from fitness_assets.etl import distributed
 from fitness_assets.record import raw
 from fitness_assets.record.buckets import EVERYONE, Bucket
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.storage import object_folder, rows
-from fitness_assets.storage.lake import Lake, TableInfo, describe
-from fitness_assets.storage.locations import Location, ObjectPath, location
+from fitness_assets.storage.lake import Lake, RawInfo, TableInfo, describe
+from fitness_assets.storage.locations import (
+    Location,
+    ObjectPath,
+    file_names,
+    folder_names,
+    location,
+)
 from fitness_assets.storage.object_store import ObjectStore
 from fitness_assets.storage.parts import read_part
 from fitness_assets.storage.rows import write_delivered
@@ -94,6 +102,34 @@ def test_a_small_file_is_one_request_and_a_column_of_a_large_one_a_few(
     # The footer, and the pages of the column.
     assert len(requests) <= 3
     assert sum(requests) < path.stat().st_size / 2
+
+
+def test_what_executors_staged_is_removed_after_an_error(
+    root: ObjectPath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Lake(land(root).root, RawInfo)
+    written = file_names(lake.folder(MONTH))
+
+    def fail(*given: object) -> None:
+        access = given[-1]
+        assert isinstance(access, distributed.Access)
+        staged = access.folder / "00000-0.parquet"
+        root.store.write(staged.key, b"rows")
+        assert staged.is_file()
+        raise EtlError("Spark: a task failed")
+
+    monkeypatch.setattr(distributed, "write_files", fail)
+    with pytest.raises(EtlError, match="a task failed"):
+        stage(lake, _Cluster(), MONTH, tmp_path)  # type: ignore[arg-type]
+    assert folder_names(lake.folder(MONTH)) == []
+    assert file_names(lake.folder(MONTH)) == written
+
+
+class _Cluster:
+    """A Spark that is not local."""
+
+    is_local = False
+    spark_session = None
 
 
 def test_a_month_that_is_replaced_while_it_is_read_is_read_again(
