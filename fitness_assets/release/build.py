@@ -357,8 +357,11 @@ def _files_by_user(name: str, parts: Iterable[pa.Table], inputs: Inputs) -> dict
     empty = None
 
     def write(index: int) -> None:
-        table = pa.concat_tables(pending.pop(index) or [empty], promote_options="permissive")
-        if count > 1:
+        own = pending.pop(index)
+        table = pa.concat_tables(own or [empty], promote_options="permissive")
+        # In the order of several parts, users of one bucket would be together, also under ids that
+        # only this release has.
+        if count > 1 or len(own) > 1:
             users = table["user_id"].to_numpy()
             table = table.take(pa.array(np.argsort(users.astype(str), kind="stable")))
         files[part_file(name, index, count)] = _parquet(table, _ROW_GROUP)

@@ -99,6 +99,18 @@ def test_ids_of_the_release_decide_the_part() -> None:
     assert rows == len(DAYS)
 
 
+def test_several_parts_of_a_table_in_one_file_are_sorted_by_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(build, "_ROWS_PER_FILE", len(DAYS))
+    renamed = build.with_release_ids(large(PRIVATE), lambda user: f"r{user[::-1]}")
+    for month in (large(PRIVATE), renamed):
+        files, _ = build.assemble(month)
+        users = pq.read_table(io.BytesIO(files["summaries.parquet"]))["user_id"].to_pylist()
+        assert len(users) == len(DAYS)
+        assert users == sorted(users)
+
+
 def open_release(folder: Path, files: dict[str, bytes]) -> Release:
     store = ReleaseStore(folder)
     _, info = build.assemble(large(PRIVATE))
