@@ -16,6 +16,7 @@ from fitness_assets.record.buckets import Bucket
 from fitness_assets.release import build
 from fitness_assets.settings import Settings
 from fitness_assets.storage import rows
+from fitness_assets.storage.lake import Lake, Scan
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.platform import MONTHS, MakeSettings, materialize
 
@@ -123,3 +124,43 @@ def test_a_question_about_one_user_reads_their_bucket(
     assert records.bounded(lake, [month], user) == [month]
     with pytest.raises(QuestionError, match="ask for fewer months"):
         records.bounded(lake, [month])
+
+
+def test_a_user_is_found_in_a_home_of_more_rows_than_a_question_may_read(
+    homes: tuple[Settings, Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = Workspace.of(homes[1]).daily
+    found = records.Records(
+        daily=lake,
+        workouts=Workspace.of(homes[1]).workouts,
+        possible_ids=lambda name: [name],
+        is_forgotten=lambda _: False,
+    )
+    rows_of_a_month = lake.info(MONTHS[1]).rows
+    monkeypatch.setattr(records, "MAX_ROWS", rows_of_a_month // 2)
+    users = pc.unique(lake.scan([MONTHS[1]], ["user_id"]).table["user_id"]).to_pylist()
+    user = users[-1]
+    read: list[int] = []
+    scan = Lake.scan
+
+    def counted(*given: object, **named: object) -> Scan:
+        answer = scan(*given, **named)  # type: ignore[arg-type]
+        read.append(len(answer.table))
+        return answer
+
+    monkeypatch.setattr(Lake, "scan", counted)
+    own = found.of(user)
+    assert own.only == user
+    period = own.newest_month(user)
+    assert period.months() == [MONTHS[1]]
+    assert len(own.read(user, period).table) == 31
+    assert len(read) == 3
+    assert max(read) < rows_of_a_month / 2
+    # A message names some users, which is no reason to read all of them.
+    with pytest.raises(QuestionError, match="there is no user called 'nobody'; the lake has"):
+        found.find_user("nobody")
+    with pytest.raises(QuestionError, match="the lake has several users"):
+        found.find_user(None)
+    assert max(read) <= rows_of_a_month / 2
+    with pytest.raises(QuestionError, match="ask for fewer months"):
+        found.people()

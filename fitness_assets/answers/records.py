@@ -253,22 +253,17 @@ class Records:
         if name is None:
             return self._only_user()
         ids = [each for each in self.possible_ids(name) if not self.is_forgotten(each)]
-        seen: set[str] = set()
-        for month in reversed(self._bounded(self.months())):
-            users = self._users(month)
+        for month in reversed(self.months()):
             for each in ids:
-                if each in users:
+                if self._has(month, each):
                     return each
-            seen |= users
-        called = self._called(seen)
+        called = self._called(self._some_users())
         close = difflib.get_close_matches(name, called, _LISTED, cutoff=0.6)
         hint = f"did you mean {_listed(close)}?" if close else f"the lake has {_listed(called)}"
         raise QuestionError(f"there is no user called {shorten(name)}; {hint}")
 
     def _only_user(self) -> str:
-        seen: set[str] = set()
-        for month in reversed(self._bounded(self.months())):
-            seen |= self._users(month)
+        seen = self._some_users()
         if len(seen) > 1:
             raise QuestionError(
                 f"the lake has several users; name one of them: {_listed(self._called(seen))}"
@@ -276,6 +271,15 @@ class Records:
         if not seen:
             raise QuestionError("the lake has no user")
         return seen.pop()
+
+    def _some_users(self) -> set[str]:
+        """The users of the lake; if it has more than `MAX_ROWS` rows, some of the newest month."""
+        months, users = self.months(), EVERYONE
+        if sum(self.daily.info(month).rows for month in months) > MAX_ROWS:
+            months = months[-1:]
+            users = self.daily.sample(months, MAX_ROWS)
+        table = self.daily.scan(months, ["user_id"], users).table
+        return {user for user in pc.unique(table["user_id"]).to_pylist() if self._is_shown(user)}
 
     def _called(self, users: Collection[str]) -> list[str]:
         return sorted(self.names.get(user, user) for user in users)
@@ -340,14 +344,18 @@ class Records:
 
     def newest_month(self, user: str) -> Period:
         """The newest month with a record of `user`, an id; QuestionError if there is none."""
-        for month in reversed(self._bounded(self.months())):
-            if user in self._users(month):
+        for month in reversed(self.months()):
+            if self._has(month, user):
                 return parse_period(month)
         raise QuestionError(f"the lake has no day of {shorten(user)}")
 
-    def _users(self, month: str) -> set[str]:
-        table, _, _ = self._read(month, ["user_id"])
-        return {user for user in pc.unique(table["user_id"]).to_pylist() if self._is_shown(user)}
+    def _has(self, month: str, user: str) -> bool:
+        """Whether a month has days of `user` that may be shown, from the bucket of the user."""
+        if not self._is_shown(user):
+            return False
+        users = read_month(self.daily, month, ["user_id"], user=user)[0]["user_id"]
+        found: bool = pc.is_in(pa.array([user]), value_set=pc.unique(users))[0].as_py()
+        return found
 
     def _is_shown(self, user: str) -> bool:
         return (self.only is None or user == self.only) and not self.is_forgotten(user)
