@@ -17,10 +17,8 @@ from fitness_assets.assets.presentation import (
 )
 from fitness_assets.formatting import number, size, times
 from fitness_assets.memory import collect_and_trim
-from fitness_assets.models import compression, memory_probe
+from fitness_assets.models import memory_probe
 from fitness_assets.models.forest_metrics import RegressorMetrics
-from fitness_assets.models.forests import calories
-from fitness_assets.models.forests.candidates import Hyperparameters
 from fitness_assets.models.reports import CompressionReport, CompressionStep
 from fitness_assets.orchestration.partitions import dependencies
 from fitness_assets.orchestration.state import input_versions
@@ -54,6 +52,10 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         Each step is measured on disk, in the memory of a new process, in seconds, and on held-out
         users. It takes as long as several months, and is therefore not part of the monthly job.
         """
+        from fitness_assets.models import compression
+        from fitness_assets.models.forests import calories
+        from fitness_assets.models.forests.candidates import Hyperparameters
+
         month = context.partition_key
         inputs = input_versions(workspace, "compression_report", month)
         store = workspace.models[_MODEL]

@@ -12,7 +12,6 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from scipy.special import chdtri
 
 from fitness_assets import months
 from fitness_assets.formatting import days_text, number, percent, plural
@@ -264,6 +263,8 @@ def no_drift(data: CheckedMonth) -> Outcome:
     Months whose numbers of users are very different, or with fewer than `MIN_USERS` users who are
     not the same, are not compared: what differs is who the users are.
     """
+    from scipy.special import chdtri
+
     previous = data.previous
     if previous is None:
         return _not_judged("no month before to compare with")

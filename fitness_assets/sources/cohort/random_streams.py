@@ -4,7 +4,6 @@ import hashlib
 import math
 
 import numpy as np
-from scipy.special import ndtri
 
 # Each step of Philox gives four draws.
 _DRAWS_PER_STEP = 4
@@ -50,6 +49,8 @@ class RandomStreams:
 
     def normal(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         """Draw from the standard normal distribution; parameters as for `uniform`."""
+        from scipy.special import ndtri
+
         values = self.uniform(name, shape)
         ndtri(values, out=values)
         return values
