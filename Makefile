@@ -16,7 +16,7 @@ SITE = $(BIN)/sphinx-build --quiet --fresh-env --write-all --nitpicky --fail-on-
 QUICK := -XX:TieredStopAtLevel=1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check docs dist audit requirements bench image clean
+.PHONY: help setup demo up test check docs links dist audit requirements bench image clean
 
 help: ## List these commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -61,6 +61,9 @@ docs: setup ## Write the documentation that is generated from the code, and buil
 	$(BIN)/python scripts/generate-docs
 	$(SITE) build/docs
 	@echo open build/docs/index.html
+
+links: setup ## Follow the links of the documentation to other sites, which needs the network
+	$(SITE) --builder linkcheck build/links
 
 dist: | $(UV) ## Build the wheel and the source distribution in dist, and their SBOM (CycloneDX) in build/sbom
 	$(UV) build --quiet --out-dir dist

@@ -77,6 +77,11 @@ html_copy_source = False
 html_use_index = False
 html_show_copyright = False
 
+# Of `make links`. What the reader's own machine serves is not running there.
+linkcheck_ignore = [r"https?://(127\.0\.0\.1|localhost)[:/]"]
+linkcheck_timeout = 30
+linkcheck_retries = 3
+
 
 class Mermaid(SphinxDirective):
     """A diagram, which the browser draws."""

@@ -4,7 +4,10 @@ import os
 import shlex
 import subprocess
 import sys
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
+from threading import Thread
 
 ROOT = Path(__file__).parents[1]
 
@@ -49,3 +52,30 @@ def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
             ran.append(" ".join(arguments[:2]))
     assert ran == ["import --explain", "import docs/examples/days.csv", "status", "report --user"]
     assert "April 2024" in (tmp_path / "april.html").read_text()
+
+
+def test_a_link_to_another_site_that_leads_nowhere_is_found(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "page").write_text("")
+    pages = partial(SimpleHTTPRequestHandler, directory=tmp_path / "site")
+    with HTTPServer(("127.0.0.2", 0), pages) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        site = f"http://127.0.0.2:{server.server_port}"
+        (tmp_path / "page.md").write_text(
+            f"# A page\n\n[there]({site}/page) [gone]({site}/gone) <http://127.0.0.1:1>\n"
+        )
+        run = subprocess.run(
+            [
+                *(sys.executable, "-m", "sphinx", "--quiet", "--builder", "linkcheck"),
+                *("--conf-dir", ROOT / "docs", "--define", "include_patterns=page.md"),
+                *("--define", "root_doc=page", tmp_path, tmp_path / "links"),
+            ],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=os.environ | {"NO_PROXY": "127.0.0.2"},
+        )
+        server.shutdown()
+    assert run.returncode == 1
+    (line,) = [line for line in run.stderr.splitlines() if "WARNING" in line]
+    assert f"broken link: {site}/gone" in line
