@@ -19,7 +19,9 @@ from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.locations import Location, location
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.object_store import running_s3
+from fitness_assets_tests.support.azurite import running_azurite
+from fitness_assets_tests.support.google_storage import running_google_storage
+from fitness_assets_tests.support.object_store import Server, running_s3
 from fitness_assets_tests.support.racing import WRITERS, run_rounds
 from fitness_assets_tests.support.seaweedfs import running_seaweedfs
 
@@ -27,7 +29,9 @@ _ROUNDS = 100
 _MONTHS = ("2023-04", "2023-05")
 _REPEATS = 20
 _BACKFILL = [sys.executable, "-c", "from fitness_assets.cli.main import main; main()", "backfill"]
-_SERVERS = ("SeaweedFS", "moto")
+_AZURITE = which("azurite-blob")
+#: That of Google's API is of the tests and stores nothing on a disk.
+_SERVERS = ("SeaweedFS", "moto", "Google's API", *(["Azurite"] if _AZURITE else []))
 
 
 def object_store() -> Iterator[Table]:
@@ -120,10 +124,13 @@ def _milliseconds(call: Callable[[], object]) -> str:
 def _prefix(name: str, folder: Path) -> Iterator[Location]:
     """A prefix on the server called `name`, and the variables by which clients find it."""
     with ExitStack() as stack:
-        if name == "moto":
-            server = stack.enter_context(running_s3())
-        else:
-            data = Path(tempfile.mkdtemp(dir=folder))
-            server = stack.enter_context(running_seaweedfs(which("weed") or "weed", data))
+        data = Path(tempfile.mkdtemp(dir=folder))
+        servers = {
+            "SeaweedFS": partial(running_seaweedfs, which("weed") or "weed", data),
+            "moto": running_s3,
+            "Google's API": partial(running_google_storage, data),
+            "Azurite": partial(running_azurite, _AZURITE or "azurite-blob", data),
+        }
+        server: Server = stack.enter_context(servers[name]())
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         yield location(server.use(patch))

@@ -19,6 +19,8 @@ from xdist.scheduler import LoadScopeScheduling
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
 from fitness_assets.storage.publication import write_atomically
+from fitness_assets_tests.support.azurite import Azurite, running_azurite
+from fitness_assets_tests.support.google_storage import GoogleStorage, running_google_storage
 from fitness_assets_tests.support.object_store import S3Server, running_s3
 from fitness_assets_tests.support.platform import MONTHS, USERS, MakeSettings, materialize
 from fitness_assets_tests.support.seaweedfs import running_seaweedfs
@@ -134,6 +136,23 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     if program is None:
         pytest.skip("SeaweedFS is not installed")
     with running_seaweedfs(program, tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def google_storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GoogleStorage]:
+    """A server with the API of Google Cloud Storage."""
+    with running_google_storage(tmp_path_factory.mktemp("google-storage")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
+    """An emulator of Azure Blob Storage."""
+    program = which("azurite-blob")
+    if program is None:
+        pytest.skip("Azurite is not installed (npm install --global azurite)")
+    with running_azurite(program, tmp_path_factory.mktemp("azurite")) as server:
         yield server
 
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from filelock import Timeout
 
 from fitness_assets.errors import ObjectChangedError, StorageError
-from fitness_assets.storage.object_store import ObjectStore, is_object_url
+from fitness_assets.storage.object_store import ObjectStore, Version, is_object_url
 from fitness_assets.storage.publication import LOCK, STAGING, locked, reached, write_atomically
 
 _CHUNK = 1 << 20
@@ -191,7 +191,7 @@ class ObjectPlace:
 
     def __init__(self, url: str) -> None:
         self._store = ObjectStore(url)
-        self._tags: dict[str, str | None] = {}
+        self._versions: dict[str, Version | None] = {}
 
     @property
     def name(self) -> str:
@@ -211,7 +211,7 @@ class ObjectPlace:
         """
         for name in manifests:
             found = self._store.read(name)
-            self._tags[name] = found.tag if found else None
+            self._versions[name] = found.version if found else None
         yield
 
     def first_names(self) -> set[str]:
@@ -241,12 +241,12 @@ class ObjectPlace:
 
     def publish(self, name: str, content: bytes) -> None:
         """Replace the manifest, unless another process did so since `locked`."""
-        tag = self._tags.get(name)
+        version = self._versions.get(name)
         try:
-            if tag is None:
+            if version is None:
                 self._store.create(name, content)
             else:
-                self._store.replace(name, content, tag)
+                self._store.replace(name, content, version)
         except ObjectChangedError:
             raise StorageError(
                 f"another process backs up to {self.name}; run the command again once it has ended"

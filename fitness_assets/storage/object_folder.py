@@ -19,7 +19,7 @@ from filelock import FileLock, Timeout
 
 from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableError
 from fitness_assets.storage.locations import ObjectPath
-from fitness_assets.storage.object_store import StoredObject
+from fitness_assets.storage.object_store import StoredObject, Version
 from fitness_assets.storage.publication import LOCK, STAGING, parse_manifest
 
 #: How long a file stays that no manifest names any more, or yet: longer than a reader takes for the
@@ -61,7 +61,7 @@ class ObjectFolder:
         self._store = folder.store
         self._manifest = folder / manifest_name
         self._before: StoredObject | None = None
-        self._tag: str | None = None
+        self._version: Version | None = None
         self._began_to_add: float | None = None
         self._staged: Path
         self._lock: FileLock
@@ -69,7 +69,7 @@ class ObjectFolder:
     def begin(self) -> Path:
         """Read the manifest, and return a temporary folder of this machine."""
         self._before = self._store.read(self._manifest.key)
-        self._tag = self._before.tag if self._before else None
+        self._version = self._before.version if self._before else None
         _remove_abandoned()
         # Under its own name only once it is locked, so that nobody takes it for abandoned.
         folder = Path(tempfile.mkdtemp(prefix="fitness-"))
@@ -142,14 +142,15 @@ class ObjectFolder:
             # An answer that was lost may have been a success, also of a request that was repeated.
             found = self._look_again(error)
             if found is not None and (found.content == content or is_same(found.content)):
-                self._tag = found.tag
+                self._version = found.version
                 return
-            if found is None and self._tag is not None:
+            if found is None and self._version is not None:
                 raise StorageError(
                     f"{self._folder} was removed while this run worked, and its content is "
                     "discarded; run it again if it is to be there"
                 )
-            if isinstance(error, ObjectChangedError) or (found and found.tag) != self._tag:
+            version = found.version if found else None
+            if isinstance(error, ObjectChangedError) or version != self._version:
                 raise StorageError(
                     f"{self._folder} was published by another run while this one worked. What the "
                     "other run published stands, and the content of this one is discarded"
@@ -157,10 +158,11 @@ class ObjectFolder:
         raise UnavailableError(f"{error}; the published content is unchanged")
 
     def _put_manifest(self, content: bytes) -> None:
-        if self._tag is None:
-            self._tag = self._store.create(self._manifest.key, content)
+        key = self._manifest.key
+        if self._version is None:
+            self._version = self._store.create(key, content)
         else:
-            self._tag = self._store.replace(self._manifest.key, content, self._tag)
+            self._version = self._store.replace(key, content, self._version)
 
     def _look_again(self, error: StorageError) -> StoredObject | None:
         try:
@@ -187,7 +189,8 @@ class ObjectFolder:
         except UnavailableError:
             return []
         manifest = found.pop(self._manifest.name, None)
-        if manifest is None or _plain(manifest.tag) != _plain(self._tag):
+        own = self._version.tag if self._version else None
+        if manifest is None or _plain(manifest.tag) != _plain(own):
             return []
         now = max([manifest.modified, *(each.modified for each in found.values())])
         named = self._named_before()

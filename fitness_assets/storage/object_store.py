@@ -1,7 +1,8 @@
 """Objects in Amazon S3, Google Cloud Storage or Azure Blob Storage, or in a local folder.
 
-Credentials and endpoints come from the variables that the services' own tools read, such as
-AWS_ACCESS_KEY_ID and AWS_ENDPOINT_URL, or from the role of the machine. They are in no message.
+Credentials and endpoints come from the variables and files that the services' own tools read, such
+as AWS_ACCESS_KEY_ID, AWS_PROFILE and AWS_ENDPOINT_URL, or from the role of the machine. They are in
+no message.
 """
 
 import re
@@ -22,14 +23,15 @@ from fitness_assets.errors import (
 )
 
 if TYPE_CHECKING:
-    from obstore import ObjectMeta
+    from obstore import ObjectMeta, PutResult, UpdateVersion
+    from obstore.auth.boto3 import Boto3CredentialProvider
     from obstore.store import ClientConfig, RetryConfig
 
 T = TypeVar("T")
 
 #: Schemes of the URLs, with the variables of the credentials.
 _CREDENTIALS = {
-    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     "gs": "GOOGLE_SERVICE_ACCOUNT",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     "file": "no credentials",
@@ -84,20 +86,35 @@ class ObjectInfo:
 
 
 @dataclass(frozen=True)
+class Version:
+    """Which of the contents that an object had over time this is.
+
+    Attributes
+    ----------
+    tag : str or None
+        The e-tag. S3 and Azure replace an object on the condition of it.
+    generation : str or None
+        The generation of Google Cloud Storage, which it compares instead.
+    """
+
+    tag: str | None
+    generation: str | None
+
+
+@dataclass(frozen=True)
 class StoredObject:
     """An object that is read.
 
     Attributes
     ----------
     content : bytes
-    tag : str or None
-        Its e-tag.
+    version : Version
     modified : datetime
         When it was written, by the clock of the server.
     """
 
     content: bytes
-    tag: str | None
+    version: Version
     modified: datetime
 
 
@@ -148,6 +165,13 @@ class ObjectStore:
         with self._explaining():
             if parts.scheme == "file":
                 self._store = from_url(self.url, mkdir=True)
+            elif parts.scheme == "s3" and (provider := _aws_provider()) is not None:
+                self._store = from_url(
+                    self.url,
+                    client_options=_CLIENT,
+                    retry_config=_RETRY,
+                    credential_provider=provider,
+                )
             else:
                 self._store = from_url(self.url, client_options=_CLIENT, retry_config=_RETRY)
 
@@ -167,7 +191,7 @@ class ObjectStore:
             if max_bytes is not None and size > max_bytes:
                 raise StorageError(f"{self.url}/{name} has {size:,} bytes, more than {max_bytes:,}")
             meta = found.meta
-            return StoredObject(bytes(found.bytes()), meta["e_tag"], meta["last_modified"])
+            return StoredObject(bytes(found.bytes()), _version(meta), meta["last_modified"])
 
     def size(self, name: str) -> int | None:
         """The size of an object in bytes, or None if there is none.
@@ -219,8 +243,8 @@ class ObjectStore:
         with self._explaining(name):
             self._store.put(name, content)
 
-    def create(self, name: str, content: bytes) -> str | None:
-        """Write an object that does not exist yet, and return its e-tag.
+    def create(self, name: str, content: bytes) -> Version:
+        """Write an object that does not exist yet.
 
         Raises
         ------
@@ -230,20 +254,25 @@ class ObjectStore:
             If it cannot be written.
         """
         with self._explaining(name):
-            return self._store.put(name, content, mode="create")["e_tag"]
+            return _version(self._store.put(name, content, mode="create"))
 
-    def replace(self, name: str, content: bytes, tag: str) -> str | None:
-        """Write an object if its e-tag is still `tag`, and return the new e-tag.
+    def replace(self, name: str, content: bytes, version: Version) -> Version:
+        """Write an object if its version is still `version`, and return the new one.
 
         Raises
         ------
         ObjectChangedError
-            As `create`, if its e-tag is another one.
+            As `create`, if it has another version.
         StorageError
-            If it cannot be written, or the store is of a kind without e-tags (``file://``).
+            If it cannot be written, or the store is of a kind without versions (``file://``).
         """
+        condition: UpdateVersion = {}
+        if version.tag is not None:
+            condition["e_tag"] = version.tag
+        if version.generation is not None:
+            condition["version"] = version.generation
         with self._explaining(name):
-            return self._store.put(name, content, mode={"e_tag": tag})["e_tag"]
+            return _version(self._store.put(name, content, mode=condition))
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete objects. Those that do not exist are no error."""
@@ -306,6 +335,39 @@ class ObjectStore:
             elif cause in _NO_BUCKET:
                 advice = "; create it, or correct the URL"
             raise UnavailableError(f"{where}: {cause}{advice}") from None
+
+
+def _aws_provider() -> "Boto3CredentialProvider | None":
+    """Credentials of a profile in the files of AWS's tools; None if there are only others.
+
+    The library of object stores itself finds variables and roles, but no profiles.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such profile, or it has no credentials.
+    """
+    import boto3
+    import botocore.session
+    from botocore.exceptions import BotoCoreError
+    from obstore.auth.boto3 import Boto3CredentialProvider
+
+    session = botocore.session.Session()
+    profile = session.get_config_variable("profile")
+    if profile is None and not session.available_profiles:
+        return None
+    try:
+        if session.get_credentials() is None:
+            if profile is not None:
+                raise SettingsError(f"AWS_PROFILE: the profile {profile} has no credentials")
+            return None  # files that only name a region, for example
+        return Boto3CredentialProvider(boto3.Session(botocore_session=session))
+    except BotoCoreError as error:
+        raise SettingsError(f"AWS_PROFILE: {error}") from None
+
+
+def _version(found: "ObjectMeta | PutResult") -> Version:
+    return Version(found["e_tag"], found["version"])
 
 
 def _info(found: "ObjectMeta") -> ObjectInfo:

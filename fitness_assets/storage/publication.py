@@ -229,7 +229,7 @@ def _update_object(path: ObjectPath, change: Callable[[bytes | None], bytes | No
             if found is None:
                 path.store.create(path.key, after)
             else:
-                path.store.replace(path.key, after, found.tag or "")
+                path.store.replace(path.key, after, found.version)
         except ObjectChangedError:
             # By another writer, or by this one in a request that was repeated: the next reading
             # shows it. Writers that wait for random times do not meet again and again.

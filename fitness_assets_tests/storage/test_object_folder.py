@@ -13,7 +13,7 @@ from fitness_assets.errors import ObjectChangedError, StorageError, UnavailableE
 from fitness_assets.storage import object_folder, publication
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.locations import ObjectPath, file_names, location, remove_folder
-from fitness_assets.storage.object_store import ObjectInfo, ObjectStore, StoredObject
+from fitness_assets.storage.object_store import ObjectInfo, ObjectStore, StoredObject, Version
 from fitness_assets.storage.publication import (
     MANIFEST,
     CrashPoint,
@@ -23,7 +23,7 @@ from fitness_assets.storage.publication import (
 )
 from fitness_assets.storage.writer import Writer
 from fitness_assets_tests.support import crash
-from fitness_assets_tests.support.object_store import S3Server
+from fitness_assets_tests.support.object_store import S3Server, Server
 from fitness_assets_tests.support.polling import MONTH, contents
 from fitness_assets_tests.support.racing import run_rounds
 
@@ -36,7 +36,7 @@ def folder(object_store: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectPat
     return folder_on(object_store, monkeypatch)
 
 
-def folder_on(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> ObjectPath:
+def folder_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> ObjectPath:
     folder = location(server.use(monkeypatch))
     assert isinstance(folder, ObjectPath)
     return folder
@@ -253,8 +253,8 @@ def test_a_success_whose_answer_was_lost_is_found(
     publish(folder, a="one")
     replace = ObjectStore.replace
 
-    def lost(store: ObjectStore, name: str, content: bytes, tag: str) -> str | None:
-        replace(store, name, content, tag)
+    def lost(store: ObjectStore, name: str, content: bytes, version: Version) -> Version:
+        replace(store, name, content, version)
         raise error("the answer was lost")
 
     monkeypatch.setattr(ObjectStore, "replace", lost)
@@ -334,13 +334,17 @@ def test_another_server_lists_the_tag_that_it_answered(
     assert stored(folder) == {file.path for file in now.files}
 
 
-def test_of_racing_writers_one_wins(seaweedfs: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("server", ["seaweedfs", "google_storage", "azurite"])
+def test_of_racing_writers_one_wins(
+    server: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = folder_on(request.getfixturevalue(server), monkeypatch)
     won = [-1]
 
     def ended(winners: list[int], published: int) -> None:
         assert winners == [published]
         won.append(published)
 
-    seen = run_rounds(Lake(folder_on(seaweedfs, monkeypatch), TableInfo), ROUNDS, ended)
+    seen = run_rounds(Lake(folder, TableInfo), ROUNDS, ended)
     assert len(won) == 1 + ROUNDS
     assert seen <= set(won)

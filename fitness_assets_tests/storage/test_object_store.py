@@ -2,7 +2,8 @@
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -14,19 +15,29 @@ from fitness_assets.storage.object_store import ObjectStore, is_object_url
 from fitness_assets_tests.support.object_store import SECRET, S3Server
 from fitness_assets_tests.support.platform import free_port
 
+#: Fixtures of servers, by the scheme of their URLs.
+SERVERS = {"s3": "object_store", "gs": "google_storage", "az": "azurite"}
 
-@pytest.fixture(params=["s3", "file"])
-def store(
+
+def store_of(
+    scheme: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> ObjectStore:
+    url = request.getfixturevalue(SERVERS[scheme]).use(monkeypatch)
+    assert url.startswith(f"{scheme}://")
+    return ObjectStore(url)
+
+
+@pytest.mark.parametrize("scheme", [*SERVERS, "file"])
+def test_objects_are_written_listed_read_and_deleted(
+    scheme: str,
     request: pytest.FixtureRequest,
-    object_store: S3Server,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> ObjectStore:
-    url = object_store.use(monkeypatch)
-    return ObjectStore(url if request.param == "s3" else f"file://{tmp_path}/objects")
-
-
-def test_objects_are_written_listed_read_and_deleted(store: ObjectStore, tmp_path: Path) -> None:
+) -> None:
+    if scheme == "file":
+        store = ObjectStore(f"file://{tmp_path}/objects")
+    else:
+        store = store_of(scheme, request, monkeypatch)
     assert list(store.list()) == []
     assert store.read("months/a") is None
     large = tmp_path / "large"
@@ -52,12 +63,12 @@ def test_objects_are_written_listed_read_and_deleted(store: ObjectStore, tmp_pat
         store.read("months/large", max_bytes=5)
 
 
+@pytest.mark.parametrize("scheme", SERVERS)
 def test_a_writer_learns_that_another_one_was_faster(
-    object_store: S3Server, monkeypatch: pytest.MonkeyPatch
+    scheme: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = ObjectStore(object_store.use(monkeypatch))
+    store = store_of(scheme, request, monkeypatch)
     first = store.create("pointer", b"one")
-    assert first is not None
     with pytest.raises(ObjectChangedError, match="pointer was written by another process"):
         store.create("pointer", b"two")
     second = store.replace("pointer", b"two", first)
@@ -65,7 +76,7 @@ def test_a_writer_learns_that_another_one_was_faster(
         store.replace("pointer", b"three", first)
     found = store.read("pointer")
     assert found is not None
-    assert (found.content, found.tag) == (b"two", second)
+    assert (found.content, found.version) == (b"two", second)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +106,32 @@ def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) ->
         ObjectStore("s3://bucket")
 
 
+@contextmanager
+def refusing(status: int, body: str = "") -> Iterator[tuple[str, list[str]]]:
+    """A server that refuses every request: its URL, and the signatures that it gets."""
+    signatures = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            signatures.append(self.headers.get("Authorization", ""))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", signatures
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 @pytest.mark.parametrize(
     ("status", "body"),
     [
@@ -106,27 +143,63 @@ def test_the_extra_is_named_if_it_is_missing(monkeypatch: pytest.MonkeyPatch) ->
 def test_wrong_credentials_are_named_by_variable(
     status: int, body: str, object_store: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            pass
-
     object_store.use(monkeypatch)
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with refusing(status, body) as (url, _):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         store = ObjectStore("s3://bucket/prefix")
         for act in (lambda: store.read("name"), lambda: list(store.list())):
             with pytest.raises(StorageError, match="check AWS_ACCESS_KEY_ID and AWS_SECRET"):
                 act()
-        server.shutdown()
-        thread.join()
+
+
+@pytest.fixture
+def profiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of AWS's tools with two profiles, and no variables with keys."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    credentials, config = tmp_path / "credentials", tmp_path / "config"
+    credentials.write_text(
+        f"[default]\naws_access_key_id = ours\naws_secret_access_key = {SECRET}\n"
+        f"[lake]\naws_access_key_id = of-the-lake\naws_secret_access_key = {SECRET}\n"
+    )
+    config.write_text("[default]\nregion = eu-central-1\n[profile empty]\nregion = eu-west-1\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(credentials))
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("variables", "signed"),
+    [
+        ({}, "Credential=ours/"),
+        ({"AWS_PROFILE": "lake"}, "Credential=of-the-lake/"),
+        ({"AWS_ACCESS_KEY_ID": "first", "AWS_SECRET_ACCESS_KEY": SECRET}, "Credential=first/"),
+    ],
+)
+def test_profiles_of_aws_are_read(
+    variables: dict[str, str], signed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with refusing(403) as (url, signatures):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        with pytest.raises(StorageError, match="or AWS_PROFILE") as raised:
+            ObjectStore("s3://bucket/prefix").read("name")
+    assert SECRET not in str(raised.value)
+    assert any(signed in each for each in signatures)
+
+
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [("never", r"AWS_PROFILE: .*\(never\)"), ("empty", "the profile empty has no credentials")],
+)
+def test_a_wrong_profile_of_aws_is_named(
+    profile: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", profile)
+    with pytest.raises(SettingsError, match=message):
+        ObjectStore("s3://bucket/prefix")
 
 
 def test_errors_of_a_service_are_one_line_that_says_what_to_do(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
+from typing import Protocol
 from urllib.request import Request, urlopen
 
 import pytest
@@ -13,6 +14,13 @@ SECRET = "secret-of-the-object-store"  # noqa: S105 # pragma: allowlist secret
 
 #: Stores are opened once for each bucket, so no two servers have buckets of one name.
 _buckets = count()
+
+
+class Server(Protocol):
+    """A server of any kind of object store."""
+
+    def use(self, monkeypatch: pytest.MonkeyPatch) -> str:
+        """Set the variables, and return the URL of an empty prefix."""
 
 
 @dataclass

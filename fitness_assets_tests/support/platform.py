@@ -5,6 +5,8 @@ import socket
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import dagster as dg
 import pytest
@@ -36,6 +38,17 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    """Whether a server answers at `url`, be it with an error: it may want a signature."""
+    try:
+        with urlopen(url):
+            return True
+    except HTTPError:
+        return True
+    except (URLError, ConnectionError):
+        return False
 
 
 def quick_daemon(environ: Mapping[str, str]) -> dict[str, str]:

@@ -6,13 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import HTTPError, URLError
-from urllib.request import urlopen
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage.object_store import ObjectStore
 from fitness_assets_tests.support.object_store import SECRET, S3Server
-from fitness_assets_tests.support.platform import free_port, wait_for
+from fitness_assets_tests.support.platform import answers, free_port, wait_for
 
 _IDENTITY = {
     "identities": [
@@ -63,20 +61,9 @@ def running_seaweedfs(program: str, folder: Path) -> Iterator[SeaweedFS]:
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        wait_for("SeaweedFS", lambda: _answers(endpoint), seconds=120, pause=0.2)
+        wait_for("SeaweedFS", lambda: answers(endpoint), seconds=120, pause=0.2)
         yield SeaweedFS(endpoint)
     finally:
         # It takes its time to end gracefully, and nothing of it is needed again.
         process.kill()
         process.wait(10)
-
-
-def _answers(endpoint: str) -> bool:
-    try:
-        with urlopen(endpoint):
-            return True
-    except HTTPError:
-        # Such as 403: requests without a signature are refused.
-        return True
-    except (URLError, ConnectionError):
-        return False
