@@ -135,6 +135,7 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # answers would wait 40 ms for the client's acknowledgement
     server: _Server
 
     def do_PUT(self) -> None:
