@@ -1,4 +1,4 @@
-"""The `fitness` command, each in a process of its own."""
+"""The `fitness` command, in a process of its own where that can make a difference."""
 
 import json
 import os
@@ -22,6 +22,7 @@ from fitness_assets.release.targets.folder import FolderTarget
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import Lake, RawInfo
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.commands import run_command
 from fitness_assets_tests.support.platform import USERS, free_port, wait_for
 from fitness_assets_tests.support.releases import release_info
 
@@ -30,8 +31,12 @@ FITNESS = Path(sys.executable).with_name("fitness")
 
 def environment(home: Path, **environ: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")}
+    return kept | cohort(home, **environ)
+
+
+def cohort(home: Path, **environ: str) -> dict[str, str]:
+    """Settings of a small cohort, and others."""
     return {
-        **kept,
         "FITNESS_HOME": str(home),
         "FITNESS_COHORT_USERS": str(USERS),
         "FITNESS_LAST_MONTH": "2023-06",
@@ -40,6 +45,7 @@ def environment(home: Path, **environ: str) -> dict[str, str]:
 
 
 def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process."""
     return subprocess.run(
         [FITNESS, *arguments],
         check=False,
@@ -79,7 +85,7 @@ def files_of(month: str, home: Path) -> dict[Path, bytes]:
 def test_an_error_is_one_line_and_nothing_is_written(
     tmp_path: Path, arguments: list[str], environ: dict[str, str], message: str
 ) -> None:
-    run = fitness(tmp_path / "home", *arguments, **environ)
+    run = run_command(*arguments, **cohort(tmp_path / "home", **environ))
     assert run.returncode != 0
     assert run.stdout == ""
     (line,) = run.stderr.splitlines()
@@ -113,11 +119,12 @@ def test_a_port_in_use_is_reported_before_anything_is_made(tmp_path: Path, comma
 def test_a_file_that_cannot_be_imported_is_one_line(tmp_path: Path) -> None:
     unknown = tmp_path / "unknown.csv"
     unknown.write_text("foo,bar\n1,2\n")
+    settings = cohort(tmp_path / "home", FITNESS_SOURCE="exports")
     for path, reason in (
         (tmp_path / "none.csv", f"{tmp_path / 'none.csv'} does not exist"),
         (unknown, f"{unknown} is not in a known format"),
     ):
-        run = fitness(tmp_path / "home", "import", str(path), FITNESS_SOURCE="exports")
+        run = run_command("import", path, **settings)
         assert run.returncode == 1
         assert run.stdout == ""
         (line,) = run.stderr.splitlines()
@@ -127,12 +134,8 @@ def test_a_file_that_cannot_be_imported_is_one_line(tmp_path: Path) -> None:
 def test_an_error_names_an_empty_folder(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
-    run = fitness(
-        tmp_path / "home",
-        "backfill",
-        FITNESS_SOURCE="folder",
-        FITNESS_SOURCE_PATH=str(empty),
-    )
+    settings = {"FITNESS_SOURCE": "folder", "FITNESS_SOURCE_PATH": str(empty)}
+    run = run_command("backfill", **cohort(tmp_path / "home", **settings))
     assert run.returncode == 1
     assert run.stderr == f"fitness: {empty} holds no .csv or .parquet file\n"
     assert not (tmp_path / "home").exists()
@@ -218,7 +221,7 @@ def test_backfill_then_status(
     # A record without the stored files does not count as materialized.
     for manifest in (home / "lake" / "daily_activity").rglob("_manifest.json"):
         manifest.unlink()
-    table = fitness(home, "status")
+    table = run_command("status", **cohort(home))
     (row,) = [line for line in table.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", "-", "-", "-"]
 
@@ -288,7 +291,8 @@ def test_a_backfill_that_is_canceled_in_the_dagster_ui_ends(tmp_path: Path) -> N
 
 def test_rollback_makes_an_older_release_current(tmp_path: Path) -> None:
     here, there = ReleaseStore(tmp_path / "releases"), FolderTarget(tmp_path / "drive")
-    assert "holds no release yet" in fitness(tmp_path, "release", "list").stdout
+    settings = cohort(tmp_path)
+    assert "holds no release yet" in run_command("release", "list", **settings).stdout
     for month in ("2023-04", "2023-05"):
         info = release_info(month, not_released={"calorie_regressor": "too few"})
         there.upload(here.publish({"metrics.json": b"{}"}, info))
@@ -298,15 +302,15 @@ def test_rollback_makes_an_older_release_current(tmp_path: Path) -> None:
         pointer = store.pointer()
         assert pointer is not None
         assert (pointer.month, pointer.serial) == ("2023-04", 3)
-    april, may = fitness(tmp_path, "release", "list").stdout.splitlines()
+    april, may = run_command("release", "list", **settings).stdout.splitlines()
     assert april.split()[:3] == ["2023-04", "current", f"{here.digest('2023-04')};"]
     assert "calorie_regressor not released" in april
     assert may.split()[:2] == ["2023-05", f"{here.digest('2023-05')};"]
     private = ReleaseStore(tmp_path / "releases-people", private=True)
     private.publish({"sample.parquet": b""}, release_info("2023-05"))
-    *_, last = fitness(tmp_path, "release", "list").stdout.splitlines()
+    *_, last = run_command("release", "list", **settings).stdout.splitlines()
     assert last.split() == ["2023-05", "private", private.digest("2023-05")]
-    run = fitness(tmp_path, "release", "rollback", "2023-06")
+    run = run_command("release", "rollback", "2023-06", **settings)
     assert run.returncode == 1
     assert run.stderr == "fitness: there is no release of 2023-06; there are 2023-04, 2023-05\n"
 
@@ -329,15 +333,16 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
     assert second.endswith("set FITNESS_FIRST_MONTH=2019-01, then run `fitness backfill --stale`")
     assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
-    lines = fitness(home, "quarantine").stdout.splitlines()
+    settings = cohort(home, **source)
+    lines = run_command("quarantine", **settings).stdout.splitlines()
     # The same table, then the entries.
     assert lines[:3] == [first, header, row]
     assert lines[3].startswith("days.csv  days.csv, ")
     (total,) = filter(None, lines[4:])
     assert total == "1 entry quarantined"
-    run = fitness(home, "forget", "--yes", "bert")
+    run = run_command("forget", "--yes", "bert", **settings)
     assert run.stderr == "fitness: there is no data of a user called 'bert'\n"
-    run = fitness(home, "import", "--timezone", "Mars/Crater", str(export))
+    run = run_command("import", "--timezone", "Mars/Crater", export, **settings)
     assert "--timezone='Mars/Crater' is not a time zone" in run.stderr
 
 

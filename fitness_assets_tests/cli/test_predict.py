@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 
 from fitness_assets.cli import row_batches
-from fitness_assets.cli.main import main
 from fitness_assets.cli.released_model import ReleasedForest, open_forest
 from fitness_assets.cli.row_batches import open_rows
 from fitness_assets.cli.scoring import Scored, notes, score
@@ -33,6 +32,7 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.lake import DailyInfo, Lake
 from fitness_assets_tests.support import small_forests
+from fitness_assets_tests.support.commands import run_command
 from fitness_assets_tests.support.platform import MONTHS
 
 USED = "steps,activity_type,weight_kg,steps_mean_28d"
@@ -58,19 +58,6 @@ def scored(
         found = score(forest(**of), source, folder / to, lambda _done, _total: None)
     read = pd.read_csv if to.endswith(".csv") else pd.read_parquet
     return read(folder / to), found
-
-
-def fitness(
-    *arguments: object, monkeypatch: pytest.MonkeyPatch, home: Path | None = None
-) -> int | str | None:
-    """The exit status of the command, run in this process."""
-    for name in [name for name in os.environ if name.startswith("FITNESS_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("FITNESS_HOME", str(home))
-    monkeypatch.setattr(sys, "argv", ["fitness", *map(str, arguments)])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    return ended.value.code
 
 
 def days_of_the_lake(released: Settings) -> pd.DataFrame:
@@ -261,34 +248,28 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_argument_is_one_line(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    arguments: list[str],
-    message: str,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "i.csv").write_text("steps\n1\n")
-    assert fitness(*arguments, monkeypatch=monkeypatch, home=tmp_path / "home") == 1
-    output, errors = capsys.readouterr()
-    assert output == ""
-    (line,) = errors.splitlines()
+    run = run_command(*arguments, FITNESS_HOME=str(tmp_path / "home"))
+    assert (run.returncode, run.stdout) == (1, "")
+    (line,) = run.stderr.splitlines()
     assert line.startswith("fitness: ")
     assert message in line
     assert sorted(path.name for path in tmp_path.iterdir()) == ["i.csv"]
 
 
 def test_without_the_extra_export_says_what_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in sys.modules if name.startswith("fitness_assets.models.onnx_")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
     arguments = ("release", "export", "calorie_regressor", "--onnx", tmp_path / "m")
-    assert fitness(*arguments, monkeypatch=monkeypatch, home=tmp_path) == 1
-    assert capsys.readouterr().err == (
-        "fitness: ONNX needs an extra: pip install fitness_assets[onnx]\n"
-    )
+    run = run_command(*arguments, FITNESS_HOME=str(tmp_path))
+    assert run.returncode == 1
+    assert run.stderr == "fitness: ONNX needs an extra: pip install fitness_assets[onnx]\n"
 
 
 def test_a_model_that_was_not_released_is_named_with_the_reason(
@@ -317,18 +298,15 @@ def test_a_fallback_is_named_with_its_month(
 
 
 def test_a_released_model_scores_the_lake_and_a_form_alike(
-    released: Settings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    released: Settings, tmp_path: Path
 ) -> None:
     store = ReleaseStore(released.home / "releases")
     days = days_of_the_lake(released)
     path, to = tmp_path / "days.parquet", tmp_path / "o.parquet"
     days.to_parquet(path)
     arguments = ("predict", "calorie_regressor", path, "--to", to)
-    assert fitness(*arguments, monkeypatch=monkeypatch, home=released.home) is None
-    assert capsys.readouterr().out == f"{to}: 200 rows\n"
+    run = run_command(*arguments, FITNESS_HOME=str(released.home))
+    assert (run.returncode, run.stdout) == (0, f"{to}: 200 rows\n")
     regressor = open_forest(store, "calorie_regressor", None)
     assert isinstance(regressor.metrics, RegressorMetrics)
     expected = predict_calories_of_days(regressor.model, regressor.metrics, days)["expected"]
@@ -341,8 +319,9 @@ def test_a_released_model_scores_the_lake_and_a_form_alike(
         form = days[form_features(each.metrics.inputs)].iloc[:3]
         form.to_csv(tmp_path / "form.csv", index=False)
         predict = ("predict", each.name, tmp_path / "form.csv")
-        assert fitness(*predict, monkeypatch=monkeypatch, home=released.home) is None
-        table = pd.read_csv(io.StringIO(capsys.readouterr().out))
+        run = run_command(*predict, FITNESS_HOME=str(released.home))
+        assert run.returncode == 0
+        table = pd.read_csv(io.StringIO(run.stdout))
         records: list[dict[str, Any]] = [
             {str(name): None if pd.isna(value) else value for name, value in row.items()}
             for row in form.to_dict("records")
@@ -363,12 +342,10 @@ def test_a_released_model_scores_the_lake_and_a_form_alike(
             assert str(row["extrapolated"]).replace("nan", "").split() == outside
 
 
-def test_a_released_model_is_exported_as_onnx(
-    released: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_released_model_is_exported_as_onnx(released: Settings, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     arguments = ("release", "export", "calorie_regressor", "--onnx", path, "--release", MONTHS[0])
-    assert fitness(*arguments, monkeypatch=monkeypatch, home=released.home) is None
+    assert run_command(*arguments, FITNESS_HOME=str(released.home)).returncode == 0
     session = onnxruntime.InferenceSession(path)
     found = session.get_modelmeta().custom_metadata_map
     assert found["model"] == "calorie_regressor"

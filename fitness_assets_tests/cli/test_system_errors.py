@@ -2,7 +2,6 @@
 
 import errno
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.system_errors import explain
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support import disks
+from fitness_assets_tests.support.commands import run_command
 from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import MakeSettings, materialize
 from fitness_assets_tests.support.tidy import two_users, write_tidy
@@ -81,23 +81,16 @@ def read_only_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
         yield homes
 
 
-def run(
-    arguments: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[int, list[str]]:
+def run(arguments: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[int, list[str]]:
     """Exit status of a command, and the lines of its standard error that report an error."""
     export = home.parents[1] / "days.csv"
     path = str(write_tidy(export, "carl,2023-04-30,1000,1800,70,7,walking"))
-    monkeypatch.setenv("FITNESS_HOME", str(home))
-    monkeypatch.setenv("FITNESS_SOURCE", "exports")
     monkeypatch.chdir(home.parents[1])
     words = [path if word == "PATH" else word for word in arguments.split()]
-    monkeypatch.setattr(sys, "argv", ["fitness", *words])
-    with pytest.raises(SystemExit) as exit_:
-        main()
-    errors = capsys.readouterr().err
-    assert "Traceback" not in errors
-    lines = [line for line in errors.splitlines() if line.startswith("fitness: ")]
-    return int(exit_.value.code or 0), lines
+    ended = run_command(*words, FITNESS_HOME=str(home), FITNESS_SOURCE="exports")
+    assert "Traceback" not in ended.stderr
+    lines = [line for line in ended.stderr.splitlines() if line.startswith("fitness: ")]
+    return ended.returncode, lines
 
 
 def test_the_table_has_every_command() -> None:
@@ -121,10 +114,9 @@ def test_a_read_only_home_is_one_line(
     kind: str,
     read_only_homes: dict[str, Path],
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     home = read_only_homes[kind]
-    status, lines = run(command, home, monkeypatch, capsys)
+    status, lines = run(command, home, monkeypatch)
     if command in READING:
         assert all("read-only" not in line for line in lines)
         return
@@ -137,10 +129,7 @@ def test_a_read_only_home_is_one_line(
 
 
 def test_a_full_disk_is_one_line_and_published_months_stay(
-    make_settings: MakeSettings,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    make_settings: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with (
         disks.mounted(tmp_path / "disk", "64m") as disk,
@@ -159,7 +148,7 @@ def test_a_full_disk_is_one_line_and_published_months_stay(
             assert lake.scan(["2023-04"]).table.num_rows > 0
         with disks.full(disk, left=0):
             # Dagster's storage is on the full disk as well.
-            status, lines = run("status", disk / "home", monkeypatch, capsys)
+            status, lines = run("status", disk / "home", monkeypatch)
             assert status == 1
             assert "there is no space left" in lines[0]
         assert materialize(settings, "2023-05", instance, ["raw_telemetry"]).success
