@@ -20,13 +20,7 @@ from fitness_assets.storage.backup_encryption import BackupKey
 from fitness_assets.storage.backup_places import ObjectPlace, open_place
 from fitness_assets.storage.backup_records import BackupRecords
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.backups import (
-    error_of,
-    imported_home,
-    run,
-    secret_file,
-    store_of,
-)
+from fitness_assets_tests.support.backups import Keys, error_of, imported_home, run, store_of
 from fitness_assets_tests.support.object_store import S3Server
 from fitness_assets_tests.support.tidy import write_tidy
 
@@ -103,7 +97,7 @@ def test_forgetting_a_person_covers_the_backups_that_can_be_reached(
     run("backup", folder, "--all")
     assert files_with(tmp_path / "backup", b"anna")
     run("backup", unmounted)
-    run("backup", url, "--passphrase-file", str(secret_file(tmp_path, "passphrase", "open sesame")))
+    run("backup", url, "--encrypt-to", Keys.new(tmp_path / "mine.key").recipient)
     shutil.copytree(folder, old)
     Path(unmounted).rename(tmp_path / "in a drawer")
     anna = Workspace.of(Settings.from_env()).pseudonyms.pseudonym("anna")
@@ -257,7 +251,6 @@ def test_a_manifest_that_names_files_outside_the_home_is_refused(
 
 _KILLED = """
 import os, sys
-from fitness_assets.cli import restore_runs
 from fitness_assets.cli.main import cli
 from fitness_assets.storage import backup, backup_places, publication
 

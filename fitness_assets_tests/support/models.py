@@ -3,6 +3,7 @@
 import io
 import zipfile
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -29,8 +30,12 @@ DAYS = pd.DataFrame(
 )
 
 
+@cache
 def trained_models() -> dict[str, tuple[Pipeline, pd.DataFrame]]:
-    """A trained pipeline of each kind that the platform trains, and rows to predict."""
+    """A trained pipeline of each kind that the platform trains, and rows to predict; cached.
+
+    Tests that change a pipeline copy it.
+    """
     names = ["steps", "heart_rate_avg", "sleep_hours"]
     numbers = DAYS[names]
     scaled = Pipeline([("impute", SimpleImputer(strategy="median")), ("scale", StandardScaler())])
