@@ -66,11 +66,17 @@ def backup(
     type=_FILE,
     help="people/forgotten.json of a later home: its users are removed from what is restored.",
 )
+@click.option(
+    "--skip-damaged",
+    is_flag=True,
+    help="Restore the other files if the content of some is damaged or missing.",
+)
 def restore(
     source: str,
     identities: tuple[Path, ...],
     passphrase_file: Path | None,
     forgotten: Path | None,
+    skip_damaged: bool,
 ) -> None:
     """Restore the backup in FROM, a folder or URL, into the home, which must be empty.
 
@@ -81,5 +87,6 @@ def restore(
     from fitness_assets.storage.backup_encryption import Secrets, read_passphrase
 
     passphrase = read_passphrase(passphrase_file) if passphrase_file else None
-    restore_home(settings, source, Secrets(identities, passphrase), forgotten)
+    secrets = Secrets(identities, passphrase)
+    restore_home(settings, source, secrets, forgotten, skip_damaged=skip_damaged)
     say("run `fitness backfill` to compute the rest")

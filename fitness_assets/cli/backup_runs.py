@@ -3,16 +3,17 @@
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import msgspec
 
 from fitness_assets import clock
 from fitness_assets.cli.terminal import say
 from fitness_assets.declarations import declarations
-from fitness_assets.errors import FitnessError, SettingsError, StorageError
+from fitness_assets.errors import FitnessError, SettingsError, StorageError, UnavailableError
 from fitness_assets.formatting import plural, size
 from fitness_assets.settings import Settings
-from fitness_assets.storage.backup import BackupStore
+from fitness_assets.storage.backup import Backup, BackupStore
 from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets
 from fitness_assets.storage.backup_places import FolderPlace, open_place
 from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
@@ -88,22 +89,26 @@ def back_up(
         )
     if not any((home / part).exists() for part in parts):
         raise FitnessError(f"{home} holds nothing to back up")
-    store = BackupStore(place)
-    _set_key(store, BackupRecords(home), options.protection)
-    made, added = store.write(
-        home,
-        parts,
-        set_variables(settings) if variables is None else variables,
-        clock.now(),
+    store, records = BackupStore(place), BackupRecords(home)
+    _set_key(store, records, options.protection)
+    before = _backup_before(store, records)
+    # Before the backup is there, so that `fitness forget` knows of it, however the command ends.
+    records.put(place.name, records.of(place.name))
+    manifest = Backup(
+        made=clock.now(),
+        settings=set_variables(settings) if variables is None else variables,
         everything=options.everything,
+        home=records.home_id(),
     )
-    record = BackupRecords(home).of(place.name)
-    BackupRecords(home).put(
-        place.name,
-        msgspec.structs.replace(
-            record, made=made.made, everything=options.everything, is_behind=False
-        ),
+    made, added = store.write(home, parts, manifest)
+    record = msgspec.structs.replace(
+        records.of(place.name), made=made.made, everything=options.everything, is_behind=False
     )
+    records.put(place.name, record)
+    if before and (gone := _imports(before) - _imports(made)):
+        say(
+            f"{plural(len(gone), 'import')} that the home no longer has, and {to} had, were removed"
+        )
     if options.verify:
         store.verify(made)
     words = [", encrypted"] * (store.key is not None) + [", verified"] * options.verify
@@ -111,6 +116,51 @@ def back_up(
         f"{to} holds {plural(len(made.files), 'file')}, {size(made.bytes)}, of which {size(added)} "
         f"are new{''.join(words)}"
     )
+
+
+def _backup_before(store: BackupStore, records: BackupRecords) -> Backup | None:
+    """The backup that is at a place, and will be replaced.
+
+    Raises
+    ------
+    StorageError
+        If another home made it. It may be the only one of that home, which may be lost.
+    """
+    place = store.place
+    record = records.of(place.name)
+    if store.is_encrypted() is None:
+        if record.made is not None:
+            say(
+                f"{place.name} no longer holds the backup of {record.made:%Y-%m-%d %H:%M} UTC, and "
+                "gets a new one; check that its disk is mounted"
+            )
+        return None
+    try:
+        found = store.read()
+    except UnavailableError:
+        raise
+    except StorageError:
+        # The home that made it replaces one that is damaged.
+        if record.made is None:
+            raise
+        return None
+    if not _is_own(found, record, records):
+        raise StorageError(
+            f"{place.name} holds a backup of {found.made:%Y-%m-%d %H:%M} UTC that another home "
+            "made: restore it, use another place, or delete it"
+        )
+    return found
+
+
+def _is_own(found: Backup, record: BackupRecord, records: BackupRecords) -> bool:
+    """Whether this home made a backup, or was restored from it."""
+    return found.made == record.made or found.home == records.home_id()
+
+
+def _imports(backup: Backup) -> set[str]:
+    """The folders of the imports in a backup."""
+    paths = [PurePosixPath(file.path).parts for file in backup.files]
+    return {parts[1] for parts in paths if parts[0] == "imports" and len(parts) > 1 + 1}
 
 
 def _set_key(store: BackupStore, records: BackupRecords, protection: Protection) -> None:
@@ -127,6 +177,11 @@ def _set_key(store: BackupStore, records: BackupRecords, protection: Protection)
     if is_encrypted is False and wanted:
         raise SettingsError(
             f"{place.name} holds a backup that is not encrypted; use another place, or delete it"
+        )
+    if is_encrypted is None and not wanted and (records.of(place.name).key or store.has_key()):
+        raise SettingsError(
+            f"the backup in {place.name} was encrypted, or was to be, and is not there: check that "
+            "its disk is mounted, or name --encrypt-to or --passphrase-file for a new one"
         )
     if is_encrypted is None and wanted:
         key = BackupKey.generate()
@@ -168,19 +223,22 @@ def update_backups(settings: Settings) -> Iterator[str]:
     """
     records = BackupRecords(settings.home)
     for name, record in sorted(records.all().items()):
-        if record.made is None:
-            continue
-        records.put(name, msgspec.structs.replace(record, is_behind=True))
         try:
             store = BackupStore(open_place(name), BackupKey(record.key) if record.key else None)
+            if record.made is None and store.is_encrypted() is None:
+                # The first backup was killed before it was there.
+                continue
+            records.put(name, msgspec.structs.replace(record, is_behind=True))
             found = store.read()
-            if found.made != record.made:
-                problem = "it was replaced by another command or home"
-            else:
+            if _is_own(found, record, records):
                 problem = ""
-                options = BackupOptions(everything=record.everything)
+                options = BackupOptions(everything=found.everything)
                 back_up(settings, name, options, found.settings)
+            else:
+                problem = "it was replaced by another command or home"
         except (FitnessError, OSError) as error:
             problem = str(error)
         if problem:
-            yield f"the backup of {record.made:%Y-%m-%d %H:%M} UTC in {name}: {problem}"
+            records.put(name, msgspec.structs.replace(records.of(name), is_behind=True))
+            made = f"the backup of {record.made:%Y-%m-%d %H:%M} UTC" if record.made else "a backup"
+            yield f"{made} in {name}: {problem}"

@@ -4,6 +4,9 @@ import io
 import os
 import signal
 import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 import click
 
@@ -25,8 +28,14 @@ from fitness_assets.cli.spark import spark
 from fitness_assets.cli.status import status
 from fitness_assets.cli.terminal import say
 from fitness_assets.errors import FitnessError
-from fitness_assets.settings import declared_home
+from fitness_assets.settings import Settings, declared_home
 from fitness_assets.system_errors import explain
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Commands that do without the home, or are for one that is not complete.
+_WITHOUT_HOME = {"demo", "doctor", "restore", "spark"}
 
 
 def main() -> None:
@@ -68,6 +77,19 @@ def cli() -> None:
     """
 
 
+def _for_complete_home(callback: Callable[P, T]) -> Callable[P, T]:
+    """Refuse a command of a home whose restore was interrupted."""
+
+    @wraps(callback)
+    def run(*arguments: P.args, **options: P.kwargs) -> T:
+        from fitness_assets.storage.restoring import require_complete
+
+        require_complete(Settings.from_env().home)
+        return callback(*arguments, **options)
+
+    return run
+
+
 for command in (
     backfill,
     backup,
@@ -87,4 +109,6 @@ for command in (
     spark,
     status,
 ):
+    if command.name not in _WITHOUT_HOME and command.callback is not None:
+        command.callback = _for_complete_home(command.callback)
     cli.add_command(command)

@@ -10,14 +10,23 @@ from fitness_assets.errors import StorageError
 from fitness_assets.formatting import plural, size
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_names, configured_pseudonyms
-from fitness_assets.storage.backup import BackupStore, finish_restore
+from fitness_assets.sources.pseudonyms import read_forgotten
+from fitness_assets.storage.backup import BackupStore
 from fitness_assets.storage.backup_encryption import Secrets
 from fitness_assets.storage.backup_places import open_place
 from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
+from fitness_assets.storage.restoring import finish_restore
 from fitness_assets.workspace import Workspace
 
 
-def restore_home(settings: Settings, source: str, secrets: Secrets, forgotten: Path | None) -> None:
+def restore_home(
+    settings: Settings,
+    source: str,
+    secrets: Secrets,
+    forgotten: Path | None,
+    *,
+    skip_damaged: bool = False,
+) -> None:
     """Restore the backup in the place `source` into the home.
 
     Parameters
@@ -29,6 +38,8 @@ def restore_home(settings: Settings, source: str, secrets: Secrets, forgotten: P
         Open the backup if it is encrypted.
     forgotten : Path, optional
         The list of forgotten users of a later state of the home.
+    skip_damaged : bool
+        Whether files are left out whose content is missing or damaged.
 
     Raises
     ------
@@ -36,15 +47,23 @@ def restore_home(settings: Settings, source: str, secrets: Secrets, forgotten: P
         If the backup cannot be opened or is damaged, or the home is not empty. If a forgotten user
         could not be removed, the home says that it is not complete; the command continues there.
     """
+    if forgotten is not None:
+        # An error is better before gigabytes are restored.
+        read_forgotten(forgotten)
     store = BackupStore(open_place(source))
     if store.is_encrypted():
         store.unlock(secrets)
     found = store.read()
-    store.restore(found, settings.home)
+    left_out = store.restore(found, settings.home, skip_damaged=skip_damaged)
+    restored = [file for file in found.files if file.path not in left_out]
     say(
-        f"restored {plural(len(found.files), 'file')}, {size(found.bytes)}, of "
-        f"{found.made:%Y-%m-%d %H:%M} UTC into {settings.home}"
+        f"restored {plural(len(restored), 'file')}, {size(sum(file.bytes for file in restored))}, "
+        f"of {found.made:%Y-%m-%d %H:%M} UTC into {settings.home}"
     )
+    for path, reason in sorted(left_out.items()):
+        say(f"left out {path}: {reason}")
+    if left_out:
+        say("run `fitness doctor`, which says how each folder that lacks a file is repaired")
     now = set_variables(settings)
     for variable, value in sorted(found.settings.items()):
         if now.get(variable) != value:

@@ -1,6 +1,7 @@
 """Checks of the home: permissions, versions, damage, locks, and what killed writers left."""
 
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +19,12 @@ from fitness_assets.orchestration import locks
 from fitness_assets.orchestration.locks import SERVE_LOCK
 from fitness_assets.settings import Settings
 from fitness_assets.sources.import_store import stored_import
-from fitness_assets.storage.backup import RESTORING
 from fitness_assets.storage.backup_records import BackupRecords
 from fitness_assets.storage.locations import folder_names
 from fitness_assets.storage.models import FORMAT
+from fitness_assets.storage.object_store import is_object_url
 from fitness_assets.storage.publication import LOCK, MANIFEST, STAGING, read_manifest
+from fitness_assets.storage.restoring import RESTORING
 from fitness_assets.workspace import Workspace
 
 #: A file that is staged without a lock is published at once, unless its writer was killed.
@@ -70,6 +72,8 @@ class Home:
     def _add(self, root: Path) -> None:
         self._look_at(root, is_folder=True)
         for folder, folders, files in os.walk(root):
+            # Of the file system, for root only.
+            folders[:] = [name for name in folders if name != "lost+found"]
             for name in folders:
                 self._look_at(Path(folder, name), is_folder=True)
             for name in files:
@@ -111,7 +115,7 @@ def check_permissions(settings: Settings, home: Home) -> Iterator[Finding]:
     if home.named(RESTORING):
         yield fault(
             f"{settings.home} is not restored whole: the command was interrupted",
-            "run `fitness restore` again, with the same folder",
+            "run `fitness restore` again, with the same folder or URL, or empty the home",
         )
     if home.denied:
         yield fault(
@@ -253,24 +257,36 @@ def _holders(path: Path) -> Iterator[psutil.Process]:
 
 
 def check_backups(settings: Settings) -> Iterator[Finding]:
-    """When the home was backed up, and whether a backup has forgotten users."""
+    """When the home was backed up, what is newer, and whether a backup has forgotten users."""
     records = BackupRecords(settings.home).all()
     made = {place: each.made for place, each in records.items() if each.made}
     for place in sorted(place for place, each in records.items() if each.is_behind):
         yield warning(
             f"the backup in {place} has users who were forgotten",
-            f"run `fitness backup {place}` once it can be reached, or destroy it",
+            f"run `fitness backup {shlex.quote(place)}` once it can be reached, or destroy it",
         )
-    if made:
-        place, last = max(made.items(), key=lambda item: item[1])
-        yield ok(f"the last backup is of {last:%Y-%m-%d %H:%M} UTC, in {place}")
-    elif any((settings.home / "imports").glob(f"*/{MANIFEST}")):
+    manifests = list((settings.home / "imports").glob(f"*/{MANIFEST}"))
+    if not made:
+        if manifests:
+            yield warning(
+                "there are imports, and no backup",
+                "run `fitness backup TO`, with a folder on another disk or an object store",
+            )
+        else:
+            yield ok("nothing needs a backup")
+        return
+    place, last = max(made.items(), key=lambda item: item[1])
+    newer = [path for path in manifests if path.stat().st_mtime > last.timestamp()]
+    text = f"the last backup is of {last:%Y-%m-%d %H:%M} UTC, in {place}"
+    if not is_object_url(place) and not Path(place).exists():
+        text += ", which is not there now"
+    if newer:
         yield warning(
-            "there are imports, and no backup",
-            "run `fitness backup TO`, with a folder on another disk or an object store",
+            f"{text}; {plural(len(newer), 'import is newer', 'imports are newer')}",
+            f"run `fitness backup {shlex.quote(place)}`",
         )
     else:
-        yield ok("nothing needs a backup")
+        yield ok(text)
 
 
 def check_staging(home: Home) -> Iterator[Finding]:

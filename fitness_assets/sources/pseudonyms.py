@@ -144,7 +144,7 @@ class Pseudonyms:
         StorageError
             If it cannot be read.
         """
-        other = _read_forgotten(list_file)
+        other = read_forgotten(list_file)
         with locked(self._folder):
             own = self._forgotten()
             if own.hashes and own.salt != other.salt:
@@ -180,7 +180,7 @@ class Pseudonyms:
         path = self._folder / _FORGOTTEN
         if not path.exists():
             return _Forgotten(salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[])
-        return _read_forgotten(path)
+        return read_forgotten(path)
 
     def _key(self) -> bytes:
         path = self._folder / _KEY
@@ -201,7 +201,8 @@ class Pseudonyms:
         staged.replace(path)
 
 
-def _read_forgotten(path: Path) -> _Forgotten:
+def read_forgotten(path: Path) -> _Forgotten:
+    """The list of forgotten users in a file; StorageError if it is none."""
     content = path.read_bytes()
     if content.lstrip().startswith(b"["):
         ids = documents.decode(content, list[str], str(path), _MAX_FORGOTTEN_BYTES)

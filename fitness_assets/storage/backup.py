@@ -10,28 +10,21 @@ An encrypted backup has ``backup.age`` instead of ``backup.json``, and its key i
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 import msgspec
-from filelock import Timeout
 
-from fitness_assets.errors import StorageError
+from fitness_assets.errors import StorageError, UnavailableError
+from fitness_assets.formatting import plural
 from fitness_assets.storage import documents
 from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets, Sink
+from fitness_assets.storage.backup_files import files_of, unchanged
 from fitness_assets.storage.backup_places import Place, staged_file
-from fitness_assets.storage.publication import (
-    LOCK,
-    MANIFEST,
-    STAGING,
-    locked,
-    reached,
-    sha256_of,
-    write_atomically,
-)
+from fitness_assets.storage.publication import reached, sha256_of
+from fitness_assets.storage.restoring import begin_restore
 
 FORMAT = 1
 _NAME = "backup.json"
@@ -41,8 +34,6 @@ _CONTENTS = "contents"
 _MAX_BYTES = 500_000_000
 _MAX_KEY_BYTES = 100_000
 _CHUNK = 1 << 20
-#: In the home while it is restored.
-RESTORING = "restoring.json"
 
 
 class BackupFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,12 +66,15 @@ class Backup(msgspec.Struct, frozen=True, kw_only=True):
     files : tuple of BackupFile
     everything : bool
         Whether what can be computed again is included.
+    home : str
+        What all backups of the home are marked with; empty in those of earlier versions.
     """
 
     made: datetime
     settings: Mapping[str, str]
-    files: tuple[BackupFile, ...]
+    files: tuple[BackupFile, ...] = ()
     everything: bool = False
+    home: str = ""
     format: int = FORMAT
 
     @property
@@ -118,8 +112,14 @@ class BackupStore:
             return False
         # The first backup was killed, and what it left has nothing that names it.
         if names - {_CONTENTS, _KEY}:
-            raise StorageError(f"{self.place.name} holds something else than a backup")
+            raise StorageError(
+                f"{self.place.name} holds something else than a backup; name an empty or a new one"
+            )
         return None
+
+    def has_key(self) -> bool:
+        """Whether the place holds the key of an encrypted backup, made or begun."""
+        return _KEY in self.place.first_names()
 
     def unlock(self, secrets: Secrets) -> None:
         """Set the key of an encrypted backup, by secrets of who may restore it.
@@ -137,7 +137,7 @@ class BackupStore:
 
     def protect(self, key: BackupKey, protection: Protection) -> None:
         """Use a new key, for a place without a backup."""
-        with self.place.locked(()):
+        with self.place.explaining(), self.place.locked(()):
             self.place.write(_KEY, key.wrap(protection))
         self.key = key
 
@@ -157,23 +157,32 @@ class BackupStore:
             content = self.key.decrypt_bytes(content, path)
         backup = documents.decode(content, Backup, path, _MAX_BYTES)
         if backup.format != FORMAT:
-            raise StorageError(f"{path} has format {backup.format}; this version reads {FORMAT}")
+            raise StorageError(
+                f"{path} has format {backup.format}, and this version reads {FORMAT}; install the "
+                "version that made the backup, or a later one"
+            )
         for file in backup.files:
             parts = PurePosixPath(file.path).parts
             if not parts or ".." in parts or parts[0] == "/" or not _is_digest(file.sha256):
                 raise StorageError(f"{path} names a file that is not inside the home")
         return backup
 
-    def write(
-        self,
-        home: Path,
-        parts: Sequence[str],
-        settings: Mapping[str, str],
-        made: datetime,
-        *,
-        everything: bool = False,
-    ) -> tuple[Backup, int]:
-        """Back up the files and folders `parts` of `home`; return the manifest and new bytes.
+    def write(self, home: Path, parts: Sequence[str], backup: Backup) -> tuple[Backup, int]:
+        """Back up the files and folders `parts` of `home`.
+
+        Parameters
+        ----------
+        home : Path
+        parts : sequence of str
+        backup : Backup
+            The manifest, without files.
+
+        Returns
+        -------
+        backup : Backup
+            The manifest with the files.
+        added : int
+            Bytes that the place did not have.
 
         Raises
         ------
@@ -182,10 +191,11 @@ class BackupStore:
             time.
         """
         place = self.place
-        with place.locked((_NAME, _ENCRYPTED)):
+        with place.explaining(), place.locked((_NAME, _ENCRYPTED)):
             before = place.stored(_CONTENTS)
-            files = tuple(self._add(home, path, before) for path in _files(home, parts))
-            backup = Backup(made=made, settings=settings, files=files, everything=everything)
+            with unchanged(home):
+                files = tuple(self._add(home, path, before) for path in files_of(home, parts))
+            backup = msgspec.structs.replace(backup, files=files)
             content = documents.encode(backup)
             reached("files moved")
             place.publish(self._manifest, self.key.encrypt_bytes(content) if self.key else content)
@@ -199,45 +209,71 @@ class BackupStore:
             place.delete(sorted(stored - needed.keys()))
         return backup, sum(file.bytes for name, file in needed.items() if name not in before)
 
+    def damaged(self, backup: Backup) -> dict[str, str]:
+        """What is wrong with the content of a file, by the path of the file."""
+        found = {}
+        for file in backup.files:
+            content = _Hash()
+            try:
+                self._receive(file, content)
+            except UnavailableError:
+                # Nothing is known of the content.
+                raise
+            except StorageError as error:
+                found[file.path] = str(error)
+            else:
+                if content.hexdigest() != file.sha256:
+                    found[file.path] = f"{self._path(file)} is damaged"
+        return found
+
     def verify(self, backup: Backup) -> None:
         """Raise StorageError unless each content is there with its hash."""
-        for file in backup.files:
-            found = _Hash()
-            try:
-                self._receive(file, found)
-            except StorageError as error:
-                raise StorageError(f"{error}; it is the content of {file.path}") from None
-            if found.hexdigest() != file.sha256:
-                raise StorageError(
-                    f"{self._path(file)}, the content of {file.path}, is damaged; delete it, and "
-                    "run `fitness backup` again"
-                )
+        _refuse(
+            self.damaged(backup),
+            "delete what is damaged, and run `fitness backup` again while the home has the file",
+        )
 
-    def restore(self, backup: Backup, home: Path) -> None:
+    def restore(
+        self, backup: Backup, home: Path, *, skip_damaged: bool = False
+    ) -> Mapping[str, str]:
         """Write the files of a backup into `home`, which is empty.
 
-        A restore that was interrupted is continued. The file `RESTORING` in the home says that it
-        is not complete, until `finish_restore`.
+        A restore that was interrupted is continued. The home is marked as incomplete, until
+        `finish_restore`. The files are as old as the backup.
+
+        Parameters
+        ----------
+        backup : Backup
+        home : Path
+        skip_damaged : bool
+            Whether files are left out whose content is missing or damaged.
+
+        Returns
+        -------
+        mapping of str to str
+            What is left out, by path, with the reason.
 
         Raises
         ------
         StorageError
             If `home` holds anything else, or a content differs from its hash.
         """
-        marker = home / RESTORING
-        if home.exists() and any(home.iterdir()) and not marker.exists():
-            raise StorageError(
-                f"{home} is not empty; set FITNESS_HOME to a folder that is empty or does not exist"
+        damaged = self.damaged(backup)
+        if not skip_damaged:
+            _refuse(
+                damaged,
+                "restore another copy of the backup, or all other files with --skip-damaged",
             )
-        self.verify(backup)
-        home.mkdir(parents=True, exist_ok=True)
-        write_atomically(marker, documents.encode({"from": self.place.name}))
+        begin_restore(home, backup.made, self.place.name)
         for file in backup.files:
-            target = home / file.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._write(file, target)
-            target.chmod(file.mode)
+            if file.path not in damaged:
+                target = home / file.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                self._write(file, target)
+                target.chmod(file.mode)
+                os.utime(target, 2 * (backup.made.timestamp(),))
         reached("files moved")
+        return damaged
 
     @property
     def _manifest(self) -> str:
@@ -302,11 +338,6 @@ class BackupStore:
             staged.replace(target)
 
 
-def finish_restore(home: Path) -> None:
-    """Remove the file that says that `home` is not complete."""
-    (home / RESTORING).unlink()
-
-
 class _Hash:
     """Receives content, and keeps its hash only."""
 
@@ -339,28 +370,11 @@ class _Hashed:
         return content
 
 
-def _files(home: Path, parts: Sequence[str]) -> Iterator[Path]:
-    """The files of `parts`, without locks and what is being staged.
-
-    While the files of a published folder are passed on, its lock is held.
-    """
-    for part in parts:
-        if (home / part).is_file():
-            yield home / part
-        for folder, folders, files in os.walk(home / part):
-            folders[:] = sorted(name for name in folders if not name.startswith(STAGING))
-            here = Path(folder)
-            try:
-                with locked(here) if MANIFEST in files else nullcontext():
-                    for path in sorted(here.iterdir()):
-                        hidden = path.name.startswith(STAGING) or path.suffix == ".lock"
-                        if path.is_file() and not hidden and path.name != LOCK:
-                            yield path
-            except Timeout as error:
-                raise StorageError(
-                    f"{error.lock_file} is held by another process; run the command again once it "
-                    "has ended"
-                ) from None
+def _refuse(damaged: Mapping[str, str], remedy: str) -> None:
+    """Raise StorageError if anything is damaged."""
+    for path, reason in damaged.items():
+        others = f", and {plural(len(damaged) - 1, 'other')}" if len(damaged) > 1 else ""
+        raise StorageError(f"{reason}, the content of {path}{others}; {remedy}")
 
 
 def _is_digest(text: str) -> bool:

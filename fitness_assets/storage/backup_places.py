@@ -3,16 +3,18 @@
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import unquote, urlsplit
 
 from filelock import Timeout
 
-from fitness_assets.errors import ObjectChangedError, StorageError
+from fitness_assets.errors import ObjectChangedError, SettingsError, StorageError
 from fitness_assets.storage.object_store import ObjectStore, Version, is_object_url
 from fitness_assets.storage.publication import LOCK, STAGING, locked, reached, write_atomically
+from fitness_assets.storage.restoring import entries
+from fitness_assets.system_errors import cause_of
 
 _CHUNK = 1 << 20
 
@@ -38,6 +40,10 @@ class Place(Protocol):
         StorageError
             If another process writes.
         """
+        ...
+
+    def explaining(self) -> AbstractContextManager[None]:
+        """Raise StorageError, which names the place, for errors of its file system."""
         ...
 
     def first_names(self) -> set[str]:
@@ -83,7 +89,15 @@ def open_place(text: str) -> Place:
     """
     if text.startswith("file://"):
         text = unquote(urlsplit(text).path)
-    return ObjectPlace(text) if is_object_url(text) else FolderPlace(Path(text))
+    if is_object_url(text):
+        return ObjectPlace(text)
+    if "://" in text:
+        scheme = text.partition("://")[0]
+        raise SettingsError(
+            f"{text}: there are no backups to {scheme}://; name a folder, or a URL with s3://, "
+            "gs:// or az://"
+        )
+    return FolderPlace(Path(text))
 
 
 class FolderPlace:
@@ -121,11 +135,25 @@ class FolderPlace:
                 "ended"
             ) from None
 
+    @contextmanager
+    def explaining(self) -> Iterator[None]:
+        """Name the folder where the error does not, as if the disk is full."""
+        try:
+            yield
+        except OSError as error:
+            path = self.root if error.filename is None else Path(os.fsdecode(error.filename))
+            if not path.is_relative_to(self.root):
+                raise
+            cause = cause_of(error).partition("; ")[0]
+            raise StorageError(
+                f"{path}: {cause}; correct that, or back up to another place"
+            ) from None
+
     def first_names(self) -> set[str]:
         """The names of files and folders in it, without the lock."""
         if not self.root.exists():
             return set()
-        names = {path.name for path in self.root.iterdir()} - {LOCK}
+        names = {path.name for path in entries(self.root)} - {LOCK}
         return {name for name in names if not name.startswith(STAGING)}
 
     def read(self, name: str, max_bytes: int) -> bytes | None:
@@ -213,6 +241,10 @@ class ObjectPlace:
             found = self._store.read(name)
             self._versions[name] = found.version if found else None
         yield
+
+    def explaining(self) -> AbstractContextManager[None]:
+        """Do nothing: `ObjectStore` explains its errors, and others are of the home."""
+        return nullcontext()
 
     def first_names(self) -> set[str]:
         """The first parts of the names of all objects."""

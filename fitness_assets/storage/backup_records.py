@@ -1,5 +1,6 @@
 """The places to which a home was backed up, as the home remembers them."""
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     made : datetime or None
-        When the last backup was made; None if the first one was interrupted.
+        When the last backup was made; None if the first one was interrupted, and may be there.
     everything : bool
         Whether it includes what can be computed again.
     key : str or None
@@ -37,7 +38,8 @@ class BackupRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Document(msgspec.Struct, frozen=True, kw_only=True):
-    places: Mapping[str, BackupRecord]
+    places: Mapping[str, BackupRecord] = {}
+    home: str = ""
     version: int = 1
 
 
@@ -60,17 +62,33 @@ class BackupRecords:
         StorageError
             If the file cannot be read.
         """
-        path = self._home / _NAME
-        if not path.exists():
-            return {}
-        return documents.decode(path.read_bytes(), _Document, str(path)).places
+        return self._read().places
 
     def of(self, place: str) -> BackupRecord:
         """The record of a place; an empty one if there is none."""
         return self.all().get(place, BackupRecord())
 
+    def home_id(self) -> str:
+        """What the backups of this home are marked with, and those of no other home."""
+        with locked(self._home):
+            document = self._read()
+            if not document.home:
+                document = msgspec.structs.replace(document, home=secrets.token_hex(16))
+                self._write(document)
+        return document.home
+
     def put(self, place: str, record: BackupRecord) -> None:
         """Replace the record of a place."""
         with locked(self._home):
-            document = _Document(places={**self.all(), place: record})
-            write_atomically(self._home / _NAME, documents.encode(document), 0o600)
+            document = self._read()
+            places = {**document.places, place: record}
+            self._write(msgspec.structs.replace(document, places=places))
+
+    def _read(self) -> _Document:
+        path = self._home / _NAME
+        if not path.exists():
+            return _Document()
+        return documents.decode(path.read_bytes(), _Document, str(path))
+
+    def _write(self, document: _Document) -> None:
+        write_atomically(self._home / _NAME, documents.encode(document), 0o600)

@@ -2,25 +2,30 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from fitness_assets.cli import restore_runs
-from fitness_assets.cli.main import cli
 from fitness_assets.errors import StorageError
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_imports
 from fitness_assets.sources.exports.options import ImportOptions
-from fitness_assets.storage.backup import RESTORING, BackupStore
+from fitness_assets.storage.backup import BackupStore
 from fitness_assets.storage.backup_encryption import BackupKey
 from fitness_assets.storage.backup_places import ObjectPlace, open_place
 from fitness_assets.storage.backup_records import BackupRecords
+from fitness_assets.storage.restoring import RESTORING
 from fitness_assets.workspace import Workspace
-from fitness_assets_tests.support.backups import Keys, error_of, imported_home, run, store_of
+from fitness_assets_tests.support.backups import (
+    Keys,
+    contents,
+    doctor_lines,
+    error_of,
+    imported_home,
+    run,
+    store_of,
+)
 from fitness_assets_tests.support.object_store import S3Server
 from fitness_assets_tests.support.tidy import write_tidy
 
@@ -36,10 +41,6 @@ def versions() -> dict[str, dict[str, str]]:
         name: {month: status["data_version"] for month, status in months.items()}
         for name, months in assets.items()
     }
-
-
-def contents(folder: Path) -> set[str]:
-    return {path.name for path in (folder / "contents").glob("*/*")}
 
 
 def test_a_restored_home_ends_with_the_same_data_versions(
@@ -199,7 +200,7 @@ def test_a_backup_in_an_object_store_is_incremental_and_restored(
     assert (tmp_path / "new" / key).read_bytes() == b"another key"
     store.place.delete(sorted(store.place.stored("contents"))[:1])
     monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "newer"))
-    assert "is missing; it is the content of" in error_of("restore", url)
+    assert "is missing, the content of" in error_of("restore", url)
     assert "holds no backup" in error_of("restore", url + "/elsewhere")
     monkeypatch.setenv("FITNESS_HOME", str(home))
     assert "something else than a backup" in error_of("backup", url.rpartition("/")[0])
@@ -217,88 +218,3 @@ def test_two_backups_to_an_object_store_do_not_mix(
         with pytest.raises(StorageError, match="another process backs up to"):
             place.publish("backup.json", b"{}")
     BackupStore(place).verify(BackupStore(place).read())
-
-
-@pytest.mark.parametrize("damage", ["is missing", "is damaged"])
-def test_a_damaged_backup_is_not_restored(
-    damage: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backup = tmp_path / "backup"
-    run("backup", str(backup))
-    assert home.is_dir()
-    content = next((backup / "contents").glob("*/*"))
-    if damage == "is missing":
-        content.unlink()
-    else:
-        content.write_bytes(bytes(content.stat().st_size))
-    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "other"))
-    assert damage in error_of("restore", str(backup))
-    assert not (tmp_path / "other").exists()
-
-
-def test_a_manifest_that_names_files_outside_the_home_is_refused(
-    home: Path, tmp_path: Path
-) -> None:
-    backup = tmp_path / "backup"
-    run("backup", str(backup))
-    assert home.is_dir()
-    document = json.loads((backup / "backup.json").read_text())
-    for path in ("../outside", "/outside", ""):
-        document["files"][0]["path"] = path
-        (backup / "backup.json").write_text(json.dumps(document))
-        assert "not inside the home" in error_of("restore", str(backup))
-
-
-_KILLED = """
-import os, sys
-from fitness_assets.cli.main import cli
-from fitness_assets.storage import backup, backup_places, publication
-
-def die(point):
-    if point == sys.argv[1]:
-        os._exit(9)
-
-backup.reached = backup_places.reached = publication.reached = die
-cli(sys.argv[2:])
-"""
-
-
-@pytest.mark.parametrize(
-    "point", ["file moved", "files moved", "content written", "manifest replaced"]
-)
-def test_a_backup_that_is_killed_leaves_a_whole_one(point: str, home: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "backup"
-    backup = store_of(folder)
-    run("backup", str(folder))
-    before = backup.read()
-    (home / "people" / "pseudonyms.key").write_bytes(b"another key")
-    command = [sys.executable, "-c", _KILLED, point, "backup", str(folder)]
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 9
-    left = backup.read()
-    backup.verify(left)
-    assert (left.files == before.files) == (point != "manifest replaced")
-    run("backup", str(folder), "--verify")
-    assert contents(folder) == {file.sha256 for file in backup.read().files}
-    assert not list(folder.rglob("_staging-*"))
-
-
-def test_a_restore_that_is_killed_is_continued(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    backup, other = tmp_path / "backup", tmp_path / "other"
-    run("backup", str(backup))
-    monkeypatch.setenv("FITNESS_HOME", str(other))
-    command = [sys.executable, "-c", _KILLED, "files moved", "restore", str(backup)]
-    assert subprocess.run(command, check=False, capture_output=True).returncode == 9
-    assert (other / RESTORING).exists()
-    assert "is not restored whole" in doctor_lines("home")
-    run("restore", str(backup))
-    assert not (other / RESTORING).exists()
-    key = Path("people", "pseudonyms.key")
-    assert (other / key).read_bytes() == (home / key).read_bytes()
-
-
-def doctor_lines(subject: str) -> str:
-    result = CliRunner().invoke(cli, ["doctor", "--quick"])
-    lines = [line for line in result.output.splitlines() if line.split()[1:2] == [subject]]
-    return "\n".join(lines)

@@ -38,6 +38,16 @@ def error_of(*arguments: str) -> str:
     return str(result.exception)
 
 
+def doctor_lines(subject: str) -> str:
+    result = CliRunner().invoke(cli, ["doctor", "--quick"])
+    lines = [line for line in result.output.splitlines() if line.split()[1:2] == [subject]]
+    return "\n".join(lines)
+
+
+def contents(folder: Path) -> set[str]:
+    return {path.name for path in (folder / "contents").glob("*/*")}
+
+
 def store_of(folder: Path) -> BackupStore:
     return BackupStore(FolderPlace(folder))
 
