@@ -280,6 +280,10 @@ class ObjectPlace:
             else:
                 self._store.replace(name, content, version)
         except ObjectChangedError:
+            # By a request of this process that was repeated, since its answer was lost.
+            found = self._store.read(name)
+            if found is not None and found.content == content:
+                return
             raise StorageError(
                 f"another process backs up to {self.name}; run the command again once it has ended"
             ) from None

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from fitness_assets import clock
 from fitness_assets.errors import UnavailableError
 from fitness_assets.storage import object_folder
 from fitness_assets.storage import object_store as module
+from fitness_assets.storage.backup import Backup, BackupStore
+from fitness_assets.storage.backup_places import open_place
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.locations import location
 from fitness_assets.storage.publication import MANIFEST
@@ -95,3 +99,36 @@ def test_a_store_that_cannot_be_read_is_not_an_empty_one(
     for read in (lambda: lake.manifest(MONTH), lake.months):
         with pytest.raises(UnavailableError, match="503"):
             read()
+
+
+@pytest.mark.parametrize("fault", ["500", "503", "lost"])
+def test_a_backup_is_made_whole_in_spite_of_errors_that_pass(
+    fault: Fault, server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people").mkdir()
+    store = BackupStore(open_place(server.use(monkeypatch)))
+    for content in ("first", "second"):
+        (tmp_path / "people" / "names").write_text(content)
+        for name in ("contents", "backup.json"):
+            server.choose = some(name, fault, 1)
+            made, _ = store.write(tmp_path, ["people"], Backup(made=clock.now(), settings={}))
+            assert store.read() == made
+            store.verify(made)
+    assert server.requests == 2 + 1 + 1
+
+
+def test_a_backup_with_errors_that_do_not_pass_leaves_the_one_before(
+    server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "people").mkdir()
+    store = BackupStore(open_place(server.use(monkeypatch)))
+    (tmp_path / "people" / "names").write_text("first")
+    before, _ = store.write(tmp_path, ["people"], Backup(made=clock.now(), settings={}))
+    (tmp_path / "people" / "names").write_text("second")
+    for name in ("contents", "backup.json"):
+        server.choose = some(name, "500", 10)
+        with pytest.raises(UnavailableError):
+            store.write(tmp_path, ["people"], Backup(made=clock.now(), settings={}))
+        server.choose = lambda *_: None
+        assert store.read() == before
+        store.verify(before)
