@@ -119,6 +119,8 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> Path:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Some file systems write a file to the disk at once when it is truncated.
+        path.unlink(missing_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return folder
 

@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from fitness_assets.release.bundle import Release
@@ -13,6 +15,11 @@ from fitness_assets.release.store import ReleaseStore
 from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import read_bytes
 from fitness_assets_tests.support.platform import MONTHS
+
+# Each `AppTest` reads the metadata of all installed packages, which takes longer than most views.
+pytest.MonkeyPatch().setattr(
+    manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests)
+)
 
 APP = Path(__file__).parents[2] / "dashboard" / "app.py"
 #: Names of all views. A browser test finds each of them in the navigation.
