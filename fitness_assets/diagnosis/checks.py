@@ -46,15 +46,18 @@ def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, F
 def _quick_checks(settings: Settings) -> dict[str, Callable[[], Iterable[Finding]]]:
     """The checks except that of Spark."""
     # Their imports take about as long as the checks.
-    from fitness_assets.diagnosis import home, records
+    from fitness_assets.diagnosis import home, inputs, records
     from fitness_assets.diagnosis.objects import check_object_store
 
     found = home.Home.of(settings)
     return {
+        "settings": lambda: inputs.check_variables(settings),
         "clock": lambda: machine.check_clock(settings),
         "disk": lambda: machine.check_disks(settings),
         "home": lambda: home.check_permissions(settings, found),
         "object store": lambda: check_object_store(settings),
+        "source": lambda: inputs.check_source(settings),
+        "upload": lambda: inputs.check_upload(settings),
         "version": lambda: home.check_version(settings),
         "stored data": lambda: home.check_manifests(settings, found),
         "locks": lambda: home.check_locks(settings, found),

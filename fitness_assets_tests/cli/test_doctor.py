@@ -25,6 +25,7 @@ from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import FORMAT
 from fitness_assets.storage.writer import Writer
+from fitness_assets_tests.support.object_store import S3Server
 from fitness_assets_tests.support.platform import free_port
 
 MODEL = Path("models", "calorie_regressor", "2023-04")
@@ -37,6 +38,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("FITNESS_DAGSTER_PORT", "FITNESS_DASHBOARD_PORT"):
         monkeypatch.setenv(variable, str(free_port()))
     monkeypatch.setenv("FITNESS_HOME", str(home))
+    # Of the tests, and no setting.
+    monkeypatch.delenv("FITNESS_SHARED_DATA", raising=False)
     publish(home, format_=FORMAT)
     with open_instance(Settings.from_env()):
         pass
@@ -329,6 +332,49 @@ def test_a_setting_that_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("FITNESS_DAGSTER_PORT", "none")
     result = CliRunner().invoke(cli, ["doctor"])
     assert "FITNESS_DAGSTER_PORT" in str(result.exception)
+
+
+def test_a_variable_that_is_no_setting_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home.is_dir()
+    monkeypatch.setenv("FITNESS_FRIST_MONTH", "2023-05")
+    monkeypatch.setenv("FITNESS_SOMETHING", "else")
+    monkeypatch.setenv("FITNESS_PASSWORD_HASH", "of the proxy")
+    status, lines = doctor("--quick")
+    found = [line for line in lines if line.startswith("warning  settings")]
+    assert len(found) == 2
+    assert "rename it to FITNESS_FIRST_MONTH, or unset it" in found[0]
+    assert "FITNESS_SOMETHING is set, and is no setting; unset it" in found[1]
+    assert status == 0
+
+
+def test_a_source_that_cannot_be_read_says_what_to_do(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FITNESS_SOURCE", "exports")
+    status, lines = doctor("--quick")
+    assert "`fitness import PATH` adds one" in line_of(lines, "warning  source")
+    assert status == 0
+    monkeypatch.setenv("FITNESS_SOURCE", "folder")
+    monkeypatch.setenv("FITNESS_SOURCE_PATH", str(home / "none"))
+    status, lines = doctor("--quick")
+    assert "correct FITNESS_SOURCE_PATH" in line_of(lines, "fault    source")
+    assert status == 1
+
+
+def test_an_upload_folder_that_cannot_be_reached_is_a_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
+) -> None:
+    assert home.is_dir()
+    url = object_store.use(monkeypatch)
+    monkeypatch.setenv("FITNESS_UPLOAD_FOLDER", url)
+    _, lines = doctor("--quick")
+    assert line_of(lines, f"{url} can be read").startswith("ok       upload")
+    monkeypatch.setenv("FITNESS_UPLOAD_FOLDER", "s3://none/folder")
+    status, lines = doctor("--quick")
+    assert "credentials and FITNESS_UPLOAD_FOLDER" in line_of(lines, "fault    upload")
+    assert status == 1
 
 
 @pytest.mark.parametrize(
