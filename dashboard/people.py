@@ -55,7 +55,10 @@ class People:
 
     def users(self) -> list[str]:
         """Ids of the users who have days in the release and whose rows may be read, in order."""
-        return [user for user in _users(self._part) if self._access.allows(user)]
+        if self.own is not None:
+            # Of a table in parts, only the one with the visitor's days is read.
+            return [] if self.days(self.own).empty else [self.own]
+        return _users(self._part)
 
     def days(self, user: str) -> pd.DataFrame:
         """The days of one user, in order of date.
@@ -95,12 +98,26 @@ class People:
             raise PermissionError(f"these are the {name} of another user")
         return _summaries([self._part], user, name) if self._part.has_table(name) else None
 
+    @property
+    def has_map(self) -> bool:
+        """Whether the release has a map of users."""
+        return self._part.has_table("user_map")
+
+    def place(self, user: str) -> pd.DataFrame | None:
+        """The row of one user on the map of users, if there is one; None if there is no map.
+
+        Raises
+        ------
+        PermissionError
+            If the visitor may not read it.
+        """
+        return self._rows(user, "user_map")
+
     def user_map(self) -> pd.DataFrame | None:
         """One row a user: place on the map of users, and segment; None if there is no map."""
-        if not self._part.has_table("user_map"):
-            return None
-        table = _table(self._part, "user_map")
-        return table[[self._access.allows(user) for user in table["user_id"]]]
+        if self.own is not None:
+            return self.place(self.own)
+        return _table(self._part, "user_map") if self.has_map else None
 
     def personal(self) -> PersonalReport | None:
         """The reports on the personal models of the month; None if there are none.
@@ -196,9 +213,10 @@ def _part(release: Release) -> Release | None:
     return part if part.info.upstream == release.info.upstream else None
 
 
-@st.cache_data(max_entries=24, show_spinner=False, hash_funcs=_HASH)
+# Of a large cohort it takes seconds.
+@st.cache_data(max_entries=24, show_spinner="Listing the users", hash_funcs=_HASH)
 def _users(part: Release) -> list[str]:
-    return list(part.table("user_days", ["user_id"])["user_id"].unique())
+    return part.users()
 
 
 @st.cache_resource(max_entries=12, show_spinner=False, hash_funcs=_HASH)

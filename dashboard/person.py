@@ -62,12 +62,19 @@ def _of_months(
 ) -> pd.DataFrame:
     parts = []
     for people in _until(release, months):
-        # Where each release has ids of its own, months are joined if each has one user.
-        same = people.users()[0] if is_release_id(user) and len(people.users()) == 1 else user
-        own = read(people, same)
+        own = read(people, _id_in(people, user))
         if own is not None and not own.empty:
             parts.append(own)
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _id_in(people: People, user: str) -> str:
+    """The id of `user` in another month. Releases with ids of their own are of one user each."""
+    # Without reading the ids of a large cohort.
+    if not is_release_id(user) or people.part.info.summary.users != 1:
+        return user
+    users = people.users()
+    return users[0] if len(users) == 1 else user
 
 
 def summaries(user: str, release: Release) -> pd.DataFrame:

@@ -82,7 +82,7 @@ def show(release: Release) -> None:
         _progress(days, steps_goal, sleep_goal, own_notes)
     _sleep_times(days, own_notes)
     # One person has no segment, and nobody to be compared with.
-    if len(users) > 1 or people.user_map() is not None:
+    if len(users) > 1 or people.has_map:
         _segment(release, people, user)
     _energy(release, people, user, days, own_notes)
     _workouts(release, user, days, own_notes)
@@ -183,8 +183,7 @@ def _segment(release: Release, people: "People", user: str) -> None:
     if not metrics.stable:
         st.info("No stable segments were found this month, so you have none.")
         return
-    users = people.user_map()
-    own = None if users is None else users[users["user_id"] == user]
+    own = people.place(user)
     if own is None or own.empty:
         st.info("You have no segment: it needs at least a week of worn days.")
         return

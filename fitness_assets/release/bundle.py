@@ -331,6 +331,19 @@ class Release:
         ]
         return parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
 
+    def users(self) -> list[str]:
+        """Ids of the users who have days in the release, in order.
+
+        One part of the days is read after the other: together their ids may not fit into memory.
+        """
+        from fitness_assets.storage import parquet_file
+
+        found: set[str] = set()
+        for file in self._parts("user_days"):
+            rows = parquet_file.read(self._read(file), f"{self.month} {file}", ["user_id"])
+            found.update(rows["user_id"].dropna().unique())
+        return sorted(found)
+
     def table_bytes(self, names: Sequence[str]) -> int:
         """Size of the files of the tables `names`: the bytes read from disk for them."""
         files = [file for name in names for file in self._parts(name)]

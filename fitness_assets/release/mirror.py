@@ -159,18 +159,9 @@ class Mirror:
                 f"{LATEST} has serial {pointer.serial}, which is not newer than the accepted "
                 f"serial {known.serial}. If this is intended, remove {self._root}"
             )
-        refused = {}
-        # The newest first, in case that not all have room.
-        for month, digest in sorted(pointer.releases.items(), reverse=True):
-            if self.store.digest(month) == digest and self._is_whole(month):
-                continue
-            try:
-                # A process that shows releases already has imported what its views need; before
-                # the first page, the import would take longer than all else.
-                self._copy(month, digest, pointer, load_models=before is not None)
-            except (FitnessError, OSError) as error:
-                refused[month] = str(error)
-        refused = dict(sorted(refused.items()))
+        # A process that shows releases already has imported what its views need; before the first
+        # page, the import would take longer than all else.
+        refused = self._copy_listed(pointer, load_models=before is not None)
         here = {month: self.store.digest(month) for month in self.store.months()}
         if not here.items() & pointer.releases.items():
             # Without a release of its own, a pointer deletes none, and its serial does not count.
@@ -188,6 +179,35 @@ class Mirror:
                 shutil.rmtree(self._root / month)
         return refused
 
+    def _copy_listed(self, pointer: Pointer, *, load_models: bool) -> dict[str, str]:
+        """Copy the releases that `pointer` lists, as many as have room; why others are refused."""
+        refused: dict[str, str] = {}
+        # Those that are pinned stay, also if they are not listed any more.
+        room = _MAX_COPY_BYTES - sum(
+            self._bytes(month)
+            for month in self.store.months()
+            if month not in pointer.releases and self.store.digest(month) in self._digests
+        )
+        # The current one first and then the newest, in case that not all have room.
+        wanted = sorted(
+            pointer.releases, key=lambda month: (month == pointer.month, month), reverse=True
+        )
+        for month in wanted:
+            digest = pointer.releases[month]
+            if self.store.digest(month) != digest or not self._is_whole(month):
+                try:
+                    self._copy(month, digest, pointer, room, load_models=load_models)
+                except (FitnessError, OSError) as error:
+                    refused[month] = str(error)
+            kept = self._bytes(month)
+            if kept > room:
+                # Copied before newer ones were released.
+                shutil.rmtree(self._root / month)
+                refused.setdefault(month, _no_room(month))
+            else:
+                room -= kept
+        return dict(sorted(refused.items()))
+
     def _is_whole(self, month: str) -> bool:
         """Whether the files of `month` in the copy match its manifest."""
         try:
@@ -203,8 +223,10 @@ class Mirror:
             return False
         return manifest is not None
 
-    def _copy(self, month: str, digest: str, pointer: Pointer, *, load_models: bool) -> None:
-        """Copy the release of `month` whose manifest has the SHA-256 `digest`."""
+    def _copy(
+        self, month: str, digest: str, pointer: Pointer, room: int, *, load_models: bool
+    ) -> None:
+        """Copy the release of `month` whose manifest has the SHA-256 `digest` into `room` bytes."""
         if self._digests and digest not in self._digests:
             raise ReleaseError(
                 f"the release of {month} has the digest {digest}, which is not pinned "
@@ -223,12 +245,8 @@ class Mirror:
             )
         if len(manifest.files) > _MAX_FILES:
             raise ReleaseError(f"the release of {month} has {number(len(manifest.files))} files")
-        others = sum(self._bytes(other) for other in self.store.months() if other != month)
-        if manifest.bytes + others > _MAX_COPY_BYTES:
-            raise ReleaseError(
-                f"there is no room for the release of {month}: all releases together may have "
-                f"{number(_MAX_COPY_BYTES)} bytes"
-            )
+        if manifest.bytes > room:
+            raise ReleaseError(_no_room(month))
         names = {file.name for file in manifest.files}
         with tempfile.TemporaryDirectory(dir=self._root, prefix=_COPYING) as folder:
             for file in manifest.files:
@@ -282,3 +300,10 @@ class Mirror:
         )
         current = pointer.month if pointer and pointer.month in months else None
         return State(months, current or (months[-1] if months else None), refused)
+
+
+def _no_room(month: str) -> str:
+    return (
+        f"there is no room for the release of {month}: all releases together may have "
+        f"{number(_MAX_COPY_BYTES)} bytes, and newer ones come first"
+    )

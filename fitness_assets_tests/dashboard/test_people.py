@@ -6,6 +6,7 @@ import pytest
 
 from dashboard import data, people
 from dashboard.people import People
+from fitness_assets.release import build
 from fitness_assets.release.people import PEOPLE_TABLES
 from fitness_assets.release.store import ReleaseStore
 from fitness_assets.storage.publication import StoredFile, read_bytes
@@ -46,6 +47,31 @@ def test_an_access_to_one_user_gives_the_rows_of_that_user(home: Path) -> None:
     assert everyone.users() == list(USERS)
     assert set(everyone.days(BEN)["user_id"]) == {BEN}
     assert everyone.sample() is not None
+
+
+def test_a_visitor_who_may_read_one_user_reads_the_part_of_that_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "_ROWS_PER_FILE", 200)
+    publish_bundles(tmp_path)
+    part = ReleaseStore(tmp_path / "releases-people").open(MONTH)
+    assert sum(file.name.startswith("user_days-") for file in part.manifest.files) > 1
+    read: list[str] = []
+
+    def recorded(folder: Path, file: StoredFile) -> bytes:
+        read.append(file.name)
+        return read_bytes(folder, file)
+
+    monkeypatch.setattr("fitness_assets.release.bundle.read_bytes", recorded)
+    own = People(part, Access(user=ANNA, reason=""))
+    assert own.users() == [ANNA]
+    assert set(own.days(ANNA)["user_id"]) == {ANNA}
+    assert len(set(read)) == 1
+    with pytest.raises(PermissionError):
+        own.place(BEN)
+    assert People(part, Access(user="nobody", reason="")).users() == []
+    # Those of all parts are one list in order.
+    assert People(part, Access(everyone=True, reason="")).users() == list(USERS)
 
 
 def test_without_an_access_no_table_is_read(home: Path) -> None:

@@ -343,6 +343,25 @@ def test_months_and_bytes_of_a_copy_are_limited(
     assert "no room" in state.refused["2023-04"]
 
 
+def test_a_new_release_gets_the_room_of_the_oldest_but_not_of_the_current(
+    origin: ReleaseStore, mirror: Mirror, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert mirror.refresh().months == MONTHS
+    monkeypatch.setattr("fitness_assets.release.mirror._MAX_COPY_BYTES", 30)
+    june = {"metrics.json": b"2023-06", "days.parquet": b"12345"}
+    origin.publish(june, release_info("2023-06"))
+    state = mirror.refresh()
+    assert (state.months, state.current) == (("2023-05", "2023-06"), "2023-06")
+    assert "no room" in state.refused["2023-04"]
+    assert mirror.refresh() == state
+    monkeypatch.setattr("fitness_assets.release.mirror._MAX_COPY_BYTES", 15)
+    origin.set_current("2023-05")
+    state = mirror.refresh()
+    assert (state.months, state.current) == (("2023-05",), "2023-05")
+    assert list(state.refused) == ["2023-04", "2023-06"]
+    assert content(mirror.store)
+
+
 def test_a_damaged_file_of_the_copy_is_fetched_again(mirror: Mirror) -> None:
     before = mirror.refresh()
     kept = content(mirror.store)

@@ -74,6 +74,7 @@ def publish_month(
         build.Inputs(
             month=f"{days['date'].iloc[0]:%Y-%m}",
             days=days,
+            rows=len(days),
             data=report,
             upstream={"daily_activity": "0" * 64},
             models={
