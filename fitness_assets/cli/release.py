@@ -34,9 +34,9 @@ def list_releases() -> None:
     for month, digest in sorted(pointer.releases.items()):
         info = workspace.releases.open(month).info
         missing = "".join(
-            f"; {name} not released"
+            f"; {name} not released ({reason})"
             + (f", fallback {info.fallbacks[name]}" if name in info.fallbacks else "")
-            for name in info.not_released
+            for name, reason in info.not_released.items()
         )
         if info.partial_until is not None:
             missing = f"; PARTIAL, {text_until(info.partial_until)}{missing}"

@@ -28,6 +28,7 @@ from fitness_assets.orchestration.lineage import ON_DEMAND
 from fitness_assets.orchestration.propagation import current_plan, unrequested_months
 from fitness_assets.orchestration.state import OLDER_VERSION
 from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_imports
 
 #: Width of a table that is not printed to a terminal, in characters.
 _WIDTH = 200
@@ -164,9 +165,12 @@ def print_missing(inventory: Inventory, months: Sequence[str]) -> None:
             )
 
 
-def print_overdue(overdue: Mapping[str, Sequence[str]]) -> None:
+def print_overdue(settings: Settings, overdue: Mapping[str, Sequence[str]]) -> None:
     """Print the month that is due, if an asset lacks it."""
     for month, assets in overdue.items():
+        if settings.source == "exports" and month not in configured_imports(settings).months():
+            say(f"{month}  OVERDUE no import has days of it; `fitness import` a newer export")
+            continue
         others = f", and {len(assets) - 1} more assets" if len(assets) > 1 else ""
         say(f"{month}  OVERDUE {assets[0]}{others}; run `fitness backfill {month}`")
 

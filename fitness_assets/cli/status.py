@@ -41,7 +41,7 @@ def status(as_json: bool, show_all: bool) -> None:
                 f"models of {spans(outdated)} were stored by an older version of "
                 f"fitness_assets; run `fitness backfill {outdated[0]} {outdated[-1]}`"
             )
-        print_overdue(overdue)
+        print_overdue(settings, overdue)
         print_missing(inventory, shown)
         print_stale(settings, shown)
         return

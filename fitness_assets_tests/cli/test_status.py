@@ -19,10 +19,13 @@ from fitness_assets.orchestration.freshness import due_month
 from fitness_assets.orchestration.instance import open_instance
 from fitness_assets.record.raw import SCHEMA
 from fitness_assets.settings import Settings
+from fitness_assets.sources.configured import configured_imports
+from fitness_assets.sources.exports.options import ImportOptions
 from fitness_assets.storage.writer import Writer
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.local_paths import local
 from fitness_assets_tests.support.platform import MONTHS, USERS
+from fitness_assets_tests.support.tidy import write_tidy
 
 
 def status(*options: str) -> str:
@@ -199,6 +202,12 @@ def test_a_month_that_is_due_and_was_never_made_is_overdue(
     document = json.loads(status("--json"))["overdue"]
     assert list(document) == [due]
     assert len(document[due]) == 10
+    monkeypatch.setenv("FITNESS_SOURCE", "exports")
+    (line,) = [line for line in status().splitlines() if "OVERDUE" in line]
+    assert line == f"{due}  OVERDUE no import has days of it; `fitness import` a newer export"
+    days = write_tidy(tmp_path / "days.csv", f"anna,{due}-02,1000,1800,70,7,walking")
+    configured_imports(Settings.from_env()).add(days, ImportOptions())
+    assert f"run `fitness backfill {due}`" in status()
     monkeypatch.setenv("FITNESS_LAST_MONTH", "2023-06")
     assert "OVERDUE" not in status()
 
