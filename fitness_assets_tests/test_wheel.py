@@ -1,45 +1,17 @@
 """The wheel, installed outside the checkout."""
 
 import os
-import shutil
 import signal
 import subprocess
-import sysconfig
 import urllib.request
-import venv
 from pathlib import Path
 
 import pytest
 
 from fitness_assets_tests.support.platform import free_port, wait_for
+from fitness_assets_tests.support.wheel import find_uv, install
 
-ROOT = Path(__file__).parents[1]
 PORTS = ("FITNESS_DASHBOARD_PORT", "FITNESS_DAGSTER_PORT")
-
-
-def find_uv() -> str | None:
-    """The uv that `make setup` uses."""
-    return shutil.which("uv") or shutil.which(ROOT / ".uv" / "bin" / "uv")
-
-
-def install(folder: Path, uv: str) -> Path:
-    """Install the wheel in an environment of its own; its folder of programs.
-
-    The environment has the packages of this one, but not the checkout.
-    """
-    subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", folder, ROOT], check=True)
-    (wheel,) = folder.glob("*.whl")
-    environment = folder / "environment"
-    venv.create(environment, symlinks=True)
-    programs = environment / "bin"
-    subprocess.run(
-        [uv, "pip", "install", "--quiet", "--no-deps", "--python", programs / "python", wheel],
-        check=True,
-    )
-    (packages,) = environment.glob("lib/python*/site-packages")
-    # Files .pth of a folder that a file .pth names are not read: the checkout is not imported.
-    (packages / "packages.pth").write_text(sysconfig.get_path("purelib"))
-    return programs
 
 
 def answers(port: int) -> bool:
@@ -54,7 +26,7 @@ def answers(port: int) -> bool:
 @pytest.mark.slow
 @pytest.mark.skipif(find_uv() is None, reason="no uv (`make setup` installs it)")
 def test_the_demo_of_the_wheel_is_served(tmp_path: Path) -> None:
-    programs = install(tmp_path, find_uv() or "")
+    programs = install(tmp_path) / "bin"
     ports = {variable: free_port() for variable in PORTS}
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},

@@ -43,10 +43,11 @@ class SparkResource(LazyPySparkResource):
         if self._spark_session is None:
             java = self.java()
             # The script by which PySpark starts the JVM reads JAVA_HOME; executors start the Python
-            # of PYSPARK_PYTHON.
+            # of PYSPARK_PYTHON, which on a cluster may be of an environment that is sent to them.
+            declared = None if self.is_local else os.environ.get("PYSPARK_PYTHON")  # noqa: TID251
             jvm = {
                 "JAVA_HOME": str(java.home),
-                "PYSPARK_PYTHON": sys.executable,
+                "PYSPARK_PYTHON": declared or sys.executable,
                 # Workers run `python -m`: a module in the working folder must not hide another.
                 "PYTHONSAFEPATH": "1",
             }

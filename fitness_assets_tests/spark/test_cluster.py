@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.object_store import S3Server
 from fitness_assets_tests.support.platform import MONTHS, MakeSettings, free_port, wait_for
+from fitness_assets_tests.support.wheel import find_uv, install
 
 WORKERS = 2
 FITNESS = [sys.executable, "-c", "from fitness_assets.cli.main import main; main()"]
@@ -24,6 +26,9 @@ def daemon(folder: Path, environ: dict[str, str], *arguments: str) -> Iterator[P
     """A process of ``fitness spark``, in a folder of its own; yields its log."""
     folder.mkdir()
     own = {"TMPDIR": str(folder), "FITNESS_STATE": str(folder)}
+    # Its Python imports nothing from the checkout, and the files of what it imports show it.
+    unset = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE"}
+    environ = {name: value for name, value in environ.items() if name not in unset}
     own |= dict.fromkeys(("SPARK_MASTER_WEBUI_PORT", "SPARK_WORKER_WEBUI_PORT"), str(free_port()))
     command = [*FITNESS, "spark", *arguments]
     log = folder / "log"
@@ -38,7 +43,18 @@ def daemon(folder: Path, environ: dict[str, str], *arguments: str) -> Iterator[P
         process.wait(60)
 
 
+def environment_archive(folder: Path) -> dict[str, str]:
+    """The variables by which a run sends its workers an archive of an environment."""
+    with tarfile.open(folder / "environment.tar.gz", "w:gz", compresslevel=1) as archive:
+        archive.add(install(folder), ".")
+    (folder / "spark-defaults.conf").write_text(
+        f"spark.archives {folder}/environment.tar.gz#environment\n"
+    )
+    return {"SPARK_CONF_DIR": str(folder), "PYSPARK_PYTHON": "./environment/bin/python"}
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(find_uv() is None, reason="no uv (`make setup` installs it)")
 def test_a_month_is_cleaned_by_workers_without_a_shared_disk(
     released: Settings,
     make_settings: MakeSettings,
@@ -47,6 +63,7 @@ def test_a_month_is_cleaned_by_workers_without_a_shared_disk(
     tmp_path: Path,
 ) -> None:
     url, port = object_store.use(monkeypatch), free_port()
+    (tmp_path / "shipped").mkdir()
     # The name of the machine may not resolve.
     local = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
     environ = os.environ | local | {"FITNESS_HOME": url}
@@ -73,11 +90,13 @@ def test_a_month_is_cleaned_by_workers_without_a_shared_disk(
             "FITNESS_STATE": str(tmp_path / "run"),
             "FITNESS_SPARK_MASTER": master,
             "FITNESS_COHORT_USERS": str(released.cohort_users),
+            **environment_archive(tmp_path / "shipped"),
         }
         command = [*FITNESS, "backfill", MONTHS[0], "--select", "daily_activity"]
         subprocess.run(command, env=run, check=True)
     assert there.daily.published(MONTHS[0]) == here.daily.published(MONTHS[0])
-    assert list(tmp_path.glob("worker-*/spark/app-*/*")), "the workers cleaned the month"
+    cleaned = "worker-*/spark/app-*/*/environment/lib/python*/site-packages/fitness_assets/etl"
+    assert list(tmp_path.glob(f"{cleaned}/__pycache__/distributed.*")), "by the package of the run"
     # Nothing is left of what the executors uploaded.
     stored = there.raw.folder(MONTHS[0])
     assert isinstance(stored, ObjectPath)
