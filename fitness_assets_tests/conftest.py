@@ -4,10 +4,12 @@ import gc
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from shutil import which
+from types import SimpleNamespace
 from typing import Any
 
 import dagster as dg
@@ -17,8 +19,11 @@ from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
 from xdist.scheduler import LoadScopeScheduling
 
+from fitness_assets.assets import dashboard_release
+from fitness_assets.release import model_loader
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
+from fitness_assets.storage.locations import Location
 from fitness_assets.storage.publication import write_atomically
 from fitness_assets_tests.support.azurite import Azurite, running_azurite
 from fitness_assets_tests.support.google_storage import GoogleStorage, running_google_storage
@@ -110,6 +115,22 @@ def _main_module() -> Iterator[None]:
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
+
+
+@contextmanager
+def _measurement(_: int) -> Iterator[Callable[[Location, str], list[model_loader.Step]]]:
+    yield lambda folder, month: model_loader._load_and_predict(folder, month, 10**12)
+
+
+@pytest.fixture(autouse=True)
+def _models_are_loaded_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Load the models of a new release in the process of the test.
+
+    A new process, which the fixture `released` and processes of commands start, imports libraries
+    for two seconds.
+    """
+    here = SimpleNamespace(measurement=_measurement)
+    monkeypatch.setattr(dashboard_release, "model_loader", here)
 
 
 @pytest.fixture(scope="session")
