@@ -42,24 +42,24 @@ os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 
 #: In the process that distributes the tests: where the test processes name the modules that run
-#: whole in one process.
+#: whole in one process, each with the name of its group, which is one process.
 _WHOLE_MODULES = Path(tempfile.gettempdir()) / f"fitness-whole-modules-{os.getpid()}"
 
 
 class _FewFixtures(LoadScopeScheduling):  # type: ignore[misc]
-    """Run some modules whole in one process, so that few start a session or make their fixtures.
+    """Run some modules whole in one process, so that few make their fixtures, and one starts Spark.
 
     The scheduler sees ids of tests and no markers: test processes name the modules in a file.
     Groups of xdist 3.8 (`--dist loadgroup`) do not work with pytest 9.2.
     """
 
     @cached_property
-    def _whole_modules(self) -> list[str]:
-        return _WHOLE_MODULES.read_text().splitlines()
+    def _whole_modules(self) -> dict[str, str]:
+        lines = _WHOLE_MODULES.read_text().splitlines()
+        return dict(line.split("\t") for line in lines)
 
     def _split_scope(self, nodeid: str) -> str:
-        module = nodeid.partition("::")[0]
-        return module if module in self._whole_modules else nodeid
+        return self._whole_modules.get(nodeid.partition("::")[0], nodeid)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
@@ -83,15 +83,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return not item.get_closest_marker("slow"), not item.get_closest_marker("spark")
 
     items.sort(key=order)
-    modules = set()
+    groups = {}
     for item in items:
-        if item.get_closest_marker("spark") or item.get_closest_marker("one_process"):
-            modules.add(item.nodeid.partition("::")[0])
+        module = item.nodeid.partition("::")[0]
+        if item.get_closest_marker("spark"):
+            groups[module] = "spark"
+        elif item.get_closest_marker("one_process"):
+            groups[module] = module
         if not item.get_closest_marker("spark") and "spark" in getattr(item, "fixturenames", ()):
             raise pytest.UsageError(f"{item.nodeid} uses the fixture spark without its marker")
     if hasattr(config, "workerinput"):
         path = Path(config.workerinput["whole_modules"])
-        write_atomically(path, "\n".join(sorted(modules)).encode())
+        lines = [f"{module}\t{group}" for module, group in sorted(groups.items())]
+        write_atomically(path, "\n".join(lines).encode())
 
 
 def pytest_collectstart() -> None:

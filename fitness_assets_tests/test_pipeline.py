@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from fitness_assets.assets import daily_activity
 from fitness_assets.definitions import build_defs
 from fitness_assets.errors import SourceError
 from fitness_assets.models import gates
@@ -57,28 +56,6 @@ def test_the_lake_has_the_partition_structure(released: Settings) -> None:
     assert not days.duplicated(["user_id", "date"]).any()
     assert (days["date"].astype("datetime64[ns]").dt.month == days["month"].astype(int)).all()
     assert (days["sleep_hours"].dropna() <= 24).all()
-
-
-@pytest.mark.spark
-@pytest.mark.usefixtures("spark")
-def test_a_month_cleaned_on_spark_has_the_files_of_one_cleaned_without(
-    make_settings: MakeSettings,
-    tmp_path: Path,
-    released: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    settings = make_settings(tmp_path)
-    shutil.copytree(released.home / "lake" / "raw_telemetry", tmp_path / "lake" / "raw_telemetry")
-    monkeypatch.setattr(daily_activity, "ROWS_WITHOUT_SPARK", 0)
-    without, on_spark = Workspace.of(released).daily, Workspace.of(settings).daily
-    with dg.DagsterInstance.ephemeral() as instance:
-        for month in MONTHS:
-            assert materialize(settings, month, instance, ["daily_activity"]).success
-            assert on_spark.published(month).data_version == without.published(month).data_version
-            contents = [
-                [path.read_bytes() for path in lake.files(month)] for lake in (without, on_spark)
-            ]
-            assert contents[0] == contents[1]
 
 
 def assert_readable(asset: str, metadata: Mapping[str, dg.MetadataValue[Any]]) -> None:
