@@ -56,9 +56,7 @@ def check_daemon(settings: Settings) -> Iterator[Finding]:
     now = clock.now()
     late = {name: now - time for name, time in latest.items() if now - time > _LATE}
     if not latest or len(late) == len(latest):
-        since = (
-            f"; last sign of life {minutes(_in_minutes(min(late.values())))} ago" if late else ""
-        )
+        since = f"; last sign of life {_ago(min(late.values()))}" if late else ""
         if served:
             yield fault(f"the daemon of the served home does not report{since}", _RESTART)
         else:
@@ -67,14 +65,15 @@ def check_daemon(settings: Settings) -> Iterator[Finding]:
         yield warning(f"these parts do not report any more: {', '.join(sorted(late))}", _RESTART)
     else:
         youngest = min(now - time for time in latest.values())
-        yield ok(f"last sign of life {minutes(_in_minutes(youngest))} ago")
+        yield ok(f"last sign of life {_ago(youngest)}")
 
 
 _RESTART = "restart `fitness serve`, if it started more than a minute ago"
 
 
-def _in_minutes(duration: timedelta) -> float:
-    return duration / timedelta(minutes=1)
+def _ago(duration: timedelta) -> str:
+    count = duration / timedelta(minutes=1)
+    return "less than a minute ago" if count < 1 else f"{minutes(count)} ago"
 
 
 def check_failures(settings: Settings) -> Iterator[Finding]:

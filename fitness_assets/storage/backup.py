@@ -335,6 +335,7 @@ class BackupStore:
                 os.fsync(copied.fileno())
             if sha256_of(staged) != file.sha256:
                 raise StorageError(f"{target} differs from the backup after it was copied")
+            reached("files staged")
             staged.replace(target)
 
 

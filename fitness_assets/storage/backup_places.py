@@ -153,8 +153,7 @@ class FolderPlace:
         """The names of files and folders in it, without the lock."""
         if not self.root.exists():
             return set()
-        names = {path.name for path in entries(self.root)} - {LOCK}
-        return {name for name in names if not name.startswith(STAGING)}
+        return {path.name for path in entries(self.root)} - {LOCK}
 
     def read(self, name: str, max_bytes: int) -> bytes | None:
         """The content of a file; None if there is none."""

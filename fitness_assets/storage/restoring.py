@@ -8,7 +8,7 @@ import msgspec
 
 from fitness_assets.errors import StorageError
 from fitness_assets.storage import documents
-from fitness_assets.storage.publication import write_atomically
+from fitness_assets.storage.publication import STAGING, write_atomically
 
 #: In the home until it is complete.
 RESTORING = "restoring.json"
@@ -56,11 +56,12 @@ def begin_restore(home: Path, made: datetime, source: str) -> None:
                 f"{home} holds a part of the backup of {begun.made:%Y-%m-%d %H:%M} UTC in "
                 f"{begun.source}, and this one is of {made:%Y-%m-%d %H:%M} UTC; empty the home"
             )
-        return
-    if home.exists() and any(entries(home)):
+    elif home.exists() and any(entries(home)):
         raise StorageError(
             f"{home} is not empty; set FITNESS_HOME to a folder that is empty or does not exist"
         )
+    for left in home.rglob(f"{STAGING}*"):
+        left.unlink()
     home.mkdir(parents=True, exist_ok=True)
     write_atomically(mark, documents.encode(_Mark(source=source, made=made)))
 
@@ -71,5 +72,9 @@ def finish_restore(home: Path) -> None:
 
 
 def entries(folder: Path) -> Iterator[Path]:
-    """What is in a folder, without what a file system has of its own."""
-    return (path for path in folder.iterdir() if path.name != "lost+found")
+    """What is in a folder, without what a file system has of its own, or a killed writer left."""
+    return (
+        path
+        for path in folder.iterdir()
+        if path.name != "lost+found" and not path.name.startswith(STAGING)
+    )

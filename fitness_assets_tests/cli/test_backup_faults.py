@@ -239,14 +239,21 @@ def test_a_backup_that_is_killed_leaves_a_whole_one(point: str, home: Path, tmp_
     assert not list(folder.rglob("_staging-*"))
 
 
+@pytest.mark.parametrize("point", ["content written", "files staged", "files moved"])
 def test_a_restore_that_is_killed_is_continued(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    point: str, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backup, other = tmp_path / "backup", tmp_path / "other"
     run("backup", str(backup))
     monkeypatch.setenv("FITNESS_HOME", str(other))
-    command = [sys.executable, "-c", _KILLED, "files moved", "restore", str(backup)]
+    command = [sys.executable, "-c", _KILLED, point, "restore", str(backup)]
     assert subprocess.run(command, check=False, capture_output=True).returncode == 9
+    if point == "content written":
+        # That of the file which marks the home: nothing is restored yet.
+        run("restore", str(backup))
+        assert (other / "imports").is_dir()
+        assert not list(other.rglob("_staging-*"))
+        return
     assert (other / RESTORING).exists()
     assert "is not restored whole" in doctor_lines("home")
     # A backup of a part would replace the whole one.
@@ -261,3 +268,4 @@ def test_a_restore_that_is_killed_is_continued(
     assert not (other / RESTORING).exists()
     key = Path("people", "pseudonyms.key")
     assert (other / key).read_bytes() == (home / key).read_bytes()
+    assert not list(other.rglob("_staging-*"))
