@@ -37,7 +37,8 @@ def diagnose(settings: Settings, *, spark: bool = True) -> Iterator[tuple[str, F
                 for finding in check():
                     yield subject, finding
             except FitnessError as error:
-                yield subject, fault(str(error), _CORRECT)
+                text, _, remedy = str(error).partition("; ")
+                yield subject, fault(text, remedy or _CORRECT)
             except OSError as error:
                 text, _, remedy = (explain(error, str(settings.home)) or str(error)).partition("; ")
                 yield subject, fault(f"cannot be checked: {text}", remedy or _CORRECT)

