@@ -226,7 +226,8 @@ def update_backups(settings: Settings) -> Iterator[str]:
         try:
             store = BackupStore(open_place(name), BackupKey(record.key) if record.key else None)
             if record.made is None and store.is_encrypted() is None:
-                # The first backup was killed before it was there.
+                if store.place.first_names():
+                    store.delete_unnamed()
                 continue
             records.put(name, msgspec.structs.replace(record, is_behind=True))
             found = store.read()

@@ -209,6 +209,11 @@ class BackupStore:
             place.delete(sorted(stored - needed.keys()))
         return backup, sum(file.bytes for name, file in needed.items() if name not in before)
 
+    def delete_unnamed(self) -> None:
+        """Delete what a first backup left that was killed: nothing names it."""
+        with self.place.explaining(), self.place.locked(()):
+            self.place.delete(sorted(self.place.stored(_CONTENTS)))
+
     def damaged(self, backup: Backup) -> dict[str, str]:
         """What is wrong with the content of a file, by the path of the file."""
         found = {}

@@ -96,6 +96,21 @@ def test_the_backup_of_another_home_is_not_replaced(
     run("backup", str(folder), "--verify")
 
 
+def test_a_forgotten_user_is_removed_from_a_first_backup_that_was_killed(
+    home: Path, tmp_path: Path
+) -> None:
+    assert home.is_dir()
+    for name, point in (("whole", "manifest replaced"), ("begun", "files moved")):
+        command = [sys.executable, "-c", _KILLED, point, "backup", str(tmp_path / name)]
+        assert subprocess.run(command, check=False, capture_output=True).returncode == 9
+    output = run("forget", "anna", "--yes")
+    assert "not reached: the backup" not in output
+    assert "not reached: a backup" not in output
+    for path in (*(tmp_path / "whole").rglob("*"), *(tmp_path / "begun").rglob("*")):
+        assert not path.is_file() or b"anna" not in path.read_bytes()
+    store_of(tmp_path / "whole").verify(store_of(tmp_path / "whole").read())
+
+
 def test_an_encrypted_backup_that_is_not_there_is_not_made_again_in_plain(
     home: Path, tmp_path: Path
 ) -> None:
