@@ -104,11 +104,15 @@ class Runner:
 @contextmanager
 def _without_old_garbage() -> Iterator[None]:
     """The garbage collector would look at all modules and definitions again and again."""
-    gc.freeze()
+    is_frozen = gc.get_freeze_count() > 0
+    if not is_frozen:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        # What a caller has frozen stays so.
+        if not is_frozen:
+            gc.unfreeze()
 
 
 def _progress_logger(progress: Progress) -> dg.LoggerDefinition:
