@@ -15,6 +15,8 @@ from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.opening import VIEWS, open_view
 from fitness_assets_tests.support.platform import MONTHS, MakeSettings, materialize
 
+pytestmark = pytest.mark.one_process
+
 
 @pytest.fixture(scope="module")
 def protected(

@@ -24,6 +24,8 @@ from fitness_assets_tests.support.releases import release_info
 
 LAST = date(2023, 5, 31)
 
+pytestmark = pytest.mark.one_process
+
 
 @pytest.fixture(scope="module")
 def history() -> dict[str, pa.Table]:

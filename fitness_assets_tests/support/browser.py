@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,10 +79,9 @@ IS_STILL = """
 @contextmanager
 def chromium() -> Iterator["Browser"]:
     """A headless Chromium; skips the test with a reason if there is none."""
-    driver = [sys.executable, "-m", "playwright", "--version"]
-    result = subprocess.run(driver, check=False, capture_output=True, text=True)
-    if result.returncode != 0:
-        pytest.skip(f"Playwright's driver does not run here: {result.stderr.strip()}")
+    error = _error_of_the_driver()
+    if error is not None:
+        pytest.skip(f"Playwright's driver does not run here: {error}")
     with sync_playwright() as playwright:
         executable = _executable(playwright)
         if executable is None:
@@ -93,6 +93,14 @@ def chromium() -> Iterator["Browser"]:
             yield browser
         finally:
             browser.close()
+
+
+@cache
+def _error_of_the_driver() -> str | None:
+    """What Playwright's driver says if it does not run on this machine; None if it does."""
+    driver = [sys.executable, "-m", "playwright", "--version"]
+    result = subprocess.run(driver, check=False, capture_output=True, text=True)
+    return None if result.returncode == 0 else result.stderr.strip()
 
 
 def screenshot(page: "Page", name: str) -> None:

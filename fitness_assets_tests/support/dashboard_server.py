@@ -101,5 +101,5 @@ def _wait_until_up(process: "subprocess.Popen[bytes]", url: str) -> None:
         except OSError:
             return process.poll() is not None
 
-    wait_for(url, is_up, 120)
+    wait_for(url, is_up, 120, pause=0.1)
     assert process.poll() is None
