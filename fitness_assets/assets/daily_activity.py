@@ -163,8 +163,12 @@ def stage(raw: Lake[RawInfo], spark: SparkResource, month: str, staging: Path) -
     from fitness_assets.etl import distributed
 
     # As many as the raw records have, or as they would have if an older version had not written
-    # them in one file.
-    count = max(pinned[0].info.bucket_count, count_of(rows[0], ROWS_PER_BUCKET))
+    # them in one file; and more if the month before is larger, as before a month of few days.
+    count = max(
+        pinned[0].info.bucket_count,
+        count_of(rows[0], ROWS_PER_BUCKET),
+        count_of(sum(rows), 2 * ROWS_PER_BUCKET),
+    )
     inputs = []
     for bucket in (Bucket(index, count) for index in range(count)):
         of_month, *earlier = (each.part(bucket) for each in pinned)
