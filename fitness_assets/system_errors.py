@@ -8,6 +8,7 @@ _WRITABLE = "set FITNESS_HOME to a folder that can be written"
 _FULL = "there is no space left; free space, or set FITNESS_HOME to a folder on another disk"
 _READ_ONLY = f"the file system is read-only; {_WRITABLE}"
 _DENIED = "permission denied; change its owner or mode, or, for a file of the home, " + _WRITABLE
+_DAMAGED = "it is damaged; move the folder away, and run `fitness backfill`"
 
 #: What happened and what to do, by error number. Others have the text of the system.
 _CAUSES = {
@@ -26,6 +27,8 @@ _SQLITE = {
     "attempt to write a readonly database": _READ_ONLY,
     "database or disk is full": _FULL,
     "unable to open database file": _DENIED,
+    "file is not a database": _DAMAGED,
+    "database disk image is malformed": _DAMAGED,
     "disk I/O error": f"the disk is full or cannot be written; {_FULL}",
 }
 

@@ -67,7 +67,7 @@ def restore_home(
     now = set_variables(settings)
     for variable, value in sorted(found.settings.items()):
         if now.get(variable) != value:
-            say(f"the home that was backed up had {variable}={value}")
+            say(f"the home that was backed up had {variable}={value}; set it before the backfill")
     # Whoever is forgotten from now on is removed from this backup as well.
     record = BackupRecord(
         made=found.made,

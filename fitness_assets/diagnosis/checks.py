@@ -57,6 +57,7 @@ def _quick_checks(settings: Settings) -> dict[str, Callable[[], Iterable[Finding
         "disk": lambda: machine.check_disks(settings),
         "home": lambda: home.check_permissions(settings, found),
         "object store": lambda: check_object_store(settings),
+        "people": lambda: inputs.check_people(settings),
         "source": lambda: inputs.check_source(settings),
         "upload": lambda: inputs.check_upload(settings),
         "version": lambda: home.check_version(settings),

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 from fitness_assets.declarations import declarations
 from fitness_assets.diagnosis.finding import Finding, fault, ok, warning
-from fitness_assets.errors import SourceError, UnavailableError
+from fitness_assets.errors import FitnessError, SourceError, UnavailableError
 from fitness_assets.settings import SERVE_VARIABLE, Settings
+from fitness_assets.sources.configured import configured_pseudonyms
 from fitness_assets.storage.locations import ObjectPath, folder_names
 from fitness_assets.workspace import Workspace
 
@@ -44,6 +45,17 @@ def check_source(settings: Settings) -> Iterator[Finding]:
         yield level(text, advice or "correct FITNESS_SOURCE_PATH, or set another FITNESS_SOURCE")
     else:
         yield ok(f"FITNESS_SOURCE={settings.source} can be read")
+
+
+def check_people(settings: Settings) -> Iterator[Finding]:
+    """Whether the key of the pseudonyms is there, and the lists of users can be read."""
+    try:
+        configured_pseudonyms(settings).check()
+    except FitnessError as error:
+        text, _, advice = str(error).partition("; ")
+        yield fault(text, advice or "restore it from a backup")
+    else:
+        yield ok("the key of the pseudonyms and the lists of users can be read")
 
 
 def check_upload(settings: Settings) -> Iterator[Finding]:

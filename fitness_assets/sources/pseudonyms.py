@@ -14,6 +14,7 @@ import pyarrow as pa
 from fitness_assets.errors import SourceError
 from fitness_assets.record.user_ids import normalize_user_id, spellings
 from fitness_assets.storage import documents
+from fitness_assets.storage.imported_names import ImportedNames
 from fitness_assets.storage.publication import locked, write_atomically
 
 _KEY = "pseudonyms.key"
@@ -182,12 +183,27 @@ class Pseudonyms:
             return _Forgotten(salt=secrets.token_hex(_SALT_BYTES), hashes=[], unfinished=[])
         return read_forgotten(path)
 
+    def check(self) -> None:
+        """Raise SourceError if the key is missing that users of the home have pseudonyms of.
+
+        StorageError if the list of their names, or of forgotten users, cannot be read.
+        """
+        self._forgotten()
+        path = self._folder / _KEY
+        names = ImportedNames(self._folder).all()
+        if names and (not path.exists() or path.stat().st_size != _KEY_BYTES):
+            raise SourceError(
+                f"{path}, the key of the pseudonyms, is missing or damaged; restore it from a "
+                "backup, or remove names.json next to it to give all users new pseudonyms"
+            )
+
     def _key(self) -> bytes:
         path = self._folder / _KEY
         if not path.exists():
             # The first process creates the key; an existing key must never be replaced.
             with locked(self._folder):
                 if not path.exists():
+                    self.check()
                     self._create(path)
         return path.read_bytes()
 

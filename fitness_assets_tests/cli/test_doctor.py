@@ -25,7 +25,7 @@ from fitness_assets.orchestration.run_tags import PROCESS_ENDED_TAG
 from fitness_assets.settings import Settings
 from fitness_assets.storage.models import FORMAT
 from fitness_assets.storage.writer import Writer
-from fitness_assets_tests.support.object_store import S3Server
+from fitness_assets_tests.support.diagnosis import doctor, line_of
 from fitness_assets_tests.support.platform import free_port
 
 MODEL = Path("models", "calorie_regressor", "2023-04")
@@ -52,22 +52,11 @@ def publish(home: Path, format_: int) -> None:
         writer.publish({"format": format_, "learned": False})
 
 
-def doctor(*options: str) -> tuple[int, list[str]]:
-    result = CliRunner().invoke(cli, ["doctor", *options], catch_exceptions=False)
-    return result.exit_code, result.output.splitlines()
-
-
 def content(root: Path) -> dict[Path, tuple[int, int]]:
     """Size and time of change of each file and folder."""
     return {
         path: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in [root, *root.rglob("*")]
     }
-
-
-def line_of(lines: list[str], text: str) -> str:
-    found = [line for line in lines if text in line]
-    assert len(found) == 1, lines
-    return found[0]
 
 
 def test_a_sound_home_has_no_warning_and_is_not_changed(home: Path) -> None:
@@ -332,49 +321,6 @@ def test_a_setting_that_is_wrong_is_one_line(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("FITNESS_DAGSTER_PORT", "none")
     result = CliRunner().invoke(cli, ["doctor"])
     assert "FITNESS_DAGSTER_PORT" in str(result.exception)
-
-
-def test_a_variable_that_is_no_setting_is_named(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert home.is_dir()
-    monkeypatch.setenv("FITNESS_FRIST_MONTH", "2023-05")
-    monkeypatch.setenv("FITNESS_SOMETHING", "else")
-    monkeypatch.setenv("FITNESS_PASSWORD_HASH", "of the proxy")
-    status, lines = doctor("--quick")
-    found = [line for line in lines if line.startswith("warning  settings")]
-    assert len(found) == 2
-    assert "rename it to FITNESS_FIRST_MONTH, or unset it" in found[0]
-    assert "FITNESS_SOMETHING is set, and is no setting; unset it" in found[1]
-    assert status == 0
-
-
-def test_a_source_that_cannot_be_read_says_what_to_do(
-    home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FITNESS_SOURCE", "exports")
-    status, lines = doctor("--quick")
-    assert "`fitness import PATH` adds one" in line_of(lines, "warning  source")
-    assert status == 0
-    monkeypatch.setenv("FITNESS_SOURCE", "folder")
-    monkeypatch.setenv("FITNESS_SOURCE_PATH", str(home / "none"))
-    status, lines = doctor("--quick")
-    assert "correct FITNESS_SOURCE_PATH" in line_of(lines, "fault    source")
-    assert status == 1
-
-
-def test_an_upload_folder_that_cannot_be_reached_is_a_fault(
-    home: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
-) -> None:
-    assert home.is_dir()
-    url = object_store.use(monkeypatch)
-    monkeypatch.setenv("FITNESS_UPLOAD_FOLDER", url)
-    _, lines = doctor("--quick")
-    assert line_of(lines, f"{url} can be read").startswith("ok       upload")
-    monkeypatch.setenv("FITNESS_UPLOAD_FOLDER", "s3://none/folder")
-    status, lines = doctor("--quick")
-    assert "credentials and FITNESS_UPLOAD_FOLDER" in line_of(lines, "fault    upload")
-    assert status == 1
 
 
 @pytest.mark.parametrize(

@@ -182,6 +182,10 @@ def chained(error: Exception, cause: Exception) -> Exception:
             sqlite3.OperationalError("attempt to write a readonly database"),
             "Dagster's database, below /home: the file system is read-only",
         ),
+        (
+            sqlite3.DatabaseError("file is not a database"),
+            "Dagster's database, below /home: it is damaged; move the folder away",
+        ),
         (sqlite3.OperationalError("no such table: runs"), None),
         (ValueError("a bug"), None),
         (OSError("without a number"), None),
