@@ -349,26 +349,30 @@ list(diagnose(homes[0], spark=False))  # imports what nobody may not read
 os.setgroups([])
 os.setresgid(*[65534] * 3)
 os.setresuid(*[65534] * 3)
-for subject, finding in diagnose(homes[1], spark=False):
-    print(finding.level, subject, finding.text, finding.remedy, sep="  ")
+for settings in homes[1:]:
+    for subject, finding in diagnose(settings, spark=False):
+        print(settings.home, finding.level, subject, finding.text, finding.remedy, sep="  ")
 """
 
 
-@pytest.mark.parametrize("folder", ["home", "home/models/calorie_regressor", "home/new"])
-def test_a_home_of_another_user_is_a_fault_that_names_a_path(folder: str, tmp_path: Path) -> None:
+def test_a_home_of_another_user_is_a_fault_that_names_a_path(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can run as another user")
-    home = tmp_path / folder
     publish(tmp_path / "home", FORMAT)
     (tmp_path / "home").chmod(0o700)
+    folders = ("home", "home/models/calorie_regressor", "home/new")
+    homes = [str(tmp_path / folder) for folder in folders]
     result = subprocess.run(
-        [sys.executable, "-c", _AS_NOBODY, str(tmp_path / "warm"), str(home)],
+        [sys.executable, "-c", _AS_NOBODY, str(tmp_path / "warm"), *homes],
         check=True,
         capture_output=True,
         text=True,
         cwd="/",
     )
-    (line,) = [line for line in result.stdout.splitlines() if line.startswith("fault  home")]
-    assert str(tmp_path) in line
-    assert "cannot be read or written by this user" in line
-    assert "chown" in line
+    lines = result.stdout.splitlines()
+    for home in homes:
+        (line,) = [line for line in lines if line.startswith(f"{home}  fault  home")]
+        finding = line.removeprefix(home)
+        assert str(tmp_path) in finding
+        assert "cannot be read or written by this user" in finding
+        assert "chown" in finding
