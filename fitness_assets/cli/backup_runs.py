@@ -91,16 +91,17 @@ def back_up(
         raise FitnessError(f"{home} holds nothing to back up")
     store, records = BackupStore(place), BackupRecords(home)
     _set_key(store, records, options.protection)
-    before = _backup_before(store, records)
-    # Before the backup is there, so that `fitness forget` knows of it, however the command ends.
-    records.put(place.name, records.of(place.name))
-    manifest = Backup(
-        made=clock.now(),
-        settings=set_variables(settings) if variables is None else variables,
-        everything=options.everything,
-        home=records.home_id(),
-    )
-    made, added = store.write(home, parts, manifest)
+    with store.writing():
+        before = _backup_before(store, records)
+        # Before the backup is there: `fitness forget` must know of it however the command ends.
+        records.put(place.name, records.of(place.name))
+        manifest = Backup(
+            made=clock.now(),
+            settings=set_variables(settings) if variables is None else variables,
+            everything=options.everything,
+            home=records.home_id(),
+        )
+        made, added = store.write(home, parts, manifest)
     record = msgspec.structs.replace(
         records.of(place.name), made=made.made, everything=options.everything, is_behind=False
     )

@@ -10,7 +10,8 @@ An encrypted backup has ``backup.age`` instead of ``backup.json``, and its key i
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -167,8 +168,20 @@ class BackupStore:
                 raise StorageError(f"{path} names a file that is not inside the home")
         return backup
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Be the only writer: what is read here is what `write` replaces.
+
+        Raises
+        ------
+        StorageError
+            If another process writes to the place, or it cannot be written.
+        """
+        with self.place.explaining(), self.place.locked((_NAME, _ENCRYPTED)):
+            yield
+
     def write(self, home: Path, parts: Sequence[str], backup: Backup) -> tuple[Backup, int]:
-        """Back up the files and folders `parts` of `home`.
+        """Back up the files and folders `parts` of `home`, inside `writing`.
 
         Parameters
         ----------
@@ -187,26 +200,25 @@ class BackupStore:
         Raises
         ------
         StorageError
-            If another process writes to the place, or a file of the home is being written all the
+            If another process replaced the backup, or a file of the home is being written all the
             time.
         """
         place = self.place
-        with place.explaining(), place.locked((_NAME, _ENCRYPTED)):
-            before = place.stored(_CONTENTS)
-            with unchanged(home):
-                files = tuple(self._add(home, path, before) for path in files_of(home, parts))
-            backup = msgspec.structs.replace(backup, files=files)
-            content = documents.encode(backup)
-            reached("files moved")
-            place.publish(self._manifest, self.key.encrypt_bytes(content) if self.key else content)
-            needed = {self._content(file.sha256): file for file in files}
-            stored = place.stored(_CONTENTS).keys()
-            if lost := needed.keys() - stored:
-                raise StorageError(
-                    f"{place.name}/{min(lost)} was deleted by another process; run the command "
-                    "again once it has ended"
-                )
-            place.delete(sorted(stored - needed.keys()))
+        before = place.stored(_CONTENTS)
+        with unchanged(home):
+            files = tuple(self._add(home, path, before) for path in files_of(home, parts))
+        backup = msgspec.structs.replace(backup, files=files)
+        content = documents.encode(backup)
+        reached("files moved")
+        place.publish(self._manifest, self.key.encrypt_bytes(content) if self.key else content)
+        needed = {self._content(file.sha256): file for file in files}
+        stored = place.stored(_CONTENTS).keys()
+        if lost := needed.keys() - stored:
+            raise StorageError(
+                f"{place.name}/{min(lost)} was deleted by another process; run the command "
+                "again once it has ended"
+            )
+        place.delete(sorted(stored - needed.keys()))
         return backup, sum(file.bytes for name, file in needed.items() if name not in before)
 
     def delete_unnamed(self) -> None:

@@ -101,6 +101,12 @@ def test_a_store_that_cannot_be_read_is_not_an_empty_one(
             read()
 
 
+def back_up(store: BackupStore, home: Path) -> Backup:
+    with store.writing():
+        made, _ = store.write(home, ["people"], Backup(made=clock.now(), settings={}))
+    return made
+
+
 @pytest.mark.parametrize("fault", ["500", "503", "lost"])
 def test_a_backup_is_made_whole_in_spite_of_errors_that_pass(
     fault: Fault, server: FaultyServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -111,7 +117,7 @@ def test_a_backup_is_made_whole_in_spite_of_errors_that_pass(
         (tmp_path / "people" / "names").write_text(content)
         for name in ("contents", "backup.json"):
             server.choose = some(name, fault, 1)
-            made, _ = store.write(tmp_path, ["people"], Backup(made=clock.now(), settings={}))
+            made = back_up(store, tmp_path)
             assert store.read() == made
             store.verify(made)
     assert server.requests == 2 + 1 + 1
@@ -123,12 +129,12 @@ def test_a_backup_with_errors_that_do_not_pass_leaves_the_one_before(
     (tmp_path / "people").mkdir()
     store = BackupStore(open_place(server.use(monkeypatch)))
     (tmp_path / "people" / "names").write_text("first")
-    before, _ = store.write(tmp_path, ["people"], Backup(made=clock.now(), settings={}))
+    before = back_up(store, tmp_path)
     (tmp_path / "people" / "names").write_text("second")
     for name in ("contents", "backup.json"):
         server.choose = some(name, "500", 10)
         with pytest.raises(UnavailableError):
-            store.write(tmp_path, ["people"], Backup(made=clock.now(), settings={}))
+            back_up(store, tmp_path)
         server.choose = lambda *_: None
         assert store.read() == before
         store.verify(before)
