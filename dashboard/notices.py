@@ -89,7 +89,7 @@ def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
     if len(refused) > 1:
         st.warning(
             f"The newest {part}releases of {', '.join(map(verbatim, refused))} were refused. The "
-            "previous ones are shown.",
+            "previous ones are shown, where there are any.",
             icon=":material/block:",
         )
         with st.expander("Reasons"):
@@ -98,7 +98,8 @@ def updates_refused(refused: Mapping[str, str], part: str = "") -> None:
     for month, reason in refused.items():
         what = part + (month if month == LATEST else f"release of {verbatim(month)}")
         st.warning(
-            f"The newest {what} was refused: {_reason(reason)}. The previous release is shown.",
+            f"The newest {what} was refused: {_reason(reason)}. The previous one is shown, if "
+            "there is one.",
             icon=":material/block:",
         )
 

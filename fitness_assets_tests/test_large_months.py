@@ -18,6 +18,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.storage import rows
 from fitness_assets.storage.lake import Lake, Scan
 from fitness_assets.workspace import Workspace
+from fitness_assets_tests.support.opening import VIEWS, open_view
 from fitness_assets_tests.support.platform import MONTHS, MakeSettings, materialize
 
 USERS = 240
@@ -107,6 +108,26 @@ def test_a_release_has_the_days_of_everyone_in_parts(homes: tuple[Settings, Sett
         assert len(release.table(name)) > 0.9 * USERS
     weeks = release.table("summaries", user=user)
     assert set(weeks["user_id"]) == {user}
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_views_show_a_release_in_parts(
+    name: str,
+    homes: tuple[Settings, Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # The test process also holds the platform and data of other tests.
+    monkeypatch.setenv("FITNESS_MEMORY", str(10**12))
+    view = open_view(name, homes[1].home / "releases", monkeypatch)
+    assert not view.exception
+    assert not [each for each in caplog.records if each.name == "dashboard.page"]
+    if name in {"my_days", "my_years"}:
+        (users,) = [box.options for box in view.selectbox if box.key == "user"]
+        assert users == sorted(users)
+        assert len(users) == USERS
+        view.selectbox(key="user").set_value(users[-1]).run()
+        assert not view.exception
 
 
 def test_a_question_about_one_user_reads_their_bucket(

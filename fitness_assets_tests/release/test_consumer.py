@@ -17,6 +17,8 @@ from msgspec.structs import replace
 from fitness_assets.models.forest_metrics import ClassifierMetrics, RegressorMetrics
 from fitness_assets.models.registry import MODEL_NAMES
 from fitness_assets.months import between
+from fitness_assets.release import build
+from fitness_assets.release.acceptance import check_people
 from fitness_assets.release.bundle import MANIFEST
 from fitness_assets.release.mirror import Mirror
 from fitness_assets.release.pointer import LATEST
@@ -26,6 +28,7 @@ from fitness_assets.settings import Settings
 from fitness_assets.storage.publication import read_bytes
 from fitness_assets_tests.support.drive_emulator import DriveEmulator
 from fitness_assets_tests.support.drive_protocol import Fault
+from fitness_assets_tests.support.people_bundles import MONTH, USERS, publish_bundles
 from fitness_assets_tests.support.platform import MONTHS
 from fitness_assets_tests.support.releases import any_content, model_features, release_info
 
@@ -108,6 +111,24 @@ def test_six_months_reach_a_new_process_through_drive(
     assert (tmp_path / "copy" / "2023-06" / MANIFEST).read_bytes() == (
         repaired.folder / MANIFEST
     ).read_bytes()
+
+
+def test_tables_in_parts_reach_a_copy_through_drive(
+    drive: DriveEmulator, target: DriveTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "_ROWS_PER_FILE", 200)
+    publish_bundles(tmp_path / "home")
+    made = ReleaseStore(tmp_path / "home" / "releases-people").open(MONTH)
+    assert len(made.manifest.files) > 8
+    target.upload(made)
+    mirror = Mirror(DriveOrigin(drive.item(LATEST).id), tmp_path / "copy", check=check_people)
+    assert mirror.refresh().refused == {}
+    copied = mirror.store.open(MONTH)
+    assert copied.users() == list(USERS)
+    for user in (None, USERS[-1]):
+        pd.testing.assert_frame_equal(
+            copied.table("user_days", user=user), made.table("user_days", user=user)
+        )
 
 
 @pytest.fixture
