@@ -95,7 +95,7 @@ def workout_load(
     Series of float
         With the index of `workouts`; NaN for a workout without a heart rate.
     """
-    resting = float(days["resting_heart_rate"].astype(float).median())
+    resting = float(days["resting_heart_rate"].astype(float).dropna().median())
     if np.isnan(resting):
         resting = POPULATION_RESTING_HEART_RATE
     measured = workouts[["heart_rate_avg", "heart_rate_max"]].to_numpy(float)

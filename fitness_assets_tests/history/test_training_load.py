@@ -63,8 +63,10 @@ def test_fallbacks_for_what_is_not_known_of_a_person() -> None:
     assert known.isna().tolist() == [False, True, False]
     # 195 was measured, which is above the 180 by age.
     assert known[0] == pytest.approx(float(trimp(60, 140, 54, 195, "female")))
-    unknown = workout_load(rows, resting())
-    assert unknown[0] == pytest.approx(float(trimp(60, 140, POPULATION_RESTING_HEART_RATE, 195)))
+    for nothing in (resting(), resting(np.nan, np.nan)):
+        unknown = workout_load(rows, nothing)
+        expected = float(trimp(60, 140, POPULATION_RESTING_HEART_RATE, 195))
+        assert unknown[0] == pytest.approx(expected)
     assert workout_load(rows[1:2], resting()).isna().all(), "no heart rate at all"
     assert workout_load(rows[:0], resting()).empty
 
