@@ -22,8 +22,8 @@ from fitness_assets.storage.locations import ObjectPath
 #: What cannot be computed again.
 _SOURCES = ("imports", "people", "dagster/dagster.yaml")
 _RAW = ("lake/raw_telemetry",)
-#: The raw records, and what can be computed again from them.
-_ALL = ("lake", "models", "reports", "releases", "releases-people")
+#: The raw records, and what can be computed again from them: what is published.
+PUBLISHED = ("lake", "models", "reports", "releases", "releases-people")
 
 #: Of the folders of one machine: a restored home has its own.
 _OF_MACHINE = {
@@ -81,7 +81,7 @@ def back_up(
     home = settings.home
     if isinstance(place, FolderPlace) and place.root.resolve().is_relative_to(home.resolve()):
         raise FitnessError(f"{to} is inside the home {home}; a backup belongs elsewhere")
-    parts = (*_SOURCES, *(_ALL if options.everything else _RAW))
+    parts = (*_SOURCES, *(PUBLISHED if options.everything else _RAW))
     if isinstance(settings.storage, ObjectPath):
         say(
             f"{settings.storage} is not in the backup, which has what is in {home}: copy it with "

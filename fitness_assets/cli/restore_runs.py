@@ -1,13 +1,14 @@
 """Restore a backup into an empty home, without the users who were forgotten since."""
 
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
-from fitness_assets.cli.backup_runs import set_variables
+from fitness_assets.cli.backup_runs import PUBLISHED, set_variables
 from fitness_assets.cli.erasure import forget_user
 from fitness_assets.cli.subject import stored_users
 from fitness_assets.cli.terminal import say
 from fitness_assets.errors import StorageError
-from fitness_assets.formatting import plural, size
+from fitness_assets.formatting import joined, plural, size
 from fitness_assets.settings import Settings
 from fitness_assets.sources.configured import configured_names, configured_pseudonyms
 from fitness_assets.sources.pseudonyms import read_forgotten
@@ -15,6 +16,7 @@ from fitness_assets.storage.backup import BackupStore
 from fitness_assets.storage.backup_encryption import Secrets
 from fitness_assets.storage.backup_places import open_place
 from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
+from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.storage.restoring import finish_restore
 from fitness_assets.workspace import Workspace
 
@@ -54,6 +56,7 @@ def restore_home(
     if store.is_encrypted():
         store.unlock(secrets)
     found = store.read()
+    _check_place(settings, [file.path for file in found.files])
     left_out = store.restore(found, settings.home, skip_damaged=skip_damaged)
     restored = [file for file in found.files if file.path not in left_out]
     say(
@@ -95,3 +98,14 @@ def _forget_again(settings: Settings, forgotten: Path | None) -> None:
         say(f"{user} is in the backup and was forgotten")
         if not forget_user(settings, user):
             raise StorageError(f"{user} is not removed; run the command again once it can be")
+
+
+def _check_place(settings: Settings, paths: Iterable[str]) -> None:
+    """Raise StorageError if `paths` of a backup do not belong into the local part of the home."""
+    parts = sorted({PurePosixPath(path).parts[0] for path in paths}.intersection(PUBLISHED))
+    if parts and isinstance(settings.storage, ObjectPath):
+        raise StorageError(
+            f"the backup is of a local home: nothing would read its {joined(parts)} in "
+            f"{settings.home}. Restore it with FITNESS_HOME={settings.home}, copy {joined(parts)} "
+            f"to {settings.storage}, and then set FITNESS_HOME and FITNESS_STATE as they are now"
+        )

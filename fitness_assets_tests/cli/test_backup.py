@@ -218,3 +218,20 @@ def test_two_backups_to_an_object_store_do_not_mix(
         with pytest.raises(StorageError, match="another process backs up to"):
             place.publish("backup.json", b"{}")
     BackupStore(place).verify(BackupStore(place).read())
+
+
+def test_what_belongs_into_an_object_store_is_not_restored_next_to_it(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, object_store: S3Server
+) -> None:
+    imports, raw = str(tmp_path / "imports"), str(tmp_path / "raw")
+    run("backup", imports)
+    folder = home / "lake" / "raw_telemetry" / "year=2023" / "month=05"
+    folder.mkdir(parents=True)
+    (folder / "_manifest.json").write_bytes(b"{}")
+    run("backup", raw)
+    monkeypatch.setenv("FITNESS_HOME", object_store.use(monkeypatch))
+    monkeypatch.setenv("FITNESS_STATE", str(tmp_path / "state"))
+    assert "nothing would read its lake in" in error_of("restore", raw)
+    assert not (tmp_path / "state" / "lake").exists()
+    run("restore", imports)
+    assert (tmp_path / "state" / "people" / "pseudonyms.key").is_file()
