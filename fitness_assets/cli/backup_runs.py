@@ -8,13 +8,15 @@ from pathlib import PurePosixPath
 import msgspec
 
 from fitness_assets import clock
+from fitness_assets.cli.progress import bytes_bar
 from fitness_assets.cli.terminal import say
 from fitness_assets.declarations import declarations
 from fitness_assets.errors import FitnessError, SettingsError, StorageError, UnavailableError
 from fitness_assets.formatting import plural, size
 from fitness_assets.settings import Settings
-from fitness_assets.storage.backup import Backup, BackupStore
+from fitness_assets.storage.backup import BackupStore
 from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets
+from fitness_assets.storage.backup_manifest import Backup
 from fitness_assets.storage.backup_places import FolderPlace, open_place
 from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
 from fitness_assets.storage.locations import ObjectPath
@@ -101,7 +103,8 @@ def back_up(
             everything=options.everything,
             home=records.home_id(),
         )
-        made, added = store.write(home, parts, manifest)
+        with bytes_bar(place.name) as progress:
+            made, added = store.write(home, parts, manifest, progress)
     record = msgspec.structs.replace(
         records.of(place.name), made=made.made, everything=options.everything, is_behind=False
     )
@@ -111,7 +114,8 @@ def back_up(
             f"{plural(len(gone), 'import')} that the home no longer has, and {to} had, were removed"
         )
     if options.verify:
-        store.verify(made)
+        with bytes_bar(f"{place.name}, verified") as progress:
+            store.verify(made, progress)
     words = [", encrypted"] * (store.key is not None) + [", verified"] * options.verify
     say(
         f"{to} holds {plural(len(made.files), 'file')}, {size(made.bytes)}, of which {size(added)} "

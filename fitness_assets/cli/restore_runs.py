@@ -1,10 +1,12 @@
 """Restore a backup into an empty home, without the users who were forgotten since."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from fitness_assets.cli.backup_runs import PUBLISHED, set_variables
 from fitness_assets.cli.erasure import forget_user
+from fitness_assets.cli.progress import bytes_bar
 from fitness_assets.cli.subject import stored_users
 from fitness_assets.cli.terminal import say
 from fitness_assets.errors import StorageError
@@ -14,6 +16,7 @@ from fitness_assets.sources.configured import configured_names, configured_pseud
 from fitness_assets.sources.pseudonyms import read_forgotten
 from fitness_assets.storage.backup import BackupStore
 from fitness_assets.storage.backup_encryption import Secrets
+from fitness_assets.storage.backup_manifest import Backup
 from fitness_assets.storage.backup_places import open_place
 from fitness_assets.storage.backup_records import BackupRecord, BackupRecords
 from fitness_assets.storage.locations import ObjectPath
@@ -56,8 +59,9 @@ def restore_home(
     if store.is_encrypted():
         store.unlock(secrets)
     found = store.read()
-    _check_place(settings, [file.path for file in found.files])
-    left_out = store.restore(found, settings.home, skip_damaged=skip_damaged)
+import shutil
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
     restored = [file for file in found.files if file.path not in left_out]
     say(
         f"restored {plural(len(restored), 'file')}, {size(sum(file.bytes for file in restored))}, "
@@ -80,6 +84,16 @@ def restore_home(
     BackupRecords(settings.home).put(store.place.name, record)
     _forget_again(settings, forgotten)
     finish_restore(settings.home)
+
+
+def _check_room(backup: Backup, home: Path) -> None:
+    """Raise StorageError if the disk of the home has no room for the files that it lacks."""
+    needed = sum(file.bytes for file in backup.files if not (home / file.path).exists())
+    disk = next(folder for folder in (home, *home.parents) if folder.exists())
+    if needed > (free := shutil.disk_usage(disk).free):
+        raise StorageError(
+            f"the backup needs {size(needed)}, and the disk of {home} has {size(free)} free"
+        )
 
 
 def _forget_again(settings: Settings, forgotten: Path | None) -> None:

@@ -10,11 +10,10 @@ An encrypted backup has ``backup.age`` instead of ``backup.json``, and its key i
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TypeAlias
 
 import msgspec
 
@@ -23,11 +22,11 @@ from fitness_assets.formatting import plural
 from fitness_assets.storage import documents
 from fitness_assets.storage.backup_encryption import BackupKey, Protection, Secrets, Sink
 from fitness_assets.storage.backup_files import files_of, unchanged
+from fitness_assets.storage.backup_manifest import FORMAT, Backup, BackupFile
 from fitness_assets.storage.backup_places import Place, staged_file
 from fitness_assets.storage.publication import reached, sha256_of
 from fitness_assets.storage.restoring import begin_restore
 
-FORMAT = 1
 _NAME = "backup.json"
 _ENCRYPTED = "backup.age"
 _KEY = "key.age"
@@ -37,51 +36,11 @@ _MAX_KEY_BYTES = 100_000
 _CHUNK = 1 << 20
 
 
-class BackupFile(msgspec.Struct, frozen=True, kw_only=True):
-    """A file of the home.
-
-    Attributes
-    ----------
-    path : str
-        Relative to the home, with slashes.
-    sha256 : str
-    bytes : int
-    mode : int
-        Its permissions.
-    """
-
-    path: str
-    sha256: str
-    bytes: int
-    mode: int
+Progress: TypeAlias = Callable[[int, int], None]
 
 
-class Backup(msgspec.Struct, frozen=True, kw_only=True):
-    """The manifest of a backup.
-
-    Attributes
-    ----------
-    made : datetime
-    settings : dict of str to str
-        The settings of the home that were set, without secrets, by variable.
-    files : tuple of BackupFile
-    everything : bool
-        Whether what can be computed again is included.
-    home : str
-        What all backups of the home are marked with; empty in those of earlier versions.
-    """
-
-    made: datetime
-    settings: Mapping[str, str]
-    files: tuple[BackupFile, ...] = ()
-    everything: bool = False
-    home: str = ""
-    format: int = FORMAT
-
-    @property
-    def bytes(self) -> int:
-        """Total size of the files."""
-        return sum(file.bytes for file in self.files)
+def _ignore(done: int, total: int) -> None:
+    """Show no progress."""
 
 
 class BackupStore:
@@ -180,7 +139,9 @@ class BackupStore:
         with self.place.explaining(), self.place.locked((_NAME, _ENCRYPTED)):
             yield
 
-    def write(self, home: Path, parts: Sequence[str], backup: Backup) -> tuple[Backup, int]:
+    def write(
+        self, home: Path, parts: Sequence[str], backup: Backup, progress: Progress = _ignore
+    ) -> tuple[Backup, int]:
         """Back up the files and folders `parts` of `home`, inside `writing`.
 
         Parameters
@@ -189,6 +150,8 @@ class BackupStore:
         parts : sequence of str
         backup : Backup
             The manifest, without files.
+        progress : callable
+            Is given the bytes of the files that are done, and of all.
 
         Returns
         -------
@@ -205,9 +168,14 @@ class BackupStore:
         """
         place = self.place
         before = place.stored(_CONTENTS)
+        files: list[BackupFile] = []
         with unchanged(home):
-            files = tuple(self._add(home, path, before) for path in files_of(home, parts))
-        backup = msgspec.structs.replace(backup, files=files)
+            done, total = 0, sum(path.stat().st_size for path in files_of(home, parts))
+            for path in files_of(home, parts):
+                files.append(self._add(home, path, before))
+                done += files[-1].bytes
+                progress(done, max(done, total))
+        backup = msgspec.structs.replace(backup, files=tuple(files))
         content = documents.encode(backup)
         reached("files moved")
         place.publish(self._manifest, self.key.encrypt_bytes(content) if self.key else content)
@@ -226,10 +194,10 @@ class BackupStore:
         with self.place.explaining(), self.place.locked(()):
             self.place.delete(sorted(self.place.stored(_CONTENTS)))
 
-    def damaged(self, backup: Backup) -> dict[str, str]:
+    def damaged(self, backup: Backup, progress: Progress = _ignore) -> dict[str, str]:
         """What is wrong with the content of a file, by the path of the file."""
         found = {}
-        for file in backup.files:
+        for file in _each(backup, progress):
             content = _Hash()
             try:
                 self._receive(file, content)
@@ -243,15 +211,20 @@ class BackupStore:
                     found[file.path] = f"{self._path(file)} is damaged"
         return found
 
-    def verify(self, backup: Backup) -> None:
+    def verify(self, backup: Backup, progress: Progress = _ignore) -> None:
         """Raise StorageError unless each content is there with its hash."""
         _refuse(
-            self.damaged(backup),
+            self.damaged(backup, progress),
             "delete what is damaged, and run `fitness backup` again while the home has the file",
         )
 
     def restore(
-        self, backup: Backup, home: Path, *, skip_damaged: bool = False
+        self,
+        backup: Backup,
+        home: Path,
+        progress: Progress = _ignore,
+        *,
+        skip_damaged: bool = False,
     ) -> Mapping[str, str]:
         """Write the files of a backup into `home`, which is empty.
 
@@ -262,6 +235,8 @@ class BackupStore:
         ----------
         backup : Backup
         home : Path
+        progress : callable
+            Is given the bytes that are verified and written, and of all twice.
         skip_damaged : bool
             Whether files are left out whose content is missing or damaged.
 
@@ -275,14 +250,14 @@ class BackupStore:
         StorageError
             If `home` holds anything else, or a content differs from its hash.
         """
-        damaged = self.damaged(backup)
+        damaged = self.damaged(backup, lambda done, total: progress(done, 2 * total))
         if not skip_damaged:
             _refuse(
                 damaged,
                 "restore another copy of the backup, or all other files with --skip-damaged",
             )
         begin_restore(home, backup.made, self.place.name)
-        for file in backup.files:
+        for file in _each(backup, lambda done, total: progress(total + done, 2 * total)):
             if file.path not in damaged:
                 target = home / file.path
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -386,6 +361,15 @@ class _Hashed:
         self.sha256.update(content)
         self.bytes += len(content)
         return content
+
+
+def _each(backup: Backup, progress: Progress) -> Iterator[BackupFile]:
+    """The files of a backup, with the progress after each."""
+    done = 0
+    for file in backup.files:
+        yield file
+        done += file.bytes
+        progress(done, backup.bytes)
 
 
 def _refuse(damaged: Mapping[str, str], remedy: str) -> None:

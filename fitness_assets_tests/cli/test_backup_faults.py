@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -202,6 +203,36 @@ def test_a_list_that_is_none_is_refused_before_anything_is_restored(
     wrong = secret_file(tmp_path, "names.txt", "anna")
     error_of("restore", str(tmp_path / "backup"), "--forgotten", str(wrong))
     assert not (tmp_path / "new").exists()
+
+
+def test_a_disk_without_room_is_said_before_anything_is_restored(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert home.is_dir()
+    run("backup", str(tmp_path / "backup"))
+    monkeypatch.setenv("FITNESS_HOME", str(tmp_path / "new"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    assert "has 100 bytes free" in error_of("restore", str(tmp_path / "backup"))
+    assert not (tmp_path / "new").exists()
+
+
+def test_progress_reaches_all_bytes(home: Path, tmp_path: Path) -> None:
+    run("backup", str(tmp_path / "backup"))
+    store = store_of(tmp_path / "backup")
+    found = store.read()
+    (tmp_path / "again").mkdir()
+    again = store_of(tmp_path / "again")
+    for act, size in (
+        (lambda show: again.write(home, ["imports", "people"], found, show), found.bytes),
+        (lambda show: store.verify(found, show), found.bytes),
+        (lambda show: store.restore(found, tmp_path / "new", show), 2 * found.bytes),
+    ):
+        shown: list[tuple[int, int]] = []
+        act(lambda *progress: shown.append(progress))  # noqa: B023 - is called at once
+        assert len(shown) >= len(found.files) > 1
+        assert shown == sorted(shown)
+        assert {total for _, total in shown} == {size}
+        assert shown[-1][0] == size
 
 
 def test_doctor_names_imports_that_are_newer_than_the_backup(

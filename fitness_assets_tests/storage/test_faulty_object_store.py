@@ -10,7 +10,8 @@ from fitness_assets import clock
 from fitness_assets.errors import UnavailableError
 from fitness_assets.storage import object_folder
 from fitness_assets.storage import object_store as module
-from fitness_assets.storage.backup import Backup, BackupStore
+from fitness_assets.storage.backup import BackupStore
+from fitness_assets.storage.backup_manifest import Backup
 from fitness_assets.storage.backup_places import open_place
 from fitness_assets.storage.lake import Lake, TableInfo
 from fitness_assets.storage.locations import location
