@@ -59,9 +59,10 @@ def restore_home(
     if store.is_encrypted():
         store.unlock(secrets)
     found = store.read()
-import shutil
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+    _check_place(settings, [file.path for file in found.files])
+    _check_room(found, settings.home)
+    with bytes_bar(store.place.name) as progress:
+        left_out = store.restore(found, settings.home, progress, skip_damaged=skip_damaged)
     restored = [file for file in found.files if file.path not in left_out]
     say(
         f"restored {plural(len(restored), 'file')}, {size(sum(file.bytes for file in restored))}, "
