@@ -5,7 +5,6 @@ from functools import lru_cache
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fitness_assets.assets.presentation import OWNERS, partial_metadata, result
 from fitness_assets.formatting import days_text, number
@@ -122,8 +121,7 @@ def _of_summaries(inputs: dict[str, str], month: str) -> dict[str, str]:
 @lru_cache(maxsize=MAX_MONTHS + 1)
 def _days(lake: Lake[DailyInfo], month: str, _version: str, users: tuple[str, ...]) -> pa.Table:
     """The records of `users` in `month`, of this data version."""
-    table = lake.scan([month], findings.COLUMNS).table
-    return table.filter(pc.is_in(table["user_id"], value_set=pa.array(users)))
+    return lake.scan_users(month, findings.COLUMNS, users)
 
 
 def _counts(findings: pa.Table) -> dict[str, int]:

@@ -1,13 +1,12 @@
 """Export all data of one user."""
 
 import zipfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from pathlib import Path
 
 import msgspec
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from fitness_assets.cli.subject import find_user
 from fitness_assets.errors import SourceError
@@ -58,14 +57,8 @@ def export_user(settings: Settings, name: str, path: Path) -> dict[str, int]:
 
 
 def _rows(lake: Lake[TableInfo], users: Collection[str]) -> pd.DataFrame:
-    def selected() -> Iterator[pa.Table]:
-        for month in lake.months():
-            if lake.manifest(month) is not None:
-                for bucket in sorted({lake.bucket_of(user, month) for user in users}):
-                    table = lake.scan([month], None, bucket).table
-                    yield table.filter(pc.is_in(table["user_id"], pa.array(sorted(users))))
-
-    tables = list(selected())
+    stored = [month for month in lake.months() if lake.manifest(month) is not None]
+    tables = [lake.scan_users(month, None, users) for month in stored]
     # Months have different optional columns.
     rows = pa.concat_tables(tables, promote_options="default") if tables else pa.table({})
     found: pd.DataFrame = rows.to_pandas()

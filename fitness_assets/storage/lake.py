@@ -4,7 +4,7 @@ A large month is written in buckets of users, a file each (`record.buckets`).
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fitness_assets import months
@@ -243,10 +244,36 @@ class Lake(Generic[Info_co]):
         StorageError
             As `scan`, or if a month was published again meanwhile: some users would be as before.
         """
-        versions = {month: self.published(month).data_version for month in months}
         count = max(self.info(month).bucket_count for month in months)
-        for index in range(count):
-            yield self.scan(months, columns, Bucket(index, count)).table
+        return self._one_by_one(months, columns, [Bucket(index, count) for index in range(count)])
+
+    def scan_users(
+        self, month: str, columns: Sequence[str] | None, users: Collection[str]
+    ) -> pa.Table:
+        """Read `columns`, which have ``user_id``, or all, of the rows of `users` in `month`.
+
+        Of a month in buckets only theirs are read, one after the other.
+
+        Raises
+        ------
+        StorageError
+            As `scan_buckets`.
+        """
+        wanted = pa.array(sorted(users), pa.string())
+        count = self.info(month).bucket_count
+        # Without users, one bucket has the columns.
+        buckets = sorted({Bucket.of(user, count) for user in users} or {Bucket(0, count)})
+        tables = self._one_by_one([month], columns, buckets)
+        return pa.concat_tables(
+            table.filter(pc.is_in(table["user_id"], value_set=wanted)) for table in tables
+        )
+
+    def _one_by_one(
+        self, months: Sequence[str], columns: Sequence[str] | None, buckets: Sequence[Bucket]
+    ) -> Iterator[pa.Table]:
+        versions = {month: self.published(month).data_version for month in months}
+        for bucket in buckets:
+            yield self.scan(months, columns, bucket).table
         for month, version in versions.items():
             if self.published(month).data_version != version:
                 raise StorageError(

@@ -1,6 +1,7 @@
 """Months of many rows in buckets of users."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ from fitness_assets.record import raw
 from fitness_assets.record.buckets import EVERYONE, Bucket, count_of, indices
 from fitness_assets.sources.cohort.source import Cohort
 from fitness_assets.storage import rows as rows_module
-from fitness_assets.storage.lake import Lake, TableInfo, describe
+from fitness_assets.storage.lake import Lake, Scan, TableInfo, describe
 from fitness_assets.storage.parts import read_part
 from fitness_assets.storage.rows import part, write_delivered
 from fitness_assets_tests.support.local_paths import local
@@ -166,6 +167,28 @@ def test_buckets_are_read_one_after_the_other(lake: Lake[TableInfo]) -> None:
     users = [set(pc.utf8_trim_whitespace(table["user_id"]).to_pylist()) for table in tables]
     assert sum(map(len, users)) == len(set.union(*users)) == 60
     assert sum(map(len, tables)) == lake.scan(MONTHS).table.num_rows
+
+
+@pytest.mark.parametrize("month", MONTHS)
+@pytest.mark.parametrize("count", [0, 1, 3, 60])
+def test_the_rows_of_some_users_are_read_from_their_buckets(
+    lake: Lake[TableInfo], monkeypatch: pytest.MonkeyPatch, month: str, count: int
+) -> None:
+    columns = ["user_id", "steps"]
+    whole = lake.scan([month], columns).table
+    users = pc.unique(whole["user_id"]).to_pylist()[:count]
+    expected = whole.filter(pc.is_in(whole["user_id"], pa.array(users, pa.string())))
+    scan = Lake.scan
+    read: list[int] = []
+
+    def counted(*given: Any) -> Scan:
+        found = scan(*given)
+        read.append(len(found.table))
+        return found
+
+    monkeypatch.setattr(Lake, "scan", counted)
+    assert lake.scan_users(month, columns, users).to_pylist() == expected.to_pylist()
+    assert max(read) < len(whole)
 
 
 def test_a_month_that_is_published_again_is_not_read_in_two_versions(
