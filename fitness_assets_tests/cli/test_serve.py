@@ -271,6 +271,10 @@ def test_the_dashboard_shows_a_run_and_a_backfill_of_the_dagster_ui(tmp_path: Pa
         graph.keyboard.press("Alt+e")  # all groups opened
         expect(graph.get_by_text("drive_upload").first).to_be_visible()
         screenshot(graph, "dagster-asset-graph")
+        graph.get_by_role("button", name="Materialize all").click()
+        # For months at once, without a question which assets have them.
+        expect(graph.get_by_placeholder("ex: 2023-04, 2023-05")).to_be_visible()
+        screenshot(graph, "dagster-materialize-all")
         graph.goto(f"{served.dagster}/assets/segment_model?view=events")
         expect(graph.get_by_text("2023-06").first).to_be_visible()
         screenshot(graph, "dagster-segment-model")
