@@ -9,6 +9,7 @@ from typing import Literal, NoReturn
 
 from fitness_assets.errors import SettingsError
 from fitness_assets.settings import Settings
+from fitness_assets.spark.host_name import require_host_name
 from fitness_assets.spark.java import find_java
 
 # A worker deletes the files of a finished application after a day.
@@ -30,6 +31,8 @@ def exec_daemon(
 
     Raises
     ------
+    SettingsError
+        If the name of the machine does not resolve, where Spark requires it.
     OSError
         If a worker cannot write to its folder. Spark would say so in a Java stack trace.
     """
@@ -41,6 +44,7 @@ def exec_daemon(
         with tempfile.NamedTemporaryFile(dir=work):
             pass
     environment = settings.environment()
+    require_host_name(environment)
     environment["JAVA_HOME"] = str(find_java(settings.java_home, settings.home / "java").home)
     environment.setdefault("SPARK_WORKER_DIR", str(work))
     environment.setdefault("SPARK_WORKER_OPTS", _CLEANUP)

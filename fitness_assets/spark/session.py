@@ -10,6 +10,7 @@ from dagster_pyspark import LazyPySparkResource
 
 from fitness_assets.settings import Settings
 from fitness_assets.spark import class_archive
+from fitness_assets.spark.host_name import require_host_name
 from fitness_assets.spark.java import Java, find_java
 
 _LOGGING = Path(__file__).with_name("log4j2.properties")
@@ -40,7 +41,11 @@ class SparkResource(LazyPySparkResource):
         return find_java(declared, Path(self.state))
 
     def _init_session(self) -> None:
+        from pyspark import SparkContext
+
         if self._spark_session is None:
+            if SparkContext._gateway is None:  # noqa: SLF001 - the JVM is not running yet
+                require_host_name(os.environ)  # noqa: TID251 - the JVM inherits it
             java = self.java()
             # The script by which PySpark starts the JVM reads JAVA_HOME; executors start the Python
             # of PYSPARK_PYTHON, which on a cluster may be of an environment that is sent to them.

@@ -28,7 +28,7 @@ from fitness_assets.storage.publication import Manifest, read_manifest, verify
 from fitness_assets.storage.writer import Writer
 
 # How often a reader starts again because the month was published again while it was read.
-_ATTEMPTS = 5
+_ATTEMPTS = 100
 
 
 class TableInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,8 +190,7 @@ class Lake(Generic[Info_co]):
         month is published again. They are for readers that open files late, such as Spark. What is
         in an object store needs no link: it stays for a while after the month is published again.
         """
-        for _ in range(_ATTEMPTS):
-            manifest = self.published(month)
+        for manifest in self._manifests(month):
             source = self.folder(month)
             if isinstance(source, ObjectPath):
                 stored = tuple(source / file.path for file in manifest.files)
@@ -293,9 +292,22 @@ class Lake(Generic[Info_co]):
         """The bucket of `month` that has the days of `user`."""
         return Bucket.of(user, self.info(month).bucket_count)
 
-    def _read(self, month: str, columns: Sequence[str] | None, bucket: Bucket) -> Scan:
+    def _manifests(self, month: str) -> Iterator[Manifest]:
+        """The manifest, and the next one if the month was published again meanwhile.
+
+        A writer deletes a file after it has replaced the manifest that names it. So if a file is
+        missing and the manifest is the same, the month is damaged, and there is no other.
+        """
+        before = None
         for _ in range(_ATTEMPTS):
             manifest = self.published(month)
+            if manifest == before:
+                return
+            yield manifest
+            before = manifest
+
+    def _read(self, month: str, columns: Sequence[str] | None, bucket: Bucket) -> Scan:
+        for manifest in self._manifests(month):
             counter = Counter()
             info = self._info(month, manifest)
             missing = raw.optional_in(set(columns or ()) - info.columns.keys())
