@@ -9,6 +9,7 @@ from fitness_assets.cli.erasure import forget_user
 from fitness_assets.cli.progress import bytes_bar
 from fitness_assets.cli.subject import stored_users
 from fitness_assets.cli.terminal import say
+from fitness_assets.diagnosis.machine import nearest
 from fitness_assets.errors import StorageError
 from fitness_assets.formatting import joined, plural, size
 from fitness_assets.settings import Settings
@@ -90,8 +91,7 @@ def restore_home(
 def _check_room(backup: Backup, home: Path) -> None:
     """Raise StorageError if the disk of the home has no room for the files that it lacks."""
     needed = sum(file.bytes for file in backup.files if not (home / file.path).exists())
-    disk = next(folder for folder in (home, *home.parents) if folder.exists())
-    if needed > (free := shutil.disk_usage(disk).free):
+    if needed > (free := shutil.disk_usage(nearest(home)).free):
         raise StorageError(
             f"the backup needs {size(needed)}, and the disk of {home} has {size(free)} free"
         )
