@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from fitness_assets_tests.support.platform import answers, free_port, wait_for
+from fitness_assets_tests.support.platform import free_port, running_server
 
 # The account of every Azurite, from its documentation.
 _ACCOUNT = "devstoreaccount1"
@@ -56,15 +55,7 @@ class Azurite:
 def running_azurite(program: str, folder: Path) -> Iterator[Azurite]:
     """Start `program`, whose name is ``azurite-blob``, with its data in `folder`."""
     port = free_port()
-    command = [program, "--location", str(folder), "--blobPort", str(port), "--silent"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--disableTelemetry"], stdout=log, stderr=subprocess.STDOUT
-        )
     endpoint = f"http://127.0.0.1:{port}"
-    try:
-        wait_for("Azurite", lambda: answers(endpoint), seconds=120, pause=0.2)
+    options = ["--location", str(folder), "--blobPort", str(port), "--silent"]
+    with running_server([program, *options, "--disableTelemetry"], folder, endpoint):
         yield Azurite(endpoint)
-    finally:
-        process.terminate()
-        process.wait(30)

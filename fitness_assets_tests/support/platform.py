@@ -2,8 +2,10 @@
 
 import os
 import socket
+import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -49,6 +51,20 @@ def answers(url: str) -> bool:
         return True
     except (URLError, ConnectionError):
         return False
+
+
+@contextmanager
+def running_server(command: list[str], folder: Path, endpoint: str) -> Iterator[None]:
+    """Run a program that serves `endpoint` from the data in `folder`, which also gets its log."""
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        wait_for(endpoint, lambda: answers(endpoint), seconds=120, pause=0.2)
+        yield
+    finally:
+        # To end gracefully takes time, and nothing of it is needed again.
+        process.kill()
+        process.wait(10)
 
 
 def quick_daemon(environ: Mapping[str, str]) -> dict[str, str]:

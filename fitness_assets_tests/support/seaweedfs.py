@@ -1,7 +1,6 @@
 """SeaweedFS, an S3 server that is a program of its own."""
 
 import json
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from fitness_assets.errors import StorageError
 from fitness_assets.storage.object_store import ObjectStore
 from fitness_assets_tests.support.object_store import SECRET, S3Server
-from fitness_assets_tests.support.platform import answers, free_port, wait_for
+from fitness_assets_tests.support.platform import free_port, running_server, wait_for
 
 _IDENTITY = {
     "identities": [
@@ -58,12 +57,5 @@ def running_seaweedfs(program: str, folder: Path) -> Iterator[SeaweedFS]:
     # The first volumes would each take 30 GB of the limit that is declared for the disk.
     command += ["-volume.max=0", "-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
     endpoint = f"http://127.0.0.1:{ports['-s3.port']}"
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        wait_for("SeaweedFS", lambda: answers(endpoint), seconds=120, pause=0.2)
+    with running_server(command, folder, endpoint):
         yield SeaweedFS(endpoint)
-    finally:
-        # It takes its time to end gracefully, and nothing of it is needed again.
-        process.kill()
-        process.wait(10)
