@@ -1,4 +1,4 @@
-"""The memory of processes: how much they use, and how to return freed memory to the system."""
+"""The memory of processes: how often they look for garbage, how much they use, how to return it."""
 
 import ctypes
 import gc
@@ -35,6 +35,15 @@ def peak(process: int | str = "self") -> int | None:
     # A zombie process has no such line.
     sizes = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(sizes[0]) * 1024 if sizes else None
+
+
+def collect_rarely() -> None:
+    """Look for garbage after 50,000 new objects, and not after 700 as Python 3.11 does.
+
+    Modules, definitions and events of runs leave hardly any. The collector took a sixth of the time
+    that the imports of Dagster, pandas and scikit-learn take.
+    """
+    gc.set_threshold(50_000, *gc.get_threshold()[1:])
 
 
 def trim() -> None:
