@@ -2,11 +2,12 @@
 
 import gc
 import os
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from shutil import which
 from types import SimpleNamespace
@@ -14,9 +15,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from alembic.script import ScriptDirectory
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 from xdist.scheduler import LoadScopeScheduling
 
 from fitness_assets.assets import dashboard_release
@@ -36,6 +40,18 @@ hypothesis_settings.register_profile(
     "deterministic", derandomize=True, database=None, deadline=None
 )
 hypothesis_settings.load_profile("deterministic")
+
+# The same revisions for each new database of Dagster, which would read some 40 files for each. Most
+# tests have some.
+ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
+
+
+@event.listens_for(Engine, "connect")
+def _without_waiting_for_the_disk(connection: object, _: object) -> None:
+    """A test kills processes, after which a database is as whole as the system's cache of it."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
+
 
 # The JVM of a test ends before its optimizing compiler would save time.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
