@@ -9,6 +9,10 @@ from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 from threading import Thread
 
+import pytest
+
+from fitness_assets_tests.support.commands import run_command
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -20,14 +24,15 @@ def test_generated_documentation_is_current() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
+def test_the_commands_of_the_tutorial_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tutorial = (ROOT / "docs" / "guide" / "tutorial.md").read_text()
     blocks = [
         line
         for block in tutorial.split("```sh\n")[1:]
         for line in block.split("```")[0].splitlines()
     ]
-    environment = dict(os.environ)
+    monkeypatch.chdir(ROOT)
+    environment: dict[str, str] = {}
     ran = []
     for line in blocks:
         program, *arguments = shlex.split(line)
@@ -40,14 +45,7 @@ def test_the_commands_of_the_tutorial_run(tmp_path: Path) -> None:
             # The example is the same in every year.
             environment["FITNESS_LAST_MONTH"] = "2024-04"
             place = [str(tmp_path / each) if each == "april.html" else each for each in arguments]
-            run = subprocess.run(
-                [Path(sys.executable).with_name("fitness"), *place],
-                cwd=ROOT,
-                env=environment,
-                check=False,
-                capture_output=True,
-                text=True,
-            )
+            run = run_command(*place, **environment)
             assert run.returncode == 0, run.stdout + run.stderr
             ran.append(" ".join(arguments[:2]))
     assert ran == ["import --explain", "import docs/examples/days.csv", "status", "report --user"]

@@ -44,17 +44,6 @@ def cohort(home: Path, **environ: str) -> dict[str, str]:
     }
 
 
-def fitness(home: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a process."""
-    return subprocess.run(
-        [FITNESS, *arguments],
-        check=False,
-        capture_output=True,
-        text=True,
-        env=environment(home, **environ),
-    )
-
-
 def files_of(month: str, home: Path) -> dict[Path, bytes]:
     """Content of each file of a month below `home`, except locks."""
     folder = f"month={month[-2:]}"
@@ -100,11 +89,10 @@ def test_a_port_in_use_is_reported_before_anything_is_made(tmp_path: Path, comma
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        run = fitness(
-            tmp_path / "home",
+        ports = {"FITNESS_DAGSTER_PORT": str(free_port()), "FITNESS_DASHBOARD_PORT": port}
+        run = run_command(
             *([command, "--home", str(tmp_path / "demo")] if command == "demo" else [command]),
-            FITNESS_DAGSTER_PORT=str(free_port()),
-            FITNESS_DASHBOARD_PORT=port,
+            **cohort(tmp_path / "home", **ports),
         )
     assert run.returncode == 1
     assert run.stdout == ""
@@ -149,11 +137,9 @@ def test_a_month_that_fails_is_one_line_and_the_others_continue(tmp_path: Path) 
         folder.mkdir(parents=True)
         rows = [f"a,2023-{month}-01,1,2,60,7,yoga"]
         (folder / "x.csv").write_text("\n".join([header.replace("steps", column), *rows]))
-    run = fitness(
-        tmp_path / "home",
+    run = run_command(
         *("backfill", "2023-04", "2023-05", "--select", "raw_telemetry"),
-        FITNESS_SOURCE="folder",
-        FITNESS_SOURCE_PATH=str(source),
+        **cohort(tmp_path / "home", FITNESS_SOURCE="folder", FITNESS_SOURCE_PATH=str(source)),
     )
     assert run.returncode == 1
     april, may, heads, landed_rows, total = run.stdout.splitlines()
@@ -178,14 +164,20 @@ def test_backfill_then_status(
         (folder / f"{module}.py").write_text("raise ImportError('imported by mistake')")
     monkeypatch.chdir(folder)
     # The locale of cron and systemd.
-    run = fitness(home, "backfill", "2023-04", LC_ALL="C")
+    run = subprocess.run(
+        [FITNESS, "backfill", "2023-04"],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=environment(home, LC_ALL="C"),
+    )
     assert run.returncode == 0, run.stderr
     assert "1 of 1 months" in run.stdout
     assert re.search(r"peak memory [0-9.]+ [GM]B with the JVM", run.stdout)
     (row,) = [line for line in run.stdout.splitlines() if line.startswith("daily_activity")]
     assert row.split() == ["daily_activity", "rows", f"{USERS * 30:,}"]
 
-    run = fitness(home, "status", "--json")
+    run = run_command("status", "--json", **cohort(home))
     assert run.returncode == 0, run.stderr
     assets = json.loads(run.stdout)["assets"]
     assert list(assets)[:3] == ["raw_telemetry", "workouts", "daily_activity"]
@@ -296,7 +288,7 @@ def test_rollback_makes_an_older_release_current(tmp_path: Path) -> None:
     for month in ("2023-04", "2023-05"):
         info = release_info(month, not_released={"calorie_regressor": "too few"})
         there.upload(here.publish({"metrics.json": b"{}"}, info))
-    run = fitness(tmp_path, "release", "rollback", "2023-04")
+    run = run_command("release", "rollback", "2023-04", **settings)
     assert (run.returncode, run.stdout) == (0, "the release of 2023-04 is current\n")
     for store in (here, there):
         pointer = store.pointer()
@@ -320,7 +312,8 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     export = tmp_path / "days.csv"
     export.write_text(f"{header}\nanna,2019-01-01,1,1800,70,7,yoga\nanna,soon,1,1800,70,7,yoga\n")
     home, source = tmp_path / "home", {"FITNESS_SOURCE": "exports"}
-    run = fitness(home, "import", str(export), str(tmp_path / "missing.zip"), **source)
+    settings = cohort(home, **source)
+    run = run_command("import", export, tmp_path / "missing.zip", **settings)
     assert run.returncode == 1
     first, header, row, second = run.stdout.splitlines()
     assert first == (
@@ -333,7 +326,6 @@ def test_an_import_prints_a_summary_and_quarantines_the_rest(tmp_path: Path) -> 
     assert "not in the range FITNESS_FIRST_MONTH=2023-04 to FITNESS_LAST_MONTH=2023-06" in second
     assert second.endswith("set FITNESS_FIRST_MONTH=2019-01, then run `fitness backfill --stale`")
     assert f"fitness: {tmp_path / 'missing.zip'} does not exist" in run.stderr.splitlines()
-    settings = cohort(home, **source)
     lines = run_command("quarantine", **settings).stdout.splitlines()
     # The same table, then the entries.
     assert lines[:3] == [first, header, row]
