@@ -4,6 +4,8 @@ import ctypes
 import gc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _STATM = Path("/proc/self/statm")
@@ -44,6 +46,23 @@ def collect_rarely() -> None:
     that the imports of Dagster, pandas and scikit-learn take.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+
+
+@contextmanager
+def without_old_garbage() -> Iterator[None]:
+    """Let the garbage collector skip all objects that exist before.
+
+    It would look at all modules and definitions again and again.
+    """
+    is_frozen = gc.get_freeze_count() > 0
+    if not is_frozen:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        # What a caller has frozen stays so.
+        if not is_frozen:
+            gc.unfreeze()
 
 
 def trim() -> None:

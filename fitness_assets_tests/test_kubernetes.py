@@ -14,6 +14,7 @@ from fitness_assets.declarations import declarations
 from fitness_assets.settings import Settings
 from fitness_assets_tests.support.composed import SERVICES
 from fitness_assets_tests.support.kubernetes_api import KubernetesApi, kubernetes_api
+from fitness_assets_tests.support.platform import QUICK_JAVA
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -94,6 +95,7 @@ def test_only_declared_settings_are_set() -> None:
 def backfill(home: Path, **settings: str) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("FITNESS_")},
+        **QUICK_JAVA,
         "FITNESS_COHORT_USERS": "30",
         "FITNESS_HOME": str(home),
         "DAGSTER_HOME": str(home / "dagster"),

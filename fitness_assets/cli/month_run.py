@@ -1,17 +1,17 @@
 """Execute the run of one month in this process, and say how it ended."""
 
-import gc
 import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Self
 
 import dagster as dg
 
 from fitness_assets.definitions import MONTHLY_JOB, build_defs
+from fitness_assets.memory import without_old_garbage
 from fitness_assets.orchestration.connections import kept_connections
 from fitness_assets.orchestration.failures import first_failure, was_interrupted
 from fitness_assets.orchestration.instance import open_instance
@@ -62,7 +62,7 @@ class Runner:
         self._stack = ExitStack()
         self.instance = self._stack.enter_context(open_instance(settings))
         self._stack.enter_context(kept_connections(self.instance))
-        self._stack.enter_context(_without_old_garbage())
+        self._stack.enter_context(without_old_garbage())
         # A sensor and the commands themselves evaluate whether the last month is on time.
         loggers = {"console": _progress_logger(progress)}
         self._defs = build_defs(settings, loggers=loggers, on_time=False)
@@ -99,20 +99,6 @@ class Runner:
             warnings=_warnings(run),
             interrupted=was_interrupted(run.all_events),
         )
-
-
-@contextmanager
-def _without_old_garbage() -> Iterator[None]:
-    """The garbage collector would look at all modules and definitions again and again."""
-    is_frozen = gc.get_freeze_count() > 0
-    if not is_frozen:
-        gc.freeze()
-    try:
-        yield
-    finally:
-        # What a caller has frozen stays so.
-        if not is_frozen:
-            gc.unfreeze()
 
 
 def _progress_logger(progress: Progress) -> dg.LoggerDefinition:

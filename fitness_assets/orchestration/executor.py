@@ -17,6 +17,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.executor.in_process import InProcessExecutor
 from dagster._core.storage.tags import RETRY_STRATEGY_TAG
 
+from fitness_assets.memory import without_old_garbage
 from fitness_assets.orchestration import liveness
 from fitness_assets.orchestration.connections import kept_connections
 from fitness_assets.orchestration.failures import first_failure
@@ -48,7 +49,7 @@ class _Executor(InProcessExecutor):
                 f"This run is recorded in {recorded} and not in {home}, where `fitness status` and "
                 f"`fitness serve` look for it. Set DAGSTER_HOME={home}"
             )
-        with kept_connections(plan_context.instance):
+        with kept_connections(plan_context.instance), without_old_garbage():
             reason = None
             if FAILURE_TAG in plan_context.dagster_run.tags:
                 # Of the run that this one retries, whose tags it has.

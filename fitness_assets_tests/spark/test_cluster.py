@@ -15,7 +15,13 @@ from fitness_assets.settings import Settings
 from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.object_store import S3Server
-from fitness_assets_tests.support.platform import MONTHS, MakeSettings, free_port, wait_for
+from fitness_assets_tests.support.platform import (
+    MONTHS,
+    QUICK_JAVA,
+    MakeSettings,
+    free_port,
+    wait_for,
+)
 from fitness_assets_tests.support.wheel import find_uv, install
 
 WORKERS = 2
@@ -67,7 +73,7 @@ def test_a_month_is_cleaned_by_workers_without_a_shared_disk(
     (tmp_path / "shipped").mkdir()
     # The name of the machine may not resolve, which Spark requires with keys in variables.
     local = {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "localhost"}
-    environ = os.environ | local | {"FITNESS_HOME": url}
+    environ = os.environ | QUICK_JAVA | local | {"FITNESS_HOME": url}
     keys = {name: environ.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
     profile = tmp_path / "credentials"
     lines = ["[default]", *(f"{name.lower()} = {key}" for name, key in keys.items())]

@@ -21,7 +21,7 @@ import psutil
 import pytest
 import yaml
 
-from fitness_assets_tests.support.platform import quick_daemon
+from fitness_assets_tests.support.platform import QUICK_JAVA, quick_daemon
 
 #: Limit for a service to become healthy or to exit. Generous: the machine may be busy.
 _TIMEOUT_SECONDS = 600
@@ -185,8 +185,7 @@ class Composed:
             "PATH": os.pathsep.join([*path, os.environ["PATH"]]),
             # A container has only one address; here Spark must know which to use.
             "SPARK_LOCAL_IP": self.address[name],
-            # Short-lived JVMs are faster without the optimizing compiler.
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+            **QUICK_JAVA,
             "STREAMLIT_SERVER_ADDRESS": self.address[name],
             **{
                 variable: self._text(name, value)

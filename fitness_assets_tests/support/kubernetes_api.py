@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from fitness_assets_tests.support.platform import QUICK_JAVA
+
 #: The address of each pod.
 _ADDRESS = "127.0.0.1"
 
@@ -73,7 +75,7 @@ class KubernetesApi:
 
     def _start(self, pod: Resource, container: Resource) -> None:
         # The name of a pod resolves in a cluster. That of this machine may not.
-        environment = {**os.environ, "SPARK_LOCAL_HOSTNAME": "localhost"}
+        environment = {**os.environ, **QUICK_JAVA, "SPARK_LOCAL_HOSTNAME": "localhost"}
         for each in container.get("envFrom", []):
             if "configMapRef" in each:
                 environment |= self.config_maps[each["configMapRef"]["name"]]
