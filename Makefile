@@ -39,7 +39,7 @@ demo: setup ## Materialize FIRST to LAST (2023-04 to 2023-09) of the default coh
 up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
 	$(BIN)/fitness serve
 
-test: setup ## Run the tests and print their coverage; ARGS are passed to pytest
+test: setup ## Run the tests, from Python 3.12 on with their coverage; ARGS are passed to pytest
 	@scripts/install-browser
 	@scripts/install-services
 	@scripts/test $(ARGS)

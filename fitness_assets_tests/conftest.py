@@ -120,11 +120,15 @@ def pytest_collectstart() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what the modules hold out of all later collections of garbage.
+    gc.enable()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _without_old_garbage() -> None:
+    """Leave what modules and earlier tests hold out of all later collections of garbage.
 
     Each would visit a million objects, and a month that a test materializes has three of them.
     """
-    gc.enable()
     gc.collect()
     gc.freeze()
 
