@@ -1,6 +1,5 @@
 """The memory of processes: how often they look for garbage, how much they use, how to return it."""
 
-import ctypes
 import gc
 import os
 import sys
@@ -42,8 +41,8 @@ def peak(process: int | str = "self") -> int | None:
 def collect_rarely() -> None:
     """Look for garbage after 50,000 new objects, and not after 700 as Python 3.11 does.
 
-    Modules, definitions and events of runs leave hardly any. The collector took a sixth of the time
-    that the imports of Dagster, pandas and scikit-learn take.
+    The imports of Dagster, pandas and scikit-learn, definitions and events of runs leave hardly
+    any, and each collection takes time.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
 
@@ -71,6 +70,8 @@ def trim() -> None:
     `gc.collect` frees objects, but glibc keeps their pages until `malloc_trim` is called.
     """
     if sys.platform == "linux":
+        import ctypes
+
         malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
         if malloc_trim is not None:
             malloc_trim(0)

@@ -41,8 +41,7 @@ hypothesis_settings.register_profile(
 )
 hypothesis_settings.load_profile("deterministic")
 
-# The same revisions for each new database of Dagster, which would read some 40 files for each. Most
-# tests have some.
+# Each new database of Dagster would read the files of all its revisions again.
 ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
 
 
