@@ -40,8 +40,7 @@ up: setup ## Serve the Dagster UI and the dashboard until Ctrl-C
 	$(BIN)/fitness serve
 
 test: setup ## Run the tests, from Python 3.12 on with their coverage; ARGS are passed to pytest
-	@scripts/install-browser
-	@scripts/install-services
+	@scripts/install-test-packages
 	@scripts/test $(ARGS)
 
 check: setup ## Lint, import contracts, types, Dagster definitions, and the files of CI and deployment

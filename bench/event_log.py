@@ -53,7 +53,7 @@ def event_log() -> Iterator[Table]:
         with _postgres() as environment:
             _measure(table, "PostgreSQL", environment)
     else:
-        table.add_row("PostgreSQL: not installed (scripts/install-services)")
+        table.add_row("PostgreSQL: not installed (scripts/install-test-packages)")
     yield table
 
 

@@ -17,7 +17,6 @@ from fitness_assets.assets import (
     raw_telemetry,
     workouts,
 )
-from fitness_assets.memory import collect_rarely
 from fitness_assets.models.registry import MODELS
 from fitness_assets.orchestration import alerts, automation, inbox
 from fitness_assets.orchestration.executor import run_executor
@@ -124,6 +123,4 @@ def _policy(settings: Settings) -> dg.BackfillPolicy:
     return dg.BackfillPolicy.multi_run(1)
 
 
-# Processes of Dagster, such as those of runs, import this module.
-collect_rarely()
 defs = build_defs(Settings.from_env())

@@ -1,5 +1,6 @@
 """The memory of processes: how often they look for garbage, how much they use, how to return it."""
 
+import atexit
 import gc
 import os
 import sys
@@ -39,12 +40,13 @@ def peak(process: int | str = "self") -> int | None:
 
 
 def collect_rarely() -> None:
-    """Look for garbage after 50,000 new objects, and not after 700 as Python 3.11 does.
+    """Look for garbage after 50,000 new objects, not after 700 as Python 3.11 does; at exit, never.
 
     The imports of Dagster, pandas and scikit-learn, definitions and events of runs leave hardly
-    any, and each collection takes time.
+    any, and each collection takes time, also the one of all modules when Python exits.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+    atexit.register(gc.freeze)
 
 
 @contextmanager

@@ -346,7 +346,9 @@ def crash(composed: Composed, dagster: Dagster, run: str) -> None:
 
 
 @pytest.mark.browser
-@pytest.mark.skipif(shutil.which("caddy") is None, reason="no Caddy (scripts/install-services)")
+@pytest.mark.skipif(
+    shutil.which("caddy") is None, reason="no Caddy (scripts/install-test-packages)"
+)
 def test_only_a_user_who_logs_in_sees_the_dashboard(folder: Path) -> None:
     port = free_port()
     login = {"FITNESS_SITE": f"http://proxy:{port}", "FITNESS_PASSWORD_HASH": HASH}
@@ -428,7 +430,7 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-@pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL (scripts/install-services)")
+@pytest.mark.skipif(find_postgres() is None, reason="no PostgreSQL (scripts/install-test-packages)")
 def test_backfills_survive_a_crash_of_the_daemon_and_of_a_run(
     folder: Path, request: pytest.FixtureRequest
 ) -> None:
