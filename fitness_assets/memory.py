@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _STATM = Path("/proc/self/statm")
+#: The blocks in which the garbage collector skips old objects.
+_blocks: list[object] = []
 
 
 def resident() -> int | None:
@@ -43,9 +45,14 @@ def collect_rarely() -> None:
     """Look for garbage after 50,000 new objects, not after 700 as Python 3.11 does; at exit, never.
 
     The imports of Dagster, pandas and scikit-learn, definitions and events of runs leave hardly
-    any, and each collection takes time, also the one of all modules when Python exits.
+    any, and each collection takes time.
     """
     gc.set_threshold(50_000, *gc.get_threshold()[1:])
+    exit_without_collecting()
+
+
+def exit_without_collecting() -> None:
+    """When Python exits, do not look for garbage among all objects of all modules."""
     atexit.register(gc.freeze)
 
 
@@ -55,14 +62,16 @@ def without_old_garbage() -> Iterator[None]:
 
     It would look at all modules and definitions again and again.
     """
-    is_frozen = gc.get_freeze_count() > 0
-    if not is_frozen:
+    if not _blocks:
         gc.freeze()
+    block = object()
+    _blocks.append(block)
     try:
         yield
     finally:
-        # What a caller has frozen stays so.
-        if not is_frozen:
+        _blocks.remove(block)
+        # What an outer block skips stays so.
+        if not _blocks:
             gc.unfreeze()
 
 

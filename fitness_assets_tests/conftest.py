@@ -5,24 +5,29 @@ import os
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from shutil import which
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import dagster as dg
 import pytest
 from alembic.script import ScriptDirectory
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from filelock import FileLock
 from hypothesis import settings as hypothesis_settings
 from pyspark.sql import SparkSession
-from sqlalchemy import event
+from sqlalchemy import create_engine, event
 from sqlalchemy.engine import Engine
+from sqlalchemy.pool import NullPool
 from xdist.scheduler import LoadScopeScheduling
 
+from fitness_assets import memory
 from fitness_assets.assets import dashboard_release
 from fitness_assets.release import model_loader
 from fitness_assets.settings import Settings
@@ -45,9 +50,31 @@ hypothesis_settings.load_profile("deterministic")
 ScriptDirectory.from_config = cache(ScriptDirectory.from_config)  # type: ignore[method-assign]
 
 
+@lru_cache(maxsize=64)
+def _engine(url: str, timeout: float) -> Engine:
+    return create_engine(url, poolclass=NullPool, connect_args={"timeout": timeout})
+
+
+def _same_engine(
+    url: str, poolclass: type[NullPool], connect_args: Mapping[str, float] = MappingProxyType({})
+) -> Engine:
+    assert poolclass is NullPool, "no connection is shared"
+    return _engine(url, connect_args.get("timeout", 5))
+
+
+# Dagster makes an engine for each connection, which would compile each statement again.
+for storage in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+    vars(storage)["create_engine"] = _same_engine
+
+
+# Tests kill processes, which loses nothing that the system has in its cache.
+vars(os)["fsync"] = lambda _: None
+# The next test would need the memory again.
+memory.trim = lambda: None
+
+
 @event.listens_for(Engine, "connect")
 def _without_waiting_for_the_disk(connection: object, _: object) -> None:
-    """A test kills processes, after which a database is as whole as the system's cache of it."""
     if isinstance(connection, sqlite3.Connection):
         connection.execute("PRAGMA synchronous = OFF")
 
@@ -120,6 +147,13 @@ def pytest_collectstart() -> None:
 
 def pytest_collection_finish() -> None:
     gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_modules() -> Iterator[None]:
+    """Leave the imported modules out of all collections of garbage."""
+    with memory.without_old_garbage():
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

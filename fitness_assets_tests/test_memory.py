@@ -5,12 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from fitness_assets import memory
 from fitness_assets.memory import without_old_garbage
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_skipped() -> Iterator[None]:
+def nothing_is_skipped(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # A test process skips its modules.
+    monkeypatch.setattr(memory, "_blocks", [])
     gc.unfreeze()
     yield
     gc.freeze()

@@ -176,6 +176,7 @@ def predict_one(model: "Pipeline", metrics: object) -> None:
 
 
 if __name__ == "__main__":
+    memory.exit_without_collecting()
     _import_libraries()
     releases, release_month = json.load(sys.stdin)
     measured = _load_and_predict(location(releases), release_month, int(sys.argv[1]))

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from typing import Protocol
 from urllib.request import Request, urlopen
@@ -59,8 +60,12 @@ class S3Server:
 @contextmanager
 def running_s3() -> Iterator[S3Server]:
     """Start a server on a free port."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication
     from moto.server import ThreadedMotoServer
 
+    # Each request would list the folders of all services of AWS.
+    cached = cache(DomainDispatcherApplication.get_backend_for_host)
+    DomainDispatcherApplication.get_backend_for_host = cached  # type: ignore[method-assign]
     # One line for each request otherwise.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
