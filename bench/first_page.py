@@ -74,23 +74,18 @@ def measure(home: Path, folder: Path) -> Iterator[tuple[str, float, float, float
     tuple of (str, float, float, float, int)
         The way, seconds until the title and until the charts are drawn, received bytes, requests.
     """
-    from playwright.sync_api import sync_playwright
+    from fitness_assets_tests.support.browser import chromium
 
-    executable = shutil.which("chromium") or shutil.which("google-chrome")
-    with _services(home, folder) as (server, proxy), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=executable,
-            # The certificate of localhost is the proxy's own.
-            args=["--no-sandbox", "--disable-quic", "--disable-gpu", "--ignore-certificate-errors"],
-        )
-        try:
-            for name, address in (("without the proxy", server), ("through the proxy", proxy)):
-                # The first visit reads the release; it is not measured.
-                _open(browser, address, is_slow=False)
-                # Other work on the machine slows some visits down.
-                yield (name, *min(_open(browser, address, is_slow=True) for _ in range(_VISITS)))
-        finally:
-            browser.close()
+    with (
+        _services(home, folder) as (server, proxy),
+        # The certificate of localhost is the proxy's own.
+        chromium("--ignore-certificate-errors") as browser,
+    ):
+        for name, address in (("without the proxy", server), ("through the proxy", proxy)):
+            # The first visit reads the release; it is not measured.
+            _open(browser, address, is_slow=False)
+            # Other work on the machine slows some visits down.
+            yield (name, *min(_open(browser, address, is_slow=True) for _ in range(_VISITS)))
 
 
 def _open(browser: "Browser", address: str, *, is_slow: bool) -> tuple[float, float, float, int]:

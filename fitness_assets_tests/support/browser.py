@@ -77,8 +77,14 @@ IS_STILL = """
 
 
 @contextmanager
-def chromium() -> Iterator["Browser"]:
-    """A headless Chromium; skips the test with a reason if there is none."""
+def chromium(*options: str) -> Iterator["Browser"]:
+    """A headless Chromium; skips the test with a reason if there is none.
+
+    Parameters
+    ----------
+    *options : str
+        For its command line.
+    """
     error = _error_of_the_driver()
     if error is not None:
         pytest.skip(f"Playwright's driver does not run here: {error}")
@@ -88,7 +94,9 @@ def chromium() -> Iterator["Browser"]:
             pytest.skip("no Chromium on this machine, neither its own nor Playwright's")
         # Chromium's sandbox does not run as root.
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=executable, args=_QUIET + sandbox)
+        browser = playwright.chromium.launch(
+            executable_path=executable, args=[*_QUIET, *sandbox, *options]
+        )
         try:
             yield browser
         finally:
@@ -161,7 +169,8 @@ def choose_option(box: "Locator", option: str) -> None:
 
 
 def _executable(playwright: "Playwright") -> str | None:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
+    # The first is smaller and faster: it has no windows.
+    for name in ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"):
         if found := shutil.which(name):
             return found
     own = playwright.chromium.executable_path
