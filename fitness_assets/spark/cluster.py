@@ -9,6 +9,7 @@ from typing import Literal, NoReturn
 
 from fitness_assets.errors import SettingsError
 from fitness_assets.settings import Settings
+from fitness_assets.spark.class_archive import read_options
 from fitness_assets.spark.host_name import require_host_name
 from fitness_assets.spark.java import find_java
 
@@ -45,7 +46,10 @@ def exec_daemon(
             pass
     environment = settings.environment()
     require_host_name(environment)
-    environment["JAVA_HOME"] = str(find_java(settings.java_home, settings.home / "java").home)
+    java = find_java(settings.java_home, settings.home / "java")
+    environment["JAVA_HOME"] = str(java.home)
+    declared = environment.get("SPARK_DAEMON_JAVA_OPTS", "").split()
+    environment["SPARK_DAEMON_JAVA_OPTS"] = " ".join([*declared, *read_options(java)])
     environment.setdefault("SPARK_WORKER_DIR", str(work))
     environment.setdefault("SPARK_WORKER_OPTS", _CLEANUP)
     program = str(Path(pyspark.__file__).parent / "bin" / "spark-class")

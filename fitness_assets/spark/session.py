@@ -64,7 +64,9 @@ class SparkResource(LazyPySparkResource):
                 jvm["LC_ALL"] = "C.UTF-8"
             os.environ.update(jvm)  # noqa: TID251 - for the script
             archive = " ".join(class_archive.read_options(java))
-            self.spark_config["spark.driver.extraJavaOptions"] += f" {archive}"
+            # Executors on a machine without it ignore it.
+            for process in ("driver", "executor"):
+                self.spark_config[f"spark.{process}.extraJavaOptions"] += f" {archive}"
         super()._init_session()
 
 

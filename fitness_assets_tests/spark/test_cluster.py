@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from fitness_assets.settings import Settings
+from fitness_assets.spark.class_archive import read_options
+from fitness_assets.spark.session import spark_resource
 from fitness_assets.storage.locations import ObjectPath
 from fitness_assets.workspace import Workspace
 from fitness_assets_tests.support.object_store import S3Server
@@ -106,6 +108,9 @@ def test_a_month_is_cleaned_by_workers_without_a_shared_disk(
         command = [*FITNESS, "backfill", MONTHS[0], "--select", "daily_activity"]
         subprocess.run(command, env=run, check=True)
     assert there.daily.published(MONTHS[0]) == here.daily.published(MONTHS[0])
+    launched = [(tmp_path / f"worker-{number}" / "log").read_text() for number in range(WORKERS)]
+    archive = read_options(spark_resource(released).java())
+    assert all(f'"{option}"' in log for option in archive for log in launched)
     cleaned = "worker-*/spark/app-*/*/environment/lib/python*/site-packages/fitness_assets/etl"
     assert list(tmp_path.glob(f"{cleaned}/__pycache__/distributed.*")), "by the package of the run"
     # Nothing is left of what the executors uploaded.
