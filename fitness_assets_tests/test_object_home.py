@@ -56,9 +56,17 @@ def test_every_stage_stores_what_it_stores_on_the_local_disk(
     settings = make_settings(tmp_path, FITNESS_HOME=url, FITNESS_STATE=str(tmp_path / "state"))
     assert isinstance(settings.storage, ObjectPath)
     workspace = Workspace.of(settings)
+    read_bytes, asked = ObjectPath.read_bytes, list[str]()
+
+    def read(path: ObjectPath) -> bytes:
+        asked.append(path.key)
+        return read_bytes(path)
+
+    monkeypatch.setattr(ObjectPath, "read_bytes", read)
     with dg.DagsterInstance.ephemeral() as instance:
         for month in MONTHS:
             assert materialize(settings, month, instance).success
+    assert not any("year=2021" in key for key in asked), "of years without data only a list is read"
     assert workspace.months() == list(MONTHS)
     assert not stale_partitions(read_state(workspace, MONTHS), MONTHS)
     local, stored = on_disk(released.home), in_store(settings.storage)

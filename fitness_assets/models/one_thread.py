@@ -1,9 +1,11 @@
 """Computing in one thread, so that results do not depend on the number of cores."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 
 @contextmanager
@@ -13,5 +15,11 @@ def one_thread() -> Iterator[None]:
     The last digits of a parallel sum depend on the order of its parts. Forests are grown in threads
     of joblib, which this does not limit and on which their bytes do not depend.
     """
-    with threadpool_limits(1):
+    # Its search of all loaded libraries takes milliseconds. Only imports load more of them.
+    with _controller(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _controller(_: int) -> ThreadpoolController:
+    return ThreadpoolController()

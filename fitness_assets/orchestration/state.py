@@ -90,11 +90,12 @@ def input_versions(workspace: Workspace, asset: str, month: str) -> dict[str, st
     dict of str to str
         Data versions by partition, and values of settings by name.
     """
-    versions = {
-        str(partition): stored.version
-        for partition in inputs_of(Partition(asset, month))
-        if (stored := _stored(workspace, partition)) is not None
-    }
+    asked = inputs_of(Partition(asset, month))
+    if asset == "person_history":
+        # Most of these years have nothing: an object store would be asked for each of their months.
+        listed = set(workspace.daily.months())
+        asked = [partition for partition in asked if partition.month in listed]
+    versions = {str(each): stored.version for each, stored in _read(workspace, asked).items()}
     return versions | settings_of(asset, workspace.privacy)
 
 
