@@ -28,7 +28,7 @@ from sqlalchemy.pool import NullPool
 from xdist.scheduler import LoadScopeScheduling
 
 from fitness_assets import memory
-from fitness_assets.assets import dashboard_release
+from fitness_assets.assets import compression_report, daily_activity, dashboard_release, model
 from fitness_assets.release import model_loader
 from fitness_assets.settings import Settings
 from fitness_assets.spark.session import spark_resource
@@ -69,8 +69,9 @@ for storage in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
 
 # Tests kill processes, which loses nothing that the system has in its cache.
 vars(os)["fsync"] = lambda _: None
-# The next test would need the memory again.
-memory.trim = lambda: None
+# A test process does not return memory, which the next test would need again.
+for stage in (compression_report, daily_activity, model):
+    vars(stage)["collect_and_trim"] = lambda: None
 
 
 @event.listens_for(Engine, "connect")
