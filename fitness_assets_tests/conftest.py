@@ -155,6 +155,8 @@ def _without_modules() -> Iterator[None]:
     """Leave the imported modules out of all collections of garbage."""
     with memory.without_old_garbage():
         yield
+    # pytest collects garbage several times when it ends.
+    gc.freeze()
 
 
 @pytest.fixture(scope="module", autouse=True)
