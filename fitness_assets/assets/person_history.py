@@ -50,8 +50,7 @@ def build(months: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
         month = context.partition_key
         inputs = input_versions(workspace, "person_history", month)
         lake = workspace.daily
-        listed = set(lake.months())
-        window = [m for m in HISTORY.of(month) if m in listed and lake.manifest(m)]
+        window = [m for m in lake.listed(HISTORY.of(month)) if lake.manifest(m)]
         summarized = [m for m in window if m >= shift(month, -1)]
         partial_until = lake.info(month).last_day_so_far
         last = partial_until or days(month)[-1]

@@ -50,8 +50,8 @@ def read_state(workspace: Workspace, month_range: Sequence[str]) -> dict[Partiti
         for asset in (*SOURCES, *INPUTS)
     ]
     # Only `person_history` reads months before these.
-    earlier = set(HISTORY.of(month_range[0])) & set(workspace.daily.months())
-    partitions += [Partition("daily_activity", month) for month in sorted(earlier) if month < first]
+    earlier = workspace.daily.listed(HISTORY.of(month_range[0]))
+    partitions += [Partition("daily_activity", month) for month in earlier if month < first]
     return _read(workspace, partitions)
 
 
@@ -91,10 +91,9 @@ def input_versions(workspace: Workspace, asset: str, month: str) -> dict[str, st
         Data versions by partition, and values of settings by name.
     """
     asked = inputs_of(Partition(asset, month))
-    if asset == "person_history":
-        # Most of these years have nothing: an object store would be asked for each of their months.
-        listed = set(workspace.daily.months())
-        asked = [partition for partition in asked if partition.month in listed]
+    if INPUTS[asset].get("daily_activity") == HISTORY:
+        listed = set(workspace.daily.listed(HISTORY.of(month)))
+        asked = [each for each in asked if each.asset != "daily_activity" or each.month in listed]
     versions = {str(each): stored.version for each, stored in _read(workspace, asked).items()}
     return versions | settings_of(asset, workspace.privacy)
 

@@ -4,7 +4,7 @@ A large month is written in buckets of users, a file each (`record.buckets`).
 """
 
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -159,6 +159,15 @@ class Lake(Generic[Info_co]):
             for month in folder_names(self.root / year)
         )
         return sorted(filter(months.is_key, keys))
+
+    def listed(self, window: Iterable[str]) -> list[str]:
+        """Those of `months` that are in `window`.
+
+        Most months of a window of years may have nothing. An object store would be asked for the
+        manifest of each.
+        """
+        wanted = set(window)
+        return [month for month in self.months() if month in wanted]
 
     def manifest(self, month: str) -> Manifest | None:
         """The manifest of `month`, or None."""
